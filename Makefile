@@ -1,0 +1,66 @@
+# Two targets are for everybody: `make reports` and `make test`. The rest is for developers.
+PYTHON ?= python3
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+RUN := $(BIN)/python
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install model reports test lint format types unit notebooks lock lab bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+$(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'llmbench needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	VIRTUAL_ENV=$(VENV) $(RUN) -m uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=$(VENV) $(RUN) -m uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(INSTALLED)
+
+install: $(INSTALLED) ## everything into .venv
+
+model: $(INSTALLED) ## the embedded model, into the user's cache
+	$(RUN) -m llmbench models pull smollm2-135m
+
+reports: model ## run the notebooks on the embedded model; ends with the path of reports/index.html
+	$(RUN) -m llmbench report all
+
+test: model lint types unit notebooks ## every test that needs only Python
+
+lint: $(INSTALLED)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(INSTALLED) ## put the code in form
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+types: $(INSTALLED)
+	$(RUN) -m mypy
+
+unit: $(INSTALLED)
+	$(RUN) -m pytest
+
+notebooks: $(INSTALLED)
+	$(RUN) -m pytest --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
+
+lab: model ## JupyterLab on the notebooks
+	$(RUN) -m jupyter lab notebooks
+
+bench: $(INSTALLED) ## the measurements that the documents quote
+	$(RUN) benchmarks
+
+lock: ## make requirements.lock again (needs the network)
+	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --no-emit-package llmbench --extra all --extra dev --upgrade pyproject.toml -o requirements.lock
+	printf 'uv\n' | $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header - -o requirements-uv.lock
+
+clean: ## remove .venv and what the tools left
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

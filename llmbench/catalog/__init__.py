@@ -1,0 +1,30 @@
+"""Facts with dates: models and price books. The one place that prices a call."""
+
+from llmbench.catalog.models import ModelFacts, all_models, canonical_name, model_facts, model_info, models_of
+from llmbench.catalog.prices import (
+    BOOKS,
+    Price,
+    PriceBook,
+    TokenPrice,
+    price_book,
+    price_call,
+    price_usage,
+    token_price,
+)
+
+__all__ = [
+    "BOOKS",
+    "ModelFacts",
+    "Price",
+    "PriceBook",
+    "TokenPrice",
+    "all_models",
+    "canonical_name",
+    "model_facts",
+    "model_info",
+    "models_of",
+    "price_book",
+    "price_call",
+    "price_usage",
+    "token_price",
+]

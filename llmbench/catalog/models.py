@@ -1,0 +1,111 @@
+"""Facts about models: who serves them under which id, how much they read, when they end."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from llmbench.errors import UsageError
+from llmbench.types import ModelCapability, ModelInfo
+
+__all__ = ["ModelFacts", "all_models", "canonical_name", "model_facts", "model_info", "models_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """One model of the catalog. `shutdown` gives the ISO date of its end at a backend."""
+
+    name: str
+    provider: str
+    backends: Mapping[str, str]
+    capabilities: tuple[ModelCapability, ...]
+    context: int | None = None
+    max_output: int | None = None
+    local: bool = False
+    shutdown: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    def id_at(self, backend: str) -> str:
+        """The id under which `backend` lists the model; the name itself where none is known."""
+        return self.backends.get(backend, self.name)
+
+
+@cache
+def all_models() -> Mapping[str, ModelFacts]:
+    """Every model of the catalog, by its name."""
+    text = files("llmbench.catalog").joinpath("facts/models.toml").read_text(encoding="utf-8")
+    return {name: _facts(name, row) for name, row in tomllib.loads(text).items()}
+
+
+def _facts(name: str, row: dict[str, Any]) -> ModelFacts:
+    row = dict(row)
+    capabilities = tuple(ModelCapability(word) for word in row.pop("capabilities"))
+    aliases = tuple(row.pop("aliases", ()))
+    return ModelFacts(name=name, capabilities=capabilities, aliases=aliases, **row)
+
+
+@cache
+def _spellings() -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for name, facts in all_models().items():
+        for spelling in (name, *facts.aliases, *facts.backends.values()):
+            found[spelling.casefold()] = name
+    return found
+
+
+def canonical_name(model: str) -> str | None:
+    """The catalog's name for any spelling of a model, or None.
+
+    >>> canonical_name("mistralai/Mixtral-8x7B-Instruct-v0.1")
+    'mixtral-8x7b'
+    """
+    return _spellings().get(model.casefold())
+
+
+def model_facts(model: str) -> ModelFacts:
+    """The facts of `model`. Raises UsageError with the nearest names."""
+    name = canonical_name(model)
+    if name is None:
+        near = difflib.get_close_matches(model.casefold(), _spellings(), n=3)
+        hint = f"did you mean {', '.join(sorted({_spellings()[n] for n in near}))}?" if near else (
+            "`llmbench models` lists what it knows."
+        )  # fmt: skip
+        raise UsageError(f"The catalog does not know the model {model!r}; {hint}")
+    return all_models()[name]
+
+
+def model_info(model: str, *, provider: str, backend: str | None, book: str = "current") -> ModelInfo:
+    """The document's view of a model at one provider; prices from `book`, None where unknown."""
+    from llmbench.catalog.prices import price_book
+
+    facts = model_facts(model)
+    place = backend or provider
+    own = facts.local and place in {"vllm", "ollama", "local"}
+    price = None if own else price_book(book).find(facts.name, place)
+    return ModelInfo(
+        name=facts.name,
+        provider=provider,
+        capabilities=list(facts.capabilities),
+        cost_per_1k_input_tokens=0.0 if own else float(price.input / 1000) if price else None,
+        cost_per_1k_output_tokens=0.0 if own else float(price.output / 1000) if price else None,
+        context_window=facts.context,
+        supports_fine_tuning=ModelCapability.FINE_TUNING in facts.capabilities,
+        supports_local_deployment=facts.local,
+        max_output_tokens=facts.max_output,
+        price_as_of=price.as_of if price else None,
+        shutdown_date=facts.shutdown.get(place),
+    )
+
+
+def models_of(provider: str, *, backend: str | None, book: str = "current") -> list[ModelInfo]:
+    """Every model that the catalog lists for a provider (and backend, where one is given)."""
+    return [
+        model_info(facts.name, provider=provider, backend=backend, book=book)
+        for facts in all_models().values()
+        if facts.provider == provider and (backend is None or backend in facts.backends)
+    ]

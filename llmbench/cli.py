@@ -1,0 +1,141 @@
+"""The command line: one screen of commands over the package's own functions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llmbench import __version__
+from llmbench.errors import LLMBenchError, UsageError
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130  # what a shell gives for a program ended by Ctrl-C
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="llmbench")
+def cli() -> None:
+    """Decide which language model a product should run on, and defend it in a memo."""
+
+
+@cli.command()
+@click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...")
+@click.option(
+    "-p", "--parameter", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="One parameter."
+)
+@click.option(
+    "-f",
+    "--parameters",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="PARAMS.yaml",
+    help="Several parameters.",
+)
+@click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--fresh", is_flag=True, help="Ask every model again instead of replaying the ledger.")
+@click.option("--fail-on-no-go", is_flag=True, help="Exit with 3 when a verdict is NO_GO.")
+def report(
+    notebooks: tuple[str, ...],
+    given: tuple[tuple[str, str], ...],
+    file: Path | None,
+    out: Path,
+    fresh: bool,
+    fail_on_no_go: bool,
+) -> None:
+    """Run notebooks and publish their reports. NOTEBOOK may be `all`."""
+    from llmbench.reporting import available_notebooks, read_parameter_file, run_report
+
+    names = available_notebooks() if notebooks == ("all",) else list(notebooks)
+    parameters: dict[str, Any] = read_parameter_file(file) if file else {}
+    parameters |= _unique(given)
+    no_go = False
+    for name in names:
+        run = run_report(name, parameters, out=out, fresh=fresh)
+        no_go = no_go or run.decision == "NO_GO"
+    click.echo(str(out / "index.html"))
+    if no_go and fail_on_no_go:
+        sys.exit(3)
+
+
+@cli.group()
+def models() -> None:
+    """Models that run on this machine."""
+
+
+@models.command()
+@click.argument("name")
+def pull(name: str) -> None:
+    """Fetch the file of the model NAME into the user's cache, once."""
+    from llmbench.providers.model_files import pull as pull_file
+
+    click.echo(str(pull_file(name)))
+
+
+@cli.group()
+def ledger() -> None:
+    """What was asked, answered and paid."""
+
+
+@ledger.command()
+@click.option("--run", "run_id", help="Only the calls of one run.")
+def spend(run_id: str | None) -> None:
+    """Calls and USD, with the calls whose price is not known counted apart."""
+    from llmbench.ledger import Ledger
+
+    with Ledger() as book:
+        total = book.spend(run_id=run_id)
+    usd = "unknown" if total.usd is None else f"${total.usd:.4f}"
+    click.echo(
+        f"{total.calls} attempts: {total.ok} answered, {total.failed} failed, {total.cancelled} cancelled; "
+        f"{usd} for {total.priced} of them, {total.unpriced} without a known price"
+    )
+
+
+@ledger.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def export(path: Path) -> None:
+    """Write every call as JSON lines to PATH."""
+    from llmbench.ledger import Ledger
+
+    with Ledger() as book:
+        click.echo(f"{book.export(path)} calls written to {path}")
+
+
+@ledger.command()
+def verify() -> None:
+    """Check that the ledger is whole."""
+    from llmbench.ledger import Ledger
+
+    with Ledger() as book:
+        click.echo(str(book.verify()))
+
+
+def _unique(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    for name, value in given:
+        if name in parameters:
+            raise UsageError(f"The parameter {name!r} is given twice; give it once.")
+        parameters[name] = value
+    return parameters
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one sentence on stderr and exit code 1."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(
+            "Interrupted; every answer that arrived is in the ledger, and the same command goes on from it.",
+            err=True,
+        )
+        sys.exit(_INTERRUPTED)
+    except LLMBenchError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,55 @@
+"""Providers: one small module per vendor or backend, under one base.
+
+Each class is imported at first use, so that a missing extra is noticed only by who needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmbench.providers.base import BaseLLMProvider
+    from llmbench.providers.custom import CustomProvider
+    from llmbench.providers.fake import FakeClock, FakeProvider
+    from llmbench.providers.local import LocalProvider
+    from llmbench.providers.openai import OpenAIProvider
+    from llmbench.providers.registry import open_endpoint, split_model_id
+    from llmbench.providers.stream import Stream
+
+_HOMES = {
+    "BaseLLMProvider": "base",
+    "CustomProvider": "custom",
+    "FakeClock": "fake",
+    "FakeProvider": "fake",
+    "LocalProvider": "local",
+    "OpenAIProvider": "openai",
+    "Stream": "stream",
+    "open_endpoint": "registry",
+    "split_model_id": "registry",
+}
+
+__all__ = [
+    "BaseLLMProvider",
+    "CustomProvider",
+    "FakeClock",
+    "FakeProvider",
+    "LocalProvider",
+    "OpenAIProvider",
+    "Stream",
+    "open_endpoint",
+    "split_model_id",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'llmbench.providers' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"llmbench.providers.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,247 @@
+"""The class every provider extends: a provider is translate in, call, translate out.
+
+The base owns what must be the same everywhere: the check of what is asked, the one retry layer,
+the deadline, timing, prices, and the recording of every attempt before its answer is handed out.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from llmbench.catalog.models import model_info, models_of
+from llmbench.catalog.prices import Price, price_call
+from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
+from llmbench.providers.calling import Call, RetryPolicy
+from llmbench.providers.clock import Clock, SystemClock
+from llmbench.providers.identity import request_hash
+from llmbench.providers.stream import Stream
+from llmbench.secret import Secret
+from llmbench.types import ChatRequest, LLMResponse, Message, ModelInfo, RawAnswer, Recorder, Usage
+
+__all__ = ["BaseLLMProvider"]
+
+_ROLES = frozenset({"system", "developer", "user", "assistant"})
+
+
+class BaseLLMProvider(ABC):
+    """Base of all providers. A subclass sets `name` and implements `_complete` and `_stream`.
+
+    `config` keys understood by every provider: `api_key`, `base_url`, `backend`, `model` (asked
+    for where a call names none), `endpoint` (the name it is recorded under; default `name`),
+    `ledger` (a Recorder; without one nothing is recorded), `deadline_s` (120), `max_attempts` (6),
+    `price_book` ("current"), `allow_http`. A subclass adds its own in `settings`.
+    """
+
+    name: ClassVar[str]
+    """The provider's word in responses, the ledger and the catalog: openai, llama, ..."""
+    settings: ClassVar[frozenset[str]] = frozenset()
+    """Keys of `config` that this provider understands beyond the common ones."""
+    options: ClassVar[frozenset[str]] = frozenset(
+        {
+            "temperature", "max_tokens", "top_p", "stop", "seed", "response_format",
+            "presence_penalty", "frequency_penalty",
+        }
+    )  # fmt: skip
+    """Parameters of `chat_completion` that can be passed on; any other is refused."""
+    self_hosted: bool = False
+    """True where calls cost nothing beyond the hours of one's own machine."""
+
+    _COMMON_SETTINGS = frozenset(
+        {
+            "api_key", "base_url", "backend", "model", "endpoint", "ledger", "deadline_s", "max_attempts",
+            "price_book", "allow_http", "clock",
+        }
+    )  # fmt: skip
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        config = dict(config or {})
+        self._refuse_unknown(config)
+        key = config.get("api_key")
+        self._key: Secret | None = Secret(key) if isinstance(key, str) else key
+        self.base_url: str | None = config.get("base_url")
+        self.backend: str | None = config.get("backend")
+        self.default_model: str | None = config.get("model")
+        self.endpoint: str = config.get("endpoint") or self.name
+        self.price_book: str = config.get("price_book", "current")
+        self.recorder: Recorder | None = config.get("ledger")
+        self.clock: Clock = config.get("clock") or SystemClock()
+        self.retry = RetryPolicy(
+            **{key: config[key] for key in ("max_attempts", "deadline_s") if config.get(key) is not None}
+        )
+
+    def _refuse_unknown(self, config: Mapping[str, Any]) -> None:
+        allowed = self._COMMON_SETTINGS | self.settings
+        for key in config:
+            if key not in allowed:
+                raise UsageError(
+                    f"{type(self).__name__} does not know the setting {key!r}; "
+                    f"it takes {', '.join(sorted(allowed))}."
+                )
+
+    # What a subclass implements
+
+    @abstractmethod
+    async def _complete(self, request: ChatRequest) -> RawAnswer:
+        """Make one try. Raise a ProviderError for any failure."""
+
+    @abstractmethod
+    def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
+        """Make one try, giving pieces of text as they come and a RawAnswer last."""
+
+    def _target(self, model: str) -> str | None:  # noqa: ARG002 - a model's file is its target where there is one
+        """What is behind the endpoint's name: its address, or the sha256 of a model's file."""
+        return self.base_url
+
+    async def aclose(self) -> None:  # noqa: B027 - nothing to close is a fine default
+        """Close the connections; the provider may be used again and opens new ones."""
+
+    # What callers use
+
+    async def chat_completion(
+        self,
+        messages: Sequence[Message],
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        *,
+        repeat: int = 0,
+        run_id: str | None = None,
+        deadline_s: float | None = None,
+        **options: Any,
+    ) -> LLMResponse:
+        """Ask `model` to answer `messages`.
+
+        Only parameters that are given are sent. `repeat` tells several draws of one request
+        apart. `deadline_s` bounds the whole call with its retries. Every attempt is recorded
+        before this returns or raises.
+
+        Raises a ProviderError when no attempt succeeded, LedgerError when an answer came but
+        could not be made durable (the answer is then in the error's `response`).
+        """
+        request = self.request(messages, model, temperature, max_tokens, repeat=repeat, **options)
+        return await Call(self, request, run_id=run_id, deadline_s=deadline_s).complete()
+
+    def stream_chat_completion(
+        self,
+        messages: Sequence[Message],
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        *,
+        repeat: int = 0,
+        run_id: str | None = None,
+        deadline_s: float | None = None,
+        **options: Any,
+    ) -> Stream:
+        """Like `chat_completion`, with the text as it comes: `async for text in stream`, then
+        `stream.response` is the whole LLMResponse with usage, cost and time to first token.
+        """
+        request = self.request(messages, model, temperature, max_tokens, repeat=repeat, **options)
+        return Stream(Call(self, request, run_id=run_id, deadline_s=deadline_s).stream())
+
+    async def fine_tune(
+        self, training_file_path: str, base_model: str, suffix: str | None = None, **_options: Any
+    ) -> dict[str, Any]:
+        """Start a fine-tuning job where the provider has them."""
+        raise FineTuningUnavailableError(
+            f"{self.name} cannot fine-tune {base_model!r} on {training_file_path!r} (suffix {suffix!r}): "
+            "this provider has no fine-tuning; use one that has.",
+            provider=self.name,
+            model=base_model,
+        )
+
+    async def get_fine_tuning_status(self, job_id: str) -> dict[str, Any]:
+        """The state of a fine-tuning job where the provider has them."""
+        raise FineTuningUnavailableError(
+            f"{self.name} has no fine-tuning, so no job {job_id!r} either.", provider=self.name
+        )
+
+    def get_model_info(self, model: str) -> ModelInfo:
+        """What the catalog knows of `model`; never the network. UsageError if it knows nothing."""
+        return model_info(model, provider=self.name, backend=self.backend, book=self.price_book)
+
+    def list_models(self) -> list[ModelInfo]:
+        """The catalog's models of this provider and backend; never the network."""
+        return models_of(self.name, backend=self.backend, book=self.price_book)
+
+    # What the floors above use
+
+    def request(
+        self,
+        messages: Sequence[Message],
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        *,
+        repeat: int = 0,
+        **options: Any,
+    ) -> ChatRequest:
+        """Check what is asked, and put it in one value. Raises UsageError or InvalidRequestError."""
+        chosen = model or self.default_model
+        if not chosen:
+            raise UsageError(f"No model is named for endpoint {self.endpoint!r}; give model=...")
+        given = {"temperature": temperature, "max_tokens": max_tokens, **options}
+        params = {key: value for key, value in given.items() if value is not None}
+        for key in params:
+            if key not in self.options:
+                raise InvalidRequestError(
+                    f"{self.name} cannot pass on the option {key!r} to {chosen!r}; "
+                    f"it passes on {', '.join(sorted(self.options))}.",
+                    provider=self.name,
+                    model=chosen,
+                )
+        _check_numbers(params)
+        return ChatRequest(chosen, _checked(messages), params, repeat)
+
+    def request_hash(self, request: ChatRequest) -> str:
+        """The identity of a request: see `llmbench.providers.identity.request_hash`."""
+        return request_hash(
+            request,
+            endpoint=self.endpoint,
+            provider=self.name,
+            backend=self.backend,
+            target=self._target(request.model),
+        )
+
+    def price(self, model: str, usage: Usage | None) -> Price:
+        """What the API charges for `usage` of `model`; `usd` None where that is not known."""
+        if self.self_hosted:
+            return Price(0.0, "self-hosted", None, None)
+        return price_call(model, usage, provider=self.name, backend=self.backend, book=self.price_book)
+
+    def secrets(self) -> Iterable[str]:
+        """Values to mask in whatever a server says."""
+        return (self._key.reveal(),) if self._key else ()
+
+    def __repr__(self) -> str:
+        where = f", base_url={self.base_url!r}" if self.base_url else ""
+        backend = f", backend={self.backend!r}" if self.backend else ""
+        return f"{type(self).__name__}(endpoint={self.endpoint!r}{backend}{where})"
+
+
+def _checked(messages: Any) -> tuple[Message, ...]:
+    if isinstance(messages, str | Mapping) or not messages:
+        raise UsageError('messages must be a list such as [{"role": "user", "content": "..."}].')
+    for number, message in enumerate(messages):
+        if not isinstance(message, Mapping) or set(message) != {"role", "content"}:
+            raise UsageError(f"messages[{number}] must hold exactly role and content; it is {message!r:.80}.")
+        if message["role"] not in _ROLES:
+            raise UsageError(
+                f"messages[{number}] has role {message['role']!r}; use one of {', '.join(sorted(_ROLES))}."
+            )
+        if not isinstance(message["content"], str):
+            raise UsageError(
+                f"messages[{number}] has content that is not text; images and parts are refused."
+            )
+    return tuple(Message(role=m["role"], content=m["content"]) for m in messages)
+
+
+def _check_numbers(params: Mapping[str, Any]) -> None:
+    max_tokens = params.get("max_tokens")
+    if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
+        raise UsageError(f"max_tokens must be a whole number of at least 1; it is {max_tokens!r}.")
+    temperature = params.get("temperature")
+    if temperature is not None and not (isinstance(temperature, int | float) and 0 <= temperature <= 2):
+        raise UsageError(f"temperature must be between 0 and 2; it is {temperature!r}.")

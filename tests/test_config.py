@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmbench.config import find_root, load_config
+from llmbench.errors import ConfigError
+
+
+def write(project: Path, text: str) -> None:
+    (project / "llmbench.toml").write_text(text, encoding="utf-8")
+
+
+def test_endpoints_are_read(project: Path) -> None:
+    write(
+        project,
+        '[endpoints.gpu]\nprovider = "custom"\nbase_url = "http://gpu1:8000/v1"\nusd_per_hour = 0.526\n'
+        "allow_http = true\nprices = { m = { input = 1, output = 2 } }\n",
+    )
+    endpoint = load_config().endpoints["gpu"]
+    assert endpoint.provider == "custom"
+    assert endpoint.usd_per_hour == 0.526
+    assert endpoint.allow_http
+    assert endpoint.prices == {"m": {"input": 1, "output": 2}}
+
+
+def test_root_is_the_nearest_marked_folder(project: Path) -> None:
+    below = project / "notebooks" / "deep"
+    below.mkdir(parents=True)
+    assert find_root(below) == project.resolve()
+
+
+def test_ledger_of_the_project_and_of_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMBENCH_LEDGER", "/elsewhere/x.db")
+    assert load_config().ledger_url == "/elsewhere/x.db"
+    monkeypatch.delenv("LLMBENCH_LEDGER")
+    assert Path(load_config().ledger_url) == project.resolve() / ".llmbench" / "ledger.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[endpoints.a\n", "cannot be read"),
+        ("[endpoint.a]\nprovider = 'x'\n", "unknown table or key 'endpoint'"),
+        ("[endpoints.a]\nbase_url = 'x'\n", "names no provider"),
+        ("[endpoints.a]\nprovider = 'x'\nbase_uri = 'x'\n", "'base_url'"),
+        ("[endpoints.a]\nprovider = 'x'\napi_key = 'sk-secretsecret'\n", "holds a key"),
+        ("[endpoints.a]\nprovider = 'x'\nusd_per_hour = true\n", "usd_per_hour"),
+        ("[endpoints.'a/b']\nprovider = 'x'\n", "names an endpoint"),
+        ("[ledger]\nfile = 'x'\n", "ledger"),
+    ],
+)
+def test_what_is_not_understood_is_refused(project: Path, text: str, words: str) -> None:
+    write(project, text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_config()
+    assert "sk-secretsecret" not in str(caught.value)
+
+
+def test_paths_are_shown_relative(project: Path) -> None:
+    config = load_config()
+    assert config.relative(project / "data" / "x.csv") == "data/x.csv"
+    assert config.relative("/somewhere/else/y.csv") == "y.csv"
