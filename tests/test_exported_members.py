@@ -29,7 +29,8 @@ FLOORS = [
     {"matrix", "abtest", "finetune", "loadtest"},
     {"decision"},
     {"reporting"},
-    {"cli", "__main__"},
+    {"cli"},
+    {"__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 

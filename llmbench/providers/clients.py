@@ -8,13 +8,20 @@ closing made another client's call hang in three of three tries.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Generic, TypeVar
-from weakref import WeakKeyDictionary
+import contextlib
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from typing import Any, Generic, TypeVar
 
 __all__ = ["PerLoop"]
 
 Client = TypeVar("Client")
+
+_Lifetime = AsyncGenerator[None, None]
+_Open = MutableMapping[asyncio.AbstractEventLoop, tuple[Any, _Lifetime]]
+
+# Keeps open clients from the garbage collector, which would drop them instead of closing them.
+_alive: set[_Lifetime] = set()
 
 
 class PerLoop(Generic[Client]):
@@ -22,15 +29,14 @@ class PerLoop(Generic[Client]):
 
     Closing rides on asynchronous generators: a loop that shuts down (the end of `asyncio.run`,
     of the background loop) finishes every generator started in it, and the client's `close`
-    stands in the `finally` of one.
+    stands in the `finally` of one. A PerLoop that is dropped has its clients closed in their loops.
     """
 
     def __init__(self, create: Callable[[], Client], close: Callable[[Client], Awaitable[None]]) -> None:
         self._create = create
         self._close = close
-        self._open: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[Client, AsyncGenerator[None, None]]
-        ] = WeakKeyDictionary()
+        self._open: _Open = weakref.WeakKeyDictionary()
+        weakref.finalize(self, _close_dropped, self._open).atexit = False
 
     async def get(self) -> Client:
         """The running loop's client."""
@@ -38,18 +44,13 @@ class PerLoop(Generic[Client]):
         entry = self._open.get(loop)
         if entry is None:
             client = self._create()
-            lifetime = self._lifetime(loop, client)
+            lifetime = _lifetime(self._open, loop, client, self._close)
             self._open[loop] = (client, lifetime)
+            _alive.add(lifetime)
             await anext(lifetime)
             return client
-        return entry[0]
-
-    async def _lifetime(self, loop: asyncio.AbstractEventLoop, client: Client) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            self._open.pop(loop, None)
-            await self._close(client)
+        found: Client = entry[0]
+        return found
 
     async def aclose(self) -> None:
         """Close the clients of all loops: this one's now, another running loop's in that loop."""
@@ -61,7 +62,39 @@ class PerLoop(Generic[Client]):
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_finish(lifetime), loop))
             else:
                 self._open.pop(loop, None)
+                _alive.discard(lifetime)
 
 
-async def _finish(lifetime: AsyncGenerator[None, None]) -> None:
+async def _lifetime(
+    open_clients: _Open,
+    loop: asyncio.AbstractEventLoop,
+    client: Client,
+    close: Callable[[Client], Awaitable[None]],
+) -> _Lifetime:
+    try:
+        yield
+    finally:
+        entry = open_clients.pop(loop, None)
+        if entry is not None:
+            _alive.discard(entry[1])
+        await close(client)
+
+
+async def _finish(lifetime: _Lifetime) -> None:
     await lifetime.aclose()
+
+
+def _close_dropped(open_clients: _Open) -> None:
+    for loop, (_, lifetime) in list(open_clients.items()):
+        # A loop that has ended meanwhile has closed its clients itself.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_close_later, loop, lifetime)
+
+
+def _close_later(loop: asyncio.AbstractEventLoop, lifetime: _Lifetime) -> None:
+    task = loop.create_task(_finish(lifetime))
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()

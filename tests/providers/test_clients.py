@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 from llmbench import background
 from llmbench.providers.clients import PerLoop
@@ -52,3 +53,14 @@ def test_a_closed_client_is_replaced() -> None:
         return await per_loop.get() is not before
 
     assert asyncio.run(reopen())
+
+
+def test_a_dropped_client_is_closed_in_its_loop() -> None:
+    per_loop: PerLoop[Client] | None = PerLoop(Client, Client.close)
+    assert per_loop is not None
+    client = background.run(per_loop.get())
+    assert client.closed_in is None
+    per_loop = None
+    gc.collect()
+    background.run(asyncio.sleep(0.01))
+    assert client.closed_in is not None

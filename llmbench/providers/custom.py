@@ -1,0 +1,113 @@
+"""Any OpenAI-compatible server: vLLM, llama.cpp, a gateway, a colleague's proxy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, ClassVar
+
+from llmbench.catalog.prices import Price, TokenPrice, price_usage, token_price
+from llmbench.errors import ConfigError, UsageError
+from llmbench.providers.base import BaseLLMProvider
+from llmbench.providers.chat_http import ChatAddress
+from llmbench.providers.transport import HttpTransport
+from llmbench.types import ChatRequest, ModelCapability, ModelInfo, RawAnswer, Usage
+
+__all__ = ["CustomProvider"]
+
+
+class CustomProvider(BaseLLMProvider):
+    """An OpenAI-compatible endpoint over our own small HTTP adapter, at the user's own prices.
+
+    Beyond the common settings: `base_url` (needed, up to and with /v1), `prices`
+    ({model: {"input": USD per 1M, "output": USD per 1M, "cached_input": ..., "as_of": date}}),
+    `usd_per_hour` (the endpoint is one's own: calls cost 0.0, its hours are a line of their own),
+    `headers` (sent with every request), `max_tokens_field` (default "max_tokens"), and `body`
+    (fields that go into every request). A model with neither price nor hours has no cost.
+    """
+
+    name: ClassVar[str] = "custom"
+    settings: ClassVar[frozenset[str]] = frozenset(
+        {"prices", "usd_per_hour", "headers", "max_tokens_field", "body"}
+    )
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(config)
+        config = config or {}
+        if not self.base_url:
+            raise ConfigError(
+                f"Endpoint {self.endpoint!r} has no base_url; give the address up to and with /v1, "
+                "such as http://127.0.0.1:8000/v1."
+            )
+        self.self_hosted = config.get("usd_per_hour") is not None
+        self._prices = _own_prices(config.get("prices") or {})
+        transport = HttpTransport(
+            self.base_url,
+            api_key=self._key,
+            headers=config.get("headers"),
+            allow_http=bool(config.get("allow_http")),
+            name=self.endpoint,
+        )
+        self.base_url = transport.base_url
+        self._transport = transport
+        self._address = ChatAddress(
+            transport,
+            self.endpoint,
+            max_tokens_field=config.get("max_tokens_field", "max_tokens"),
+            options=config.get("body") or {},
+        )
+
+    async def _complete(self, request: ChatRequest) -> RawAnswer:
+        return await self._address.complete(request)
+
+    def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
+        return self._address.stream(request)
+
+    def price(self, model: str, usage: Usage | None) -> Price:
+        """By the user's own prices; 0.0 where the endpoint is one's own; else unknown."""
+        found = self._prices.get(model)
+        if found is None:
+            return Price(0.0, "self-hosted", None, None) if self.self_hosted else _UNKNOWN
+        if usage is None:
+            return _UNKNOWN
+        return Price(price_usage(found, usage), "priced", "llmbench.toml", found.as_of)
+
+    def get_model_info(self, model: str) -> ModelInfo:
+        """What the configuration says of `model`; the server is not asked."""
+        price = self._prices.get(model)
+        free = 0.0 if self.self_hosted else None
+        return ModelInfo(
+            name=model,
+            provider=self.name,
+            capabilities=[ModelCapability.CHAT],
+            cost_per_1k_input_tokens=float(price.input / 1000) if price else free,
+            cost_per_1k_output_tokens=float(price.output / 1000) if price else free,
+            context_window=None,
+            supports_fine_tuning=False,
+            supports_local_deployment=self.self_hosted,
+            price_as_of=price.as_of if price else None,
+        )
+
+    def list_models(self) -> list[ModelInfo]:
+        """The models that the configuration names."""
+        names = dict.fromkeys([*self._prices, *([self.default_model] if self.default_model else [])])
+        return [self.get_model_info(name) for name in names]
+
+    def secrets(self) -> Iterable[str]:
+        """The key."""
+        return self._transport.secrets()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+
+_UNKNOWN = Price(None, "unknown", None, None)
+
+
+def _own_prices(prices: Mapping[str, Mapping[str, Any]]) -> dict[str, TokenPrice]:
+    found = {}
+    for model, row in prices.items():
+        if "as_of" not in row:
+            raise UsageError(f"The price of {model!r} has no as_of; add the date it was agreed or listed on.")
+        found[model] = token_price(row, str(row["as_of"]))
+    return found
