@@ -1,0 +1,89 @@
+"""Statistics of evaluations and experiments: numbers in, results out.
+
+Group 1 comes first, and a difference is first minus second. Intervals are `Interval(low, high)`, tests
+`TestResult(statistic, p_value)`, and a margin is the null value itself (-0.03: "at most 3 points worse").
+What too few values cannot tell is NaN, never zero. Bad input raises `UsageError` naming the parameter.
+
+Names load on first use, so that `import llmbench.stats` brings in neither numpy nor scipy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmbench.stats.intervals import Interval, TestResult
+    from llmbench.stats.means import MeanEstimate, mean_and_standard_error, mean_interval
+    from llmbench.stats.multiplicity import adjust_p_values
+    from llmbench.stats.paired import PairedDifference, mcnemar, paired_difference, paired_margin_test
+    from llmbench.stats.planning import (
+        discordance_spread,
+        items_needed,
+        minimum_detectable_paired_difference,
+    )
+    from llmbench.stats.proportions import clopper_pearson_interval, wilson_interval
+    from llmbench.stats.quantiles import quantile_interval
+    from llmbench.stats.ratios import RatioEstimate, ratio_of_totals
+    from llmbench.stats.resampling import bootstrap_interval
+    from llmbench.stats.tango import tango_interval, tango_statistic
+
+_MODULE_OF = {
+    "Interval": "intervals",
+    "MeanEstimate": "means",
+    "PairedDifference": "paired",
+    "RatioEstimate": "ratios",
+    "TestResult": "intervals",
+    "adjust_p_values": "multiplicity",
+    "bootstrap_interval": "resampling",
+    "clopper_pearson_interval": "proportions",
+    "discordance_spread": "planning",
+    "items_needed": "planning",
+    "mcnemar": "paired",
+    "mean_and_standard_error": "means",
+    "mean_interval": "means",
+    "minimum_detectable_paired_difference": "planning",
+    "paired_difference": "paired",
+    "paired_margin_test": "paired",
+    "quantile_interval": "quantiles",
+    "ratio_of_totals": "ratios",
+    "tango_interval": "tango",
+    "tango_statistic": "tango",
+    "wilson_interval": "proportions",
+}
+
+__all__ = [
+    "Interval",
+    "MeanEstimate",
+    "PairedDifference",
+    "RatioEstimate",
+    "TestResult",
+    "adjust_p_values",
+    "bootstrap_interval",
+    "clopper_pearson_interval",
+    "discordance_spread",
+    "items_needed",
+    "mcnemar",
+    "mean_and_standard_error",
+    "mean_interval",
+    "minimum_detectable_paired_difference",
+    "paired_difference",
+    "paired_margin_test",
+    "quantile_interval",
+    "ratio_of_totals",
+    "tango_interval",
+    "tango_statistic",
+    "wilson_interval",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

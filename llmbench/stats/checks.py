@@ -1,0 +1,193 @@
+"""What every estimator asks of its input; each refusal is a UsageError that names the parameter."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "NO_SPREAD",
+    "check_choice",
+    "check_confidence",
+    "check_count",
+    "check_number",
+    "check_open_unit",
+    "check_same_items",
+    "check_value_range",
+    "cluster_codes",
+    "finite_array",
+    "number_array",
+    "paired_arrays",
+]
+
+NO_SPREAD = 1e-12
+"""Below this share of the largest value a standard error is rounding noise, and counts as zero."""
+
+
+def check_number(name: str, value: object) -> float:
+    """`value` as float; raise unless it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise UsageError(f"{name} must be a finite number, not {value!r}.")
+    return float(value)
+
+
+def check_open_unit(name: str, value: object) -> float:
+    """`value` as float; raise unless it is a number strictly between 0 and 1."""
+    number = check_number(name, value)
+    if not 0 < number < 1:
+        raise UsageError(f"{name} must lie strictly between 0 and 1, not {value!r}.")
+    return number
+
+
+def check_confidence(confidence: object) -> float:
+    """`confidence` as float; raise unless it is a share such as .95."""
+    number = check_number("confidence", confidence)
+    if 1 < number < 100:
+        raise UsageError(f"confidence is a share: write {number / 100:g}, not {confidence!r}.")
+    return check_open_unit("confidence", number)
+
+
+def check_count(name: str, value: object, least: int = 0) -> int:
+    """`value` as int; raise unless it is a whole number of at least `least`."""
+    number = check_number(name, value)
+    if number != int(number):
+        raise UsageError(f"{name} must be a whole number, not {value!r}.")
+    if number < least:
+        raise UsageError(f"{name} must be at least {least}, not {value!r}.")
+    return int(number)
+
+
+def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise UsageError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
+
+
+def check_value_range(value_range: object) -> None:
+    """Raise unless `value_range` is None or an ascending pair of finite numbers."""
+    if value_range is None:
+        return
+    if not isinstance(value_range, tuple | list) or len(value_range) != 2:
+        raise UsageError(f"value_range must be None or a pair (low, high), not {value_range!r}.")
+    low, high = (check_number("value_range", end) for end in value_range)
+    if not low < high:
+        raise UsageError(f"value_range must ascend, not {value_range!r}.")
+
+
+def number_array(name: str, values: object, dimensions: Sequence[int] = (1,)) -> NDArray[np.float64]:
+    """`values` as floats, by default a vector; missing ones (None, NaN, NA, masked) become NaN.
+
+    Infinities, text, dates and other shapes are refused.
+    """
+    array: NDArray[np.float64] | None
+    try:
+        raw = np.asarray(values)
+        if raw.dtype.kind == "O":
+            array = np.array([math.nan if _is_missing(value) else _float(value) for value in raw.flat])
+            array = array.reshape(raw.shape)
+        else:
+            array = raw.astype(float) if raw.dtype.kind in "biuf" else None
+    except (TypeError, ValueError):
+        array = None
+    if array is None or array.ndim == 0:
+        raise UsageError(f"{name} must be a list or array of numbers, without text, dates or other things.")
+    if isinstance(values, np.ma.MaskedArray):
+        array = np.where(np.ma.getmaskarray(values), math.nan, array)
+    if array.ndim not in dimensions:
+        raise UsageError(
+            f"{name} must have {' or '.join(map(str, dimensions))} dimension(s), not {array.ndim}."
+        )
+    if np.isinf(array).any():
+        raise UsageError(f"{name}{_place(np.isinf(array))} is infinite; every value must be finite.")
+    return array
+
+
+def finite_array(name: str, values: object, dimensions: Sequence[int] = (1,)) -> NDArray[np.float64]:
+    """`values` as floats, none of them missing.
+
+    A missing value is refused rather than dropped: whoever drops it also has to report it.
+    """
+    array = number_array(name, values, dimensions)
+    if np.isnan(array).any():
+        raise UsageError(
+            f"{name}{_place(np.isnan(array))} is missing (NaN); leave missing values out and report how many."
+        )
+    return array
+
+
+def check_same_items(first_name: str, first: object, second_name: str, second: object) -> None:
+    """Raise where the labels of two pandas columns show that their rows are different items.
+
+    Columns are matched by position. Labels in another order, or that agree only in part, mean that
+    different items would be matched; wholly different labels claim nothing.
+    """
+    first_index: Any = getattr(first, "index", None)
+    second_index: Any = getattr(second, "index", None)
+    if not (hasattr(first_index, "equals") and hasattr(second_index, "equals")):
+        return
+    if not first_index.equals(second_index) and len(first_index.intersection(second_index)) > 0:
+        raise UsageError(
+            f"The pandas labels of {first_name} and {second_name} differ in order or in part; "
+            "align both to the same items first."
+        )
+
+
+def paired_arrays(
+    first_name: str, first: object, second_name: str, second: object
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two float vectors of one length, NaN where a value is missing."""
+    check_same_items(first_name, first, second_name, second)
+    one, two = number_array(first_name, first), number_array(second_name, second)
+    if len(one) != len(two):
+        raise UsageError(
+            f"{first_name} has {len(one)} values and {second_name} has {len(two)}; both need one per item."
+        )
+    return one, two
+
+
+def cluster_codes(
+    clusters: Iterable[Hashable] | None, name: str, values: object, n: int
+) -> NDArray[np.intp] | None:
+    """Labels of the `n` items of the parameter `name` as numbers 0, 1, ... in order of first appearance."""
+    if clusters is None:
+        return None
+    if isinstance(clusters, str | bytes) or not isinstance(clusters, Iterable):
+        raise UsageError("clusters must be None or a list of one label per item.")
+    check_same_items(name, values, "clusters", clusters)
+    numbers_of: dict[Hashable, int] = {}
+    codes: list[int] = []
+    for place, label in enumerate(clusters):
+        # A missing label would be a cluster of its own, or, worse, one large cluster.
+        if _is_missing(label):
+            raise UsageError(f"clusters[{place}] is missing; every item needs a cluster.")
+        try:
+            codes.append(numbers_of.setdefault(label, len(numbers_of)))
+        except TypeError:
+            raise UsageError(f"clusters[{place}] must be a label such as a string or a number.") from None
+    if len(codes) != n:
+        raise UsageError(f"clusters has {len(codes)} labels for the {n} values of {name}; it needs one each.")
+    return np.array(codes, dtype=np.intp)
+
+
+def _is_missing(value: Any) -> bool:
+    # Missing values of numpy and pandas differ from themselves, or cannot be compared at all.
+    return value is None or type(value).__name__ in {"NAType", "NaTType"} or bool(value != value)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, str | bytes):
+        raise TypeError
+    return float(value)
+
+
+def _place(found: NDArray[np.bool_]) -> str:
+    return "".join(f"[{position}]" for position in np.argwhere(found)[0])
