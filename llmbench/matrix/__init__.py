@@ -1,0 +1,90 @@
+"""The model matrix: the same items put to several models, graded, compared, and paid for within
+a budget.
+
+    matrix = Matrix(Dataset.load("items.csv"), ["local/smollm2-135m"], {"plain": "{{ prompt }}"})
+    matrix.quote()
+    matrix.run(budget_usd=5).ranking()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmbench.matrix.compare import Comparison
+    from llmbench.matrix.dataset import Dataset, Item
+    from llmbench.matrix.graders import Function, PerItem
+    from llmbench.matrix.grading import Grade, Grader
+    from llmbench.matrix.matrix import Matrix
+    from llmbench.matrix.progress import Progress
+    from llmbench.matrix.prompts import Prompt
+    from llmbench.matrix.quote import CellQuote, Quote, Range
+    from llmbench.matrix.recorded import RecordedModel
+    from llmbench.matrix.results import MatrixResults
+    from llmbench.matrix.rules import Choice, Contains, Exact, Numeric, Regex
+    from llmbench.matrix.runner import CallCounts
+    from llmbench.matrix.summary import CellSummary
+
+# numpy and scipy stand behind most of these, so they are imported when they are asked for.
+_MODULE_OF = {
+    "CallCounts": "runner",
+    "CellQuote": "quote",
+    "CellSummary": "summary",
+    "Choice": "rules",
+    "Comparison": "compare",
+    "Contains": "rules",
+    "Dataset": "dataset",
+    "Exact": "rules",
+    "Function": "graders",
+    "Grade": "grading",
+    "Grader": "grading",
+    "Item": "dataset",
+    "Matrix": "matrix",
+    "MatrixResults": "results",
+    "Numeric": "rules",
+    "PerItem": "graders",
+    "Progress": "progress",
+    "Prompt": "prompts",
+    "Quote": "quote",
+    "Range": "quote",
+    "RecordedModel": "recorded",
+    "Regex": "rules",
+}
+
+__all__ = [
+    "CallCounts",
+    "CellQuote",
+    "CellSummary",
+    "Choice",
+    "Comparison",
+    "Contains",
+    "Dataset",
+    "Exact",
+    "Function",
+    "Grade",
+    "Grader",
+    "Item",
+    "Matrix",
+    "MatrixResults",
+    "Numeric",
+    "PerItem",
+    "Progress",
+    "Prompt",
+    "Quote",
+    "Range",
+    "RecordedModel",
+    "Regex",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

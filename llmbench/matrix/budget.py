@@ -1,0 +1,50 @@
+"""A run's budget: the worst case of a call is set aside before it is made, and settled after it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from llmbench.errors import BudgetExceededError
+
+__all__ = ["Budget"]
+
+
+class Budget:
+    """Dollars that calls in flight at the same time cannot overdraw.
+
+    Belongs to one event loop. `limit_usd` None is no limit.
+    """
+
+    def __init__(self, limit_usd: float | None) -> None:
+        self.limit_usd = limit_usd
+        self.charged_usd = 0.0
+        """Settled so far, at the worst case where the charge of a failed try is not known."""
+        self._reserved = 0.0
+        self._in_flight = 0
+        self._settled = asyncio.Event()
+
+    async def reserve(self, worst_case_usd: float) -> None:
+        """Set `worst_case_usd` aside, waiting for calls in flight to settle where it does not fit.
+
+        Raises BudgetExceededError when it does not fit although nothing is in flight.
+        """
+        if self.limit_usd is not None:
+            # A relative hair for sums of many small floats; it buys no call.
+            allowed = self.limit_usd * (1 + 1e-12)
+            while self.charged_usd + self._reserved + worst_case_usd > allowed:
+                if self._in_flight == 0:
+                    raise BudgetExceededError(
+                        f"${self.charged_usd:.6f} of the budget of ${self.limit_usd:.6f} is used, and the "
+                        f"next call might cost ${worst_case_usd:.6f}"
+                    )
+                self._settled.clear()
+                await self._settled.wait()
+        self._reserved += worst_case_usd
+        self._in_flight += 1
+
+    def settle(self, worst_case_usd: float, charged_usd: float) -> None:
+        """Put `charged_usd` in the place of the reservation of `worst_case_usd`."""
+        self._in_flight -= 1
+        self._reserved = self._reserved - worst_case_usd if self._in_flight else 0.0
+        self.charged_usd += charged_usd
+        self._settled.set()

@@ -1,0 +1,60 @@
+"""How large and how dear a call can get, and whether a budget can hold that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from llmbench.errors import BudgetExceededError, UsageError
+from llmbench.matrix.checks import smallest
+from llmbench.types import Message, Usage
+
+if TYPE_CHECKING:
+    from llmbench.matrix.plan import Plan
+    from llmbench.providers.base import BaseLLMProvider
+
+__all__ = ["check_budget", "output_limit", "worst_case_usage"]
+
+_TOKENS_PER_MESSAGE = 16
+"""Room for what a chat template adds to a message."""
+
+
+def worst_case_usage(messages: Sequence[Message], output_tokens: int) -> Usage:
+    """Tokens that a call cannot exceed: no tokenizer over bytes makes more tokens than bytes."""
+    written = sum(len(message["content"].encode("utf-8", "surrogatepass")) for message in messages)
+    return Usage(written + _TOKENS_PER_MESSAGE * (len(messages) + 1), output_tokens)
+
+
+def output_limit(provider: BaseLLMProvider, model: str, params: Mapping[str, object]) -> int | None:
+    """The most tokens an answer can have: `max_tokens`, else the model's own limit where known."""
+    given = params.get("max_tokens")
+    if isinstance(given, int):
+        return given
+    try:
+        return provider.get_model_info(model).max_output_tokens
+    except UsageError:
+        return None
+
+
+def check_budget(
+    plan: Plan, providers: Mapping[str, BaseLLMProvider], budget_usd: float, *, allow_unpriced: bool
+) -> None:
+    """Refuse, before any call, a budget that cannot be kept: UsageError for what is no budget and for
+    a priced model without a limit of its answers, BudgetExceededError for one without a price.
+    """
+    smallest("budget_usd", budget_usd)
+    for cell in plan.cells:
+        if cell.endpoint is None or cell.asked_model is None:
+            continue
+        provider = providers[cell.endpoint]
+        price = provider.price(cell.asked_model, Usage(1, 1))
+        if price.usd is None and not allow_unpriced:
+            raise BudgetExceededError(
+                f"The price of {cell.model} is not known, so no budget can hold it; give its price in "
+                "llmbench.toml, or allow_unpriced=True."
+            )
+        if price.usd and output_limit(provider, cell.asked_model, cell.options) is None:
+            raise UsageError(
+                f"{cell.label} has no max_tokens, so the worst case of a call is not known; "
+                "add max_tokens to params to run within a budget."
+            )

@@ -1,0 +1,306 @@
+"""The model matrix: models x prompts x parameters over one set of items."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from llmbench import background
+from llmbench.matrix.budget import Budget
+from llmbench.matrix.checks import share, smallest, whole_number
+from llmbench.matrix.dataset import Dataset
+from llmbench.matrix.graders import GraderLike, grader_for
+from llmbench.matrix.limits import check_budget
+from llmbench.matrix.outcome import Outcome
+from llmbench.matrix.plan import baseline_of, make_plan, params_sets
+from llmbench.matrix.progress import ProgressCallback, ProgressReporter
+from llmbench.matrix.prompts import prompts_for
+from llmbench.matrix.quote import Quote
+from llmbench.matrix.quoting import make_quote
+from llmbench.matrix.recorded import RecordedModel
+from llmbench.matrix.replay import Replay
+from llmbench.matrix.results import MatrixResults, make_results
+from llmbench.matrix.runner import CallCounts, Runner
+from llmbench.matrix.scoring import answer_table
+
+if TYPE_CHECKING:
+    from llmbench.config import ProjectConfig
+    from llmbench.ledger import Ledger
+    from llmbench.matrix.grading import Grader
+    from llmbench.providers.base import BaseLLMProvider
+
+__all__ = ["Matrix"]
+
+DEFAULT_CONCURRENCY = 8
+LOCAL_CONCURRENCY = 1
+"""The embedded model has one slot; a second request would only wait."""
+
+
+class Matrix:
+    """Models under prompts and parameters, put to the same items, graded, compared and priced.
+
+    Everything given is checked here, before any call: files by line, templates by column, models
+    and labels by name. Methods are plain functions that may be called from a notebook's cell.
+
+    Args:
+        dataset: a Dataset, or the path of a file with the default column names.
+        models: `endpoint/model` names and RecordedModels.
+        prompts: {name: template}; None sends the prompt column as it is. See `Prompt`.
+        params: parameters of every call, or several named sets of them. Default temperature 0.
+        repeats: draws of each answer; None is 1 at temperature 0, else 3.
+        baseline: label `model[prompt]` of the cell to compare with, or a model with one cell; None
+            is the first recorded model, else the first cell.
+        grader: "exact", "contains", "regex", "numeric", "choice", a Grader, a function of
+            (answer, item); None is the data set's column `grader` where it has one, else "exact".
+        grade_truncated: grade an answer that was cut off at max_tokens, which otherwise scores 0.
+        ledger: a Ledger, or the path of one; None is the project's.
+        providers: {endpoint: provider} to use instead of the project's endpoints of these names;
+            they must record to the same ledger.
+        margin: how much worse, in score, is still good enough.
+        confidence: of every interval.
+        seed: of what is drawn (examples).
+
+    Raises DatasetError, UsageError and ConfigError.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset | str | Path,
+        models: Sequence[str | RecordedModel],
+        prompts: Mapping[str, str | Path] | str | None = None,
+        params: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        repeats: int | None = None,
+        baseline: str | None = None,
+        *,
+        grader: GraderLike = None,
+        grade_truncated: bool = False,
+        ledger: Ledger | str | Path | None = None,
+        config: ProjectConfig | None = None,
+        providers: Mapping[str, BaseLLMProvider] | None = None,
+        margin: float = 0.03,
+        confidence: float = 0.95,
+        seed: int = 20250123,
+    ) -> None:
+        self.margin = share("margin", margin, such_as=0.03)
+        self.confidence = share("confidence", confidence, such_as=0.95)
+        self.dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+        self.plan = make_plan(
+            self.dataset, models, prompts_for(self.dataset, prompts), params_sets(params), repeats
+        )
+        self.baseline = baseline_of(self.plan, baseline).label
+        self.seed = seed
+        self._grader: Grader = grader_for(grader, self.dataset)
+        self._grade_truncated = grade_truncated
+        self._config = config
+        self._given_ledger = ledger
+        self._ledger: Ledger | None = None
+        self._given_providers = dict(providers or {})
+        self._opened: dict[str, BaseLLMProvider] = {}
+        self._failures: dict[str, Outcome] = {}
+        self._not_before: datetime | None = None
+
+    # What one does with a matrix
+
+    def quote(self, *, fresh: bool | None = None, max_answer_age_days: float | None = None) -> Quote:
+        """What `run` with the same arguments would call and cost. Makes no call."""
+        not_before = self._answers_from(fresh, max_answer_age_days, run_id=None)
+        return make_quote(self.plan, self._providers(), self._replay(not_before))
+
+    def run(
+        self,
+        budget_usd: float | None = None,
+        concurrency: int | Mapping[str, int] | None = None,
+        fresh: bool | None = None,
+        max_answer_age_days: float | None = None,
+        progress: ProgressCallback | None = None,
+        *,
+        allow_unpriced: bool = False,
+        run_id: str | None = None,
+    ) -> MatrixResults:
+        """Make the calls that the ledger cannot answer, and grade everything.
+
+        The same run again after Ctrl-C, a crash or a stop makes only what is missing.
+
+        Args:
+            budget_usd: dollars that the calls of this run may cost together. Each call's worst
+                case (every byte a token, max_tokens of output) is set aside before it is made.
+            concurrency: calls in flight per endpoint, one number or {endpoint: number}; default 8,
+                and 1 for the embedded model.
+            fresh: answer nothing from before this run; None is what LLMBENCH_FRESH=1 says. With
+                the `run_id` of a run that did not end, its answers are kept.
+            max_answer_age_days: older answers are asked for again.
+            progress: called with a Progress at most four times a second, from another thread.
+            allow_unpriced: with a budget, also call models whose price is not known.
+            run_id: recorded with each call; None is LLMBENCH_RUN_ID, else a new one.
+
+        Raises BudgetExceededError when the next call might cost more than is left, UsageError where
+        a budget cannot be kept or a grader fails, LedgerError, and InvalidRequestError for
+        parameters that an endpoint cannot pass on. Whatever was answered before is in the ledger.
+        """
+        known_run = run_id or os.environ.get("LLMBENCH_RUN_ID") or None
+        not_before = self._answers_from(fresh, max_answer_age_days, run_id=known_run)
+        run = known_run or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        providers, replay = self._providers(), self._replay(not_before)
+        workers = self._workers(concurrency)
+        if budget_usd is not None:
+            check_budget(self.plan, providers, budget_usd, allow_unpriced=allow_unpriced)
+        quote = make_quote(self.plan, providers, replay)
+        self._not_before = not_before
+        runner_of: list[Runner] = []
+
+        async def calls() -> None:
+            budget = Budget(budget_usd)
+            budget.charged_usd = self._spent_before(known_run)
+            reporter = ProgressReporter(progress, total=len(self.plan), to_make=quote.to_make)
+            runner = Runner(
+                self.plan, providers, self.ledger, replay,
+                run_id=run, budget=budget, workers=workers, reporter=reporter,
+            )  # fmt: skip
+            runner_of.append(runner)
+            try:
+                await runner.run()
+            finally:
+                for provider in self._opened.values():
+                    await provider.aclose()
+
+        try:
+            background.run(calls())
+        finally:
+            if runner_of:
+                self._failures = runner_of[0].failures
+        runner = runner_of[0]
+        return self._results(runner.outcomes, self._grader, quote, runner.counts, runner.spent_usd, run)
+
+    def results(self, *, grader: GraderLike = None) -> MatrixResults:
+        """Grade what the ledger has, making no call; another `grader` than the matrix's may be tried.
+
+        What has no answer is missing, with the reason the last run of this matrix gave. Raises as
+        `quote`, and UsageError where a grader fails.
+        """
+        chosen = self._grader if grader is None else grader_for(grader, self.dataset)
+        providers, replay = self._providers(), self._replay(self._not_before)
+        outcomes = replay.outcomes(self._failures)
+        replayed = sum(
+            outcome.replayed
+            for cell in self.plan.cells
+            if cell.recorded is None
+            for outcome in outcomes[cell.label]
+        )
+        quote = make_quote(self.plan, providers, replay)
+        return self._results(outcomes, chosen, quote, CallCounts(replayed=replayed), 0.0, None)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger that answers come from and go to; opened at first use."""
+        if self._ledger is None:
+            from llmbench.ledger import Ledger
+
+            given = self._given_ledger
+            self._ledger = given if isinstance(given, Ledger) else Ledger(given or self._project().ledger_url)
+        return self._ledger
+
+    def close(self) -> None:
+        """Close the ledger, if this matrix opened it."""
+        if self._ledger is not None and self._ledger is not self._given_ledger:
+            self._ledger.close()
+            self._ledger = None
+            self._opened.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        cells = ", ".join(cell.label for cell in self.plan.cells)
+        size = f"{len(self.dataset)} items x {len(self.plan.cells)} cells"
+        return f"Matrix({self.dataset.path.name}: {size}: {cells})"
+
+    # How it is done
+
+    def _project(self) -> ProjectConfig:
+        if self._config is None:
+            from llmbench.config import load_config
+
+            self._config = load_config()
+        return self._config
+
+    def _providers(self) -> dict[str, BaseLLMProvider]:
+        from llmbench.providers.registry import open_endpoint
+
+        found: dict[str, BaseLLMProvider] = {}
+        for cell in self.plan.cells:
+            name = cell.endpoint
+            if name is None or name in found:
+                continue
+            if name in self._given_providers:
+                found[name] = self._given_providers[name]
+                continue
+            if name not in self._opened:
+                self._opened[name] = open_endpoint(name, config=self._project(), recorder=self.ledger)
+            found[name] = self._opened[name]
+        return found
+
+    def _replay(self, not_before: datetime | None) -> Replay:
+        return Replay(self.plan, self._providers(), self.ledger, not_before)
+
+    def _answers_from(
+        self, fresh: bool | None, max_answer_age_days: float | None, *, run_id: str | None
+    ) -> datetime | None:
+        """The instant from which answers count; None is any."""
+        if max_answer_age_days is not None:
+            smallest("max_answer_age_days", max_answer_age_days)
+        now = datetime.now(UTC)
+        if os.environ.get("LLMBENCH_FRESH") == "1" if fresh is None else fresh:
+            # A fresh run that was cut off goes on where it was, when it is named.
+            begun = (call.started_at for call in self.ledger.calls(run_id)) if run_id else ()
+            return min(begun, default=now)
+        return None if max_answer_age_days is None else now - timedelta(days=max_answer_age_days)
+
+    def _spent_before(self, run_id: str | None) -> float:
+        return (self.ledger.spend(run_id).usd or 0.0) if run_id else 0.0
+
+    def _workers(self, concurrency: int | Mapping[str, int] | None) -> dict[str, int]:
+        workers: dict[str, int] = {}
+        for endpoint, provider in self._providers().items():
+            given = concurrency.get(endpoint) if isinstance(concurrency, Mapping) else concurrency
+            if given is None:
+                given = LOCAL_CONCURRENCY if provider.name == "local" else DEFAULT_CONCURRENCY
+            workers[endpoint] = whole_number("concurrency", given)
+        return workers
+
+    def _results(
+        self,
+        outcomes: Mapping[str, Sequence[Outcome | None]],
+        grader: Grader,
+        quote: Quote,
+        calls: CallCounts,
+        spent_usd: float | None,
+        run_id: str | None,
+    ) -> MatrixResults:
+        answers = answer_table(self.plan, outcomes, grader, grade_truncated=self._grade_truncated)
+        there = [outcome for found in outcomes.values() for outcome in found if outcome is not None]
+        instants = [outcome.answered_at for outcome in there if outcome.answered_at is not None]
+        books = sorted({outcome.price_book for outcome in there if outcome.price_book})
+        return make_results(
+            self.plan,
+            answers,
+            baseline=self.baseline,
+            calls=calls,
+            quote=quote,
+            spent_usd=spent_usd,
+            price_book=", ".join(books) or quote.price_book,
+            data_until=max(instants).isoformat() if instants else None,
+            margin=self.margin,
+            confidence=self.confidence,
+            seed=self.seed,
+            run_id=run_id,
+        )

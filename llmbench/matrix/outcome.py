@@ -1,0 +1,77 @@
+"""What became of one planned call: an answer, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from llmbench.types import CallRecord, LLMResponse
+
+__all__ = ["FILTERED", "NOT_CALLED", "Outcome"]
+
+NOT_CALLED = "not called yet"
+FILTERED = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One cell's answer to one item. `cost_usd` is what this answer costs, whenever it was paid;
+    None is not known.
+    """
+
+    answer: str | None = None
+    """None: missing. A refusal and a content filter are answers, the latter an empty one."""
+    error: str | None = None
+    finish_reason: str | None = None
+    cost_usd: float | None = None
+    latency_ms: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    served_model: str | None = None
+    replayed: bool = False
+    attempts: int = 0
+    answered_at: datetime | None = None
+    price_book: str | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is nothing to grade."""
+        return self.answer is None
+
+
+def from_record(record: CallRecord) -> Outcome:
+    """An answer that the ledger has; a content filter's refusal is an empty answer."""
+    filtered = record.status != "ok"
+    return Outcome(
+        answer="" if filtered else record.content or "",
+        error=record.error_message if filtered else None,
+        finish_reason=FILTERED if filtered else record.finish_reason,
+        cost_usd=record.cost,
+        latency_ms=record.latency_ms,
+        input_tokens=record.usage.input_tokens if record.usage else None,
+        output_tokens=record.usage.output_tokens if record.usage else None,
+        served_model=record.served_model,
+        replayed=True,
+        attempts=record.attempt,
+        answered_at=record.started_at + timedelta(milliseconds=record.latency_ms),
+        price_book=record.price_book,
+    )
+
+
+def from_response(response: LLMResponse, price_book: str | None) -> Outcome:
+    """An answer that has just come, with the same values as its row in the ledger."""
+    last = response.attempts[-1] if response.attempts else None
+    latency = last.latency_ms if last else float(response.latency_ms)
+    return Outcome(
+        answer=response.content,
+        finish_reason=response.finish_reason,
+        # Earlier attempts are the run's spending; this is what the answer itself costs.
+        cost_usd=last.cost if last else response.cost,
+        latency_ms=latency,
+        input_tokens=response.usage.input_tokens if response.usage else None,
+        output_tokens=response.usage.output_tokens if response.usage else None,
+        served_model=response.served_model,
+        attempts=max(1, len(response.attempts)),
+        answered_at=last.started_at + timedelta(milliseconds=latency) if last else None,
+        price_book=price_book,
+    )

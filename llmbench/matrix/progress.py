@@ -1,0 +1,70 @@
+"""How far a run is, told a few times a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Progress", "ProgressCallback", "ProgressReporter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is."""
+
+    done: int
+    """Planned calls that have an answer or have failed for good."""
+    total: int
+    made: int
+    replayed: int
+    failed: int
+    spent_usd: float | None
+    """By calls of this run; None where one of them has no price."""
+    rate: float | None
+    """Calls made a second, over the run so far."""
+    eta_s: float | None
+    """Seconds left at this rate; None before the first call."""
+    message: str
+    """The cell at work, or what stopped."""
+
+
+ProgressCallback = Callable[[Progress], None]
+
+_SHORTEST_PAUSE_S = 0.25
+
+
+class ProgressReporter:
+    """Calls `callback` at most four times a second, and once at the end."""
+
+    def __init__(self, callback: ProgressCallback | None, *, total: int, to_make: int) -> None:
+        self._callback = callback
+        self._total = total
+        self._to_make = to_make
+        self._begin = time.monotonic()
+        self._last = float("-inf")
+
+    def report(
+        self,
+        done: int,
+        made: int,
+        replayed: int,
+        failed: int,
+        spent_usd: float | None,
+        message: str,
+        *,
+        final: bool = False,
+    ) -> None:
+        """Tell the callback, unless it has just been told."""
+        now = time.monotonic()
+        if self._callback is None or (not final and now - self._last < _SHORTEST_PAUSE_S):
+            return
+        self._last = now
+        seconds = now - self._begin
+        rate = made / seconds if made and seconds > 0 else None
+        eta = max(0, self._to_make - made) / rate if rate else None
+        self._callback(
+            Progress(
+                done, self._total, made, replayed, failed, spent_usd, rate, 0.0 if final else eta, message
+            )
+        )

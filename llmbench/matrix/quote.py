@@ -1,0 +1,159 @@
+"""What a run would cost, before it is made."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+__all__ = ["CellQuote", "Quote", "Range"]
+
+
+class Range(NamedTuple):
+    """Low, expected and high; None where it is not known."""
+
+    low: float | None
+    expected: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellQuote:
+    """What one cell would take. Tokens and dollars are of the calls still to make, all together."""
+
+    cell: str
+    calls: int
+    """Planned."""
+    in_ledger: int
+    """Already answered, or the same request as another planned one."""
+    to_make: int
+    input_tokens: Range
+    output_tokens: Range
+    usd: Range
+    basis: str
+    """Where token counts and price come from."""
+    price_book: str | None = None
+    price_as_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a run would take, cell by cell. An unknown price is None and shown as "unknown"; a
+    recorded model and an endpoint of one's own cost 0.
+    """
+
+    cells: tuple[CellQuote, ...]
+
+    @property
+    def calls(self) -> int:
+        """Planned calls."""
+        return sum(cell.calls for cell in self.cells)
+
+    @property
+    def in_ledger(self) -> int:
+        """Planned calls that need not be made."""
+        return sum(cell.in_ledger for cell in self.cells)
+
+    @property
+    def to_make(self) -> int:
+        """Calls that a run would make."""
+        return sum(cell.to_make for cell in self.cells)
+
+    @property
+    def usd(self) -> Range:
+        """Dollars of all cells; None where any cell's are unknown."""
+        return Range(*(_sum([cell.usd[i] for cell in self.cells]) for i in range(3)))
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Cells with calls to make whose price is unknown."""
+        return tuple(cell.cell for cell in self.cells if cell.to_make and cell.usd.expected is None)
+
+    @property
+    def price_book(self) -> str | None:
+        """The price books used, or None."""
+        return ", ".join(sorted({cell.price_book for cell in self.cells if cell.price_book})) or None
+
+    def data(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "calls": self.calls,
+            "in_ledger": self.in_ledger,
+            "to_make": self.to_make,
+            "usd": self.usd._asdict(),
+            "cells": [
+                {
+                    **asdict(cell),
+                    "input_tokens": cell.input_tokens._asdict(),
+                    "output_tokens": cell.output_tokens._asdict(),
+                    "usd": cell.usd._asdict(),
+                }
+                for cell in self.cells
+            ],
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per cell; NaN is unknown."""
+        import pandas as pd
+
+        rows = []
+        for cell in self.cells:
+            row: dict[str, Any] = {
+                "cell": cell.cell, "calls": cell.calls, "in_ledger": cell.in_ledger, "to_make": cell.to_make,
+            }  # fmt: skip
+            for name, values in (
+                ("input_tokens", cell.input_tokens), ("output_tokens", cell.output_tokens), ("usd", cell.usd),
+            ):  # fmt: skip
+                row |= {
+                    f"{name}_{end}": math.nan if value is None else float(value)
+                    for end, value in values._asdict().items()
+                }
+            rows.append({**row, "basis": cell.basis, "price_as_of": cell.price_as_of})
+        return pd.DataFrame(rows)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.to_make} calls to make ({self.in_ledger} of {self.calls} need none): "
+            f"{_dollars(self.usd.expected)}, between {_dollars(self.usd.low)} and {_dollars(self.usd.high)}"
+        )
+
+    def _repr_html_(self) -> str:
+        head = ("cell", "calls", "in ledger", "to make", "input tokens", "output tokens", "USD", "basis")
+        body = [
+            (
+                cell.cell, f"{cell.calls:,}", f"{cell.in_ledger:,}", f"{cell.to_make:,}",
+                _span(cell.input_tokens), _span(cell.output_tokens), _span(cell.usd, _dollars), cell.basis,
+            )
+            for cell in self.cells
+        ]  # fmt: skip
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in body
+        )
+        titles = "".join(f"<th>{title}</th>" for title in head)
+        table = f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<p>{html.escape(str(self))}.</p>{table}"
+
+
+def _sum(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _dollars(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"${value:,.4f}" if 0 < value < 1 else f"${value:,.2f}"
+
+
+def _count(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.0f}"
+
+
+def _span(values: Range, show: Any = _count) -> str:
+    low, expected, high = (show(value) for value in values)
+    return str(expected) if low == expected == high else f"{expected} ({low} to {high})"

@@ -1,0 +1,162 @@
+"""How a quote is made: every request is written, looked up in the ledger, and priced if absent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llmbench.matrix.limits import output_limit
+from llmbench.matrix.plan import Cell, Plan
+from llmbench.matrix.quote import CellQuote, Quote, Range
+from llmbench.matrix.replay import Job, Replay
+from llmbench.types import Usage
+
+if TYPE_CHECKING:
+    from llmbench.providers.base import BaseLLMProvider
+
+__all__ = ["make_quote"]
+
+_ENOUGH_ANSWERS = 5
+"""Fewer earlier answers than this say too little of how long answers are."""
+_CHARS_PER_TOKEN = (6.0, 4.0, 2.0)
+"""Low, expected and high: 4 is the usual figure for English, 2 for code, figures and other scripts."""
+
+
+@dataclass(slots=True)
+class _Measured:
+    """What one cell's walk through the ledger has shown."""
+
+    calls: int = 0
+    to_make: int = 0
+    chars_to_make: int = 0
+    known_chars: int = 0
+    known_input: int = 0
+    known_outputs: list[int] = field(default_factory=list)
+
+    def add(self, job: Job, seen: set[str]) -> None:
+        chars = sum(len(message["content"]) for message in job.request.messages)
+        self.calls += 1
+        if job.record is not None:
+            usage = job.record.usage
+            if usage is not None and job.record.status == "ok":
+                self.known_chars += chars
+                self.known_input += usage.input_tokens
+                self.known_outputs.append(usage.output_tokens)
+        elif job.request_hash not in seen:
+            seen.add(job.request_hash)
+            self.to_make += 1
+            self.chars_to_make += chars
+
+
+def make_quote(plan: Plan, providers: Mapping[str, BaseLLMProvider], replay: Replay) -> Quote:
+    """Write every request of `plan`, look each up in the ledger, and price the rest.
+
+    Token counts come from earlier answers of the cell, else of its model, where there are at
+    least 5; else input is estimated at 4 characters a token (between 6 and 2), and output lies
+    between 1 and max_tokens with half of it expected. Raises what `Replay.batches` raises.
+    """
+    measured: dict[str, _Measured] = {}
+    seen: set[str] = set()
+    for cell in plan.cells:
+        if cell.recorded is None:
+            found = measured[cell.label] = _Measured()
+            for batch in replay.batches(cell):
+                for job in batch:
+                    found.add(job, seen)
+    return Quote(
+        tuple(
+            _recorded_quote(cell, plan)
+            if cell.recorded is not None
+            else _cell_quote(
+                cell, measured[cell.label], _same_model(cell, plan, measured), providers[str(cell.endpoint)]
+            )
+            for cell in plan.cells
+        )
+    )
+
+
+def _same_model(cell: Cell, plan: Plan, measured: Mapping[str, _Measured]) -> _Measured:
+    total = _Measured()
+    for other in plan.cells:
+        if (other.endpoint, other.asked_model) == (
+            cell.endpoint,
+            cell.asked_model,
+        ) and other.label in measured:
+            found = measured[other.label]
+            total.known_chars += found.known_chars
+            total.known_input += found.known_input
+            total.known_outputs.extend(found.known_outputs)
+    return total
+
+
+def _recorded_quote(cell: Cell, plan: Plan) -> CellQuote:
+    nothing = Range(0.0, 0.0, 0.0)
+    size = plan.size(cell)
+    return CellQuote(cell.label, size, size, 0, nothing, nothing, nothing, "recorded answers, no calls")
+
+
+def _cell_quote(cell: Cell, own: _Measured, model: _Measured, provider: BaseLLMProvider) -> CellQuote:
+    calls = own.to_make
+    if not calls:
+        nothing = Range(0.0, 0.0, 0.0)
+        price = provider.price(str(cell.asked_model), Usage(1, 1))
+        return CellQuote(
+            cell.label, own.calls, own.calls, 0, nothing, nothing, nothing, "all in the ledger",
+            price.book, price.as_of,
+        )  # fmt: skip
+    source, whose = (own, "this cell") if len(own.known_outputs) >= _ENOUGH_ANSWERS else (model, "this model")
+    known = sorted(source.known_outputs)
+    limit = output_limit(provider, str(cell.asked_model), cell.options)
+    if len(known) >= _ENOUGH_ANSWERS and source.known_chars:
+        read = own.chars_to_make * source.known_input / source.known_chars
+        inputs = Range(read, read, read)
+        outputs = Range(
+            calls * float(known[int(0.05 * (len(known) - 1))]),
+            calls * sum(known) / len(known),
+            calls * float(known[math.ceil(0.95 * (len(known) - 1))]),
+        )
+        basis = f"tokens as in {len(known)} earlier answers of {whose}"
+    else:
+        inputs = Range(*(own.chars_to_make / chars for chars in _CHARS_PER_TOKEN))
+        outputs = Range(
+            float(calls), *((calls * (1 + limit) / 2, float(calls * limit)) if limit else (None, None))
+        )
+        basis = "tokens estimated: input at 4 characters each, output up to " + (
+            f"{limit:,}" if limit else "an unknown limit (give max_tokens)"
+        )
+    usd, book, as_of, priced = _priced(cell, calls, inputs, outputs, provider)
+    return CellQuote(
+        cell.label,
+        own.calls,
+        own.calls - calls,
+        calls,
+        inputs,
+        outputs,
+        usd,
+        f"{basis}; {priced}",
+        book,
+        as_of,
+    )
+
+
+def _priced(
+    cell: Cell, calls: int, inputs: Range, outputs: Range, provider: BaseLLMProvider
+) -> tuple[Range, str | None, str | None, str]:
+    model = str(cell.asked_model)
+    sample = provider.price(model, Usage(1, 1))
+    if sample.basis == "self-hosted":
+        return Range(0.0, 0.0, 0.0), None, None, "own endpoint, no charge a call"
+    if sample.usd is None:
+        return Range(None, None, None), None, None, "price unknown"
+    dollars: list[float | None] = []
+    for read, written in zip(inputs, outputs, strict=True):
+        if read is None or written is None:
+            dollars.append(None)
+            continue
+        # Priced per call, because some prices change with the length of a call.
+        usage = Usage(math.ceil(read / calls), math.ceil(written / calls))
+        one = provider.price(model, usage).usd
+        dollars.append(None if one is None else calls * one)
+    return Range(*dollars), sample.book, sample.as_of, f"price of {sample.as_of}"

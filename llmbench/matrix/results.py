@@ -1,0 +1,260 @@
+"""What a matrix found: answers, cells, comparisons, and the verdict."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmbench.errors import UsageError
+from llmbench.matrix.compare import Comparison, compare
+from llmbench.matrix.dataset import Dataset, nearest
+from llmbench.matrix.runner import CallCounts
+from llmbench.matrix.summary import CellSummary, item_scores, summarise
+from llmbench.matrix.verdict import decide, decisive
+from llmbench.results import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llmbench.matrix.plan import Plan
+    from llmbench.matrix.quote import Quote
+    from llmbench.stats import Interval
+
+__all__ = ["MatrixResults", "make_results"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatrixResults:
+    """Results of one matrix. Made by `Matrix.run` and `Matrix.results`."""
+
+    answers: pd.DataFrame
+    """One row per cell, item and repeat: item_id, category, cluster, cell, model, prompt, params,
+    repeat, answer, expected, score (0..1, NaN when missing), note, missing, error, finish_reason,
+    cost_usd, latency_ms, input_tokens, output_tokens, served_model, replayed, attempts."""
+    cells: tuple[CellSummary, ...]
+    comparisons: tuple[Comparison, ...]
+    calls: CallCounts
+    quote: Quote
+    """As it stood before the run."""
+    spent_usd: float | None
+    """By calls of this run, failed attempts included; None where one of them has no price."""
+    baseline: str
+    """Label of the cell that the others are compared with."""
+    price_book: str | None
+    data_until: str | None
+    """ISO instant (UTC) of the newest answer."""
+    dataset: Dataset
+    margin: float
+    confidence: float
+    seed: int
+    run_id: str | None = None
+
+    def cell(self, label: str) -> CellSummary:
+        """The cell of that label, or the only cell of that model. Raises UsageError."""
+        matches = [c for c in self.cells if c.cell == label] or [c for c in self.cells if c.model == label]
+        if len(matches) != 1:
+            labels = [c.cell for c in self.cells]
+            hint = nearest(label, [*labels, *(c.model for c in self.cells)])
+            raise UsageError(f"{label!r} is not one cell; they are {', '.join(labels)}.{hint}")
+        return matches[0]
+
+    def ranking(self) -> pd.DataFrame:
+        """Cells by falling score, with intervals, cost, latency and their comparison with the baseline."""
+        import pandas as pd
+
+        against = {c.candidate: c for c in self.comparisons}
+        rows = []
+        for cell in sorted(self.cells, key=lambda c: -(c.score if c.score is not None else -1.0)):
+            c = against.get(cell.cell)
+            rows.append(
+                {
+                    "cell": cell.cell, "model": cell.model, "prompt": cell.prompt, "params": cell.params,
+                    "n": cell.n, "missing": cell.missing,
+                    "score": _nan(cell.score), **_limits("score", cell.score_ci),
+                    "difference": _nan(c.difference) if c else math.nan,
+                    **_limits("difference", c.ci if c else None),
+                    "p_adjusted": _nan(c.p_adjusted) if c else math.nan,
+                    "verdict": c.verdict if c else ("baseline" if cell.cell == self.baseline else ""),
+                    "cost_per_1k_calls": _nan(cell.cost_per_1k_calls),
+                    **_limits("cost_per_1k_calls", cell.cost_per_1k_calls_ci),
+                    "cost_per_correct": _nan(cell.cost_per_correct),
+                    "latency_p50_ms": _nan(cell.latency_p50_ms),
+                    **_limits("latency_p50", cell.latency_p50_ci),
+                    "latency_p95_ms": _nan(cell.latency_p95_ms), "served_model": cell.served_model,
+                }
+            )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def comparison_table(self) -> pd.DataFrame:
+        """One row per comparison with the baseline."""
+        import pandas as pd
+
+        rows = [
+            {
+                "baseline": c.baseline, "candidate": c.candidate, "difference": _nan(c.difference),
+                **_limits("difference", c.ci), "p_value": _nan(c.p_value), "p_adjusted": _nan(c.p_adjusted),
+                "n": c.n, "missing": c.missing, "mde": _nan(c.mde), "margin": c.margin, "verdict": c.verdict,
+                "reason": c.reason, "items_needed": _nan(c.items_needed),
+            }
+            for c in self.comparisons
+        ]  # fmt: skip
+        columns = [
+            "baseline", "candidate", "difference", "difference_low", "difference_high", "p_value",
+            "p_adjusted", "n", "missing", "mde", "margin", "verdict", "reason", "items_needed",
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
+
+    def disagreements(self, candidate: str, n: int = 10, seed: int | None = None) -> pd.DataFrame:
+        """Up to `n` items on which candidate and baseline score differently: the largest differences
+        first, drawn by `seed` (default the matrix's) among equals. Answers are those of repeat 0.
+        """
+        import numpy as np
+
+        ours, theirs = self._first_answers(self.cell(candidate).cell), self._first_answers(self.baseline)
+        both = ours.join(theirs.add_suffix("_baseline"))
+        both["difference"] = both["score"] - both["score_baseline"]
+        both = both[both["difference"].abs() > 0]
+        rng = np.random.default_rng(self.seed if seed is None else seed)
+        both = both.assign(order=rng.permutation(len(both)), size=-both["difference"].abs())
+        both = both.sort_values(["size", "order"]).head(n)
+        items = {item.id: item for item in self.dataset.rows}
+        column = self.dataset.prompt_column
+        both["prompt"] = [items[name].fields.get(column) if column else None for name in both.index]
+        both = both.reset_index().rename(
+            columns={
+                "answer": "candidate_answer", "score": "candidate_score",
+                "answer_baseline": "baseline_answer", "score_baseline": "baseline_score",
+            }
+        )  # fmt: skip
+        return both[
+            ["item_id", "category", "prompt", "expected", "baseline_answer", "candidate_answer",
+             "baseline_score", "candidate_score", "difference"]
+        ]  # fmt: skip
+
+    def _first_answers(self, label: str) -> pd.DataFrame:
+        rows = self.answers[self.answers["cell"] == label]
+        first = rows[rows["repeat"] == 0].set_index("item_id")[["category", "expected", "answer"]]
+        return first.assign(score=rows.groupby("item_id")["score"].mean())
+
+    def verdict(self) -> Verdict:
+        """GO, HOLD or NO_GO, and one sentence with its numbers."""
+        return decide(self.comparisons, {c.cell: c for c in self.cells})
+
+    @property
+    def items_needed(self) -> int | None:
+        """About how many more items the verdict needs, where it cannot be told yet."""
+        chosen = decisive(self.comparisons, {c.cell: c for c in self.cells})
+        return chosen.items_needed if chosen else None
+
+    def data(self) -> dict[str, Any]:
+        """`data` of the report's result.json: models, comparisons, calls; null is unknown."""
+        return {
+            "models": [
+                {
+                    "model": c.model, "prompt": c.prompt, "params": c.params, "n": c.n, "missing": c.missing,
+                    "score": c.score, "score_ci": _pair(c.score_ci), "cost_usd": c.cost_usd,
+                    "cost_per_1k_calls": c.cost_per_1k_calls,
+                    "cost_per_1k_calls_ci": _pair(c.cost_per_1k_calls_ci),
+                    "cost_per_correct": c.cost_per_correct,
+                    "latency_ms": {
+                        "p50": c.latency_p50_ms, "p95": c.latency_p95_ms, "p50_ci": _pair(c.latency_p50_ci),
+                    },
+                    "tokens": {"input": c.input_tokens, "output": c.output_tokens},
+                    "served_model": c.served_model,
+                }
+                for c in self.cells
+            ],
+            "comparisons": [
+                {
+                    "baseline": c.baseline, "candidate": c.candidate, "difference": c.difference,
+                    "ci": _pair(c.ci), "p_value": c.p_value, "p_adjusted": c.p_adjusted, "n": c.n,
+                    "mde": c.mde, "margin": c.margin, "verdict": c.verdict,
+                }
+                for c in self.comparisons
+            ],
+            "calls": {
+                "made": self.calls.made, "replayed": self.calls.replayed, "failed": self.calls.failed,
+                "retried": self.calls.retried,
+            },
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        return (
+            f"MatrixResults({len(self.cells)} cells, {len(self.answers)} answers, {self.verdict().summary!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        verdict = self.verdict()
+        table = self.ranking().drop(columns=["model", "prompt", "params"])
+        text = table.to_html(
+            index=False, na_rep="unknown", float_format=lambda value: f"{value:.4g}", border=0
+        )
+        return f"<p><strong>{verdict.decision}</strong>: {html.escape(verdict.summary)}</p>{text}"
+
+
+def make_results(
+    plan: Plan,
+    answers: pd.DataFrame,
+    *,
+    baseline: str,
+    calls: CallCounts,
+    quote: Quote,
+    spent_usd: float | None,
+    price_book: str | None,
+    data_until: str | None,
+    margin: float,
+    confidence: float,
+    seed: int,
+    run_id: str | None,
+) -> MatrixResults:
+    """Summaries and comparisons of graded `answers` (see `llmbench.matrix.scoring.answer_table`)."""
+    clusters = _clusters(plan.dataset)
+    by_cell: dict[str, pd.DataFrame] = {}
+    start = 0
+    for cell in plan.cells:
+        by_cell[cell.label] = answers.iloc[start : start + plan.size(cell)]
+        start += plan.size(cell)
+    scores = {cell.label: item_scores(by_cell[cell.label], cell.repeats) for cell in plan.cells}
+    return MatrixResults(
+        answers=answers,
+        cells=tuple(
+            summarise(cell, by_cell[cell.label], scores[cell.label], clusters, confidence)
+            for cell in plan.cells
+        ),
+        comparisons=compare(baseline, scores, clusters, margin=margin, confidence=confidence),
+        calls=calls,
+        quote=quote,
+        spent_usd=spent_usd,
+        baseline=baseline,
+        price_book=price_book,
+        data_until=data_until,
+        dataset=plan.dataset,
+        margin=margin,
+        confidence=confidence,
+        seed=seed,
+        run_id=run_id,
+    )
+
+
+def _clusters(dataset: Dataset) -> list[str] | None:
+    """A label per item; None where no two items share one. An item without a cluster is one."""
+    if not dataset.clustered:
+        return None
+    return [
+        f"cluster {item.cluster}" if item.cluster is not None else f"item {item.id}" for item in dataset.rows
+    ]
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _pair(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _limits(name: str, interval: Interval | None) -> dict[str, float]:
+    low, high = interval if interval is not None else (math.nan, math.nan)
+    return {f"{name}_low": low, f"{name}_high": high}

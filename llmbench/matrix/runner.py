@@ -1,0 +1,311 @@
+"""Makes the calls that the ledger cannot answer: a few at a time, within the budget, to the end.
+
+Every answer is durable before it is seen here, so a run may end at any moment (Ctrl-C, budget,
+kill -9): the same run again repeats only what has no answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llmbench.errors import (
+    BudgetExceededError,
+    ContentFilteredError,
+    ContextWindowError,
+    ProviderError,
+)
+from llmbench.matrix.budget import Budget
+from llmbench.matrix.limits import output_limit, worst_case_usage
+from llmbench.matrix.outcome import FILTERED, Outcome, from_record, from_response
+from llmbench.matrix.plan import Cell, Plan
+from llmbench.matrix.progress import ProgressReporter
+from llmbench.matrix.replay import Job, Replay
+
+if TYPE_CHECKING:
+    from llmbench.ledger import Ledger
+    from llmbench.providers.base import BaseLLMProvider
+
+__all__ = ["CallCounts", "Runner"]
+
+IDENTICAL_FAILURES = 10
+"""After so many same failures of a model in a row nothing more is asked of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallCounts:
+    """Calls of one run."""
+
+    made: int = 0
+    """Calls sent, those that failed included."""
+    replayed: int = 0
+    """Answers taken from the ledger, and from the same request made earlier in the run."""
+    failed: int = 0
+    """Calls made that gave no answer after their retries."""
+    retried: int = 0
+    """Attempts beyond the first of each call."""
+
+
+class _Feed:
+    """The calls of one endpoint, cell by cell, shared by its workers."""
+
+    def __init__(self, batches: Iterator[list[Job]]) -> None:
+        self.batches = batches
+        self.ready: deque[Job] = deque()
+        self.lock = asyncio.Lock()
+
+
+class Runner:
+    """One run of a plan. Use once, on one event loop.
+
+    After `run`, also when it raises: `outcomes` (by cell label, by place; None where the run did
+    not get to), `counts`, `spent_usd` and `failures` (reasons by request hash).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        providers: Mapping[str, BaseLLMProvider],
+        ledger: Ledger,
+        replay: Replay,
+        *,
+        run_id: str,
+        budget: Budget,
+        workers: Mapping[str, int],
+        reporter: ProgressReporter,
+    ) -> None:
+        self._plan = plan
+        self._providers = providers
+        self._ledger = ledger
+        self._replay = replay
+        self._run_id = run_id
+        self._budget = budget
+        self._workers = workers
+        self._reporter = reporter
+        self._output_limits: dict[str, int] = {}
+        self.outcomes: dict[str, list[Outcome | None]] = {c.label: [None] * plan.size(c) for c in plan.cells}
+        self.counts = CallCounts()
+        self.failures: dict[str, Outcome] = {}
+        self._known_spend = 0.0
+        self._unpriced = False
+        self._done = 0
+        self._message = ""
+        self._error: Exception | None = None
+        self._stopped: dict[tuple[str | None, str | None], str] = {}
+        self._streaks: dict[tuple[str | None, str | None], tuple[str, int]] = {}
+        self._owners: dict[str, tuple[str, int]] = {}
+        self._twins: list[tuple[Job, tuple[str, int]]] = []
+
+    @property
+    def spent_usd(self) -> float | None:
+        """What the calls of this run were charged; None where one of them has no price."""
+        return None if self._unpriced else self._known_spend
+
+    async def run(self) -> None:
+        """Make every missing call.
+
+        A failed call is a missing answer and the run goes on; a failure that disables its model,
+        or ten same ones in a row, end the calls to that model only. Raises BudgetExceededError
+        when the next call might cost more than is left, LedgerError, and whatever else is not a
+        provider's failure; calls in flight then end first, and their answers are kept.
+        """
+        by_endpoint: dict[str, list[Cell]] = {}
+        for cell in self._plan.cells:
+            if cell.recorded is not None:
+                self._take_recorded(cell)
+            else:
+                by_endpoint.setdefault(str(cell.endpoint), []).append(cell)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for endpoint, cells in by_endpoint.items():
+                    feed = _Feed(self._batches(cells))
+                    for _ in range(self._workers[endpoint]):
+                        group.create_task(self._work(feed))
+        finally:
+            self._share_with_twins()
+            self._report(final=True)
+        if self._error is not None:
+            raise self._error
+
+    def _take_recorded(self, cell: Cell) -> None:
+        assert cell.recorded is not None  # noqa: S101 - the caller has just looked
+        for call in self._plan.calls(cell):
+            self._fill(cell.label, call.place, cell.recorded.outcome(call.item))
+
+    def _batches(self, cells: list[Cell]) -> Iterator[list[Job]]:
+        for cell in cells:
+            yield from self._replay.batches(cell)
+
+    async def _work(self, feed: _Feed) -> None:
+        try:
+            while (job := await self._next(feed)) is not None:
+                await self._settle(job)
+        except Exception as error:  # noqa: BLE001 - the first one is raised once all workers have ended
+            self._error = self._error or error
+
+    async def _next(self, feed: _Feed) -> Job | None:
+        async with feed.lock:
+            while not feed.ready and self._error is None:
+                # Templates, hashes and the ledger's query would hold up answers on this loop.
+                batch = await asyncio.to_thread(next, feed.batches, None)
+                if batch is None:
+                    return None
+                for job in batch:
+                    if self._must_be_called(job):
+                        feed.ready.append(job)
+                self._report()
+            return None if self._error is not None else feed.ready.popleft()
+
+    def _must_be_called(self, job: Job) -> bool:
+        label, place = job.call.cell.label, job.call.place
+        if job.record is not None:
+            self.counts = replace(self.counts, replayed=self.counts.replayed + 1)
+            self._fill(label, place, from_record(job.record))
+            return False
+        owner = self._owners.setdefault(job.request_hash, (label, place))
+        if owner != (label, place):
+            self._twins.append((job, owner))
+            return False
+        return True
+
+    async def _settle(self, job: Job) -> None:
+        cell = job.call.cell
+        target = (cell.endpoint, cell.asked_model)
+        if target in self._stopped:
+            self._missing(job, Outcome(error=f"not called: {self._stopped[target]}"))
+            return
+        provider = self._providers[str(cell.endpoint)]
+        worst = self._worst_case(provider, job)
+        try:
+            await self._budget.reserve(worst)
+        except BudgetExceededError as error:
+            total = len(self._plan)
+            raise BudgetExceededError(
+                f"{error}: {self._done} of {total} answers are there and kept; raise budget_usd and run "
+                "the same again, which makes only the missing calls."
+            ) from None
+        charged = worst
+        self._message = cell.label
+        try:
+            charged = await self._call(provider, job, worst)
+        finally:
+            self._budget.settle(worst, charged)
+        self._report()
+
+    async def _call(self, provider: BaseLLMProvider, job: Job, worst: float) -> float:
+        """Make the call; returns what to charge the budget with."""
+        request = job.request
+        target = (job.call.cell.endpoint, job.call.cell.asked_model)
+        try:
+            response = await provider.chat_completion(
+                request.messages, request.model, repeat=request.repeat, run_id=self._run_id, **request.params
+            )
+        except ProviderError as error:
+            return await self._failed(job, error, worst)
+        book = provider.price(request.model, response.usage).book
+        self._fill(job.call.cell.label, job.call.place, from_response(response, book))
+        self._streaks.pop(target, None)
+        attempts = max(1, len(response.attempts))
+        self.counts = replace(
+            self.counts, made=self.counts.made + 1, retried=self.counts.retried + attempts - 1
+        )
+        if response.cost is None:
+            self._unpriced = True
+        self._known_spend += response.cost or 0.0
+        # A failed try whose charge nobody knows might have been charged in full.
+        uncertain = sum(attempt.cost is None for attempt in response.attempts[:-1])
+        return (response.cost or 0.0) + uncertain * worst
+
+    async def _failed(self, job: Job, error: ProviderError, worst: float) -> float:
+        attempts = await asyncio.to_thread(self._ledger.attempts_of, job.request_hash)
+        ours = [
+            attempt for attempt in attempts if attempt.run_id == self._run_id and attempt.status == "error"
+        ]
+        tries = max(1, len(ours))
+        filtered = isinstance(error, ContentFilteredError)
+        self.counts = replace(
+            self.counts,
+            made=self.counts.made + 1,
+            failed=self.counts.failed + (not filtered),
+            retried=self.counts.retried + tries - 1,
+        )
+        if filtered:
+            outcome = Outcome(
+                answer="",
+                error=str(error),
+                finish_reason=FILTERED,
+                cost_usd=ours[-1].cost if ours else None,
+                latency_ms=ours[-1].latency_ms if ours else None,
+                attempts=tries,
+                answered_at=ours[-1].started_at if ours else None,
+            )
+            self._fill(job.call.cell.label, job.call.place, outcome)
+        else:
+            self._missing(job, Outcome(error=f"{type(error).__name__}: {error}", attempts=tries))
+            self._consider_stopping(job, error)
+        uncertain = sum(attempt.cost is None for attempt in ours) if ours else int(error.maybe_billed)
+        return uncertain * worst
+
+    def _consider_stopping(self, job: Job, error: ProviderError) -> None:
+        target = (job.call.cell.endpoint, job.call.cell.asked_model)
+        if error.disables_model:
+            self._stop(target, str(error))
+            return
+        if isinstance(error, ContextWindowError):
+            return  # says something of this item, nothing of the model's health
+        # Request ids and times differ in messages that are otherwise the same.
+        signature = re.sub(r"[0-9a-fA-F-]*\d[0-9a-fA-F-]*", "#", f"{type(error).__name__}: {error}")
+        previous, count = self._streaks.get(target, ("", 0))
+        count = count + 1 if signature == previous else 1
+        self._streaks[target] = (signature, count)
+        if count >= IDENTICAL_FAILURES:
+            self._stop(target, f"{count} same failures in a row ({error})")
+
+    def _stop(self, target: tuple[str | None, str | None], reason: str) -> None:
+        self._stopped.setdefault(target, reason)
+        self._message = f"{target[0]}/{target[1]} stopped: {reason}"
+
+    def _worst_case(self, provider: BaseLLMProvider, job: Job) -> float:
+        if self._budget.limit_usd is None:
+            return 0.0
+        request = job.request
+        limit = self._output_limits.get(job.call.cell.label)
+        if limit is None:
+            # 1 where nothing is known: the caller has let only free and unpriced models do that.
+            limit = output_limit(provider, request.model, request.params) or 1
+            self._output_limits[job.call.cell.label] = limit
+        return provider.price(request.model, worst_case_usage(request.messages, limit)).usd or 0.0
+
+    def _missing(self, job: Job, outcome: Outcome) -> None:
+        self.failures[job.request_hash] = outcome
+        self._fill(job.call.cell.label, job.call.place, outcome)
+
+    def _fill(self, label: str, place: int, outcome: Outcome) -> None:
+        self.outcomes[label][place] = outcome
+        self._done += 1
+
+    def _share_with_twins(self) -> None:
+        """The same request twice in one run is called once."""
+        for job, (label, place) in self._twins:
+            outcome = self.outcomes[label][place]
+            if outcome is not None:
+                shared = outcome if outcome.missing else replace(outcome, replayed=True)
+                self._fill(job.call.cell.label, job.call.place, shared)
+                self.counts = replace(self.counts, replayed=self.counts.replayed + (not outcome.missing))
+        self._twins.clear()
+
+    def _report(self, *, final: bool = False) -> None:
+        counts = self.counts
+        self._reporter.report(
+            self._done,
+            counts.made,
+            counts.replayed,
+            counts.failed,
+            self.spent_usd,
+            self._message,
+            final=final,
+        )

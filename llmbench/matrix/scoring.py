@@ -1,0 +1,94 @@
+"""From outcomes to grades to the table of answers, one row per planned call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmbench.errors import UsageError
+from llmbench.matrix.dataset import as_text
+from llmbench.matrix.grading import Grade, Grader, accepted
+from llmbench.matrix.outcome import FILTERED, NOT_CALLED, Outcome
+from llmbench.matrix.plan import Plan, PlannedCall
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ANSWER_COLUMNS", "answer_table"]
+
+ANSWER_COLUMNS = (
+    "item_id", "category", "cluster", "cell", "model", "prompt", "params", "repeat", "answer", "expected",
+    "score", "note", "missing", "error", "finish_reason", "cost_usd", "latency_ms", "input_tokens",
+    "output_tokens", "served_model", "replayed", "attempts",
+)  # fmt: skip
+
+_TEXTS = (
+    "category", "cluster", "answer", "expected", "note", "error", "finish_reason", "served_model",
+)  # fmt: skip
+
+
+def answer_table(
+    plan: Plan,
+    outcomes: Mapping[str, Sequence[Outcome | None]],
+    grader: Grader,
+    *,
+    grade_truncated: bool = False,
+) -> pd.DataFrame:
+    """Grade every answer. Rows by cell, then item, then repeat; columns ANSWER_COLUMNS.
+
+    `score` lies in 0..1 and is NaN where the answer is missing. An answer that was cut off at
+    max_tokens scores 0 unless `grade_truncated`; a content filter's always does. Raises UsageError
+    naming item and grader where the grader fails; nothing is lost by that, answers are in the ledger.
+    """
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {name: [] for name in ANSWER_COLUMNS}
+    for cell in plan.cells:
+        found = outcomes[cell.label]
+        for call in plan.calls(cell):
+            outcome = found[call.place] or Outcome(error=NOT_CALLED)
+            grade = _graded(call, outcome, grader, grade_truncated=grade_truncated)
+            row = (
+                call.item.id, call.item.category, call.item.cluster, cell.label, cell.model, cell.prompt,
+                cell.params, call.repeat, outcome.answer, _expected(call.item.expected),
+                math.nan if grade is None else grade.score, None if grade is None else grade.note,
+                outcome.missing, outcome.error, outcome.finish_reason, _number(outcome.cost_usd),
+                _number(outcome.latency_ms), _number(outcome.input_tokens), _number(outcome.output_tokens),
+                outcome.served_model, outcome.replayed, outcome.attempts,
+            )  # fmt: skip
+            for name, value in zip(ANSWER_COLUMNS, row, strict=True):
+                columns[name].append(value)
+    # As objects: Arrow's strings, which pandas infers, cannot hold half of a surrogate pair, and an
+    # answer may.
+    for name in _TEXTS:
+        columns[name] = pd.Series(columns[name], dtype=object)  # type: ignore[assignment]
+    return pd.DataFrame(columns)
+
+
+def _graded(call: PlannedCall, outcome: Outcome, grader: Grader, *, grade_truncated: bool) -> Grade | None:
+    if outcome.answer is None:
+        return None
+    if outcome.finish_reason == FILTERED:
+        return Grade(0.0, "refused by the vendor's content filter")
+    if outcome.finish_reason == "length" and not grade_truncated:
+        return Grade(0.0, "cut off at max_tokens")
+    try:
+        return grader.grade(outcome.answer, call.item)
+    except Exception as error:
+        raise UsageError(
+            f"Grader {grader.name!r} fails on the answer of {call.cell.label} to item {call.item.id!r} "
+            f"(line {call.item.line}): {type(error).__name__}: {error}; all answers are kept, so correct "
+            "the grader and run the same again: no call is repeated."
+        ) from error
+
+
+def _expected(value: Any) -> str | None:
+    texts = accepted(value)
+    if not texts:
+        return None
+    return texts[0] if len(texts) == 1 else as_text(" | ".join(texts))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

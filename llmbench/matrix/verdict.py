@@ -1,0 +1,106 @@
+"""From comparisons to one decision and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from llmbench.matrix.compare import Comparison
+from llmbench.matrix.summary import CellSummary
+from llmbench.results import Decision, Verdict
+
+__all__ = ["decide", "decisive"]
+
+
+def decisive(comparisons: Sequence[Comparison], cells: Mapping[str, CellSummary]) -> Comparison | None:
+    """The comparison that the verdict rests on: of the best kind there is (better, not worse,
+    cannot tell, worse) the one with the highest score, at equal scores the cheaper one.
+    """
+    kinds = ("better", "not worse", "cannot tell", "worse")
+
+    def rank(c: Comparison) -> tuple[int, float, float]:
+        cell = cells[c.candidate]
+        cost = float("inf") if cell.cost_per_1k_calls is None else cell.cost_per_1k_calls
+        return kinds.index(c.verdict), -(cell.score if cell.score is not None else -1.0), cost
+
+    return min(comparisons, key=rank, default=None)
+
+
+def decide(comparisons: Sequence[Comparison], cells: Mapping[str, CellSummary]) -> Verdict:
+    """GO where the best candidate is better or not worse, HOLD where it cannot be told, NO_GO where
+    every candidate is worse.
+    """
+    chosen = decisive(comparisons, cells)
+    if chosen is None:
+        return Verdict(
+            Decision.HOLD, "There is one cell only, so nothing is compared; add a model or a prompt."
+        )
+    ours, theirs = cells[chosen.candidate], cells[chosen.baseline]
+    scores = f"{_percent(ours.score)} against {_percent(theirs.score)} on {chosen.n} items"
+    difference = f"difference {_difference(chosen)}"
+    cost = _cost(ours, theirs)
+    if chosen.verdict in {"better", "not worse"}:
+        decision = Decision.GO
+        word = "is better than" if chosen.verdict == "better" else "is not worse than"
+        summary = f"{ours.cell} {word} {theirs.cell}: {scores}, {difference}{cost}."
+    elif chosen.verdict == "cannot tell":
+        decision = Decision.HOLD
+        more = f" About {chosen.items_needed:,} more items are needed." if chosen.items_needed else ""
+        summary = (
+            f"It cannot be told yet whether {ours.cell} is as good as {theirs.cell}: {scores}, {difference}; "
+            f"{chosen.reason}.{more}"
+        )
+    else:
+        decision = Decision.NO_GO
+        who = f"{ours.cell} is worse than {theirs.cell}:"
+        if len(comparisons) > 1:
+            who = f"Every candidate is worse than {theirs.cell}; the best, {ours.cell}, has"
+        summary = f"{who} {scores}, {difference}{cost}."
+    return Verdict(decision, summary, tuple(_reasons(comparisons, chosen, cells)))
+
+
+def _reasons(
+    comparisons: Sequence[Comparison], chosen: Comparison, cells: Mapping[str, CellSummary]
+) -> list[str]:
+    reasons = [
+        f"{c.candidate}: {c.verdict} ({c.reason}); difference {_difference(c)}, n {c.n}" for c in comparisons
+    ]
+    if len(comparisons) > 1 and chosen.verdict in {"better", "not worse"}:
+        reasons.append(
+            f"{chosen.candidate} is the best of {len(comparisons)} candidates on the items that picked it, "
+            "so its score is probably a little too high; p-values are adjusted (Holm) for their number."
+        )
+    for cell in cells.values():
+        if cell.missing:
+            reasons.append(
+                f"{cell.cell}: {cell.missing} answers are missing; they are left out, never counted as wrong."
+            )
+        if cell.cost_usd is None and cell.n:
+            reasons.append(f"{cell.cell}: cost unknown ({cell.priced} of its answers have a price).")
+    return reasons
+
+
+def _difference(c: Comparison) -> str:
+    if c.difference is None:
+        return "unknown"
+    text = f"{_signed(c.difference)} points"
+    if c.ci is not None:
+        text += f" (interval {_signed(c.ci.low)} to {_signed(c.ci.high)}, margin {100 * c.margin:g})"
+    return text
+
+
+def _cost(ours: CellSummary, theirs: CellSummary) -> str:
+    def dollars(cell: CellSummary) -> str:
+        value = cell.cost_per_1k_calls
+        return "an unknown cost" if value is None else f"${value:,.2f}"
+
+    if ours.cost_per_1k_calls is None and theirs.cost_per_1k_calls is None:
+        return ""
+    return f", at {dollars(ours)} against {dollars(theirs)} per 1,000 calls"
+
+
+def _percent(score: float | None) -> str:
+    return "no score" if score is None else f"{100 * score:.1f}%"
+
+
+def _signed(score: float) -> str:
+    return f"{100 * score:+.1f}".replace("-", "−")
