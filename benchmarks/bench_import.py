@@ -12,7 +12,13 @@ import subprocess
 import sys
 
 ROUNDS = 9
-SUBJECTS = ("pass", "import llmbench", "import llmbench.providers", "import llmbench.ledger", "import llmbench.cli")
+SUBJECTS = (
+    "pass",
+    "import llmbench",
+    "import llmbench.providers",
+    "import llmbench.ledger",
+    "import llmbench.cli",
+)
 PEERS = ("openai", "aiohttp", "together", "replicate", "anthropic", "google.genai", "pandas", "litellm")
 
 

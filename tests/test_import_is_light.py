@@ -26,7 +26,11 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 def _imported(module: str) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", _CODE.format(module=module)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", _CODE.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return set(json.loads(done.stdout))
 
@@ -35,12 +39,16 @@ def test_import_llmbench_loads_no_heavy_module() -> None:
     assert not _imported("llmbench") & HEAVY
 
 
-@pytest.mark.parametrize("module", ["llmbench.providers", "llmbench.types", "llmbench.errors", "llmbench.catalog"])
+@pytest.mark.parametrize(
+    "module", ["llmbench.providers", "llmbench.types", "llmbench.errors", "llmbench.catalog"]
+)
 def test_the_lower_floors_load_no_sdk(module: str) -> None:
     assert not _imported(module) & (HEAVY - {"asyncio"})
 
 
-@pytest.mark.parametrize("module", ["llmbench.ledger", "llmbench.matrix", "llmbench.stats", "llmbench.reporting"])
+@pytest.mark.parametrize(
+    "module", ["llmbench.ledger", "llmbench.matrix", "llmbench.stats", "llmbench.reporting"]
+)
 def test_no_floor_loads_a_vendors_sdk(module: str) -> None:
     vendors = {"openai", "anthropic", "together", "replicate", "ollama", "google.genai", "xllamacpp"}
     assert not _imported(module) & vendors

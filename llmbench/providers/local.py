@@ -135,8 +135,8 @@ class LocalProvider(BaseLLMProvider):
         if model in KNOWN_FILES or model.lower().endswith(".gguf"):
             return model
         raise ModelUnavailableError(
-            f"{self.endpoint!r} has no model {model!r}; it has {', '.join(sorted(KNOWN_FILES))}, and any other "
-            "by the path of its .gguf file.",
+            f"{self.endpoint!r} has no model {model!r}; it has {', '.join(sorted(KNOWN_FILES))}, and any "
+            "other by the path of its .gguf file.",
             provider=self.name,
             model=model,
         )

@@ -23,14 +23,14 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from llmbench.errors import ConfigError
 from llmbench.providers.gguf import GgufHead, read_gguf_head
+from llmbench.providers.machine import available_memory, default_threads
 from llmbench.providers.transport import HttpTransport
 
-__all__ = ["LocalServer", "ServerSettings", "default_threads"]
+__all__ = ["LocalServer", "ServerSettings"]
 
 DEFAULT_CONTEXT = 8192
 """Tokens, unless the model was trained to read fewer. All that a longer context costs before it
 is used is memory, but at 128k that is more than the model itself."""
-_MOST_DEFAULT_THREADS = 4
 _SILENT = -1
 # Threads of the HTTP side beyond one for each slot: a cancelled request holds its thread for a moment.
 _SPARE_HTTP_THREADS = 6
@@ -180,8 +180,15 @@ class LocalServer:
         """A fork copies the servers' memory but none of their threads: forget them, and never run
         their destructor, which would wait for those threads for ever.
         """
+        if not cls._running:
+            return
         for server in cls._running.values():
             server.abandon()
+        # llama.cpp's static objects wait for the same threads when the child ends, where the C
+        # library is glibc; so the child leaves before they are destroyed.
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            library = ctypes.CDLL(None)
+            library.on_exit(library._exit, None)
         cls._running = {}
         cls._lock = threading.RLock()
 
@@ -244,30 +251,6 @@ def _state(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def default_threads() -> int:
-    """Threads for a model where none are named.
-
-    One on up to two cores or under load: threads wait for each other at every layer, so one that
-    has lost its core stops them all (two threads on two busy cores measured 10 times slower than
-    one; on two idle cores 1.4 times faster). Otherwise one for each physical core up to 4,
-    beyond which small models gain little.
-    """
-    cores = _usable_cores()
-    busy = hasattr(os, "getloadavg") and os.getloadavg()[0] > cores / 2
-    if cores <= 2 or busy:
-        return 1
-    return min(max(1, cores // 2), _MOST_DEFAULT_THREADS)  # two logical cores share a physical one
-
-
-def _usable_cores() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:  # a container's share, which the affinity does not show
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        return cores
-
-
 def _check_fit(path: Path, head: GgufHead, context: int, settings: ServerSettings) -> None:
     """Refuse what llama.cpp would refuse late, or what would take the machine's memory with it."""
     if head.context_length and context > head.context_length:
@@ -275,7 +258,7 @@ def _check_fit(path: Path, head: GgufHead, context: int, settings: ServerSetting
             f"{path.name} was trained to read {head.context_length} tokens; context = {context} is more, "
             "lower it."
         )
-    available = _available_memory()
+    available = available_memory()
     if available is None or head.cache_bytes_per_token is None:
         return
     needed = path.stat().st_size + head.cache_bytes_per_token * context * settings.slots
@@ -285,15 +268,6 @@ def _check_fit(path: Path, head: GgufHead, context: int, settings: ServerSetting
             f"{needed / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are free; take a smaller context, "
             "fewer slots or a smaller model."
         )
-
-
-def _available_memory() -> int | None:
-    """Bytes that can be had without swapping; None where the system does not tell."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
 
 
 def _in_words(settings: ServerSettings) -> str:

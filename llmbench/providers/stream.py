@@ -41,8 +41,8 @@ class Stream:
         raise StopAsyncIteration
 
     def __await__(self) -> Generator[Any, None, Stream]:
+        yield from ()  # `await` asks for a generator
         return self
-        yield  # makes this a generator, which is what `await` asks for
 
     async def aclose(self) -> None:
         """Stop reading; the server stops generating."""

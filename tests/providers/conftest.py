@@ -148,9 +148,7 @@ def stub() -> Iterator[StubServer]:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        assert site._server is not None
-        port = site._server.sockets[0].getsockname()[1]
-        server.url = f"http://127.0.0.1:{port}/v1"
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         runners.append(runner)
         ready.set()
 

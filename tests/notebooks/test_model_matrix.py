@@ -1,0 +1,77 @@
+"""The notebook `model_matrix` as a report: from the committed answers, and on the embedded model."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from llmbench.ledger import Ledger
+from llmbench.reporting import ReportRun, run_report
+
+ROOT = Path(__file__).resolve().parents[2]
+REPLAY = Path(__file__).with_name("replay.jsonl")
+
+pytestmark = [pytest.mark.model, pytest.mark.slow]
+
+
+@pytest.fixture
+def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def _report(out: Path, **parameters: Any) -> ReportRun:
+    return run_report("model_matrix", parameters, out=out, console=Console(file=io.StringIO()))
+
+
+def _result(run: ReportRun) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
+    return result
+
+
+@pytest.mark.usefixtures("at_root")
+def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) -> None:
+    with Ledger(os.environ["LLMBENCH_LEDGER"]) as ledger:
+        ledger.import_lines(REPLAY)
+    run = _report(tmp_path)
+    result = _result(run)
+    assert result["data"]["calls"] == {"made": 0, "replayed": 288, "failed": 0, "retried": 0}
+    assert result["spend"] == {"quoted_usd": 0.0, "actual_usd": 0.0}
+    assert [item["path"] for item in result["inputs"]] == [
+        *("data/sales_tasks.jsonl", "data/prompts/zero_shot.txt", "data/prompts/few_shot.txt")
+    ]
+    assert {model["prompt"] for model in result["data"]["models"]} == {"zero_shot", "few_shot"}
+    (comparison,) = result["data"]["comparisons"]
+    assert comparison["n"] == 144
+    assert comparison["ci"][0] <= comparison["difference"] <= comparison["ci"][1]
+    page = run.path.read_text(encoding="utf-8")
+    first_screen = page[: page.index("<h2")]
+    assert first_screen.count('class="verdict"') == 1
+    assert first_screen.count("<table") == 1
+    assert first_screen.count("<figure") == 2
+    assert page.index("Where they disagree") < page.index("By category") < page.index(">Appendix<")
+    assert page.index(">Appendix<") < page.index("Parameters of this run")
+    assert not re.search(r"matrix\.quote|import Report", page)
+    names = {path.name for path in (run.folder / "tables").iterdir()}
+    assert names == {
+        f"{name}.csv" for name in ("quote", "ranking", "disagreements", "categories", "calls", "prompts")
+    }
+
+
+@pytest.mark.usefixtures("at_root")
+def test_the_embedded_model_is_asked_once(tmp_path: Path) -> None:
+    first = _result(_report(tmp_path, limit=3, max_tokens=4))
+    assert first["data"]["calls"] == {"made": 6, "replayed": 0, "failed": 0, "retried": 0}
+    assert first["verdict"]["decision"] == "HOLD"  # three items cannot tell
+    assert all(model["latency_ms"]["p50"] > 0 for model in first["data"]["models"])
+    assert all(model["tokens"]["output"] > 0 for model in first["data"]["models"])
+    second = _result(_report(tmp_path, limit=3, max_tokens=4))
+    assert second["data"]["calls"] == {"made": 0, "replayed": 6, "failed": 0, "retried": 0}
+    assert second["data"]["models"] == first["data"]["models"]
+    assert len(list((tmp_path / "model_matrix" / "runs").iterdir())) == 2

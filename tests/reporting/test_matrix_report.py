@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmbench.errors import ReportError, UsageError
+from llmbench.matrix import MatrixResults
+from llmbench.reporting import matrix_report as show
+from llmbench.reporting.display import table_html
+from llmbench.results import Decision
+
+DEFAULTS: dict[str, Any] = {
+    "dataset": "items.jsonl",
+    "models": [],
+    "prompts": [],
+    "recorded_models": [
+        {"name": "old", "answer_column": "old", "date": "2025-01-01", "cost_column": "cost"},
+        {"name": "new", "answer_column": "new", "date": "2025-01-02"},
+    ],
+    "baseline": "",
+    "margin": 0.03,
+    "grader": "",
+    "temperature": 0.0,
+    "max_tokens": 16,
+    "repeats": 0,
+    "limit": 0,
+    "budget_usd": 1.0,
+    "concurrency": 0,
+    "max_answer_age_days": 0,
+    "confidence": 0.95,
+    "seed": 1,
+    "id_column": "id",
+    "prompt_column": "question",
+    "expected_column": "expected",
+    "category_column": "category",
+    "cluster_column": "",
+}
+
+
+def _write_items(root: Path, n: int = 120, **columns: Any) -> None:
+    """The old model is right on every second item, the new one on all but the first ten."""
+    rows = [
+        {
+            "id": f"i{i}",
+            "category": "even" if i % 2 == 0 else "odd",
+            "question": f"What is {i}?",
+            "expected": str(i),
+            "old": str(i) if i % 2 == 0 else "<b>no</b>",
+            "new": None if i == 0 else "no" if i < 10 else str(i),
+            "cost": 0.002,
+            **columns,
+        }
+        for i in range(n)
+    ]
+    (root / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _run(root: Path, **parameters: Any) -> MatrixResults:
+    given = {**DEFAULTS, **parameters}
+    with show.make_matrix(given, root) as matrix:
+        return show.run_matrix(matrix, given, None)
+
+
+@pytest.fixture
+def results(project: Path) -> MatrixResults:
+    _write_items(project)
+    return _run(project)
+
+
+def test_ranked_table_has_the_best_first_and_every_interval(results: MatrixResults) -> None:
+    frame, shown = show.ranked_table(results)
+    assert shown["model [prompt]"].tolist() == ["new[recorded]", "old[recorded]"]
+    assert shown["n"].tolist() == [119, 120]
+    assert shown["missing"].tolist() == [1, 0]
+    new, old = shown.to_dict("records")
+    assert new["score"].startswith("92.4% (")  # 110 of 119
+    assert old["score"] == "50.0% (41.2% to 58.8%)"  # Wilson, 60 of 120
+    assert old["difference, points"] == "baseline"
+    assert new["difference, points"].startswith("+")
+    assert new["verdict"] == "better"
+    assert new["p adjusted"] == "<0.001"
+    assert new["$ per 1,000 calls"] == "unknown"  # never $0
+    assert old["$ per 1,000 calls"] == "$2.00"
+    assert new["latency p50, ms"] == "unknown"
+    assert frame["score"].tolist() == pytest.approx([110 / 119, 0.5])
+
+
+def test_figures_hold_the_numbers_of_the_results(results: MatrixResults) -> None:
+    scores = show.score_figure(results)
+    assert scores.frame["label"].tolist() == ["new[recorded]", "old[recorded]"]
+    assert scores.frame["highlight"].tolist() == [False, True]
+    assert "read from the differences" in scores.caption
+    differences = show.difference_figure(results)
+    assert differences is not None
+    (comparison,) = results.comparisons
+    assert differences.frame["difference"].tolist() == [comparison.difference]
+    assert differences.frame["mde"].tolist() == [comparison.mde]
+    assert "paired" in differences.caption
+
+
+def test_categories_count_their_own_items(results: MatrixResults) -> None:
+    frame, shown = show.category_table(results)
+    assert shown["category"].tolist() == ["even", "odd"]
+    assert shown["n"].tolist() == [60, 60]
+    assert shown["old[recorded]"].tolist() == ["100.0% (94.0% to 100.0%)", "0.0% (0.0% to 6.0%)"]
+    found = {(row.category, row.cell): (row.n, row.score) for row in frame.itertuples()}
+    assert found["even", "new[recorded]"] == (59, pytest.approx(55 / 59))
+    assert found["odd", "new[recorded]"] == (60, pytest.approx(55 / 60))
+
+
+def test_disagreements_show_both_answers_escaped(results: MatrixResults) -> None:
+    table = show.disagreement_table(results, n=120)
+    assert table is not None
+    assert set(table.shown["right"]) == {"baseline", "candidate"}
+    assert table.shown["item"].iloc[0].startswith("What is ")
+    markup = table_html(table.shown)
+    assert "&lt;b&gt;no&lt;/b&gt;" in markup
+    assert "<b>" not in markup
+
+
+def test_no_disagreement_is_no_table(project: Path) -> None:
+    _write_items(project, new="x", old="x")
+    assert show.disagreement_table(_run(project)) is None
+
+
+def test_calls_say_why_an_answer_is_missing(results: MatrixResults) -> None:
+    rows = show.call_table(results).shown.set_index("cell")
+    assert rows.loc["new[recorded]", "why missing"] == "1 x 'new' is empty in line 1"
+    assert rows.loc["new[recorded]", "cost usd"] == "unknown"
+    assert rows.loc["old[recorded]", "cost usd"] == "$0.24"
+    assert show.call_sentence(results).startswith("This run made 0 calls (0 retried, 0 failed)")
+
+
+def test_score_text_is_small_and_stable(results: MatrixResults) -> None:
+    lines = show.score_text(results).splitlines()
+    assert len(lines) == 3
+    assert lines[1].split() == ["new[recorded]", "119", "1", "92.4%", "+42.9", "better"]  # (110 - 59) of 119
+    assert lines[2].split() == ["old[recorded]", "120", "0", "50.0%", "baseline"]
+
+
+def test_envelope_fields_name_who_is_compared(results: MatrixResults) -> None:
+    fields = show.envelope_fields(results)
+    assert fields["verdict"].decision is Decision.GO
+    assert (fields["baseline"], fields["candidate"]) == ("old[recorded]", "new[recorded]")
+    assert fields["data_until"].startswith("2025-01-02")
+    assert set(fields["data"]) == {"models", "comparisons", "calls"}
+
+
+def test_workload_is_the_items_that_were_run(results: MatrixResults, project: Path) -> None:
+    whole = show.envelope_fields(results)["workload_sha256"]
+    assert show.envelope_fields(_run(project))["workload_sha256"] == whole
+    assert show.envelope_fields(_run(project, limit=50))["workload_sha256"] != whole
+
+
+def test_margin_sentence_states_margin_reason_and_confidence(results: MatrixResults) -> None:
+    sentence = show.margin_sentence(results, "a person reads every answer")
+    assert "at most 3 points below the baseline old[recorded], because a person reads" in sentence
+    assert "Intervals are 95%" in sentence
+
+
+def test_nothing_answered_is_an_error_with_the_reason(project: Path) -> None:
+    _write_items(project, n=3, old=None, new=None)
+    with pytest.raises(ReportError, match="None of 6 calls was answered; most often: 'old' is empty in line"):
+        _run(project)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"recorded_models": [{"name": "x"}]}, "each is a dict of name and answer_column"),
+        ({"recorded_models": ["x"]}, "each is a dict of name and answer_column"),
+        ({"recorded_models": [{"name": "x", "answer_column": "old", "price": 1}]}, "each is a dict"),
+        ({"prompts": ["a/p.txt", "b/p.txt"]}, "names two files 'p'"),
+        ({"prompts": [3]}, "holds 3; each is the path"),
+    ],
+)
+def test_parameters_that_cannot_be_meant(project: Path, parameters: dict[str, Any], message: str) -> None:
+    _write_items(project)
+    with pytest.raises(UsageError, match=message):
+        show.make_matrix({**DEFAULTS, **parameters}, project)
+
+
+def test_a_quote_of_recorded_answers_needs_no_calls(project: Path) -> None:
+    _write_items(project)
+    with show.make_matrix(DEFAULTS, project) as matrix:
+        frame, shown = show.quote_table(matrix.quote())
+        assert show.prompt_table(matrix).shown.empty
+        assert show.input_files(matrix, DEFAULTS) == {str(project / "items.jsonl"): 120}
+    assert shown["to make"].tolist() == [0, 0]
+    assert shown["usd"].tolist() == ["$0.00", "$0.00"]
+    assert len(frame) == 2
