@@ -36,10 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Matrix"]
 
-DEFAULT_CONCURRENCY = 8
-LOCAL_CONCURRENCY = 1
-"""The embedded model has one slot; a second request would only wait."""
-
 
 class Matrix:
     """Models under prompts and parameters, put to the same items, graded, compared and priced.
@@ -129,8 +125,8 @@ class Matrix:
         Args:
             budget_usd: dollars that the calls of this run may cost together. Each call's worst
                 case (every byte a token, max_tokens of output) is set aside before it is made.
-            concurrency: calls in flight per endpoint, one number or {endpoint: number}; default 8,
-                and 1 for the embedded model.
+            concurrency: calls in flight per endpoint, one number or {endpoint: number}; default
+                what the provider advises (8, and 1 for the embedded model).
             fresh: answer nothing from before this run; None is what LLMBENCH_FRESH=1 says. With
                 the `run_id` of a run that did not end, its answers are kept.
             max_answer_age_days: older answers are asked for again.
@@ -273,7 +269,7 @@ class Matrix:
         for endpoint, provider in self._providers().items():
             given = concurrency.get(endpoint) if isinstance(concurrency, Mapping) else concurrency
             if given is None:
-                given = LOCAL_CONCURRENCY if provider.name == "local" else DEFAULT_CONCURRENCY
+                given = provider.concurrency
             workers[endpoint] = whole_number("concurrency", given)
         return workers
 

@@ -99,6 +99,11 @@ class BaseLLMProvider(ABC):
 
     # What callers use
 
+    @property
+    def concurrency(self) -> int:
+        """Calls in flight at a time where nobody says otherwise."""
+        return 8
+
     async def chat_completion(
         self,
         messages: Sequence[Message],
