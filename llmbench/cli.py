@@ -105,13 +105,30 @@ def export(path: Path) -> None:
         click.echo(f"{book.export(path)} calls written to {path}")
 
 
-@ledger.command()
-def verify() -> None:
-    """Check that the ledger is whole."""
+@ledger.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+def import_(path: Path) -> None:
+    """Add the calls of an export; those that are already there are left as they are."""
     from llmbench.ledger import Ledger
 
     with Ledger() as book:
-        click.echo(str(book.verify()))
+        click.echo(f"{book.import_lines(path)} calls added from {path}")
+
+
+@ledger.command()
+def verify() -> None:
+    """Check that the ledger is whole; exit code 1 when it is not."""
+    from llmbench.ledger import Ledger
+
+    with Ledger() as book:
+        found = book.verify()
+    for problem in found.problems:
+        click.echo(problem)
+    click.echo(
+        f"schema {found.schema_version}, {found.calls} calls, {'sound' if found.sound else 'not sound'}"
+    )
+    if not found.sound:
+        sys.exit(1)
 
 
 def _unique(given: tuple[tuple[str, str], ...]) -> dict[str, str]:

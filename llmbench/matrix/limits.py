@@ -10,10 +10,11 @@ from llmbench.matrix.checks import smallest
 from llmbench.types import Message, Usage
 
 if TYPE_CHECKING:
+    from llmbench.ledger import Ledger
     from llmbench.matrix.plan import Plan
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["check_budget", "output_limit", "worst_case_usage"]
+__all__ = ["check_budget", "output_limit", "spent_before", "worst_case_price", "worst_case_usage"]
 
 _TOKENS_PER_MESSAGE = 16
 """Room for what a chat template adds to a message."""
@@ -34,6 +35,27 @@ def output_limit(provider: BaseLLMProvider, model: str, params: Mapping[str, obj
         return provider.get_model_info(model).max_output_tokens
     except UsageError:
         return None
+
+
+def worst_case_price(
+    provider: BaseLLMProvider, model: str, messages: Sequence[Message], output_tokens: int | None
+) -> float:
+    """USD that a call cannot exceed; 0 for a model without a price, which a budget cannot hold."""
+    # One token where no limit is known: only free and unpriced models are let through without.
+    return provider.price(model, worst_case_usage(messages, output_tokens or 1)).usd or 0.0
+
+
+def spent_before(ledger: Ledger, run_id: str | None, providers: Mapping[str, BaseLLMProvider]) -> float:
+    """USD that an earlier part of the run was charged; an unknown charge counts as the worst case."""
+    total = 0.0
+    for call in ledger.calls(run_id) if run_id else ():
+        provider = providers.get(call.endpoint)
+        if call.cost is not None:
+            total += call.cost
+        elif provider is not None:
+            limit = output_limit(provider, call.model, call.params)
+            total += worst_case_price(provider, call.model, call.messages, limit)
+    return total
 
 
 def check_budget(

@@ -15,7 +15,7 @@ from llmbench.matrix.budget import Budget
 from llmbench.matrix.checks import share, smallest, whole_number
 from llmbench.matrix.dataset import Dataset
 from llmbench.matrix.graders import GraderLike, grader_for
-from llmbench.matrix.limits import check_budget
+from llmbench.matrix.limits import check_budget, spent_before
 from llmbench.matrix.outcome import Outcome
 from llmbench.matrix.plan import baseline_of, make_plan, params_sets
 from llmbench.matrix.progress import ProgressCallback, ProgressReporter
@@ -151,7 +151,7 @@ class Matrix:
 
         async def calls() -> None:
             budget = Budget(budget_usd)
-            budget.charged_usd = self._spent_before(known_run)
+            budget.charged_usd = spent_before(self.ledger, known_run, providers)
             reporter = ProgressReporter(progress, total=len(self.plan), to_make=quote.to_make)
             runner = Runner(
                 self.plan, providers, self.ledger, replay,
@@ -260,9 +260,6 @@ class Matrix:
             begun = (call.started_at for call in self.ledger.calls(run_id)) if run_id else ()
             return min(begun, default=now)
         return None if max_answer_age_days is None else now - timedelta(days=max_answer_age_days)
-
-    def _spent_before(self, run_id: str | None) -> float:
-        return (self.ledger.spend(run_id).usd or 0.0) if run_id else 0.0
 
     def _workers(self, concurrency: int | Mapping[str, int] | None) -> dict[str, int]:
         workers: dict[str, int] = {}

@@ -20,7 +20,7 @@ from llmbench.errors import (
     ProviderError,
 )
 from llmbench.matrix.budget import Budget
-from llmbench.matrix.limits import output_limit, worst_case_usage
+from llmbench.matrix.limits import output_limit, worst_case_price
 from llmbench.matrix.outcome import FILTERED, Outcome, from_record, from_response
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.progress import ProgressReporter
@@ -275,10 +275,9 @@ class Runner:
         request = job.request
         limit = self._output_limits.get(job.call.cell.label)
         if limit is None:
-            # 1 where nothing is known: the caller has let only free and unpriced models do that.
             limit = output_limit(provider, request.model, request.params) or 1
             self._output_limits[job.call.cell.label] = limit
-        return provider.price(request.model, worst_case_usage(request.messages, limit)).usd or 0.0
+        return worst_case_price(provider, request.model, request.messages, limit)
 
     def _missing(self, job: Job, outcome: Outcome) -> None:
         self.failures[job.request_hash] = outcome

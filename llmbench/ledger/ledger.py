@@ -1,0 +1,189 @@
+"""The ledger as its users see it."""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from llmbench.errors import LedgerError, UsageError
+from llmbench.ledger import lines, queries
+from llmbench.ledger.queries import SpendTotals, Verification
+from llmbench.ledger.rows import encode
+from llmbench.ledger.store import Durability, Store, ledger_path
+from llmbench.ledger.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from types import TracebackType
+
+    import pandas as pd
+
+    from llmbench.types import CallRecord, CallStatus
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Every attempt of every call, durable: what resume, replay and spend are read from.
+
+    `url` is the path of an SQLite file, made with its folder if absent; None is the project's own.
+    Threads, event loops and processes may use one ledger at the same time; a process made by a
+    fork may not use one that its parent had open.
+
+    What durable means once `record` has returned:
+
+    - `durability="process"`: committed to SQLite's write-ahead log in the operating system's
+      memory. It survives the end of this process in any way, kill -9 included. A power cut or a
+      crash of the operating system may take the last moments; the file stays sound.
+    - `durability="power"`: also flushed to the disk (fsync) at each commit, so that it survives a
+      power cut as well, as far as the disk keeps its promise. Slower by one flush per group.
+
+    Keys and other secrets never get here: a `CallRecord` has no field for them. Prompts and
+    answers do, in clear text.
+
+    Raises LedgerError if the file is no ledger, is of a newer llmbench, or cannot be opened; such
+    a file is left as it was. A read-only file can be read.
+
+    >>> import asyncio, tempfile
+    >>> from datetime import UTC, datetime
+    >>> from llmbench.types import CallRecord
+    >>> call = CallRecord(
+    ...     call_id="c1", attempt=1, request_hash="h1", endpoint="fake", provider="fake", backend=None,
+    ...     model="m", messages=[{"role": "user", "content": "Hi"}], params={"temperature": 0}, repeat=0,
+    ...     started_at=datetime(2026, 1, 2, tzinfo=UTC), latency_ms=12.5, wall_ms=12.5, status="ok",
+    ...     content="Hello", cost=0.25, cost_basis="priced",
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder, Ledger(f"{folder}/ledger.db") as ledger:
+    ...     asyncio.run(ledger.record(call))
+    ...     print(ledger.answers(["h1", "h2"])["h1"].content, ledger.spend().usd)
+    Hello 0.25
+    """
+
+    def __init__(self, url: str | Path | None = None, *, durability: Durability = "process") -> None:
+        if durability not in {"process", "power"}:
+            raise UsageError(f'durability is {durability!r} and must be "process" or "power".')
+        self.path = ledger_path(url)
+        self._store = Store(self.path, durability)
+        self._writer = Writer(self._store)
+        # Also called at the interpreter's exit, where it writes what is still waiting.
+        self._finalizer = weakref.finalize(self, self._writer.close)
+
+    async def record(self, call: CallRecord) -> None:
+        """Return once `call` is durable.
+
+        Cancelling the wait does not take the row back. The same attempt again changes nothing.
+        Raises LedgerError if the row could not be stored (the ledger is closed, read-only or
+        deleted, the disk is full, the same call_id and attempt are there with other values); rows
+        stored before stay, and later ones are served as if nothing had happened.
+        """
+        await self._writer.submit(encode(call))
+
+    def answers(
+        self, request_hashes: Iterable[str], *, not_before: datetime | None = None
+    ) -> dict[str, CallRecord]:
+        """The newest attempt with status "ok" of each request, where there is one.
+
+        `not_before` leaves out answers that started earlier than that instant.
+        """
+        with self._reading() as connection:
+            return queries.newest_answers(connection, request_hashes, not_before)
+
+    def attempts_of(self, request_hash: str) -> list[CallRecord]:
+        """All attempts of one request, of whatever status, in the order in which they started."""
+        with self._reading() as connection:
+            return queries.attempts_of(connection, request_hash)
+
+    def calls(
+        self,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        status: CallStatus | None = None,
+    ) -> Iterator[CallRecord]:
+        """All attempts, or those of one run, not started before `since`, of one status: in the
+        order of recording, as of the first `next`. A page is read at a time, so a ledger larger
+        than memory is no matter, and nothing is held open in between.
+        """
+        return queries.calls(self._reading, queries.Selection(run_id, since, status))
+
+    def spend(self, run_id: str | None = None, since: datetime | None = None) -> SpendTotals:
+        """Attempts and USD, of all or of one run, not started before `since`."""
+        with self._reading() as connection:
+            return queries.spend(connection, queries.Selection(run_id, since))
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        status: CallStatus | None = None,
+    ) -> int:
+        """Write attempts as JSON lines, replacing `path` whole or not at all; returns how many.
+
+        A small ledger can be committed in this form, and rebuilt by `import_lines`.
+        """
+        return lines.write(Path(path), self.calls(run_id, since, status))
+
+    def import_lines(self, path: str | Path) -> int:
+        """Add the attempts of an export; returns how many were new.
+
+        All or nothing: for a line that cannot be read, or that tells otherwise of an attempt which
+        the ledger holds, LedgerError names file and line and nothing of the file is added.
+        """
+        self._refuse_if_closed()
+        return lines.read_into(self._store, Path(path))
+
+    def verify(self) -> Verification:
+        """Check the file and read every row."""
+        self._refuse_if_closed()
+        return queries.verify(self._store)
+
+    def to_pandas(
+        self,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        status: CallStatus | None = None,
+        *,
+        messages: bool = False,
+    ) -> pd.DataFrame:
+        """Attempts as a table, one row each, tokens in columns of their own; `messages` and
+        `params` are left out unless asked for, as they are most of the bytes.
+        """
+        from llmbench.ledger.frames import to_frame
+
+        return to_frame(self.calls(run_id, since, status), messages=messages)
+
+    def close(self) -> None:
+        """Write what is waiting and close the file. A second time: nothing."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._writer.closed:
+            raise LedgerError(f"The ledger {self.path} is closed: open it again to read it.")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self._refuse_if_closed()
+        with self._store.reading() as connection:
+            yield connection
+
+    def __repr__(self) -> str:
+        try:
+            with self._reading() as connection:
+                count = queries.count_calls(connection)
+            rows = f"{count:,} row{'' if count == 1 else 's'}"
+        except (LedgerError, sqlite3.Error) as error:
+            rows = "closed" if self._writer.closed else str(error)
+        return f"Ledger({str(self.path)!r}, {rows})"

@@ -1,0 +1,163 @@
+"""The ledger's schema, as the ordered steps that lead to it.
+
+A file's version is SQLite's own `user_version`. A released step is never edited: a change of the
+schema is one more step at the end, and every older file walks up by the steps it lacks.
+
+Version 1: `requests` holds what was asked, once for all attempts that sent it; `calls` holds one
+row per attempt. Text that UTF-8 cannot carry (lone surrogates) is a BLOB in the same column, see
+`llmbench.ledger.rows`; instants are ISO 8601 text in UTC with six decimals, which sorts by time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmbench.errors import LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "Migration", "migrate", "schema_version", "transaction"]
+
+APPLICATION_ID = 0x6C6C6D62
+"""Tells a ledger from any other SQLite file ("llmb")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step: the version it leads to, and the statements that lead there."""
+
+    version: int
+    summary: str
+    statements: Sequence[str]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        1,
+        "requests and the attempts made of them",
+        (
+            # Two bodies may share a hash (another program's identity rule): both are kept, so
+            # that no attempt is ever shown with messages that it did not send.
+            """
+            CREATE TABLE requests (
+                id INTEGER PRIMARY KEY,
+                body_digest BLOB NOT NULL UNIQUE,
+                request_hash TEXT NOT NULL,
+                endpoint TEXT NOT NULL,
+                provider TEXT NOT NULL,
+                backend TEXT,
+                model TEXT NOT NULL,
+                messages TEXT NOT NULL,
+                params TEXT NOT NULL,
+                repeat INTEGER NOT NULL
+            )
+            """,
+            "CREATE INDEX requests_by_hash ON requests (request_hash)",
+            """
+            CREATE TABLE calls (
+                id INTEGER PRIMARY KEY,
+                request_id INTEGER NOT NULL REFERENCES requests (id),
+                call_id TEXT NOT NULL,
+                attempt INTEGER NOT NULL,
+                started_at TEXT NOT NULL,
+                latency_ms REAL,
+                wall_ms REAL,
+                status TEXT NOT NULL,
+                error_type TEXT,
+                error_message TEXT,
+                content TEXT,
+                finish_reason TEXT,
+                input_tokens INTEGER,
+                output_tokens INTEGER,
+                cache_read_tokens INTEGER,
+                cache_write_tokens INTEGER,
+                reasoning_tokens INTEGER,
+                queue_ms REAL,
+                load_ms REAL,
+                prefill_ms REAL,
+                decode_ms REAL,
+                time_to_first_token_ms REAL,
+                cost REAL,
+                cost_basis TEXT NOT NULL,
+                price_book TEXT,
+                price_as_of TEXT,
+                served_model TEXT,
+                fingerprint TEXT,
+                run_id TEXT,
+                metadata TEXT NOT NULL,
+                UNIQUE (call_id, attempt)
+            )
+            """,
+            # The newest ok answer of a request is the last entry of its range.
+            "CREATE INDEX calls_by_request ON calls (request_id, status, started_at)",
+            "CREATE INDEX calls_by_run ON calls (run_id)",
+        ),
+    ),
+)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction that takes its lock at once (a read that upgrades to a write can be
+    refused in WAL mode whatever the busy timeout), commits at the end, and rolls back on any
+    error, `KeyboardInterrupt` included.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite itself has rolled back after some errors (a full disk), and COMMIT may be what failed.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def schema_version(connection: sqlite3.Connection, path: Path, known: int) -> int:
+    """The version of an open file; 0 for an empty one. Only reads.
+
+    Raises LedgerError for a file of another program and for a version above `known`.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    if application != APPLICATION_ID and (application or version or tables):
+        raise LedgerError(
+            f"{path} is an SQLite file of another program, not a ledger: "
+            "give another path, it was not changed."
+        )
+    if version > known:
+        raise LedgerError(
+            f"The ledger {path} has schema version {version} and this llmbench knows versions up to {known}: "
+            "upgrade llmbench; the file was not changed."
+        )
+    return version
+
+
+def migrate(
+    connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS
+) -> tuple[int, int]:
+    """Bring an open file to the last step of `migrations`: (version before, version after).
+
+    Each step is one transaction: a step that fails leaves the file at the step before it. Several
+    processes may do this at once; the version is read again under the lock.
+    """
+    known = migrations[-1].version
+    before = schema_version(connection, path, known)
+    for step in migrations:
+        if step.version <= before:
+            continue
+        with transaction(connection):
+            if schema_version(connection, path, known) >= step.version:
+                continue
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            for statement in step.statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {step.version}")
+    return before, known

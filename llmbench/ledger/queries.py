@@ -1,0 +1,207 @@
+"""What is read from a ledger, over a connection that only reads."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+from llmbench.errors import LedgerError, UsageError
+from llmbench.ledger.migrations import MIGRATIONS, schema_version
+from llmbench.ledger.rows import SELECT_RECORD, decode, instant_text, stored_text
+from llmbench.types import CallStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from llmbench.ledger.store import Store
+    from llmbench.types import CallRecord
+
+__all__ = [
+    "Selection",
+    "SpendTotals",
+    "Verification",
+    "attempts_of",
+    "calls",
+    "count_calls",
+    "newest_answers",
+    "spend",
+    "verify",
+]
+
+_FROM = "FROM calls JOIN requests ON requests.id = calls.request_id"
+_HASHES_A_QUERY = 900
+_ROWS_A_PAGE = 500
+
+
+class Selection(NamedTuple):
+    """Which attempts: of one run, not started before an instant, of one status; None is any."""
+
+    run_id: str | None = None
+    since: datetime | None = None
+    status: CallStatus | None = None
+
+    def conditions(self) -> tuple[str, list[Any]]:
+        """SQL to follow "WHERE 1", and its values. Raises UsageError for what cannot be meant."""
+        sql, values = "", []
+        if self.run_id is not None:
+            sql += " AND calls.run_id = ?"
+            values.append(stored_text(self.run_id))
+        if self.since is not None:
+            sql += " AND calls.started_at >= ?"
+            values.append(instant_text(self.since))
+        if self.status is not None:
+            if self.status not in get_args(CallStatus):
+                allowed = ", ".join(get_args(CallStatus))
+                raise UsageError(f"status is {self.status!r} and must be one of {allowed}.")
+            sql += " AND calls.status = ?"
+            values.append(self.status)
+        return sql, values
+
+
+class SpendTotals(NamedTuple):
+    """Attempts and what they cost."""
+
+    calls: int
+    """Attempts recorded: a call that was tried three times counts three."""
+    ok: int
+    failed: int
+    cancelled: int
+    priced: int
+    """Attempts whose cost is known, 0 included."""
+    unpriced: int
+    """Attempts whose cost is not known: `usd` lacks them."""
+    usd: float | None
+    """Sum of the known costs; None where none is known."""
+
+
+class Verification(NamedTuple):
+    """The state of a ledger file."""
+
+    path: Path
+    schema_version: int | None
+    calls: int
+    """Attempts that can be read."""
+    problems: tuple[str, ...]
+    """Sentences; none if the ledger is sound."""
+
+    @property
+    def sound(self) -> bool:
+        """True if nothing is wrong."""
+        return not self.problems
+
+
+def newest_answers(
+    connection: sqlite3.Connection, request_hashes: Iterable[str], not_before: datetime | None = None
+) -> dict[str, CallRecord]:
+    """See `Ledger.answers`."""
+    recent = "" if not_before is None else "AND newest.started_at >= ?"
+    limit = [] if not_before is None else [instant_text(not_before)]
+    hashes = list(dict.fromkeys(request_hashes))
+    found: dict[str, CallRecord] = {}
+    for start in range(0, len(hashes), _HASHES_A_QUERY):
+        piece = [stored_text(each) for each in hashes[start : start + _HASHES_A_QUERY]]
+        # Sorted, because two bodies may share a hash: the newest comes last and stays.
+        rows = connection.execute(
+            f"""
+            SELECT {SELECT_RECORD} FROM requests CROSS JOIN calls ON calls.id = (
+                SELECT id FROM calls AS newest
+                WHERE newest.request_id = requests.id AND newest.status = 'ok' {recent}
+                ORDER BY newest.started_at DESC, newest.id DESC LIMIT 1
+            )
+            WHERE requests.request_hash IN ({", ".join("?" * len(piece))})
+            ORDER BY calls.started_at, calls.id
+            """,  # noqa: S608
+            [*limit, *piece],
+        )
+        for row in rows:
+            call = decode(row)
+            found[call.request_hash] = call
+    return found
+
+
+def attempts_of(connection: sqlite3.Connection, request_hash: str) -> list[CallRecord]:
+    """See `Ledger.attempts_of`."""
+    rows = connection.execute(
+        f"SELECT {SELECT_RECORD} {_FROM} WHERE requests.request_hash = ? ORDER BY calls.started_at, calls.id",
+        [stored_text(request_hash)],
+    )
+    return [decode(row) for row in rows]
+
+
+def calls(
+    reading: Callable[[], AbstractContextManager[sqlite3.Connection]], selection: Selection
+) -> Iterator[CallRecord]:
+    """See `Ledger.calls`. Refuses a wrong selection at once, not at the first `next`."""
+    conditions, values = selection.conditions()
+    with reading() as connection:
+        last = connection.execute("SELECT coalesce(max(id), 0) FROM calls").fetchone()[0]
+    return _pages(reading, conditions, values, last)
+
+
+def _pages(
+    reading: Callable[[], AbstractContextManager[sqlite3.Connection]],
+    conditions: str,
+    values: list[Any],
+    last: int,
+) -> Iterator[CallRecord]:
+    after = 0
+    while True:
+        with reading() as connection:
+            page = connection.execute(
+                f"SELECT {SELECT_RECORD} {_FROM} WHERE calls.id > ? AND calls.id <= ?{conditions} "
+                f"ORDER BY calls.id LIMIT {_ROWS_A_PAGE}",
+                [after, last, *values],
+            ).fetchall()
+        for row in page:
+            yield decode(row)
+        if len(page) < _ROWS_A_PAGE:
+            return
+        after = page[-1][0]
+
+
+def spend(connection: sqlite3.Connection, selection: Selection) -> SpendTotals:
+    """See `Ledger.spend`."""
+    conditions, values = selection.conditions()
+    row = connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE status = 'ok'), count(*) FILTER (WHERE status = 'error'), "  # noqa: S608
+        "count(*) FILTER (WHERE status = 'cancelled'), count(cost), count(*) - count(cost), sum(cost) "
+        f"FROM calls WHERE 1{conditions}",
+        values,
+    ).fetchone()
+    return SpendTotals(*row)
+
+
+def count_calls(connection: sqlite3.Connection) -> int:
+    """Attempts in the ledger."""
+    return int(connection.execute("SELECT count(*) FROM calls").fetchone()[0])
+
+
+def verify(store: Store) -> Verification:
+    """See `Ledger.verify`."""
+    version, readable = None, 0
+    problems: list[str] = []
+    try:
+        with store.reading() as connection:
+            version = schema_version(connection, store.path, MIGRATIONS[-1].version)
+            problems += [
+                f"SQLite's integrity check: {message}."
+                for (message,) in connection.execute("PRAGMA integrity_check")
+                if message != "ok"
+            ]
+            problems += [
+                f"Row {row} of table `{table}` refers to a row of `{parent}` that is not there."
+                for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check")
+            ]
+            for row in connection.execute(f"SELECT {SELECT_RECORD} {_FROM}"):
+                try:
+                    decode(row)
+                except LedgerError as error:
+                    problems.append(str(error))
+                else:
+                    readable += 1
+    except LedgerError as error:
+        problems.append(str(error))
+    return Verification(store.path, version, readable, tuple(problems))

@@ -1,0 +1,248 @@
+"""The ledger's file: where it is, how it is opened, and what its failures mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from llmbench.errors import LedgerError
+from llmbench.ledger.migrations import MIGRATIONS, Migration, migrate, schema_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["BUSY_TIMEOUT_S", "Durability", "Store", "explain", "ledger_path"]
+
+Durability = Literal["process", "power"]
+
+BUSY_TIMEOUT_S = 30.0
+"""How long a transaction waits for another process's."""
+
+_HEADER = b"SQLite format 3\x00"
+
+_opened_by: dict[tuple[int, int], list[int]] = {}
+"""Process ids that have a file (device, inode) open. A forked child inherits the entries of its
+parent together with SQLite's belief that it holds the parent's locks, so it must not touch the file."""
+
+
+def ledger_path(url: str | Path | None) -> Path:
+    """The file that `url` means; None is the project's own.
+
+    Raises LedgerError for anything but a path.
+    """
+    if url is None:
+        from llmbench.config import load_config
+
+        url = load_config().ledger_url
+    text = str(url)
+    if text.startswith(("postgresql:", "postgres:", "postgresql+")):
+        raise LedgerError(
+            "A PostgreSQL ledger is not supported by this version of llmbench: "
+            "give the path of an SQLite file (parameter `url`, LLMBENCH_LEDGER or llmbench.toml)."
+        )
+    if "://" in text or text in {"", ":memory:"}:
+        raise LedgerError(
+            f"{text!r} is not the path of a ledger file: give one, such as .llmbench/ledger.db, "
+            "by parameter `url`, LLMBENCH_LEDGER or llmbench.toml."
+        )
+    return Path(text)
+
+
+def explain(error: Exception, path: Path) -> LedgerError:
+    """`error` as one sentence that says what to do."""
+    primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    advice = {
+        sqlite3.SQLITE_FULL: "cannot grow: free space on its disk; what was recorded before is kept",
+        sqlite3.SQLITE_IOERR: "cannot be read or written: check its disk; what was recorded before is kept",
+        sqlite3.SQLITE_READONLY: "is read-only: make the file and its folder writable, or give another path",
+        sqlite3.SQLITE_PERM: "may not be opened: make the file and its folder readable and writable",
+        sqlite3.SQLITE_CANTOPEN: "cannot be opened: check that its folder exists and is writable",
+        sqlite3.SQLITE_BUSY: f"has been locked for {BUSY_TIMEOUT_S:.0f} s: end the program that holds it",
+        sqlite3.SQLITE_LOCKED: "is locked: end the program that holds it",
+        sqlite3.SQLITE_CORRUPT: "is damaged: move it away and import its last export",
+        sqlite3.SQLITE_NOTADB: "is damaged or no ledger: give another path, or import its last export",
+        sqlite3.SQLITE_TOOBIG: "cannot hold a value this long: shorten the record's text",
+    }.get(primary, "cannot do this: see the error in brackets")
+    return LedgerError(f"The ledger {path} {advice} ({error}).")
+
+
+class Store:
+    """One ledger file, checked and brought to the newest schema.
+
+    `connection` is the one that writes; every reading opens its own for as long as it takes.
+    `read_only` is True where the file or its folder may not be written; reading works all the same.
+    """
+
+    def __init__(
+        self, path: Path, durability: Durability, migrations: Sequence[Migration] = MIGRATIONS
+    ) -> None:
+        self.path = path
+        self._file = path.absolute()  # the working folder may change
+        self.pid = os.getpid()
+        self._durability = durability
+        self._check_file()
+        self.read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(
+                f"The folder of the ledger {path} cannot be created ({error.strerror}): give another path."
+            ) from error
+        try:
+            self.connection = self._connect("rw" if path.exists() else "rwc")
+        except sqlite3.Error as error:
+            raise explain(error, path) from error
+        try:
+            self._prepare(migrations)
+            self._files = self._identities()
+        except sqlite3.Error as error:
+            self.connection.close()
+            raise explain(error, path) from error
+        except BaseException:
+            self.connection.close()
+            raise
+        _opened_by.setdefault(self._files[0], []).append(self.pid)
+
+    def close(self) -> None:
+        """Close the writing connection; SQLite merges the WAL into the file if it is the last one."""
+        self.connection.close()
+        pids = _opened_by.get(self._files[0], [])
+        if self.pid in pids:
+            pids.remove(self.pid)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that only reads. Raises LedgerError for what SQLite cannot read."""
+        self.refuse_after_fork()
+        try:
+            self.refuse_if_replaced()
+            with closing(self._connect("ro")) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection that writes, beside the writer's, for one long transaction of the caller's.
+        Raises LedgerError for what SQLite cannot do, and if the file was replaced meanwhile.
+        """
+        self.refuse_after_fork()
+        try:
+            with closing(self._connect("rw")) as connection:
+                self._configure(connection)
+                yield connection
+                self.refuse_if_replaced()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def refuse_after_fork(self) -> None:
+        """Raise LedgerError in a child that inherited this object by a fork."""
+        if os.getpid() != self.pid:
+            raise LedgerError(
+                f"The ledger {self.path} was open when this process was forked and cannot be used here: "
+                "start workers by multiprocessing's 'spawn', or close the ledger before the fork."
+            )
+
+    def refuse_if_replaced(self) -> None:
+        """Raise LedgerError if the name no longer leads to the files that are open: what SQLite
+        commits to a deleted file is gone, and it does not notice.
+        """
+        if self._identities() != self._files:
+            raise LedgerError(
+                f"The ledger {self.path} or its WAL was deleted or replaced while open, and what is written "
+                "now would be lost: open it again, or put the file back and then open it."
+            )
+
+    def _check_file(self) -> None:
+        """Look at the file before SQLite does, which could change what is not a ledger."""
+        try:
+            with self.path.open("rb") as file:
+                header = file.read(len(_HEADER))
+                status = os.fstat(file.fileno())
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise LedgerError(
+                f"The ledger {self.path} cannot be read ({error.strerror}): give the path of a readable file."
+            ) from error
+        if header not in {b"", _HEADER}:
+            raise LedgerError(
+                f"{self.path} is not a ledger (not an SQLite file): give another path, it was not changed."
+            )
+        if any(pid != os.getpid() for pid in _opened_by.get((status.st_dev, status.st_ino), [])):
+            raise LedgerError(
+                f"The ledger {self.path} was open when this process was forked and cannot be used here: "
+                "start workers by multiprocessing's 'spawn', or close the ledger before the fork."
+            )
+
+    def _connect(self, mode: Literal["ro", "rw", "rwc"]) -> sqlite3.Connection:
+        access = f"mode={mode}"
+        if self.read_only:
+            # Without a WAL nobody is writing, and SQLite need not put its own files into a folder that
+            # is not ours to write.
+            access = "mode=ro" if Path(f"{self._file}-wal").exists() else "mode=ro&immutable=1"
+        return sqlite3.connect(
+            f"{self._file.as_uri()}?{access}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _prepare(self, migrations: Sequence[Migration]) -> None:
+        known = migrations[-1].version
+        version = schema_version(self.connection, self.path, known)
+        if self.read_only:
+            if version < known:
+                raise LedgerError(
+                    f"The ledger {self.path} has schema version {version}, and this llmbench reads {known} "
+                    "but may not upgrade a read-only file: make the file and its folder writable, or copy it."
+                )
+            return
+        self._switch_to_wal()
+        self._configure(self.connection)
+        migrate(self.connection, self.path, migrations)
+
+    def _configure(self, connection: sqlite3.Connection) -> None:
+        # Hashes fall all over their indexes: room for these, and fewer, longer merges of the WAL.
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durability == 'power' else 'NORMAL'}")
+        if self._durability == "power":
+            # macOS's fsync leaves data in the drive's cache; other systems ignore these two.
+            connection.execute("PRAGMA fullfsync = ON")
+            connection.execute("PRAGMA checkpoint_fullfsync = ON")
+
+    def _identities(self) -> tuple[tuple[int, int], ...]:
+        names = [self._file] if self.read_only else [self._file, Path(f"{self._file}-wal")]
+        found = []
+        for name in names:
+            try:
+                status = name.stat()
+            except OSError:
+                found.append((0, 0))
+            else:
+                found.append((status.st_dev, status.st_ino))
+        return tuple(found)
+
+    def _switch_to_wal(self) -> None:
+        # Two processes that create one ledger at the same moment: SQLite refuses the second's switch
+        # without waiting.
+        deadline = time.monotonic() + BUSY_TIMEOUT_S
+        while True:
+            try:
+                mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+        if mode != "wal":
+            raise LedgerError(
+                f"The ledger {self.path} is on a file system that cannot share memory between processes "
+                f"(SQLite stays in mode {mode!r}): give a path on a local disk."
+            )
