@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def llmbench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "llmbench", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("report", "model_matri"), "model_matrix"),
+        (("report", "model_matrix", "-p", "temprature", "0"), "temperature"),
+        (("report", "model_matrix", "-p", "temperature", "warm"), "temperature"),
+        (("report", "model_matrix", "-p", "limit", "1", "-p", "limit", "2"), "twice"),
+        (("report", "model_matrix", "-f", "nowhere.yaml"), "nowhere.yaml"),
+        (("models", "pull", "smollm3"), "smollm2-135m"),
+    ],
+)
+def test_a_mistake_is_one_sentence(words: tuple[str, ...], said: str, project: Path) -> None:
+    (project / "notebooks").mkdir()
+    source = Path(__file__).resolve().parents[1] / "notebooks" / "model_matrix.ipynb"
+    (project / "notebooks" / "model_matrix.ipynb").write_bytes(source.read_bytes())
+    done = llmbench(*words, cwd=project)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_unknown_command_is_a_usage_error(project: Path) -> None:
+    assert llmbench("reprot", cwd=project).returncode == 2
+
+
+def test_ledger_commands(project: Path) -> None:
+    assert "0 attempts" in llmbench("ledger", "spend", cwd=project).stdout
+    assert "sound" in llmbench("ledger", "verify", cwd=project).stdout
+    assert "0 calls" in llmbench("ledger", "export", "calls.jsonl", cwd=project).stdout
+    assert "0 calls added" in llmbench("ledger", "import", "calls.jsonl", cwd=project).stdout

@@ -1,0 +1,65 @@
+"""What the documents show works: Python blocks run, commands and options exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from llmbench.cli import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    (document.name, number, language, code)
+    for document in DOCUMENTS
+    for number, (language, code) in enumerate(
+        re.findall(r"```(\w+)\n(.*?)```", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    )
+]
+PYTHON = [(name, number, code) for name, number, language, code in BLOCKS if language == "python"]
+COMMANDS = [
+    (name, line.strip())
+    for name, _, language, code in BLOCKS
+    if language == "bash"
+    for line in code.splitlines()
+    if line.strip().startswith("llmbench ")
+]
+
+
+@pytest.mark.parametrize(("name", "number", "code"), PYTHON, ids=[f"{n}-{i}" for n, i, _ in PYTHON])
+def test_python_blocks_run(name: str, number: int, code: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("name", "line"), COMMANDS)
+def test_commands_parse(name: str, line: str) -> None:
+    words = line.partition("#")[0].split()[1:]
+    command: click.Command = cli
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    command.make_parser(click.Context(command)).parse_args(words)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_readme_gives_the_two_commands_first() -> None:
+    first_screen = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:25])
+    for words in ("make reports", "make test", "Decide which language model", "docs/report.png"):
+        assert words in first_screen
