@@ -46,8 +46,8 @@ def decide(comparisons: Sequence[Comparison], cells: Mapping[str, CellSummary]) 
         decision = Decision.HOLD
         more = f" About {chosen.items_needed:,} more items are needed." if chosen.items_needed else ""
         summary = (
-            f"It cannot be told yet whether {ours.cell} is as good as {theirs.cell}: {scores}, {difference}; "
-            f"{chosen.reason}.{more}"
+            f"It cannot be told yet whether {ours.cell} is as good as {theirs.cell}: {scores}, "
+            f"{difference}.{more}"
         )
     else:
         decision = Decision.NO_GO
@@ -62,7 +62,10 @@ def _reasons(
     comparisons: Sequence[Comparison], chosen: Comparison, cells: Mapping[str, CellSummary]
 ) -> list[str]:
     reasons = [
-        f"{c.candidate}: {c.verdict} ({c.reason}); difference {_difference(c)}, n {c.n}" for c in comparisons
+        # The summary has the numbers of the chosen one.
+        f"{c.candidate}: {c.verdict}, because {c.reason}"
+        + ("." if c is chosen else f"; difference {_difference(c)}, n {c.n}.")
+        for c in comparisons
     ]
     if len(comparisons) > 1 and chosen.verdict in {"better", "not worse"}:
         reasons.append(

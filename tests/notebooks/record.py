@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import nbformat
 
@@ -35,6 +34,7 @@ def record(name: str, reports: Path) -> None:
     for cell in notebook.cells:
         if CHECKED in cell.metadata.get("tags", []):
             cell.outputs = executed[cell.id].outputs
+            cell.execution_count = 1  # nbval takes outputs without a count for a mistake
     nbformat.write(notebook, path)
 
 
@@ -45,7 +45,8 @@ def planned_messages(name: str) -> set[str]:
     found: set[str] = set()
     for cell in matrix.plan.cells:
         if cell.template is not None:
-            found |= {json.dumps(cell.template.messages(call.item)) for call in matrix.plan.calls(cell)}
+            messages = (cell.template.messages(call.item) for call in matrix.plan.calls(cell))
+            found |= {json.dumps(message, sort_keys=True) for message in messages}
     return found
 
 
@@ -63,15 +64,21 @@ def main() -> None:
         with Ledger(path) as ledger:
             ledger.export(all_calls)
         lines = all_calls.read_text("utf-8").splitlines()
-        kept = [line for line in lines if _is_wanted(json.loads(line), wanted)]
+        kept = _newest_of_each(lines, wanted)
         new = Path(folder) / "replay.jsonl"
         new.write_text("\n".join(kept) + "\n", encoding="utf-8")
         shutil.copyfile(new, REPLAY)
     print(f"{len(kept)} answers in {REPLAY.name}")
 
 
-def _is_wanted(call: dict[str, Any], wanted: set[str]) -> bool:
-    return call["status"] == "ok" and json.dumps(call["messages"]) in wanted
+def _newest_of_each(lines: list[str], wanted: set[str]) -> list[str]:
+    """One answer to each request that is wanted: the last, for what identifies a request may change."""
+    found: dict[str, str] = {}
+    for line in lines:
+        call = json.loads(line)
+        if call["status"] == "ok" and json.dumps(call["messages"], sort_keys=True) in wanted:
+            found[json.dumps([call["model"], call["messages"], call["params"], call["repeat"]])] = line
+    return list(found.values())
 
 
 if __name__ == "__main__":

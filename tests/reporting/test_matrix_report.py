@@ -8,7 +8,8 @@ import pytest
 
 from llmbench.errors import ReportError, UsageError
 from llmbench.matrix import MatrixResults
-from llmbench.reporting import matrix_report as show
+from llmbench.reporting import matrix_report
+from llmbench.reporting import matrix_tables as show
 from llmbench.reporting.display import table_html
 from llmbench.results import Decision
 
@@ -60,8 +61,8 @@ def _write_items(root: Path, n: int = 120, **columns: Any) -> None:
 
 def _run(root: Path, **parameters: Any) -> MatrixResults:
     given = {**DEFAULTS, **parameters}
-    with show.make_matrix(given, root) as matrix:
-        return show.run_matrix(matrix, given, None)
+    with matrix_report.make_matrix(given, root) as matrix:
+        return matrix_report.run_matrix(matrix, given, None)
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_score_text_is_small_and_stable(results: MatrixResults) -> None:
 
 
 def test_envelope_fields_name_who_is_compared(results: MatrixResults) -> None:
-    fields = show.envelope_fields(results)
+    fields = matrix_report.envelope_fields(results)
     assert fields["verdict"].decision is Decision.GO
     assert (fields["baseline"], fields["candidate"]) == ("old[recorded]", "new[recorded]")
     assert fields["data_until"].startswith("2025-01-02")
@@ -150,9 +151,9 @@ def test_envelope_fields_name_who_is_compared(results: MatrixResults) -> None:
 
 
 def test_workload_is_the_items_that_were_run(results: MatrixResults, project: Path) -> None:
-    whole = show.envelope_fields(results)["workload_sha256"]
-    assert show.envelope_fields(_run(project))["workload_sha256"] == whole
-    assert show.envelope_fields(_run(project, limit=50))["workload_sha256"] != whole
+    whole = matrix_report.envelope_fields(results)["workload_sha256"]
+    assert matrix_report.envelope_fields(_run(project))["workload_sha256"] == whole
+    assert matrix_report.envelope_fields(_run(project, limit=50))["workload_sha256"] != whole
 
 
 def test_margin_sentence_states_margin_reason_and_confidence(results: MatrixResults) -> None:
@@ -180,15 +181,15 @@ def test_nothing_answered_is_an_error_with_the_reason(project: Path) -> None:
 def test_parameters_that_cannot_be_meant(project: Path, parameters: dict[str, Any], message: str) -> None:
     _write_items(project)
     with pytest.raises(UsageError, match=message):
-        show.make_matrix({**DEFAULTS, **parameters}, project)
+        matrix_report.make_matrix({**DEFAULTS, **parameters}, project)
 
 
 def test_a_quote_of_recorded_answers_needs_no_calls(project: Path) -> None:
     _write_items(project)
-    with show.make_matrix(DEFAULTS, project) as matrix:
+    with matrix_report.make_matrix(DEFAULTS, project) as matrix:
         frame, shown = show.quote_table(matrix.quote())
         assert show.prompt_table(matrix).shown.empty
-        assert show.input_files(matrix, DEFAULTS) == {str(project / "items.jsonl"): 120}
+        assert matrix_report.input_files(matrix, DEFAULTS) == {str(project / "items.jsonl"): 120}
     assert shown["to make"].tolist() == [0, 0]
     assert shown["usd"].tolist() == ["$0.00", "$0.00"]
     assert len(frame) == 2

@@ -1,0 +1,66 @@
+"""Notebooks as reports: run them, publish what they leave, and what their cells call.
+
+Names are loaded when first used: nothing here is needed to call a model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmbench.reporting.figures import DifferenceRow, ForestRow, difference_forest, forest
+    from llmbench.reporting.index import write_index
+    from llmbench.reporting.parameters import (
+        Parameter,
+        check_parameters,
+        lint_parameters,
+        read_parameter_file,
+        read_parameters,
+    )
+    from llmbench.reporting.report import Parameters, Report
+    from llmbench.reporting.run import ReportRun, available_notebooks, resolve_notebooks, run_report
+
+__all__ = [
+    "DifferenceRow",
+    "ForestRow",
+    "Parameter",
+    "Parameters",
+    "Report",
+    "ReportRun",
+    "available_notebooks",
+    "check_parameters",
+    "difference_forest",
+    "forest",
+    "lint_parameters",
+    "read_parameter_file",
+    "read_parameters",
+    "resolve_notebooks",
+    "run_report",
+    "write_index",
+]
+
+_HOMES = {
+    "figures": ("DifferenceRow", "ForestRow", "difference_forest", "forest"),
+    "index": ("write_index",),
+    "parameters": (
+        "Parameter",
+        "check_parameters",
+        "lint_parameters",
+        "read_parameter_file",
+        "read_parameters",
+    ),
+    "report": ("Parameters", "Report"),
+    "run": ("ReportRun", "available_notebooks", "resolve_notebooks", "run_report"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"llmbench.reporting.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

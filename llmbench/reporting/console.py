@@ -1,0 +1,70 @@
+"""What the terminal shows while a notebook runs: a live bar, or plain lines where there is none."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from llmbench.reporting.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+__all__ = ["RunDisplay"]
+
+_PLAIN_LINE_SECONDS = 10.0
+
+
+class RunDisplay:
+    """Shows the progress of one notebook on `console`, from start to finish."""
+
+    def __init__(self, notebook: str, console: Console) -> None:
+        self._notebook = notebook
+        self._console = console
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._last_line = float("-inf")
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as RichProgress
+
+            self._bar = RichProgress(
+                SpinnerColumn(),
+                TextColumn("{task.fields[notebook]}", markup=False),
+                BarColumn(),
+                TextColumn("{task.description}", markup=False),
+                TimeElapsedColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("starting", total=None, notebook=self._notebook)
+        else:
+            self._print("starting")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Show how far the run is; on plain output at most every ten seconds, and at the end."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task, description=progress.line(), completed=progress.done, total=progress.total
+            )
+            return
+        finished = progress.total is not None and progress.done >= progress.total
+        if finished or time.monotonic() - self._last_line >= _PLAIN_LINE_SECONDS:
+            self._last_line = time.monotonic()
+            self._print(progress.line())
+
+    def _print(self, line: str) -> None:
+        self._console.print(f"{self._notebook}: {line}", markup=False, highlight=False, soft_wrap=True)

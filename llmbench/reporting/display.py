@@ -1,0 +1,158 @@
+"""HTML for what a report shows. Whatever comes from data or from a model is escaped here."""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from llmbench.results import Decision, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DECISION_WORDS", "banner_html", "figure_html", "format_cell", "parameters_html", "table_html"]
+
+DECISION_WORDS = {
+    Decision.GO: "GO",
+    Decision.GO_WITH_CONDITIONS: "GO, WITH CONDITIONS",
+    Decision.HOLD: "HOLD",
+    Decision.NO_GO: "NO-GO",
+}
+_DECISION_MARKS = {
+    Decision.GO: "✓",
+    Decision.GO_WITH_CONDITIONS: "✓",
+    Decision.HOLD: "…",
+    Decision.NO_GO: "✕",
+}
+_DECISION_COLOURS = {
+    Decision.GO: "#00674B",
+    Decision.GO_WITH_CONDITIONS: "#00578A",
+    Decision.HOLD: "#4B5563",
+    Decision.NO_GO: "#9A3412",
+}
+UNKNOWN = "–"
+_LONG_TEXT = 60
+
+
+def banner_html(verdict: Verdict) -> str:
+    """The verdict: word, mark and colour, one sentence, the reasons. Styled inline as well, so that
+    it looks the same in JupyterLab.
+    """
+    colour = _DECISION_COLOURS[verdict.decision]
+    reasons = "".join(f"<li>{html.escape(str(reason))}</li>" for reason in verdict.reasons)
+    return (
+        f'<section class="verdict" style="border-left: 8px solid {colour}; background-color: #f8fafc; '
+        f'color: #111827; padding: 8px 14px">'
+        f'<p style="margin: 0"><strong style="color: {colour}">{_DECISION_MARKS[verdict.decision]} '
+        f"{DECISION_WORDS[verdict.decision]}</strong> {html.escape(str(verdict.summary))}</p>"
+        f"{f'<ul>{reasons}</ul>' if reasons else ''}</section>"
+    )
+
+
+def table_html(frame: pd.DataFrame, caption: str = "") -> str:
+    """A table without its index; numbers to the right, unknown values as a dash, text escaped."""
+    numeric = [column for column in frame.columns if _is_numeric(frame[column])]
+    head = "".join(
+        f'<th scope="col"{_align(column in numeric)}>{html.escape(str(column))}</th>'
+        for column in frame.columns
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            _cell_html(format_cell(value), right=column in numeric)
+            for column, value in zip(frame.columns, row, strict=True)
+        )
+        + "</tr>"
+        for row in frame.itertuples(index=False, name=None)
+    )
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def figure_html(svg: bytes, caption: str, alternative: str) -> str:
+    """The figure as an image inside the page: an SVG used as an image runs nothing."""
+    data = base64.b64encode(svg).decode()
+    return (
+        f'<figure><img alt="{html.escape(alternative)}" src="data:image/svg+xml;base64,{data}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def parameters_html(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The echo of the parameters: name, value, whether it is the default, and what it is."""
+    body = "".join(
+        f"<tr><td><code>{html.escape(row['name'])}</code></td><td>{html.escape(_brief(row['value']))}</td>"
+        f"<td>{'' if row['default'] else 'given'}</td><td>{html.escape(row['help'])}</td></tr>"
+        for row in rows
+    )
+    return (
+        "<table><caption>Parameters of this run</caption><thead><tr>"
+        '<th scope="col">parameter</th><th scope="col">value</th><th scope="col"></th>'
+        '<th scope="col">what it is</th>'
+        f"</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def format_cell(value: Any) -> str:
+    """One value of a table as text: three significant digits, thousands apart, a dash if unknown.
+
+    >>> [format_cell(value) for value in (1234567, 0.123456, None, float("nan"), "text", True)]
+    ['1,234,567', '0.123', '–', '–', 'text', 'yes']
+    """
+    if _is_missing(value):
+        return UNKNOWN
+    if isinstance(value, str):
+        return value
+    if type(value).__name__ in {"bool", "bool_"}:
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list) and len(value) == 2:
+        return f"{format_cell(value[0])} to {format_cell(value[1])}"
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return _float(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _float(value: float) -> str:
+    if value == 0 or 1e-4 <= abs(value) < 1e3:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.2e}"
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        return True
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _is_numeric(column: Any) -> bool:
+    """Numbers, or text that starts like a number: formatted estimates stay right-aligned."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        return True
+    shown = [format_cell(value) for value in column]
+    known = [text for text in shown if text != UNKNOWN]
+    return bool(known) and all(text[:1].isdigit() or text[:2].lstrip("+-−$<").isdigit() for text in known)
+
+
+def _cell_html(text: str, *, right: bool) -> str:
+    # Only long texts may be broken anywhere: a number in a narrow column must not be.
+    long = ' class="long"' if len(text) > _LONG_TEXT else ""
+    return f"<td{long}{_align(right)}>{html.escape(text)}</td>"
+
+
+def _align(right: bool) -> str:
+    return ' style="text-align: right"' if right else ' style="text-align: left"'
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_brief(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_brief(item) for item in value) or "none"
+    return "none" if value == "" else str(value)

@@ -1,0 +1,122 @@
+"""result.json: written strictly, read back for the index and for later decisions."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import hashlib
+import json
+import math
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llmbench.errors import ReportError
+from llmbench.results import SCHEMA_VERSION, Decision, InputFile, ResultEnvelope, Spend, Verdict
+
+__all__ = ["git_commit", "input_file", "read_envelope", "to_json", "write_envelope"]
+
+
+def to_json(value: Any) -> Any:
+    """`value` as strict JSON: what is not a finite number becomes null; numpy and pandas values,
+    dates, enums, paths and dataclasses become plain ones.
+
+    Raises ReportError for anything that has no meaning in JSON.
+
+    >>> to_json({"score": float("nan"), "ci": (0.5, float("inf"))})
+    {'score': None, 'ci': [0.5, None]}
+    """
+    if value is None or (isinstance(value, bool | str) and not isinstance(value, enum.Enum)):
+        return value
+    if isinstance(value, enum.Enum):
+        return to_json(value.value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if type(value).__name__ in {"NAType", "NaTType"}:
+        return None
+    if isinstance(value, dt.date):  # a datetime is one, too
+        return value.isoformat()
+    if isinstance(value, Path):
+        return value.as_posix()
+    if hasattr(value, "tolist"):  # a numpy scalar or array, a pandas column
+        return to_json(value.tolist())
+    raise ReportError(
+        f"A {type(value).__name__} cannot be written to result.json; give numbers, text or lists."
+    )
+
+
+def write_envelope(path: Path, envelope: ResultEnvelope) -> None:
+    """Write result.json with its schema first."""
+    document = to_json(envelope)
+    ordered = {"schema": document.pop("schema"), **document}
+    text = json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_envelope(path: Path) -> ResultEnvelope:
+    """Read result.json; raises ReportError when it is missing, broken, or of a later schema."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ReportError(
+            f"{path.parent.name} has no {path.name}: its notebook did not call finish()."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path.parent.name}/{path.name} cannot be read: {error}.") from error
+    try:
+        if document["schema"] > SCHEMA_VERSION:
+            raise ReportError(
+                f"{path.parent.name}/{path.name} was written by a newer llmbench (schema "
+                f"{document['schema']}, this one reads {SCHEMA_VERSION}); update llmbench."
+            )
+        verdict = document.pop("verdict")
+        return ResultEnvelope(
+            verdict=Verdict(Decision(verdict["decision"]), verdict["summary"], tuple(verdict["reasons"])),
+            inputs=tuple(InputFile(**item) for item in document.pop("inputs")),
+            spend=Spend(**document.pop("spend")),
+            **document,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReportError(f"{path.parent.name}/{path.name} is not a result of llmbench: {error}.") from error
+
+
+def input_file(root: Path, path: str | Path, rows: int | None = None) -> InputFile:
+    """Name (relative to `root`; its bare name when outside), hash and rows of a file that was read."""
+    absolute = Path(path).expanduser()
+    absolute = (absolute if absolute.is_absolute() else root / absolute).resolve()
+    inside = absolute.is_relative_to(root.resolve())
+    shown = absolute.relative_to(root.resolve()).as_posix() if inside else absolute.name
+    try:
+        with absolute.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ReportError(f"The input {shown} cannot be read: {error.strerror}.") from error
+    return InputFile(path=shown, sha256=digest, rows=rows)
+
+
+def git_commit(root: Path) -> str | None:
+    """The commit checked out at `root`; None outside a repository or before the first commit."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+            env=environment,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

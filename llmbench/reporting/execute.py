@@ -1,0 +1,132 @@
+"""`python -m llmbench.reporting.execute`: run one notebook in a process of its own.
+
+One process per notebook, because kernels and their sockets leak when several run in one. The first
+line of standard input is the request, as JSON: notebook, output, parameters, cwd, staging. Further
+lines are orders: `interrupt` stops the cell that runs. The end of standard input means that whoever
+started this is gone, even by kill -9; then the kernel is killed at once, so that nothing goes on
+making paid calls for nobody. What came of it is written to `outcome.json` in the staging folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["OUTCOME", "main"]
+
+OUTCOME = "outcome.json"
+_RETRY_SECONDS = 3.0
+"""A kernel between two cells does not notice an interrupt: send it again."""
+_RETRIES = 4
+
+
+def main() -> int:
+    """Run the notebook of the request; returns the exit code (0: all cells ran)."""
+    orders = sys.stdin
+    request = json.loads(orders.readline())
+    manager = _kernel_manager()
+    watch = _Watch(manager, Path(request["staging"]))
+    threading.Thread(target=watch.run, args=(orders,), name="orders", daemon=True).start()
+    logging.getLogger("papermill").setLevel(logging.WARNING)
+    try:
+        outcome = _execute(request, manager)
+    finally:
+        if manager.has_kernel:
+            asyncio.run(manager.shutdown_kernel(now=True))
+    if watch.interrupted.is_set() and outcome["status"] != "ok":
+        outcome["status"] = "interrupted"
+    Path(request["staging"], OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
+    return 0 if outcome["status"] == "ok" else 1
+
+
+def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        papermill.execute_notebook(
+            _literal_path(request["notebook"]),
+            _literal_path(request["output"]),
+            parameters=request["parameters"],
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            cwd=request["cwd"],
+            km=manager,
+        )
+    except PapermillExecutionError as error:
+        status = "interrupted" if error.ename == "KeyboardInterrupt" else "failed"
+        return {"status": status, "error": error.ename, "message": error.evalue, "cell": error.cell_index}
+    except DeadKernelError:
+        return {"status": "failed", "error": "DeadKernelError", "message": "", "cell": None}
+    return {"status": "ok"}
+
+
+def _kernel_manager() -> Any:
+    """A kernel of this very Python: an installed kernelspec named python3 may be another one."""
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    class ThisPython(KernelSpecManager):
+        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+            # No history: it would keep every cell, with its parameters, in the user's home.
+            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            argv.append("--HistoryManager.enabled=False")
+            return KernelSpec(argv=argv, display_name="Python 3", language="python", name=kernel_name)
+
+    return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+
+
+class _Watch:
+    """Obeys orders on standard input, in a thread beside the run."""
+
+    def __init__(self, manager: Any, staging: Path) -> None:
+        self._manager = manager
+        self._staging = staging
+        self.interrupted = threading.Event()
+
+    def run(self, orders: IO[str]) -> None:
+        for order in orders:
+            if order.strip() == "interrupt" and not self.interrupted.is_set():
+                self.interrupted.set()
+                threading.Thread(target=self._interrupt, name="interrupt", daemon=True).start()
+        self._kill_kernel()
+        shutil.rmtree(self._staging, ignore_errors=True)
+        os._exit(1)
+
+    def _interrupt(self) -> None:
+        """Until the run has ended, which ends this process and this thread with it."""
+        for _ in range(_RETRIES):
+            self._signal(signal.SIGINT)
+            threading.Event().wait(_RETRY_SECONDS)
+        self._kill_kernel()
+
+    def _kill_kernel(self) -> None:
+        # With its process group: what the kernel has started goes too.
+        self._signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        provisioner = self._manager.provisioner
+        if provisioner is not None and provisioner.has_process:
+            with contextlib.suppress(OSError):  # it has just ended
+                asyncio.run(provisioner.send_signal(number))
+
+
+def _literal_path(path: str) -> str:
+    """Papermill reads a path as a format string."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

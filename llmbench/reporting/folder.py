@@ -1,0 +1,138 @@
+"""The folder of a report: made aside, moved into place whole.
+
+    DIR/index.html
+    DIR/NOTEBOOK/                              the newest run: report.html, executed.ipynb, result.json,
+                                               manifest.json, tables/, figures/
+    DIR/NOTEBOOK/runs/RUN-ID/                  every run, with the same files
+    DIR/NOTEBOOK/failed/RUN-ID/failed.ipynb    what failed, as far as it came
+
+`runs/RUN-ID` appears in one rename and never changes. The newest run's copy is replaced file by file,
+each by a rename, its manifest last: a reader never sees half a file, and can tell by the manifest
+whether the files belong together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llmbench.errors import ReportError
+
+__all__ = ["ReportFolder", "new_run_id", "write_manifest"]
+
+MANIFEST = "manifest.json"
+_STAGING_PREFIX = ".staging-"
+_ABANDONED_SECONDS = 24 * 3600
+_FAILED_RUNS_KEPT = 5
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """An id that sorts by time.
+
+    >>> new_run_id(datetime(2025, 1, 23, 9, 30, tzinfo=UTC))[:17]
+    '20250123T093000Z-'
+    """
+    return f"{(now or datetime.now(UTC)).strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(3)}"
+
+
+def write_manifest(folder: Path) -> None:
+    """manifest.json: {relative path: sha256} of every other file of `folder`."""
+    hashes = {
+        relative: hashlib.sha256((folder / relative).read_bytes()).hexdigest()
+        for relative in _files(folder)
+        if relative != MANIFEST
+    }
+    (folder / MANIFEST).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+
+
+class ReportFolder:
+    """The folder of one notebook's reports under `out`."""
+
+    def __init__(self, out: Path, notebook: str) -> None:
+        self.path = out / notebook
+        self.runs = self.path / "runs"
+        self.failed = self.path / "failed"
+
+    @contextmanager
+    def staging(self, run_id: str) -> Iterator[Path]:
+        """A folder for a run in the making; gone afterwards unless it was published.
+
+        Raises ReportError when it cannot be made.
+        """
+        folder = self.runs / f"{_STAGING_PREFIX}{run_id}"
+        try:
+            self._remove_abandoned()
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise ReportError(
+                f"The report folder {self.path.parent.name}/{self.path.name} cannot be written: "
+                f"{error.strerror}; free the disk or choose another with --out."
+            ) from error
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, staged: Path, run_id: str) -> Path:
+        """Move a finished run into place, and its copy to the notebook's folder."""
+        target = self.runs / run_id
+        staged.replace(target)
+        newest = ""
+        while newest != (current := self.run_ids()[0]):  # another run may end meanwhile
+            newest = current
+            self._copy_newest(self.runs / newest)
+        return target
+
+    def run_ids(self) -> list[str]:
+        """The ids of the runs that are kept, newest first."""
+        if not self.runs.is_dir():
+            return []
+        found = [p.name for p in self.runs.iterdir() if p.is_dir() and not p.name.startswith(".")]
+        return sorted(found, reverse=True)
+
+    def keep_failed(self, notebook: Path, run_id: str) -> Path:
+        """Keep a notebook that failed; only the newest few are."""
+        folder = self.failed / run_id
+        folder.mkdir(parents=True)
+        target = folder / "failed.ipynb"
+        notebook.replace(target)
+        for old in sorted(self.failed.iterdir(), reverse=True)[_FAILED_RUNS_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+        return target
+
+    def _copy_newest(self, run: Path) -> None:
+        wanted = _files(run)
+        for relative in sorted(wanted, key=lambda name: (name == MANIFEST, name)):
+            target = self.path / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(f".{target.name}.new")
+            shutil.copyfile(run / relative, temporary)
+            temporary.replace(target)
+        for folder in ("tables", "figures"):
+            for name in _files(self.path / folder):
+                if f"{folder}/{name}" not in wanted:
+                    (self.path / folder / name).unlink(missing_ok=True)
+
+    def _remove_abandoned(self) -> None:
+        """What a kill -9 of every process of a run left behind."""
+        if not self.runs.is_dir():
+            return
+        for folder in self.runs.glob(f"{_STAGING_PREFIX}*"):
+            if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _files(folder: Path) -> list[str]:
+    """Paths of all files under `folder`, relative to it, with forward slashes, sorted."""
+    found = []
+    for here, _, names in os.walk(folder):
+        found += [Path(here, name).relative_to(folder).as_posix() for name in names]
+    return sorted(found)

@@ -1,0 +1,90 @@
+"""DIR/index.html: every report of a folder, its newest verdict first, its history below."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from llmbench.errors import ReportError
+from llmbench.reporting.display import DECISION_WORDS
+from llmbench.reporting.envelope import read_envelope
+from llmbench.reporting.folder import ReportFolder
+from llmbench.reporting.html import PAGE_POLICY, style_sheet
+from llmbench.results import ResultEnvelope
+
+__all__ = ["write_index"]
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>Reports</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+<h1>Reports</h1>
+{body}
+</body>
+</html>
+"""
+
+
+def write_index(out: Path) -> Path:
+    """Rebuild `out`/index.html from every result.json below it; returns its path.
+
+    A run whose result cannot be read is listed with the reason: it must not hide the others.
+    """
+    sections: list[tuple[str, str]] = []
+    for folder in sorted(p for p in out.iterdir() if (p / "runs").is_dir()):
+        report = ReportFolder(out, folder.name)
+        runs = [(run_id, _read(report.runs / run_id)) for run_id in report.run_ids()]
+        if runs:
+            sections.append((runs[0][0], _section(folder.name, runs)))
+    sections.sort(reverse=True)
+    body = "\n".join(section for _, section in sections) or "<p>No report yet.</p>"
+    target = out / "index.html"
+    temporary = out / ".index.html.new"
+    temporary.write_text(_PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body), encoding="utf-8")
+    temporary.replace(target)
+    return target
+
+
+def _read(run: Path) -> ResultEnvelope | str:
+    try:
+        return read_envelope(run / "result.json")
+    except ReportError as error:
+        return str(error)
+
+
+def _section(notebook: str, runs: list[tuple[str, ResultEnvelope | str]]) -> str:
+    name = html.escape(notebook)
+    newest = next((result for _, result in runs if isinstance(result, ResultEnvelope)), None)
+    title = html.escape(newest.title) if newest else name
+    history = "".join(_row(name, html.escape(run_id), result) for run_id, result in runs)
+    return (
+        f'<h2><a href="{name}/report.html">{title}</a></h2>'
+        f"<table><caption>{name}: {len(runs)} run{'s' if len(runs) != 1 else ''}, newest first</caption>"
+        "<thead><tr>"
+        '<th scope="col">generated</th><th scope="col">verdict</th><th scope="col">in one sentence</th>'
+        '<th scope="col">data until</th><th scope="col">spent</th><th scope="col">files</th>'
+        f"</tr></thead><tbody>{history}</tbody></table>"
+    )
+
+
+def _row(notebook: str, run_id: str, result: ResultEnvelope | str) -> str:
+    folder = f"{notebook}/runs/{run_id}"
+    if isinstance(result, str):
+        return f'<tr><td>{run_id}</td><td colspan="5">{html.escape(result)}</td></tr>'
+    spent = result.spend.actual_usd
+    return (
+        f"<tr><td>{html.escape(result.generated_at.replace('T', ' '))}</td>"
+        f'<td class="decision">{html.escape(DECISION_WORDS[result.verdict.decision])}</td>'
+        f"<td>{html.escape(result.verdict.summary)}</td><td>{html.escape(result.data_until or '–')}</td>"
+        f"<td>{'unknown' if spent is None else f'${spent:,.4f}'}</td>"
+        f'<td><a href="{folder}/report.html">report</a> · <a href="{folder}/result.json">result</a> · '
+        f'<a href="{folder}/executed.ipynb">notebook</a></td></tr>'
+    )

@@ -1,0 +1,122 @@
+"""The notebook `model_matrix` around its tables: from its parameters to a matrix, from the results to
+result.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmbench.errors import ReportError, UsageError
+from llmbench.reporting.envelope import to_json
+from llmbench.reporting.matrix_tables import best_candidate
+from llmbench.results import Spend
+
+if TYPE_CHECKING:
+    from llmbench.matrix import Matrix, MatrixResults
+
+__all__ = ["envelope_fields", "input_files", "make_matrix", "run_matrix"]
+
+
+def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix:
+    """The matrix of the notebook's parameters; paths are relative to `root`.
+
+    In the notebook's parameters, which cannot hold None, 0 and "" mean "not given". Raises
+    UsageError and DatasetError before any call.
+    """
+    from llmbench.matrix import Dataset, Matrix, RecordedModel
+
+    p = parameters
+    dataset = Dataset.load(
+        root / Path(p["dataset"]).expanduser(),
+        id_column=p["id_column"],
+        prompt_column=p["prompt_column"] or None,
+        expected_column=p["expected_column"],
+        category_column=p["category_column"],
+        cluster_column=p["cluster_column"] or None,
+        limit=p["limit"] or None,
+    )
+    recorded = [RecordedModel(**_checked_recorded(entry)) for entry in p["recorded_models"]]
+    return Matrix(
+        dataset,
+        [*recorded, *p["models"]],
+        _named_prompts(p["prompts"], root),
+        {"temperature": p["temperature"], "max_tokens": p["max_tokens"]},
+        repeats=p["repeats"] or None,
+        baseline=p["baseline"] or None,
+        grader=p["grader"] or None,
+        margin=p["margin"],
+        confidence=p["confidence"],
+        seed=p["seed"],
+    )
+
+
+def run_matrix(matrix: Matrix, parameters: Mapping[str, Any], progress: Any) -> MatrixResults:
+    """Make the calls that the ledger cannot answer, within the budget of the parameters.
+
+    Raises ReportError when not one call was answered: there is nothing to report.
+    """
+    results = matrix.run(
+        budget_usd=parameters["budget_usd"],
+        concurrency=parameters["concurrency"] or None,
+        max_answer_age_days=parameters["max_answer_age_days"] or None,
+        progress=progress,
+    )
+    if results.answers["missing"].all():
+        reason = results.answers["error"].value_counts().index[0]
+        raise ReportError(f"None of {len(results.answers)} calls was answered; most often: {reason}")
+    return results
+
+
+def input_files(matrix: Matrix, parameters: Mapping[str, Any]) -> dict[str, int | None]:
+    """The files that the matrix was made from, with their number of rows: for `Report.finish`."""
+    return {str(matrix.dataset.path): len(matrix.dataset), **dict.fromkeys(parameters["prompts"])}
+
+
+def envelope_fields(results: MatrixResults) -> dict[str, Any]:
+    """What `Report.finish` is told of a matrix, but for its input files."""
+    return {
+        "verdict": results.verdict(),
+        "data": results.data(),
+        "workload_sha256": _workload_sha256(results),
+        "baseline": results.baseline,
+        "candidate": best_candidate(results),
+        "price_book": results.price_book or results.quote.price_book or "current",
+        "data_until": results.data_until,
+        "seed": results.seed,
+        "spend": Spend(results.quote.usd.expected, results.spent_usd),
+    }
+
+
+def _workload_sha256(results: MatrixResults) -> str:
+    """Of the items that were run, which a limit makes fewer than the file has."""
+    digest = hashlib.sha256()
+    for item in results.dataset.rows:
+        digest.update(json.dumps([item.id, to_json(dict(item.fields))], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _named_prompts(files: list[Any], root: Path) -> dict[str, Path] | None:
+    """Template files by the names of the files; None where none is given."""
+    paths: dict[str, Path] = {}
+    for file in files:
+        if not isinstance(file, str):
+            raise UsageError(f"Parameter 'prompts' holds {file!r}; each is the path of a template file.")
+        path = root / Path(file).expanduser()
+        if path.stem in paths:
+            raise UsageError(f"Parameter 'prompts' names two files {path.stem!r}; rename one of them.")
+        paths[path.stem] = path
+    return paths or None
+
+
+def _checked_recorded(entry: Any) -> dict[str, Any]:
+    known = {"name", "answer_column", "cost_column", "latency_column", "date"}
+    if not isinstance(entry, dict) or set(entry) - known or not {"name", "answer_column"} <= set(entry):
+        raise UsageError(
+            f"Parameter 'recorded_models' holds {entry!r}; each is a dict of name and answer_column, and "
+            "if known of cost_column, latency_column and date."
+        )
+    return entry

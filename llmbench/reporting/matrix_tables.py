@@ -1,0 +1,318 @@
+"""What the notebook `model_matrix` shows: tables, figures and sentences of a matrix's results.
+
+Numbers come from `llmbench.matrix`; here they are only put into words and columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmbench.reporting.figures import DifferenceRow, ForestRow, Plot, difference_forest, forest
+from llmbench.reporting.wording import (
+    NONE,
+    UNKNOWN,
+    estimate,
+    expected,
+    limits,
+    p_value,
+    percent,
+    points,
+    shorten,
+    signed_points,
+    span,
+    usd,
+    whole,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llmbench.matrix import Matrix, MatrixResults, Quote
+    from llmbench.matrix.summary import CellSummary
+
+__all__ = [
+    "Table",
+    "best_candidate",
+    "call_sentence",
+    "call_table",
+    "category_table",
+    "difference_figure",
+    "disagreement_table",
+    "margin_sentence",
+    "prompt_table",
+    "quote_table",
+    "ranked_table",
+    "score_figure",
+    "score_text",
+]
+
+
+class Table(NamedTuple):
+    """A table twice: the numbers for a file, and what a reader sees."""
+
+    frame: pd.DataFrame
+    shown: pd.DataFrame
+
+
+def quote_table(quote: Quote) -> Table:
+    """What the run would take, cell by cell, before it is made."""
+    import pandas as pd
+
+    rows = [
+        {
+            "cell": cell.cell,
+            "calls": cell.calls,
+            "in ledger": cell.in_ledger,
+            "to make": cell.to_make,
+            "input tokens": expected(cell.input_tokens, whole),
+            "output tokens": expected(cell.output_tokens, whole),
+            "usd": expected(cell.usd, usd),
+            "basis": cell.basis,
+        }
+        for cell in quote.cells
+    ]
+    return Table(quote.to_pandas(), pd.DataFrame(rows))
+
+
+def prompt_table(matrix: Matrix) -> Table:
+    """The prompt templates, as they were given."""
+    import pandas as pd
+
+    templates = {cell.prompt: cell.template.text for cell in matrix.plan.cells if cell.template is not None}
+    frame = pd.DataFrame(templates.items(), columns=["prompt", "template"])
+    return Table(frame, frame)
+
+
+def score_text(results: MatrixResults) -> str:
+    """A few lines of plain text, the same on every machine that replays the same ledger."""
+    lines = [f"{'cell':<32}{'n':>5}{'missing':>9}{'score':>8}{'difference':>12}  verdict"]
+    compared = {c.candidate: c for c in results.comparisons}
+    for cell in _ranked(results):
+        comparison = compared.get(cell.cell)
+        score = UNKNOWN if cell.score is None else percent(cell.score)
+        difference = comparison.difference if comparison else None
+        lines.append(
+            f"{cell.cell:<32}{cell.n:>5}{cell.missing:>9}{score:>8}"
+            f"{'' if difference is None else signed_points(difference):>12}"
+            f"  {comparison.verdict if comparison else 'baseline'}"
+        )
+    return "\n".join(lines)
+
+
+def margin_sentence(results: MatrixResults, reason: str) -> str:
+    """What "not worse" means in this report, and how the intervals are to be read."""
+    because = f", because {reason}" if reason else ""
+    return (
+        f"Not worse means: at most {points(results.margin)} points below the baseline {results.baseline}"
+        f"{because}. Intervals are {100 * results.confidence:g}%; differences are between answers to the "
+        "same items."
+    )
+
+
+def ranked_table(results: MatrixResults) -> Table:
+    """All cells, best first: score, difference from the baseline, cost and latency, with intervals."""
+    import pandas as pd
+
+    against = {comparison.candidate: comparison for comparison in results.comparisons}
+    frame = results.ranking()
+    rows = []
+    for label in frame["cell"]:
+        cell, comparison = results.cell(label), against.get(label)
+        rows.append(
+            {
+                "model [prompt]": label,
+                "score": estimate(cell.score, cell.score_ci, percent),
+                "n": cell.n,
+                "missing": cell.missing,
+                "difference, points": (
+                    "baseline"
+                    if comparison is None
+                    else estimate(comparison.difference, comparison.ci, signed_points)
+                ),
+                "p adjusted": NONE if comparison is None else p_value(comparison.p_adjusted),
+                "verdict": NONE if comparison is None else comparison.verdict,
+                "$ per 1,000 calls": estimate(cell.cost_per_1k_calls, cell.cost_per_1k_calls_ci, usd),
+                "latency p50, ms": estimate(cell.latency_p50_ms, cell.latency_p50_ci, whole),
+            }
+        )
+    return Table(frame, pd.DataFrame(rows))
+
+
+def score_figure(results: MatrixResults) -> Plot:
+    """Forest plot of the scores, in the order of the ranked table."""
+    rows = [
+        ForestRow(cell.cell, cell.score, *limits(cell.score_ci), cell.n, cell.cell == results.baseline)
+        for cell in _ranked(results)
+        if cell.score is not None
+    ]
+    return forest(
+        rows,
+        xlabel="score, %",
+        title="Score",
+        caption=(
+            f"Mean score over the items each cell answered, with {100 * results.confidence:g}% intervals. "
+            "Whether two cells differ is read from the differences, not from these intervals."
+        ),
+    )
+
+
+def difference_figure(results: MatrixResults) -> Plot | None:
+    """Forest plot of the paired differences from the baseline; None where nothing is compared."""
+    compared = {c.candidate: c for c in results.comparisons if c.difference is not None}
+    rows = [
+        DifferenceRow(
+            label=cell.cell,
+            difference=compared[cell.cell].difference or 0.0,
+            low=limits(compared[cell.cell].ci)[0],
+            high=limits(compared[cell.cell].ci)[1],
+            n=compared[cell.cell].n,
+            mde=compared[cell.cell].mde,
+            verdict=compared[cell.cell].verdict,
+        )
+        for cell in _ranked(results)
+        if cell.cell in compared
+    ]
+    if not rows:
+        return None
+    return difference_forest(
+        rows,
+        margin=results.margin,
+        baseline=results.baseline,
+        xlabel="difference, points",
+        title=f"Difference from {results.baseline}",
+        caption=(
+            "Mean of candidate minus baseline over the items that both answered (paired), with "
+            f"{100 * results.confidence:g}% intervals. Shaded: the margin that still counts as not worse. "
+            "Detects: the smallest true difference that so many items show with 80% chance."
+        ),
+    )
+
+
+def category_table(results: MatrixResults) -> Table:
+    """Score of each cell in each category of the data, with its interval.
+
+    Exploratory: nothing is adjusted for the number of looks.
+    """
+    import pandas as pd
+
+    from llmbench.matrix.summary import item_scores, score_interval
+
+    clusters = {item.id: item.cluster or item.id for item in results.dataset.rows}
+    rows, shown = [], []
+    categories = list(dict.fromkeys(item.category for item in results.dataset.rows))
+    for category in categories:
+        line: dict[str, Any] = {"category": category or "(none)"}
+        for cell in _ranked(results):
+            answers = results.answers[results.answers["cell"] == cell.cell]
+            part = answers[[(value or None) == category for value in _texts(answers["category"])]]
+            repeats = int(part["repeat"].max()) + 1
+            scores = item_scores(part, repeats)
+            labels = [clusters[name] for name in part["item_id"].iloc[::repeats]]
+            interval = score_interval(scores, labels, results.confidence)
+            known = scores.mean[~pd.isna(scores.mean)]
+            mean = float(known.mean()) if len(known) else None
+            low, high = (None, None) if math.isnan(interval.low) else interval
+            line[cell.cell] = span(mean, low, high, percent)
+            rows.append(
+                {
+                    "category": category,
+                    "cell": cell.cell,
+                    "n": len(known),
+                    "score": mean,
+                    "low": low,
+                    "high": high,
+                }
+            )
+        line["n"] = len(labels)
+        shown.append({"category": line.pop("category"), "n": line.pop("n"), **line})
+    return Table(pd.DataFrame(rows), pd.DataFrame(shown))
+
+
+def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:
+    """Items on which the decisive candidate and the baseline score differently; None where there is
+    no such item, or nothing to compare.
+    """
+    candidate = best_candidate(results)
+    if candidate is None:
+        return None
+    frame = results.disagreements(candidate, n)
+    if frame.empty:
+        return None
+    fields = {item.id: item.fields for item in results.dataset.rows}
+    shown = frame[["item_id", "category", "expected", "baseline_answer", "candidate_answer"]].copy()
+    shown.insert(2, "item", [_excerpt(fields[name], results.dataset) for name in frame["item_id"]])
+    for column in ("baseline_answer", "candidate_answer"):
+        shown[column] = [shorten(value) for value in shown[column]]
+    shown["right"] = ["candidate" if difference > 0 else "baseline" for difference in frame["difference"]]
+    shown.columns = [str(column).replace("_", " ") for column in shown.columns]
+    return Table(frame, shown)
+
+
+def call_table(results: MatrixResults) -> Table:
+    """Answers by cell: from this run or the ledger, missing with the reason, tokens and cost."""
+    import pandas as pd
+
+    rows = []
+    for cell in _ranked(results):
+        answers = results.answers[results.answers["cell"] == cell.cell]
+        missing = answers[answers["missing"].astype(bool)]
+        reasons = missing["error"].fillna("no reason recorded").value_counts()
+        rows.append(
+            {
+                "cell": cell.cell,
+                "answers": len(answers) - len(missing),
+                "replayed": int(answers["replayed"].astype(bool).sum()),
+                "missing": len(missing),
+                "cut off": int((answers["finish_reason"] == "length").sum()),
+                "input tokens": cell.input_tokens,
+                "output tokens": cell.output_tokens,
+                "cost usd": cell.cost_usd,
+                "served model": cell.served_model,
+                "why missing": "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).items()),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    shown = frame.assign(**{"cost usd": [UNKNOWN if pd.isna(v) else usd(v) for v in frame["cost usd"]]})
+    if not frame["missing"].any():
+        shown = shown.drop(columns="why missing")
+    return Table(frame, shown)
+
+
+def call_sentence(results: MatrixResults) -> str:
+    """How many calls this run made, and how many the ledger answered."""
+    calls = results.calls
+    return (
+        f"This run made {calls.made:,} calls ({calls.retried:,} retried, {calls.failed:,} failed) and "
+        f"replayed {calls.replayed:,} answers from the ledger."
+    )
+
+
+def best_candidate(results: MatrixResults) -> str | None:
+    """The cell that the verdict is about; None where nothing is compared."""
+    from llmbench.matrix.verdict import decisive
+
+    chosen = decisive(results.comparisons, {cell.cell: cell for cell in results.cells})
+    return chosen.candidate if chosen else None
+
+
+def _ranked(results: MatrixResults) -> list[CellSummary]:
+    return [results.cell(label) for label in results.ranking()["cell"]]
+
+
+def _excerpt(fields: Mapping[str, Any], dataset: Any) -> str:
+    """What an item is about: the column of its prompt, else its longest text."""
+    if dataset.prompt_column:
+        return shorten(fields.get(dataset.prompt_column))
+    named = {name: value for name, value in fields.items() if name not in dataset.roles.values()}
+    texts = (
+        [named["text"]]
+        if isinstance(named.get("text"), str)
+        else [v for v in named.values() if isinstance(v, str)]
+    )
+    return shorten(max(texts, key=len, default=""))
+
+
+def _texts(column: Any) -> list[str | None]:
+    return [value if isinstance(value, str) else None for value in column]

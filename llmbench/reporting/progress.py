@@ -1,0 +1,93 @@
+"""How far a run is: written by the notebook as JSON lines, read by the process that started it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Progress", "ProgressFile", "progress_writer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Calls of a run so far; None where it is not known yet."""
+
+    done: int = 0
+    total: int | None = None
+    made: int = 0
+    replayed: int = 0
+    failed: int = 0
+    spent_usd: float | None = None
+    eta_s: float | None = None
+    message: str = ""
+
+    @classmethod
+    def of(cls, event: Any) -> Progress:
+        """From a mapping or any object with some of these fields; others are ignored."""
+        if isinstance(event, Mapping):
+            given = dict(event)
+        elif dataclasses.is_dataclass(event) and not isinstance(event, type):
+            given = {f.name: getattr(event, f.name) for f in fields(event)}
+        else:
+            given = dict(vars(event))
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if name in known})
+
+    def line(self) -> str:
+        """One line of text.
+
+        >>> Progress(done=30, total=120, made=20, replayed=10, spent_usd=0.0123, eta_s=95).line()
+        '30 of 120 calls: 20 made, 10 replayed, 0 failed, $0.0123 spent, about 1 min 35 s left'
+        """
+        if self.total is None and self.message:
+            return self.message
+        of = "" if self.total is None else f" of {self.total}"
+        parts = [f"{self.done}{of} calls: {self.made} made, {self.replayed} replayed, {self.failed} failed"]
+        if self.spent_usd is not None:
+            parts.append(f"${self.spent_usd:.4f} spent")
+        if self.eta_s is not None and self.done != self.total:
+            parts.append(f"about {_duration(self.eta_s)} left")
+        if self.message:
+            parts.append(self.message)
+        return ", ".join(parts)
+
+
+class ProgressFile:
+    """Reads what was appended to a JSON-lines file since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def newest(self) -> Progress | None:
+        """The last whole line that is new, or None. A line still being written is left for later."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                chunk = file.read()
+        except FileNotFoundError:
+            return None
+        complete, newline, _ = chunk.rpartition(b"\n")
+        if not newline:
+            return None
+        self._offset += len(complete) + 1
+        return Progress.of(json.loads(complete.rpartition(b"\n")[2]))
+
+
+def progress_writer(path: Path) -> Callable[[Any], None]:
+    """A function that appends each event to `path`; given to `Matrix.run(progress=)`."""
+
+    def write(event: Any) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dataclasses.asdict(Progress.of(event))) + "\n")
+
+    return write
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

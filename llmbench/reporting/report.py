@@ -1,0 +1,300 @@
+"""What a notebook's cells call: show something, and keep it in the report's folder.
+
+Under `llmbench report` the environment names the folder of the run; in JupyterLab there is none,
+and everything is shown and nothing written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from llmbench.config import load_config
+from llmbench.errors import ReportError, UsageError
+from llmbench.reporting.display import banner_html, figure_html, parameters_html, table_html
+from llmbench.reporting.envelope import git_commit, input_file, to_json, write_envelope
+from llmbench.reporting.figures import figure_svg
+from llmbench.reporting.parameters import check_parameters, read_parameters
+from llmbench.reporting.progress import Progress, progress_writer
+from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Parameters", "Report"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+class Parameters(Mapping[str, Any]):
+    """The checked parameters of a run: `P.margin` or `P["margin"]`; they cannot be changed.
+
+    >>> P = Parameters({"margin": 0.03})
+    >>> P.margin, dict(P)
+    (0.03, {'margin': 0.03})
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__["_values"] = MappingProxyType(dict(values))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["_values"][name]
+        except KeyError:
+            raise AttributeError(f"This notebook has no parameter {name!r}.") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise UsageError(
+            f"Parameter {name!r} is set in the cell tagged `parameters`, or with -p {name} VALUE."
+        )
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Parameters({dict(self._values)})"
+
+
+class Report:
+    """One run of a notebook.
+
+    `notebook` is its name without .ipynb; `title` is what result.json and the index call it.
+    Paths that a notebook is given are relative to `root`, the project's root.
+    """
+
+    def __init__(self, notebook: str, title: str) -> None:
+        self.notebook = notebook
+        self.title = title
+        self.root = load_config().root
+        given = os.environ.get("LLMBENCH_RUN_DIR")
+        self.folder = Path(given) if given else None
+        self.run_id = os.environ.get("LLMBENCH_RUN_ID")
+        self.fresh = os.environ.get("LLMBENCH_FRESH") == "1"
+        self._parameters: Mapping[str, Any] = {}
+        self._progress: Callable[[Any], None] | None = None
+
+    def parameters(self, namespace: Mapping[str, Any]) -> Parameters:
+        """Check every parameter of the notebook in `namespace` (its `globals()`) and show them.
+
+        Raises UsageError naming the first one whose value is not of its declared type, or that is
+        no longer there.
+        """
+        source = os.environ.get("LLMBENCH_NOTEBOOK")
+        path = Path(source) if source else self.root / "notebooks" / f"{self.notebook}.ipynb"
+        declared = read_parameters(path)
+        missing = [parameter.name for parameter in declared if parameter.name not in namespace]
+        if missing:
+            raise UsageError(f"Parameter {missing[0]!r} is not set; run the cell tagged `parameters` first.")
+        values = check_parameters(
+            declared,
+            {parameter.name: namespace[parameter.name] for parameter in declared},
+            where=self.notebook,
+        )
+        self._parameters = values
+        _show(
+            parameters_html(
+                {
+                    "name": parameter.name,
+                    "value": values[parameter.name],
+                    "default": values[parameter.name] == parameter.default,
+                    "help": parameter.help,
+                }
+                for parameter in declared
+            ),
+            "\n".join(f"{name} = {value!r}" for name, value in values.items()),
+        )
+        return Parameters(values)
+
+    def path(self, relative: str | Path) -> Path:
+        """A file of the project, given relative to its root; an absolute path stays."""
+        return load_config(self.root).resolve(relative)
+
+    @property
+    def progress(self) -> Callable[[Any], None]:
+        """Give it to `Matrix.run(progress=...)`: `llmbench report` shows it in the terminal,
+        JupyterLab below the cell.
+        """
+        if self._progress is None:
+            target = os.environ.get("LLMBENCH_PROGRESS")
+            self._progress = progress_writer(Path(target)) if target else _live_line()
+        return self._progress
+
+    def verdict(self, verdict: Verdict) -> None:
+        """Show the banner: one decision, one sentence, its reasons."""
+        reasons = "".join(f"\n- {reason}" for reason in verdict.reasons)
+        _show(banner_html(verdict), f"{verdict.decision.value}: {verdict.summary}{reasons}")
+
+    def table(
+        self, name: str, frame: pd.DataFrame, shown: pd.DataFrame | None = None, *, caption: str = ""
+    ) -> None:
+        """Show a table and keep its numbers as tables/NAME.csv.
+
+        `shown` is what the reader sees where that differs from the numbers kept: rounded values
+        with their intervals, fewer columns.
+        """
+        self._write(f"tables/{_checked(name)}.csv", _csv(frame))
+        visible = frame if shown is None else shown
+        _show(table_html(visible, caption), visible.to_string(index=False))
+
+    def figure(
+        self, name: str, figure: Figure, frame: pd.DataFrame, caption: str, *, alternative: str = ""
+    ) -> None:
+        """Show a figure and keep it as figures/NAME.svg, with its numbers in figures/NAME.csv.
+
+        The caption says what is estimated; `alternative` is read to those who do not see it.
+        """
+        svg = figure_svg(figure)
+        self._write(f"figures/{_checked(name)}.svg", svg)
+        self._write(f"figures/{name}.csv", _csv(frame))
+        _show(figure_html(svg, caption, alternative or caption), caption)
+
+    def text(self, text: str) -> None:
+        """Show a sentence or a few; nothing in it is markup."""
+        import html
+
+        _show(f"<p>{html.escape(text)}</p>", text)
+
+    def finish(
+        self,
+        *,
+        verdict: Verdict,
+        data: Mapping[str, Any],
+        price_book: str,
+        seed: int,
+        spend: Spend,
+        inputs: Sequence[InputFile] | Mapping[str, int | None] = (),
+        workload_sha256: str | None = None,
+        baseline: str | None = None,
+        candidate: str | None = None,
+        data_until: str | datetime | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write result.json and show where the numbers come from.
+
+        `inputs` are files, or {path: rows}: they are hashed here. `parameters` are those that were
+        checked, unless given. A report without this call is not published.
+        """
+        from llmbench import __version__
+
+        if isinstance(inputs, Mapping):
+            inputs = [input_file(self.root, path, rows) for path, rows in inputs.items()]
+        envelope = ResultEnvelope(
+            report=self.notebook,
+            title=self.title,
+            verdict=verdict,
+            parameters=to_json(dict(self._parameters if parameters is None else parameters)),
+            inputs=tuple(inputs),
+            workload_sha256=workload_sha256,
+            baseline=baseline,
+            candidate=candidate,
+            price_book=price_book,
+            generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            data_until=data_until.isoformat() if isinstance(data_until, datetime) else data_until,
+            llmbench_version=__version__,
+            git_commit=git_commit(self.root),
+            seed=int(seed),
+            spend=spend,
+            data=to_json(data),
+        )
+        if self.folder is not None:
+            write_envelope(self._folder() / "result.json", envelope)
+        self._show_provenance(envelope)
+
+    def _show_provenance(self, envelope: ResultEnvelope) -> None:
+        import pandas as pd
+
+        rows: list[tuple[str, str]] = [
+            ("run", self.run_id or "interactive, nothing was written"),
+            ("generated", envelope.generated_at),
+            ("data until", envelope.data_until or "–"),
+            ("llmbench", envelope.llmbench_version),
+            ("commit", envelope.git_commit or "–"),
+            ("price book", envelope.price_book),
+            ("seed", str(envelope.seed)),
+            ("quoted", _usd(envelope.spend.quoted_usd)),
+            ("spent", _usd(envelope.spend.actual_usd)),
+            ("workload sha256", envelope.workload_sha256 or "–"),
+        ]
+        for item in envelope.inputs:
+            count = "" if item.rows is None else f", {item.rows:,} rows"
+            rows.append(("input", f"{item.path}{count}, sha256 {item.sha256}"))
+        frame = pd.DataFrame(rows, columns=["what", "value"])
+        _show(table_html(frame, "Where these numbers come from"), frame.to_string(index=False))
+
+    def _write(self, relative: str, content: bytes) -> None:
+        if self.folder is None:
+            return
+        path = self._folder() / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            raise ReportError(f"The report already has {relative}; give the second one another name.")
+        path.write_bytes(content)
+
+    def _folder(self) -> Path:
+        if self.folder is None or not self.folder.is_dir():
+            raise ReportError("The folder of this run is gone; run `llmbench report` again.")
+        return self.folder
+
+
+def _show(markup: str, text: str) -> None:
+    from IPython.display import display
+
+    display({"text/html": markup, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _live_line() -> Callable[[Any], None]:
+    """One line below the cell that is replaced as the run goes on."""
+    from IPython.display import display
+
+    handle: Any = None
+
+    def show(event: Any) -> None:
+        nonlocal handle
+        bundle = {"text/plain": Progress.of(event).line()}
+        if handle is None:
+            handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            handle.update(bundle, raw=True)
+
+    return show
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a table or figure; use lower case letters, digits, - and _.")
+    return name
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    """UTF-8, one line ending everywhere; lists and dicts as JSON; formulas defused."""
+    plain = frame.copy()
+    for column in plain.columns:
+        if plain[column].dtype == object or str(plain[column].dtype) in {"str", "string"}:
+            plain[column] = [_csv_cell(value) for value in plain[column]]
+    return bytes(plain.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(to_json(value), ensure_ascii=False)
+    # A spreadsheet runs a cell that starts like a formula; an answer of a model may.
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return "'" + value
+    return value
+
+
+def _usd(amount: float | None) -> str:
+    return "unknown" if amount is None else f"${amount:,.4f}"

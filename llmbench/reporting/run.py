@@ -1,0 +1,232 @@
+"""Run a notebook as a report: check its parameters, execute it aside, publish it whole or not at all."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmbench import errors
+from llmbench.config import load_config
+from llmbench.errors import ReportError, UsageError
+from llmbench.reporting.envelope import read_envelope, to_json
+from llmbench.reporting.folder import ReportFolder, new_run_id, write_manifest
+from llmbench.reporting.html import render_report
+from llmbench.reporting.index import write_index
+from llmbench.reporting.notebook_file import read_notebook, write_notebook
+from llmbench.reporting.parameters import check_parameters, read_parameters
+from llmbench.reporting.process import EXECUTED, PRIVATE_FILES, Job, execute
+from llmbench.reporting.scrub import Scrubber
+from llmbench.reporting.secrets import environment_secrets, find_secret, refuse_secrets
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from llmbench.results import Decision, ResultEnvelope
+
+__all__ = ["ReportRun", "available_notebooks", "resolve_notebooks", "run_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRun:
+    """A report that was published."""
+
+    notebook: str
+    run_id: str
+    path: Path
+    """The newest report of this notebook: DIR/NOTEBOOK/report.html."""
+    folder: Path
+    """This run for good: DIR/NOTEBOOK/runs/RUN-ID."""
+    index: Path
+    """DIR/index.html."""
+    decision: Decision
+    summary: str
+    spent_usd: float | None
+
+
+def available_notebooks(root: Path | None = None) -> tuple[str, ...]:
+    """Names of the notebooks that the project has, in alphabetical order."""
+    folder = (root or load_config().root) / "notebooks"
+    return tuple(sorted(path.stem for path in folder.glob("*.ipynb")))
+
+
+def resolve_notebooks(names: Iterable[str], root: Path | None = None) -> list[str]:
+    """`names` with `all` put as what it stands for; raises UsageError for a notebook that is not there."""
+    available = available_notebooks(root)
+    found: list[str] = []
+    for name in names:
+        wanted = list(available) if name == "all" else [name]
+        for notebook in wanted:
+            _find_notebook(notebook, root or load_config().root)
+        found += [notebook for notebook in wanted if notebook not in found]
+    if not found:
+        raise UsageError("The project's folder notebooks/ has no notebook; run `llmbench init` first.")
+    return found
+
+
+def run_report(
+    notebook: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    *,
+    fresh: bool = False,
+    console: Console | None = None,
+) -> ReportRun:
+    """Run `notebook` (a name of the project's notebooks/, or a path) and publish its report.
+
+    `out` is the folder of reports; without it, reports/ under the project's root. With `fresh`,
+    answers of earlier runs are not replayed. The last good report stays as it is until the new
+    one is whole.
+
+    Raises UsageError for a notebook or parameter that does not exist or does not fit, before
+    anything runs; ReportError with the notebook's own sentence when it fails (what was executed is
+    kept under failed/), and when a secret is found in what it made (nothing is kept);
+    KeyboardInterrupt with a sentence when it was interrupted. Answers that were paid for are in the
+    ledger in each case.
+    """
+    from rich.console import Console
+
+    root = load_config().root
+    path = _find_notebook(notebook, root)
+    values = check_parameters(read_parameters(path), parameters or {}, where=path.stem)
+    folder = ReportFolder(Path(out).resolve() if out is not None else root / "reports", path.stem)
+    run_id = new_run_id()
+    with folder.staging(run_id) as staging:
+        job = Job(path, root, values, run_id, staging, fresh)
+        outcome = execute(job, console or Console(stderr=True))
+        if outcome["status"] != "ok":
+            raise _failure(job, outcome, folder)
+        try:
+            envelope = _finish(job)
+            published = folder.publish(staging, run_id)
+            index = write_index(folder.path.parent)
+        except OSError as error:
+            raise ReportError(
+                f"The report of {job.name} could not be written: {error.strerror}; free the disk and run it "
+                f"again: answers come from the ledger."
+            ) from error
+    return ReportRun(
+        notebook=job.name,
+        run_id=run_id,
+        path=folder.path / "report.html",
+        folder=published,
+        index=index,
+        decision=envelope.verdict.decision,
+        summary=envelope.verdict.summary,
+        spent_usd=envelope.spend.actual_usd,
+    )
+
+
+def _find_notebook(notebook: str | Path, root: Path) -> Path:
+    given = Path(notebook)
+    if given.suffix == ".ipynb":
+        if given.is_file():
+            return given.resolve()
+        raise UsageError(f"There is no notebook {given.name} at the path given.")
+    path = root / "notebooks" / f"{given.name}.ipynb"
+    if given.name != str(notebook) or not path.is_file():
+        available = available_notebooks(root)
+        near = difflib.get_close_matches(str(notebook), available, n=1)
+        hint = f": did you mean {near[0]!r}?" if near else "."
+        raise UsageError(
+            f"There is no notebook {str(notebook)!r}{hint} "
+            f"The project has: {', '.join(available) or 'none'}, all."
+        )
+    return path
+
+
+def _finish(job: Job) -> ResultEnvelope:
+    """Make the staged run fit to be kept: scrubbed, rendered, free of secrets, with its manifest."""
+    for private in PRIVATE_FILES:
+        (job.staging / private).unlink(missing_ok=True)
+    scrubber = _scrubber(job)
+    result = job.staging / "result.json"
+    if not result.is_file():
+        raise ReportError(
+            f"{job.name} ran to its end without a result; its last cell must call report.finish(...)."
+        )
+    document = scrubber.value(json.loads(result.read_text(encoding="utf-8")))
+    result.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for table in job.staging.rglob("*.csv"):
+        table.write_bytes(scrubber.text(table.read_bytes().decode("utf-8")).encode("utf-8"))
+    envelope = read_envelope(result)
+    executed = scrubber.notebook(read_notebook(job.staging / EXECUTED))
+    write_notebook(executed, job.staging / EXECUTED)
+    page = render_report(executed, envelope, job.run_id)
+    (job.staging / "report.html").write_text(page, encoding="utf-8")
+    refuse_secrets(job.staging, _secrets(job))
+    write_manifest(job.staging)
+    return envelope
+
+
+def _failure(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> BaseException:
+    """The error to raise for a run that failed, after keeping what can be kept of it."""
+    if outcome["status"] == "interrupted":
+        return KeyboardInterrupt(f"{job.name} was interrupted; the same command goes on from the ledger.")
+    where, kept = _keep_failed(job, folder)
+    message = _scrubber(job).text(str(outcome["message"])).strip()
+    if find_secret(message, _secrets(job)) is not None:
+        message = "its message is not shown because it contains a secret."
+    known = getattr(errors, str(outcome["error"]), None)
+    if outcome["error"] == "DeadKernelError":
+        message = "its kernel died, most often for want of memory; use a smaller model or lower concurrency."
+    elif not (isinstance(known, type) and issubclass(known, errors.LLMBenchError)):
+        lines = message.splitlines() or [""]
+        kind = outcome["error"] or "the process ended"
+        message = f"{kind}: {lines[0] if outcome['error'] else lines[-1]}"
+    return ReportError(f"{job.name} failed{where}: {message}{kept}")
+
+
+def _keep_failed(job: Job, folder: ReportFolder) -> tuple[str, str]:
+    """(where it failed, what was kept): two parts of the sentence."""
+    staged = job.staging / EXECUTED
+    if not staged.is_file():
+        return "", ""
+    notebook = read_notebook(staged)
+    where = _place(json.loads(job.notebook.read_text(encoding="utf-8")), notebook)
+    _scrubber(job).notebook(notebook)
+    write_notebook(notebook, staged)
+    # Only the notebook is kept, so only it is searched.
+    if find_secret(staged.read_text(encoding="utf-8"), _secrets(job)) is not None:
+        return where, " (The executed notebook was not kept: it contains a secret.)"
+    kept = folder.keep_failed(staged, job.run_id)
+    return where, f" (The notebook as far as it came: {kept.relative_to(folder.path.parent).as_posix()})"
+
+
+def _place(source: Mapping[str, Any], executed: Any) -> str:
+    """` in cell 5 ("Quote")`: counted as in the notebook's own file, under its nearest heading."""
+    own = {cell.get("id") for cell in source["cells"]}
+    heading = ""
+    number = 0
+    for cell in executed.cells:
+        number += cell.get("id") in own
+        if cell.cell_type == "markdown" and cell.get("id") in own:
+            titles = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")]
+            heading = titles[-1] if titles else heading
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            return f" in cell {number}" + (f' ("{heading}")' if heading else "")
+    return ""
+
+
+def _scrubber(job: Job) -> Scrubber:
+    given = tuple(
+        text for text in _texts(to_json(dict(job.parameters))) if Path(text).is_absolute() and len(text) > 1
+    )
+    return Scrubber(job.root, names=(*given, str(job.staging)))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def _secrets(job: Job) -> dict[str, str]:
+    named = {e.api_key_env for e in load_config(job.root).endpoints.values() if e.api_key_env}
+    return environment_secrets(os.environ, frozenset(named))
