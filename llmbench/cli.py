@@ -10,6 +10,7 @@ import click
 
 from llmbench import __version__
 from llmbench.errors import LLMBenchError, UsageError
+from llmbench.money import dollars
 
 __all__ = ["main"]
 
@@ -88,10 +89,9 @@ def spend(run_id: str | None) -> None:
 
     with Ledger() as book:
         total = book.spend(run_id=run_id)
-    usd = "unknown" if total.usd is None else f"${total.usd:.4f}"
     click.echo(
         f"{total.calls} attempts: {total.ok} answered, {total.failed} failed, {total.cancelled} cancelled; "
-        f"{usd} for {total.priced} of them, {total.unpriced} without a known price"
+        f"{dollars(total.usd)} for {total.priced} of them, {total.unpriced} without a known price"
     )
 
 

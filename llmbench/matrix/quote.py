@@ -7,6 +7,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llmbench.money import dollars
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -119,7 +121,7 @@ class Quote:
     def __str__(self) -> str:
         return (
             f"{self.to_make} calls to make ({self.in_ledger} of {self.calls} need none): "
-            f"{_dollars(self.usd.expected)}, between {_dollars(self.usd.low)} and {_dollars(self.usd.high)}"
+            f"{dollars(self.usd.expected)}, between {dollars(self.usd.low)} and {dollars(self.usd.high)}"
         )
 
     def _repr_html_(self) -> str:
@@ -127,7 +129,7 @@ class Quote:
         body = [
             (
                 cell.cell, f"{cell.calls:,}", f"{cell.in_ledger:,}", f"{cell.to_make:,}",
-                _span(cell.input_tokens), _span(cell.output_tokens), _span(cell.usd, _dollars), cell.basis,
+                _span(cell.input_tokens), _span(cell.output_tokens), _span(cell.usd, dollars), cell.basis,
             )
             for cell in self.cells
         ]  # fmt: skip
@@ -142,12 +144,6 @@ class Quote:
 def _sum(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
-
-
-def _dollars(value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    return f"${value:,.4f}" if 0 < value < 1 else f"${value:,.2f}"
 
 
 def _count(value: float | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from llmbench.matrix.compare import Comparison
 from llmbench.matrix.summary import CellSummary
+from llmbench.money import dollars
 from llmbench.results import Decision, Verdict
 
 __all__ = ["decide", "decisive"]
@@ -92,13 +93,11 @@ def _difference(c: Comparison) -> str:
 
 
 def _cost(ours: CellSummary, theirs: CellSummary) -> str:
-    def dollars(cell: CellSummary) -> str:
-        value = cell.cost_per_1k_calls
-        return "an unknown cost" if value is None else f"${value:,.2f}"
-
     if ours.cost_per_1k_calls is None and theirs.cost_per_1k_calls is None:
         return ""
-    return f", at {dollars(ours)} against {dollars(theirs)} per 1,000 calls"
+    return (
+        f", at {dollars(ours.cost_per_1k_calls)} against {dollars(theirs.cost_per_1k_calls)} per 1,000 calls"
+    )
 
 
 def _percent(score: float | None) -> str:

@@ -34,7 +34,8 @@ _DECISION_COLOURS = {
     Decision.NO_GO: "#9A3412",
 }
 UNKNOWN = "–"
-_LONG_TEXT = 60
+_LONG_TEXT, _SHORT_TEXT = 60, 16
+"""Characters of a cell."""
 
 
 def banner_html(verdict: Verdict) -> str:
@@ -141,9 +142,9 @@ def _is_numeric(column: Any) -> bool:
 
 
 def _cell_html(text: str, *, right: bool) -> str:
-    # Only long texts may be broken anywhere: a number in a narrow column must not be.
-    long = ' class="long"' if len(text) > _LONG_TEXT else ""
-    return f"<td{long}{_align(right)}>{html.escape(text)}</td>"
+    # Only a long text may be broken anywhere; a number or a name must not be broken at all.
+    kind = "long" if len(text) > _LONG_TEXT else "short" if len(text) <= _SHORT_TEXT else ""
+    return f"<td{kind and f' class={kind!r}'}{_align(right)}>{html.escape(text)}</td>"
 
 
 def _align(right: bool) -> str:

@@ -192,10 +192,11 @@ def difference_forest(
         axes.annotate(
             f"{100 * row.difference:+.1f}: {row.verdict}",
             (100 * row.difference, position),
-            xytext=(0, 7),
+            xytext=(0, 8),
             textcoords="offset points",
             ha="center",
             fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
         )
     labels = [f"{_short(row.label)}\nn = {row.n:,}{_detects(row.mde)}" for row in rows]
     _finish(axes, labels, xlabel, title)

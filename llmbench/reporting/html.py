@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from llmbench.reporting.wording import estimate, usd
 from llmbench.results import ResultEnvelope
 
 __all__ = ["PAGE_POLICY", "clean_html", "render_report", "style_sheet"]
@@ -60,7 +61,7 @@ def render_report(notebook: Any, envelope: ResultEnvelope, run_id: str) -> str:
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="llmbench",
         extra_template_basedirs=[str(Path(str(resources.files("llmbench.reporting"))) / "templates")],
-        filters={"clean_html": clean_html, "format_usd": _usd},
+        filters={"clean_html": clean_html, "format_usd": _format_usd},
     )
     # The exporter converts a whole notebook; the template picks the two halves from `resources`.
     page, _ = exporter.from_notebook_node(
@@ -126,5 +127,5 @@ def _tags(cell: Mapping[str, Any]) -> set[str]:
     return set(cell.get("metadata", {}).get("tags", []))
 
 
-def _usd(amount: float | None) -> str:
-    return "unknown" if amount is None else html.escape(f"${amount:,.4f}")
+def _format_usd(amount: float | None) -> str:
+    return html.escape(estimate(amount, None, usd))

@@ -181,9 +181,9 @@ def difference_figure(results: MatrixResults) -> Plot | None:
         margin=results.margin,
         baseline=results.baseline,
         xlabel="difference, points",
-        title=f"Difference from {results.baseline}",
+        title="Difference from the baseline",
         caption=(
-            "Mean of candidate minus baseline over the items that both answered (paired), with "
+            f"Mean of candidate minus {results.baseline} over the items that both answered (paired), with "
             f"{100 * results.confidence:g}% intervals. Shaded: the margin that still counts as not worse. "
             "Detects: the smallest true difference that so many items show with 80% chance."
         ),

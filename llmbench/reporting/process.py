@@ -89,7 +89,7 @@ def execute(job: Job, console: Console) -> dict[str, Any]:
     try:
         outcome: dict[str, Any] = json.loads((job.staging / OUTCOME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        outcome = {"status": "failed", "error": "", "message": _log_tail(job.staging / _LOG), "cell": None}
+        return {"status": "failed", "error": "", "message": _end_of(process, job), "cell": None}
     return outcome
 
 
@@ -143,9 +143,10 @@ def _interrupt(process: subprocess.Popen[bytes]) -> None:
         process.wait(_INTERRUPT_SECONDS)
 
 
-def _log_tail(log: Path) -> str:
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return ""
-    return lines[-1] if lines else ""
+def _end_of(process: subprocess.Popen[bytes], job: Job) -> str:
+    """Why a process left no outcome: the signal that ended it, else its last words."""
+    if process.returncode < 0:
+        memory = ", most often for want of memory" if process.returncode == -9 else ""
+        return f"by signal {-process.returncode}{memory}"
+    lines = (job.staging / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {process.returncode}, without a word"

@@ -22,6 +22,7 @@ from llmbench.reporting.envelope import git_commit, input_file, to_json, write_e
 from llmbench.reporting.figures import figure_svg
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.progress import Progress, progress_writer
+from llmbench.reporting.wording import estimate, usd
 from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
 
 if TYPE_CHECKING:
@@ -224,8 +225,8 @@ class Report:
             ("commit", envelope.git_commit or "–"),
             ("price book", envelope.price_book),
             ("seed", str(envelope.seed)),
-            ("quoted", _usd(envelope.spend.quoted_usd)),
-            ("spent", _usd(envelope.spend.actual_usd)),
+            ("quoted", estimate(envelope.spend.quoted_usd, None, usd)),
+            ("spent", estimate(envelope.spend.actual_usd, None, usd)),
             ("workload sha256", envelope.workload_sha256 or "–"),
         ]
         for item in envelope.inputs:
@@ -294,7 +295,3 @@ def _csv_cell(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return "'" + value
     return value
-
-
-def _usd(amount: float | None) -> str:
-    return "unknown" if amount is None else f"${amount:,.4f}"

@@ -284,7 +284,9 @@ def _start(project: Any, marker: Path) -> tuple[subprocess.Popen[str], int]:
     """A run of the long notebook in a process of its own, once its cell runs; and its kernel's pid."""
     project.notebook("long", LONG_CELLS, {0: ["parameters"]})
     code = (
-        "import sys\nfrom llmbench.reporting import run_report\n"
+        "import signal, sys\nfrom llmbench.reporting import run_report\n"
+        # A shell's background job, as of CI, is born deaf to it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "try:\n    run_report('long', {'marker': sys.argv[1]})\n"
         "except KeyboardInterrupt as error:\n    sys.exit(f'130 {error}')"
     )

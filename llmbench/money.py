@@ -1,0 +1,20 @@
+"""How an amount of money is written, everywhere."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["dollars"]
+
+
+def dollars(amount: float | None) -> str:
+    """USD with cents, and with two significant digits below ten cents; None is "unknown".
+
+    >>> [dollars(amount) for amount in (0.0, 0.0000123, 0.5, 12.3456, 1234.5, None)]
+    ['$0.00', '$0.000012', '$0.50', '$12.35', '$1,234.50', 'unknown']
+    """
+    if amount is None or math.isnan(amount):
+        return "unknown"
+    if 0 < amount < 0.1:
+        return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
+    return f"${amount:,.2f}"
