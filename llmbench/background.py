@@ -14,6 +14,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from llmbench.errors import UsageError
+
 __all__ = ["run"]
 
 T = TypeVar("T")
@@ -69,7 +71,8 @@ def _loop() -> asyncio.AbstractEventLoop:
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run `coroutine` on the process's background loop, wait, and return its result.
 
-    Ctrl-C cancels the coroutine, waits for its clean-up, and raises KeyboardInterrupt.
+    Ctrl-C cancels the coroutine, waits for its clean-up, and raises KeyboardInterrupt. Raises
+    UsageError when called on that loop itself.
 
     >>> async def twice(x):
     ...     return 2 * x
@@ -77,6 +80,12 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     42
     """
     loop = _loop()
+    if _background is not None and threading.current_thread() is _background.thread:
+        coroutine.close()
+        raise UsageError(
+            "A plain function of llmbench was called from a coroutine or callback that runs on its own "
+            "loop, and would wait for itself; await the asynchronous one instead."
+        )
     finished = threading.Event()
     tasks: list[asyncio.Task[T]] = []
 

@@ -14,6 +14,7 @@ from llmbench.money import dollars
 
 __all__ = ["main"]
 
+_NO_GO = 3
 _INTERRUPTED = 130  # what a shell gives for a program ended by Ctrl-C
 
 
@@ -36,30 +37,28 @@ def cli() -> None:
     metavar="PARAMS.yaml",
     help="Several parameters.",
 )
-@click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder; default: reports in the project's root."
+)
 @click.option("--fresh", is_flag=True, help="Ask every model again instead of replaying the ledger.")
 @click.option("--fail-on-no-go", is_flag=True, help="Exit with 3 when a verdict is NO_GO.")
 def report(
     notebooks: tuple[str, ...],
     given: tuple[tuple[str, str], ...],
     file: Path | None,
-    out: Path,
+    out: Path | None,
     fresh: bool,
     fail_on_no_go: bool,
 ) -> None:
     """Run notebooks and publish their reports. NOTEBOOK may be `all`."""
-    from llmbench.reporting import available_notebooks, read_parameter_file, run_report
+    from llmbench.reporting import read_parameter_file, resolve_notebooks, run_report
 
-    names = available_notebooks() if notebooks == ("all",) else list(notebooks)
     parameters: dict[str, Any] = read_parameter_file(file) if file else {}
     parameters |= _unique(given)
-    no_go = False
-    for name in names:
-        run = run_report(name, parameters, out=out, fresh=fresh)
-        no_go = no_go or run.decision == "NO_GO"
-    click.echo(str(out / "index.html"))
-    if no_go and fail_on_no_go:
-        sys.exit(3)
+    runs = [run_report(name, parameters, out=out, fresh=fresh) for name in resolve_notebooks(notebooks)]
+    click.echo(str(_shown(runs[-1].index)))
+    if fail_on_no_go and any(run.decision == "NO_GO" for run in runs):
+        sys.exit(_NO_GO)
 
 
 @cli.group()
@@ -131,6 +130,12 @@ def verify() -> None:
         sys.exit(1)
 
 
+def _shown(path: Path) -> Path:
+    """As short as it can be pasted into a browser or a shell from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def _unique(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for name, value in given:
@@ -147,10 +152,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         click.echo(
-            "Interrupted; every answer that arrived is in the ledger, and the same command goes on from it.",
-            err=True,
+            str(error) or "Interrupted; nothing that arrived is lost. Run the same command again.", err=True
         )
         sys.exit(_INTERRUPTED)
     except LLMBenchError as error:

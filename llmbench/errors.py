@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from llmbench.types import LLMResponse
+    from llmbench.types import Attempt, LLMResponse
 
 __all__ = [
     "AuthenticationError",
@@ -93,12 +93,12 @@ class ProviderError(LLMBenchError):
 
     `retryable`: the same request may succeed later. `disables_model`: no further request to this
     model can succeed until somebody acts. `maybe_billed`: the server may have done, and charged,
-    work whose answer never arrived.
+    work whose answer never arrived; `billed=False` where it is certain that it has not.
     """
 
     retryable: ClassVar[bool] = False
     disables_model: ClassVar[bool] = False
-    maybe_billed: ClassVar[bool] = False
+    maybe_billed: bool = False
 
     def __init__(
         self,
@@ -108,13 +108,18 @@ class ProviderError(LLMBenchError):
         model: str | None = None,
         status_code: int | None = None,
         retry_after: float | None = None,
+        billed: bool | None = None,
     ) -> None:
         super().__init__(message)
+        if billed is not None:
+            self.maybe_billed = billed
         self.provider = provider
         self.model = model
         self.status_code = status_code
         self.retry_after = retry_after
         """Seconds that the server asked to wait, where it said so."""
+        self.attempts: tuple[Attempt, ...] = ()
+        """Every try of the call that ended in this error."""
 
 
 class AuthenticationError(ProviderError):

@@ -133,7 +133,7 @@ class LLMResponse:
     tokens_used: int
     """Input plus output tokens; 0 where the endpoint reports none (then `usage` is None)."""
     cost: float | None
-    """USD charged for the answer and for earlier attempts whose charge is known; None: no price."""
+    """USD charged for the answer; None: no price. What failed `attempts` were charged is in them."""
     latency_ms: int
     """The attempt that answered, from send to last byte."""
     metadata: dict[str, Any]

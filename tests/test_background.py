@@ -9,6 +9,7 @@ import time
 import pytest
 
 from llmbench import background
+from llmbench.errors import UsageError
 
 
 async def _loop_id() -> int:
@@ -24,6 +25,14 @@ def test_runs_beside_a_running_loop() -> None:
         return background.run(_loop_id()) != await _loop_id()
 
     assert asyncio.run(kernel())
+
+
+def test_on_its_own_loop_it_refuses_rather_than_wait_for_itself() -> None:
+    async def nested() -> int:
+        return background.run(_loop_id())
+
+    with pytest.raises(UsageError, match="wait for itself"):
+        background.run(nested())
 
 
 def test_errors_come_through() -> None:

@@ -3,17 +3,20 @@
 from llmbench.catalog.models import ModelFacts, all_models, canonical_name, model_facts, model_info, models_of
 from llmbench.catalog.prices import (
     BOOKS,
+    SELF_HOSTED,
     Price,
     PriceBook,
     TokenPrice,
     price_book,
     price_call,
+    price_from,
     price_usage,
     token_price,
 )
 
 __all__ = [
     "BOOKS",
+    "SELF_HOSTED",
     "ModelFacts",
     "Price",
     "PriceBook",
@@ -25,6 +28,7 @@ __all__ = [
     "models_of",
     "price_book",
     "price_call",
+    "price_from",
     "price_usage",
     "token_price",
 ]

@@ -30,10 +30,6 @@ class ModelFacts:
     shutdown: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
 
-    def id_at(self, backend: str) -> str:
-        """The id under which `backend` lists the model; the name itself where none is known."""
-        return self.backends.get(backend, self.name)
-
 
 @cache
 def all_models() -> Mapping[str, ModelFacts]:
@@ -73,7 +69,7 @@ def model_facts(model: str) -> ModelFacts:
     if name is None:
         near = difflib.get_close_matches(model.casefold(), _spellings(), n=3)
         hint = f"did you mean {', '.join(sorted({_spellings()[n] for n in near}))}?" if near else (
-            "`llmbench models` lists what it knows."
+            f"it knows {', '.join(sorted(all_models()))}."
         )  # fmt: skip
         raise UsageError(f"The catalog does not know the model {model!r}; {hint}")
     return all_models()[name]

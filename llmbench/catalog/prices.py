@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -20,11 +20,14 @@ from llmbench.types import CostBasis, Usage
 
 __all__ = [
     "BOOKS",
+    "SELF_HOSTED",
+    "UNKNOWN",
     "Price",
     "PriceBook",
     "TokenPrice",
     "price_book",
     "price_call",
+    "price_from",
     "price_usage",
     "token_price",
 ]
@@ -33,6 +36,8 @@ BOOKS = ("current", "2025-01-23")
 """Names of the price books that ship with llmbench."""
 
 _PER = Decimal(1_000_000)
+_RATES = frozenset({"input", "output", "cached_input", "cache_write"})
+_PRICE_KEYS = _RATES | {"as_of", "up_to_input_tokens"}
 _HOSTED_FIRST = ("openai", "together", "replicate")
 
 
@@ -44,6 +49,10 @@ class TokenPrice(NamedTuple):
     cached_input: Decimal | None
     """None: cached input is charged like other input."""
     as_of: str
+    cache_write: Decimal | None = None
+    """None: input that is written to a cache is charged like other input."""
+    up_to_input_tokens: int | None = None
+    """Above so many input tokens the vendor charges otherwise, and this price does not hold."""
 
 
 class Price(NamedTuple):
@@ -53,6 +62,13 @@ class Price(NamedTuple):
     basis: CostBasis
     book: str | None
     as_of: str | None
+
+
+UNKNOWN = Price(None, "unknown", None, None)
+"""A call whose cost cannot be told."""
+
+SELF_HOSTED = Price(0.0, "self-hosted", None, None)
+"""A call to a machine of one's own: its hours are a line of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +120,55 @@ def token_price(row: Mapping[str, Any], as_of: str) -> TokenPrice:
 
     Raises UsageError for a missing, unknown or negative entry.
     """
-    unknown = set(row) - {"input", "output", "cached_input", "as_of"}
-    if unknown or not {"input", "output"} <= set(row):
+    if set(row) - _PRICE_KEYS or not {"input", "output"} <= set(row):
         raise UsageError(
-            f"A price must hold input and output, and may hold cached_input and as_of, in USD per 1M tokens; "
+            "A price must hold input and output in USD per 1M tokens, and may hold "
+            f"{', '.join(sorted(_PRICE_KEYS - {'input', 'output'}))}; "
             f"this one holds {', '.join(sorted(row)) or 'nothing'}."
         )
-    values = {key: Decimal(str(value)) for key, value in row.items() if key != "as_of"}
+    try:
+        values = {key: Decimal(str(row[key])) for key in _RATES if key in row}
+    except InvalidOperation as error:
+        raise UsageError(f"A price must be a number of at least 0; this one is {dict(row)}.") from error
     if any(not value.is_finite() or value < 0 for value in values.values()):
         raise UsageError(f"A price must be a number of at least 0; this one is {dict(row)}.")
     return TokenPrice(
-        values["input"], values["output"], values.get("cached_input"), str(row.get("as_of", as_of))
+        input=values["input"],
+        output=values["output"],
+        cached_input=values.get("cached_input"),
+        as_of=str(row.get("as_of", as_of)),
+        cache_write=values.get("cache_write"),
+        up_to_input_tokens=row.get("up_to_input_tokens"),
     )
 
 
-def price_usage(price: TokenPrice, usage: Usage) -> float:
-    """USD for `usage` at `price`; cached tokens are charged once, at the cached rate if there is one.
+def price_usage(price: TokenPrice, usage: Usage) -> float | None:
+    """USD for `usage` at `price`; cached tokens are charged once, at their own rate if there is one.
+
+    None for a call with more input than the price holds for.
 
     >>> gpt_4o = TokenPrice(Decimal("2.5"), Decimal(10), Decimal("1.25"), "2026-11-22")
     >>> price_usage(gpt_4o, Usage(input_tokens=1000, output_tokens=100, cache_read_tokens=400))
     0.003
     """
-    cached_rate = price.input if price.cached_input is None else price.cached_input
-    fresh = usage.input_tokens - usage.cache_read_tokens
-    total = fresh * price.input + usage.cache_read_tokens * cached_rate + usage.output_tokens * price.output
+    if price.up_to_input_tokens is not None and usage.input_tokens > price.up_to_input_tokens:
+        return None
+    read_rate = price.input if price.cached_input is None else price.cached_input
+    write_rate = price.input if price.cache_write is None else price.cache_write
+    fresh = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+    total = (
+        fresh * price.input
+        + usage.cache_read_tokens * read_rate
+        + usage.cache_write_tokens * write_rate
+        + usage.output_tokens * price.output
+    )
     return float(total / _PER)
+
+
+def price_from(price: TokenPrice | None, usage: Usage | None, *, book: str | None) -> Price:
+    """What a call with `usage` costs at `price`; unknown where either of them is not known."""
+    usd = None if price is None or usage is None else price_usage(price, usage)
+    return Price(usd, "unknown" if usd is None else "priced", book, price.as_of if price else None)
 
 
 def price_call(
@@ -139,6 +179,4 @@ def price_call(
     The model asked for is priced, not the id that a server says it served.
     """
     found = price_book(book).find(model, backend or (provider if provider == "openai" else None))
-    if found is None or usage is None:
-        return Price(None, "unknown", book, found.as_of if found else None)
-    return Price(price_usage(found, usage), "priced", book, found.as_of)
+    return price_from(found, usage, book=book)

@@ -46,8 +46,9 @@ def ledger_path(url: str | Path | None) -> Path:
         )
     if "://" in text or text in {"", ":memory:"}:
         raise LedgerError(
-            f"{text!r} is not the path of a ledger file: give one, such as .llmbench/ledger.db, "
-            "by parameter `url`, LLMBENCH_LEDGER or llmbench.toml."
+            # Its scheme only: what follows may hold a password.
+            f"{text.partition('://')[0]!r} is not the path of a ledger file: give one, such as "
+            ".llmbench/ledger.db, by parameter `url`, LLMBENCH_LEDGER or llmbench.toml."
         )
     return Path(text)
 

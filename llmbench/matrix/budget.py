@@ -10,7 +10,12 @@ __all__ = ["Budget"]
 
 
 class Budget:
-    """Dollars that calls in flight at the same time cannot overdraw.
+    """Dollars that calls in flight at the same time cannot overdraw by their answers.
+
+    One worst case is set aside per call, yet a call that is retried after a timeout or a cut
+    connection may be billed for every try. Such tries are charged at their worst case when the call
+    settles, so nothing more is called once they have used the budget up; but the calls then in flight
+    can overdraw it, each by up to (attempts - 1) worst cases. `max_attempts=1` rules that out.
 
     Belongs to one event loop. `limit_usd` None is no limit.
     """

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,9 +16,12 @@ from llmbench.stats import (
     items_needed,
     minimum_detectable_paired_difference,
     paired_difference,
+    paired_margin_test,
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from llmbench.matrix.summary import ItemScores
 
 __all__ = ["LEAST_ITEMS", "Comparison", "ComparisonVerdict", "compare"]
@@ -44,6 +47,8 @@ class Comparison:
     """Two-sided, of no difference."""
     p_adjusted: float | None
     """By Holm over all comparisons of the matrix."""
+    p_not_worse_adjusted: float | None
+    """One-sided, of a difference of at most -margin; by Holm over all comparisons of the matrix."""
     n: int
     """Items that both answered."""
     mde: float | None
@@ -63,6 +68,30 @@ class Comparison:
     difference is the one seen. None where no realistic number does, or none is needed."""
 
 
+class _Evidence(NamedTuple):
+    """What one set of scores says of one cell against the baseline; NaN is not known."""
+
+    difference: float
+    interval: Interval
+    p_value: float
+    p_adjusted: float
+    p_not_worse_adjusted: float
+
+    @property
+    def known(self) -> bool:
+        return not math.isnan(self.interval.low)
+
+    def is_better(self, alpha: float) -> bool:
+        return self.interval.low > 0 and self.p_adjusted < alpha
+
+    def is_not_worse(self, alpha: float) -> bool:
+        # For a single comparison this is the interval of 1 - alpha lying above -margin.
+        return self.p_not_worse_adjusted < alpha / 2
+
+    def is_worse(self, alpha: float) -> bool:
+        return self.interval.high < 0 and self.p_adjusted < alpha
+
+
 def compare(
     baseline: str,
     scores: Mapping[str, ItemScores],
@@ -73,97 +102,123 @@ def compare(
 ) -> tuple[Comparison, ...]:
     """Compare each cell of `scores` with `baseline`, paired by item and adjusted by Holm.
 
-    Difference, interval and p-value are `llmbench.stats.paired_difference` over the items that both
-    answered (mean over repeats), clustered by `clusters`. With alpha = 1 - confidence:
+    Difference, interval and p-values are `llmbench.stats.paired_difference` and, against -margin,
+    `paired_margin_test` over the items that both answered (mean over repeats), clustered by
+    `clusters`. The two-sided p-values (no difference) and the one-sided ones (at most -margin) are
+    each adjusted over all comparisons; intervals are not. With alpha = 1 - confidence:
 
-    - "better": the interval lies above 0 and the adjusted p-value is below alpha;
-    - "not worse": else, the interval lies above -margin (for .95, one-sided at .025);
-    - "worse": else, the interval lies below -margin, or below 0 with the adjusted p-value below alpha;
+    - "better": the interval lies above 0 and the adjusted two-sided p-value is below alpha;
+    - "not worse": else, the adjusted one-sided p-value is below alpha / 2 (for one candidate: the
+      interval lies above -margin);
+    - "worse": else, the interval lies below 0 and the adjusted two-sided p-value is below alpha;
     - "cannot tell": else, and whenever fewer than 100 items are compared.
 
-    Missing answers are bounded over all items. "better" holds only if the interval stays above 0
-    with every missing answer wrong for the candidate and right for the baseline, and is then "not
-    worse" if it stays above -margin; "not worse" holds only if it does; "worse" holds only if the
-    interval stays below 0 with the opposite assumption. Else the verdict is "cannot tell".
+    So over the whole matrix the chance that any cell at or below -margin is called not worse is at
+    most alpha / 2. Missing answers are bounded over all items: "better" and "not worse" hold only
+    if their rule does with every missing answer wrong for the candidates and right for the
+    baseline ("better" is else "not worse", where that holds), "worse" only if its rule does with
+    the opposite assumption. Else the verdict is "cannot tell".
     """
-    found = [
-        _difference(baseline, label, scores[label], scores[baseline], clusters, margin, confidence)
-        for label in scores
-        if label != baseline
-    ]
-    adjusted = adjust_p_values([math.nan if c.p_value is None else c.p_value for c in found])
-    judged = (
-        _judged(replace(comparison, p_adjusted=None if math.isnan(p) else p), 1 - confidence)
-        for comparison, p in zip(found, adjusted, strict=True)
-    )
-    return tuple(
-        replace(
-            c, items_needed=_more_items(c, scores[c.candidate], scores[baseline], clusters, 1 - confidence)
+    theirs = scores[baseline]
+    others = {label: ours for label, ours in scores.items() if label != baseline}
+
+    def evidence(pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> list[_Evidence]:
+        return _evidence(pairs, clusters, margin, confidence)
+
+    seen = evidence([(ours.mean, theirs.mean) for ours in others.values()])
+    worst = evidence([(ours.if_wrong, theirs.if_right) for ours in others.values()])
+    best = evidence([(ours.if_right, theirs.if_wrong) for ours in others.values()])
+    found: list[Comparison] = []
+    for (label, ours), by_seen, at_worst, at_best in zip(others.items(), seen, worst, best, strict=True):
+        c = _comparison(baseline, label, ours, theirs, by_seen, clusters, margin, 1 - confidence)
+        c = replace(
+            c, worst_case_low=_known(at_worst.interval.low), best_case_high=_known(at_best.interval.high)
         )
-        if c.verdict == "cannot tell"
-        else c
-        for c in judged
+        verdict, reason = _verdict(c, by_seen, at_worst, at_best, 1 - confidence, len(others))
+        c = replace(c, verdict=verdict, reason=reason)
+        if verdict == "cannot tell":
+            # What the smallest of several p-values is held against.
+            level = (1 - confidence) / len(others)
+            c = replace(c, items_needed=_more_items(c, ours, theirs, clusters, level))
+        found.append(c)
+    return tuple(found)
+
+
+def _evidence(
+    pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    clusters: Sequence[str] | None,
+    margin: float,
+    confidence: float,
+) -> list[_Evidence]:
+    found = [paired_difference(ours, theirs, clusters, confidence) for ours, theirs in pairs]
+    adjusted = adjust_p_values([difference.p_value for difference in found])
+    not_worse = adjust_p_values(
+        [paired_margin_test(ours, theirs, -margin, clusters, "greater").p_value for ours, theirs in pairs]
     )
+    return [
+        _Evidence(*difference, p_adjusted, p_not_worse)
+        for difference, p_adjusted, p_not_worse in zip(found, adjusted, not_worse, strict=True)
+    ]
 
 
-def _difference(
+def _comparison(
     baseline: str,
     candidate: str,
     ours: ItemScores,
     theirs: ItemScores,
+    seen: _Evidence,
     clusters: Sequence[str] | None,
     margin: float,
-    confidence: float,
+    alpha: float,
 ) -> Comparison:
-    difference, interval, p_value = paired_difference(ours.mean, theirs.mean, clusters, confidence)
-    worst = paired_difference(ours.if_wrong, theirs.if_right, clusters, confidence).interval
-    best = paired_difference(ours.if_right, theirs.if_wrong, clusters, confidence).interval
     both = ~np.isnan(ours.mean) & ~np.isnan(theirs.mean)
     incomplete = (ours.if_right > ours.if_wrong) | (theirs.if_right > theirs.if_wrong)
     mde = minimum_detectable_paired_difference(
-        ours.mean - theirs.mean, alpha=1 - confidence, power=_POWER, clusters=clusters
+        ours.mean - theirs.mean, alpha=alpha, power=_POWER, clusters=clusters
     )
-    known = not math.isnan(interval.low)
     return Comparison(
         baseline=baseline,
         candidate=candidate,
-        difference=None if math.isnan(difference) else difference,
-        ci=interval if known else None,
-        p_value=None if math.isnan(p_value) else p_value,
-        p_adjusted=None,
+        difference=_known(seen.difference),
+        ci=seen.interval if seen.known else None,
+        p_value=_known(seen.p_value),
+        p_adjusted=_known(seen.p_adjusted),
+        p_not_worse_adjusted=_known(seen.p_not_worse_adjusted),
         n=int(both.sum()),
-        mde=None if math.isnan(mde) else mde,
+        mde=_known(mde),
         margin=margin,
         verdict="cannot tell",
         missing=int(incomplete.sum()),
-        worst_case_low=None if math.isnan(worst.low) else worst.low,
-        best_case_high=None if math.isnan(best.high) else best.high,
     )
 
 
-def _judged(c: Comparison, alpha: float) -> Comparison:
-    verdict, reason = _verdict(c, alpha)
-    return replace(c, verdict=verdict, reason=reason)
-
-
-def _verdict(c: Comparison, alpha: float) -> tuple[ComparisonVerdict, str]:
+def _verdict(
+    c: Comparison, seen: _Evidence, worst: _Evidence, best: _Evidence, alpha: float, comparisons: int
+) -> tuple[ComparisonVerdict, str]:
     if c.n < LEAST_ITEMS:
         return "cannot tell", f"{c.n} items are compared, and a verdict needs {LEAST_ITEMS}"
-    if c.ci is None or c.worst_case_low is None or c.best_case_high is None:
+    if not (seen.known and worst.known and best.known):
         return "cannot tell", "too few independent clusters to give an interval"
-    significant = c.p_adjusted is not None and c.p_adjusted < alpha
     unsure = f"{c.missing} items lack an answer, and their scores could change the verdict"
-    if c.ci.low > 0 and significant and c.worst_case_low > 0:
+    margin = f"the margin of {_points(-c.margin)}"
+    if seen.is_better(alpha) and worst.is_better(alpha):
         return "better", "the interval lies above 0"
-    if c.ci.low > -c.margin:
-        if c.worst_case_low <= -c.margin:
+    if seen.is_not_worse(alpha):
+        if not worst.is_not_worse(alpha):
             return "cannot tell", unsure
-        return "not worse", f"the interval lies above the margin of {_points(-c.margin)}"
-    if c.ci.high < -c.margin or (c.ci.high < 0 and significant):
-        if c.best_case_high >= 0:
+        return "not worse", f"the interval lies above {margin}"
+    if seen.is_worse(alpha):
+        if not best.is_worse(alpha):
             return "cannot tell", unsure
         return "worse", "the interval lies below 0"
-    return "cannot tell", f"the interval reaches from below the margin of {_points(-c.margin)} to above it"
+    several = f"but the p-value adjusted for {comparisons} comparisons is"
+    if seen.interval.low > -c.margin:
+        p = f"{seen.p_not_worse_adjusted:.3g}, not below {alpha / 2:.3g}"
+        return "cannot tell", f"the interval lies above {margin}, {several} {p}"
+    if seen.interval.high < 0:
+        p = f"{seen.p_adjusted:.3g}, not below {alpha:.3g}"
+        return "cannot tell", f"the interval lies below 0, {several} {p}"
+    return "cannot tell", f"the interval reaches from below {margin} to above it"
 
 
 def _more_items(
@@ -186,8 +241,12 @@ def _more_items(
         z = NormalDist().inv_cdf(1 - alpha / 2)
         needed = z * z * (1 - c.margin) / c.margin
     more = max(least, math.ceil(needed) - c.n)
-    # Enough by this estimate and still undecided: the estimate leaves out adjustment and missing answers.
+    # Enough by this estimate and still undecided: the estimate leaves out missing answers.
     return max(1, more) if more <= _MOST_ITEMS else None
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _points(score: float) -> str:

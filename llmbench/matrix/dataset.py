@@ -70,7 +70,7 @@ class Dataset:
         prompt_column: str | None = "prompt",
         expected_column: str = "expected",
         category_column: str = "category",
-        cluster_column: str | None = None,
+        cluster_column: str | None = "cluster",
         answer_column: str | Sequence[str] | None = None,
         limit: int | None = None,
         delimiter: str | None = None,
@@ -79,7 +79,8 @@ class Dataset:
         """Read a JSONL, CSV, XLSX or parquet file.
 
         A column under its default name may be absent: without `id` items are named by line
-        ("line-7"), without `expected` nothing can be graded, without `category` there are none.
+        ("line-7"), without `expected` nothing can be graded, without `category` and `cluster`
+        there are none.
         A column named by the caller must exist, and so must `prompt_column`; None says that the
         prompt templates name their columns themselves. `answer_column` names columns of past
         answers (see RecordedModel), only to have them checked here. Items of one cluster (one
@@ -94,8 +95,13 @@ class Dataset:
         roles = _roles(
             path,
             table,
-            defaults={"id": id_column, "expected": expected_column, "category": category_column},
-            required={"prompt": prompt_column, "cluster": cluster_column},
+            defaults={
+                "id": id_column,
+                "expected": expected_column,
+                "category": category_column,
+                "cluster": cluster_column,
+            },
+            required={"prompt": prompt_column},
             answers=[answer_column] if isinstance(answer_column, str) else list(answer_column or ()),
         )
         rows = _items(table, roles)
@@ -195,14 +201,14 @@ def _no_column(path: Path, columns: Sequence[str], column: str) -> str:
     return f"{path.name} has no column {column!r}; its columns are: {there}.{nearest(column, columns)}"
 
 
-_DEFAULTS = {"id": "id", "expected": "expected", "category": "category"}
+_DEFAULTS = {"id": "id", "expected": "expected", "category": "category", "cluster": "cluster"}
 
 
 def _roles(
     path: Path,
     table: Table,
     *,
-    defaults: Mapping[str, str],
+    defaults: Mapping[str, str | None],
     required: Mapping[str, str | None],
     answers: Sequence[str],
 ) -> dict[str, str | None]:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from llmbench import background
+from llmbench.errors import UsageError
 from llmbench.matrix.budget import Budget
 from llmbench.matrix.checks import share, smallest, whole_number
 from llmbench.matrix.dataset import Dataset
@@ -56,7 +57,7 @@ class Matrix:
         grade_truncated: grade an answer that was cut off at max_tokens, which otherwise scores 0.
         ledger: a Ledger, or the path of one; None is the project's.
         providers: {endpoint: provider} to use instead of the project's endpoints of these names;
-            they must record to the same ledger.
+            they must record to the same ledger; one that records to none is refused.
         margin: how much worse, in score, is still good enough.
         confidence: of every interval.
         seed: of what is drawn (examples).
@@ -96,6 +97,12 @@ class Matrix:
         self._given_ledger = ledger
         self._ledger: Ledger | None = None
         self._given_providers = dict(providers or {})
+        for name, provider in self._given_providers.items():
+            if provider.recorder is None:
+                raise UsageError(
+                    f"The provider of endpoint {name!r} records to no ledger, so its answers would be paid "
+                    "for and lost; give it ledger=..., the matrix's own."
+                )
         self._opened: dict[str, BaseLLMProvider] = {}
         self._failures: dict[str, Outcome] = {}
         self._not_before: datetime | None = None
@@ -124,7 +131,10 @@ class Matrix:
 
         Args:
             budget_usd: dollars that the calls of this run may cost together. Each call's worst
-                case (every byte a token, max_tokens of output) is set aside before it is made.
+                case (every byte a token, max_tokens of output) is set aside before it is made, once:
+                tries that failed but may have been billed (timeouts, cut connections) count at
+                their worst case only afterwards, so the calls then in flight can overdraw the
+                budget by their retries, each by up to max_attempts - 1 worst cases.
             concurrency: calls in flight per endpoint, one number or {endpoint: number}; default
                 what the provider advises (8, and 1 for the embedded model).
             fresh: answer nothing from before this run; None is what LLMBENCH_FRESH=1 says. With
@@ -154,7 +164,7 @@ class Matrix:
             budget.charged_usd = spent_before(self.ledger, known_run, providers)
             reporter = ProgressReporter(progress, total=len(self.plan), to_make=quote.to_make)
             runner = Runner(
-                self.plan, providers, self.ledger, replay,
+                self.plan, providers, replay,
                 run_id=run, budget=budget, workers=workers, reporter=reporter,
             )  # fmt: skip
             runner_of.append(runner)

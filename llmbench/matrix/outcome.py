@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,18 +43,20 @@ class Outcome:
 def from_record(record: CallRecord) -> Outcome:
     """An answer that the ledger has; a content filter's refusal is an empty answer."""
     filtered = record.status != "ok"
+    # A row from elsewhere may have no latency, which a record holds as NaN.
+    latency = record.latency_ms if math.isfinite(record.latency_ms) else None
     return Outcome(
         answer="" if filtered else record.content or "",
         error=record.error_message if filtered else None,
         finish_reason=FILTERED if filtered else record.finish_reason,
         cost_usd=record.cost,
-        latency_ms=record.latency_ms,
+        latency_ms=latency,
         input_tokens=record.usage.input_tokens if record.usage else None,
         output_tokens=record.usage.output_tokens if record.usage else None,
         served_model=record.served_model,
         replayed=True,
         attempts=record.attempt,
-        answered_at=record.started_at + timedelta(milliseconds=record.latency_ms),
+        answered_at=record.started_at + timedelta(milliseconds=latency or 0.0),
         price_book=record.price_book,
     )
 

@@ -20,7 +20,7 @@ class Progress:
     replayed: int
     failed: int
     spent_usd: float | None
-    """By calls of this run; None where one of them has no price."""
+    """By calls of this run; None where the charge of one is not known."""
     rate: float | None
     """Calls made a second, over the run so far."""
     eta_s: float | None

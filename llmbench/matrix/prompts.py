@@ -47,7 +47,7 @@ class Prompt:
 
         context = {column: value for column, value in item.fields.items() if value is not None}
         if self.prompt_column is not None and self.prompt_column in context:
-            context.setdefault("prompt", context[self.prompt_column])
+            context["prompt"] = context[self.prompt_column]
         system, user = _compiled(self.text)
         try:
             parts = [("system", system.render(context))] if system is not None else []

@@ -39,7 +39,8 @@ class MatrixResults:
     quote: Quote
     """As it stood before the run."""
     spent_usd: float | None
-    """By calls of this run, failed attempts included; None where one of them has no price."""
+    """By calls of this run, failed attempts included; None where the charge of one is not known
+    (`calls.charge_unknown` counts them)."""
     baseline: str
     """Label of the cell that the others are compared with."""
     price_book: str | None
@@ -95,14 +96,14 @@ class MatrixResults:
             {
                 "baseline": c.baseline, "candidate": c.candidate, "difference": _nan(c.difference),
                 **_limits("difference", c.ci), "p_value": _nan(c.p_value), "p_adjusted": _nan(c.p_adjusted),
-                "n": c.n, "missing": c.missing, "mde": _nan(c.mde), "margin": c.margin, "verdict": c.verdict,
+                "p_not_worse_adjusted": _nan(c.p_not_worse_adjusted), "n": c.n, "missing": c.missing, "mde": _nan(c.mde), "margin": c.margin, "verdict": c.verdict,
                 "reason": c.reason, "items_needed": _nan(c.items_needed),
             }
             for c in self.comparisons
         ]  # fmt: skip
         columns = [
             "baseline", "candidate", "difference", "difference_low", "difference_high", "p_value",
-            "p_adjusted", "n", "missing", "mde", "margin", "verdict", "reason", "items_needed",
+            "p_adjusted", "p_not_worse_adjusted", "n", "missing", "mde", "margin", "verdict", "reason", "items_needed",
         ]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 

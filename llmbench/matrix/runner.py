@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from llmbench.errors import (
@@ -27,8 +28,8 @@ from llmbench.matrix.progress import ProgressReporter
 from llmbench.matrix.replay import Job, Replay
 
 if TYPE_CHECKING:
-    from llmbench.ledger import Ledger
     from llmbench.providers.base import BaseLLMProvider
+    from llmbench.types import Attempt
 
 __all__ = ["CallCounts", "Runner"]
 
@@ -48,6 +49,9 @@ class CallCounts:
     """Calls made that gave no answer after their retries."""
     retried: int = 0
     """Attempts beyond the first of each call."""
+    charge_unknown: int = 0
+    """Attempts whose charge is not known: failed ones that may have been billed, and answers
+    without a price. Where there is one, what the run spent is not known."""
 
 
 class _Feed:
@@ -70,7 +74,6 @@ class Runner:
         self,
         plan: Plan,
         providers: Mapping[str, BaseLLMProvider],
-        ledger: Ledger,
         replay: Replay,
         *,
         run_id: str,
@@ -80,7 +83,6 @@ class Runner:
     ) -> None:
         self._plan = plan
         self._providers = providers
-        self._ledger = ledger
         self._replay = replay
         self._run_id = run_id
         self._budget = budget
@@ -91,8 +93,8 @@ class Runner:
         self.counts = CallCounts()
         self.failures: dict[str, Outcome] = {}
         self._known_spend = 0.0
-        self._unpriced = False
         self._done = 0
+        self._answered = 0
         self._message = ""
         self._error: Exception | None = None
         self._stopped: dict[tuple[str | None, str | None], str] = {}
@@ -102,8 +104,10 @@ class Runner:
 
     @property
     def spent_usd(self) -> float | None:
-        """What the calls of this run were charged; None where one of them has no price."""
-        return None if self._unpriced else self._known_spend
+        """What the calls of this run were charged, failed attempts included; None where the charge
+        of one is not known, as of an answer without a price or a timeout that may have been billed.
+        """
+        return None if self.counts.charge_unknown else self._known_spend
 
     async def run(self) -> None:
         """Make every missing call.
@@ -185,7 +189,7 @@ class Runner:
         except BudgetExceededError as error:
             total = len(self._plan)
             raise BudgetExceededError(
-                f"{error}: {self._done} of {total} answers are there and kept; raise budget_usd and run "
+                f"{error}: {self._answered} of {total} answers are there and kept; raise budget_usd and run "
                 "the same again, which makes only the missing calls."
             ) from None
         charged = worst
@@ -205,7 +209,7 @@ class Runner:
                 request.messages, request.model, repeat=request.repeat, run_id=self._run_id, **request.params
             )
         except ProviderError as error:
-            return await self._failed(job, error, worst)
+            return self._failed(job, error, worst)
         book = provider.price(request.model, response.usage).book
         self._fill(job.call.cell.label, job.call.place, from_response(response, book))
         self._streaks.pop(target, None)
@@ -213,19 +217,12 @@ class Runner:
         self.counts = replace(
             self.counts, made=self.counts.made + 1, retried=self.counts.retried + attempts - 1
         )
-        if response.cost is None:
-            self._unpriced = True
-        self._known_spend += response.cost or 0.0
-        # A failed try whose charge nobody knows might have been charged in full.
-        uncertain = sum(attempt.cost is None for attempt in response.attempts[:-1])
-        return (response.cost or 0.0) + uncertain * worst
+        costs = [attempt.cost for attempt in response.attempts] or [response.cost]
+        return self._charge(costs, worst)
 
-    async def _failed(self, job: Job, error: ProviderError, worst: float) -> float:
-        attempts = await asyncio.to_thread(self._ledger.attempts_of, job.request_hash)
-        ours = [
-            attempt for attempt in attempts if attempt.run_id == self._run_id and attempt.status == "error"
-        ]
-        tries = max(1, len(ours))
+    def _failed(self, job: Job, error: ProviderError, worst: float) -> float:
+        tries = max(1, len(error.attempts))
+        last: Attempt | None = error.attempts[-1] if error.attempts else None
         filtered = isinstance(error, ContentFilteredError)
         self.counts = replace(
             self.counts,
@@ -238,17 +235,27 @@ class Runner:
                 answer="",
                 error=str(error),
                 finish_reason=FILTERED,
-                cost_usd=ours[-1].cost if ours else None,
-                latency_ms=ours[-1].latency_ms if ours else None,
+                cost_usd=last.cost if last else None,
+                latency_ms=last.latency_ms if last else None,
                 attempts=tries,
-                answered_at=ours[-1].started_at if ours else None,
+                answered_at=last.started_at + timedelta(milliseconds=last.latency_ms) if last else None,
             )
             self._fill(job.call.cell.label, job.call.place, outcome)
         else:
             self._missing(job, Outcome(error=f"{type(error).__name__}: {error}", attempts=tries))
             self._consider_stopping(job, error)
-        uncertain = sum(attempt.cost is None for attempt in ours) if ours else int(error.maybe_billed)
-        return uncertain * worst
+        # A failure from outside the call layer brings no attempts.
+        costs = [attempt.cost for attempt in error.attempts] or [None if error.maybe_billed else 0.0]
+        return self._charge(costs, worst)
+
+    def _charge(self, costs: Sequence[float | None], worst: float) -> float:
+        """Count the charges of one call's attempts; returns what to charge the budget with."""
+        known = sum(cost for cost in costs if cost is not None)
+        unknown = sum(cost is None for cost in costs)
+        self._known_spend += known
+        self.counts = replace(self.counts, charge_unknown=self.counts.charge_unknown + unknown)
+        # A try whose charge nobody knows might have been charged in full.
+        return known + unknown * worst
 
     def _consider_stopping(self, job: Job, error: ProviderError) -> None:
         target = (job.call.cell.endpoint, job.call.cell.asked_model)
@@ -286,6 +293,7 @@ class Runner:
     def _fill(self, label: str, place: int, outcome: Outcome) -> None:
         self.outcomes[label][place] = outcome
         self._done += 1
+        self._answered += not outcome.missing
 
     def _share_with_twins(self) -> None:
         """The same request twice in one run is called once."""
@@ -299,12 +307,18 @@ class Runner:
 
     def _report(self, *, final: bool = False) -> None:
         counts = self.counts
+        message = self._message
+        if counts.charge_unknown:
+            attempts = (
+                "1 attempt is" if counts.charge_unknown == 1 else f"{counts.charge_unknown} attempts are"
+            )
+            message += f" (spending unknown: {attempts} of unknown charge)"
         self._reporter.report(
             self._done,
             counts.made,
             counts.replayed,
             counts.failed,
             self.spent_usd,
-            self._message,
+            message,
             final=final,
         )

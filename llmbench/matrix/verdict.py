@@ -71,7 +71,8 @@ def _reasons(
     if len(comparisons) > 1 and chosen.verdict in {"better", "not worse"}:
         reasons.append(
             f"{chosen.candidate} is the best of {len(comparisons)} candidates on the items that picked it, "
-            "so its score is probably a little too high; p-values are adjusted (Holm) for their number."
+            "so its score is probably a little too high; the p-values that the verdicts rest on are adjusted "
+            "(Holm) for their number, the intervals are not."
         )
     for cell in cells.values():
         if cell.missing:

@@ -6,12 +6,13 @@ the deadline, timing, prices, and the recording of every attempt before its answ
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from llmbench.catalog.models import model_info, models_of
-from llmbench.catalog.prices import Price, price_call
+from llmbench.catalog.prices import SELF_HOSTED, Price, price_book, price_call
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
 from llmbench.providers.calling import Call, RetryPolicy
 from llmbench.providers.clock import Clock, SystemClock
@@ -64,7 +65,8 @@ class BaseLLMProvider(ABC):
         self.backend: str | None = config.get("backend")
         self.default_model: str | None = config.get("model")
         self.endpoint: str = config.get("endpoint") or self.name
-        self.price_book: str = config.get("price_book", "current")
+        # Looked up here, because a book that is not there must not be noticed after a paid call.
+        self.price_book: str = price_book(config.get("price_book", "current")).name
         self.recorder: Recorder | None = config.get("ledger")
         self.clock: Clock = config.get("clock") or SystemClock()
         self.retry = RetryPolicy(
@@ -93,6 +95,10 @@ class BaseLLMProvider(ABC):
     def _target(self, model: str) -> str | None:  # noqa: ARG002 - a model's file is its target where there is one
         """What is behind the endpoint's name: its address, or the sha256 of a model's file."""
         return self.base_url
+
+    def _fixed_fields(self) -> Mapping[str, Any]:
+        """What the configuration adds to every request, and so is part of its identity."""
+        return {}
 
     async def aclose(self) -> None:  # noqa: B027 - nothing to close is a fine default
         """Close the connections; the provider may be used again and opens new ones."""
@@ -208,12 +214,13 @@ class BaseLLMProvider(ABC):
             provider=self.name,
             backend=self.backend,
             target=self._target(request.model),
+            fixed=self._fixed_fields(),
         )
 
     def price(self, model: str, usage: Usage | None) -> Price:
         """What the API charges for `usage` of `model`; `usd` None where that is not known."""
         if self.self_hosted:
-            return Price(0.0, "self-hosted", None, None)
+            return SELF_HOSTED
         return price_call(model, usage, provider=self.name, backend=self.backend, book=self.price_book)
 
     def secrets(self) -> Iterable[str]:
@@ -227,6 +234,7 @@ class BaseLLMProvider(ABC):
 
 
 def _checked(messages: Any) -> tuple[Message, ...]:
+    messages = messages if isinstance(messages, str | Mapping) else tuple(messages)
     if isinstance(messages, str | Mapping) or not messages:
         raise UsageError('messages must be a list such as [{"role": "user", "content": "..."}].')
     for number, message in enumerate(messages):
@@ -250,3 +258,6 @@ def _check_numbers(params: Mapping[str, Any]) -> None:
     temperature = params.get("temperature")
     if temperature is not None and not (isinstance(temperature, int | float) and 0 <= temperature <= 2):
         raise UsageError(f"temperature must be between 0 and 2; it is {temperature!r}.")
+    for key, value in params.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{key} must be a number; it is {value!r}.")

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from llmbench.errors import LedgerError, ProviderError, ProviderTimeoutError
+from llmbench.catalog.prices import UNKNOWN, Price
+from llmbench.errors import LedgerError, ProviderError, ProviderTimeoutError, UsageError
 from llmbench.types import Attempt, CallRecord, CallStatus, ChatRequest, LLMResponse, RawAnswer, Timing
 
 if TYPE_CHECKING:
-    from llmbench.catalog.prices import Price
     from llmbench.providers.base import BaseLLMProvider
 
 __all__ = ["Call", "RetryPolicy"]
@@ -34,12 +34,19 @@ class RetryPolicy:
     first_wait_s: float = 0.5
     longest_wait_s: float = 30.0
 
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise UsageError(f"max_attempts must be at least 1; it is {self.max_attempts!r}.")
+        if not self.deadline_s > 0:
+            raise UsageError(f"deadline_s must be more than 0 seconds; it is {self.deadline_s!r}.")
+
     def wait(self, attempt: int, error: ProviderError, rng: random.Random) -> float:
         """Seconds before the attempt after `attempt`."""
+        jittered = rng.random() * min(self.longest_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
         if error.retry_after is not None:
             # A little over what was asked, so that waiting callers do not all come back at once.
-            return error.retry_after * (1 + 0.1 * rng.random())
-        return rng.random() * min(self.longest_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
+            return max(jittered, error.retry_after * (1 + 0.1 * rng.random()))
+        return jittered
 
 
 _STOPPED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
@@ -61,8 +68,12 @@ class Call:
         self._id = uuid.uuid4().hex
         self._hash = provider.request_hash(request)
         self._attempts: list[Attempt] = []
+        self._deadline_s = provider.retry.deadline_s if deadline_s is None else deadline_s
+        self._start_clock()
+
+    def _start_clock(self) -> None:
         self._begin = self._clock.monotonic()
-        self._deadline = self._begin + (deadline_s or provider.retry.deadline_s)
+        self._deadline = self._begin + self._deadline_s
 
     async def complete(self) -> LLMResponse:
         """Try until an answer comes, a failure is final, or attempts or time are used up."""
@@ -80,6 +91,7 @@ class Call:
         """Text as it comes, then the LLMResponse. After the first piece nothing is retried:
         the reader has already seen it.
         """
+        self._start_clock()  # a stream may be read long after it was asked for
         while True:
             started_at, start = self._clock.now(), self._clock.monotonic()
             first: float | None = None
@@ -120,9 +132,15 @@ class Call:
         cost = None if billed and not self._provider.self_hosted else 0.0
         attempt = self._note(started_at, start, status, f"{type(cause).__name__}: {cause}", cost)
         record = self._record(started_at, attempt, error_type=type(cause).__name__, error_message=str(cause))
-        await self._keep(record)
+        try:
+            await self._keep(record)
+        except LedgerError as unrecorded:
+            if isinstance(error, _STOPPED):
+                raise error from unrecorded  # who was told to stop must stop
+            raise
         if failure is None:
             raise error
+        failure.attempts = tuple(self._attempts)
         if final or not failure.retryable or len(self._attempts) >= self._provider.retry.max_attempts:
             raise failure from error.__cause__ or (error if error is not failure else None)
         pause = self._provider.retry.wait(len(self._attempts), failure, _jitter)
@@ -144,7 +162,7 @@ class Call:
         return None
 
     async def _answered(self, raw: RawAnswer, started_at: datetime, start: float) -> LLMResponse:
-        price = self._price(raw)
+        price, problem = self._price(raw)
         attempt = self._note(started_at, start, "ok", None, price.usd, raw)
         record = self._record(started_at, attempt, raw=raw, price=price)
         response = self._response(raw, price, attempt)
@@ -153,13 +171,18 @@ class Call:
         except LedgerError as error:
             error.response = response
             raise
+        if problem is not None:
+            raise problem
         return response
 
-    def _price(self, raw: RawAnswer) -> Price:
-        price = self._provider.price(self._request.model, raw.usage)
+    def _price(self, raw: RawAnswer) -> tuple[Price, Exception | None]:
+        """The price, and what went wrong with finding it: raised only once the answer is kept."""
         if raw.reported_cost is not None and not self._provider.self_hosted:
-            return price._replace(usd=raw.reported_cost, basis="reported")
-        return price
+            return Price(raw.reported_cost, "reported", None, None), None
+        try:
+            return self._provider.price(self._request.model, raw.usage), None
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the answer was paid for
+            return UNKNOWN, problem
 
     def _note(
         self,
@@ -240,13 +263,12 @@ class Call:
             raise
 
     def _response(self, raw: RawAnswer, price: Price, attempt: Attempt) -> LLMResponse:
-        earlier = sum(a.cost for a in self._attempts[:-1] if a.cost is not None)
         return LLMResponse(
             content=raw.content,
             model=self._request.model,
             provider=self._provider.name,
             tokens_used=raw.usage.total_tokens if raw.usage else 0,
-            cost=None if price.usd is None else price.usd + earlier,
+            cost=price.usd,
             latency_ms=round(attempt.latency_ms),
             metadata=dict(raw.metadata),
             usage=raw.usage,

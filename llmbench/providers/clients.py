@@ -21,7 +21,7 @@ _Lifetime = AsyncGenerator[None, None]
 _Open = MutableMapping[asyncio.AbstractEventLoop, tuple[Any, _Lifetime]]
 
 # Keeps open clients from the garbage collector, which would drop them instead of closing them.
-_alive: set[_Lifetime] = set()
+_alive: MutableMapping[asyncio.AbstractEventLoop, set[_Lifetime]] = weakref.WeakKeyDictionary()
 
 
 class PerLoop(Generic[Client]):
@@ -46,23 +46,24 @@ class PerLoop(Generic[Client]):
             client = self._create()
             lifetime = _lifetime(self._open, loop, client, self._close)
             self._open[loop] = (client, lifetime)
-            _alive.add(lifetime)
+            _alive.setdefault(loop, set()).add(lifetime)
             await anext(lifetime)
             return client
         found: Client = entry[0]
         return found
 
     async def aclose(self) -> None:
-        """Close the clients of all loops: this one's now, another running loop's in that loop."""
+        """Close the clients of all loops: this one's now, another's when that loop comes to it.
+
+        Another loop is not waited for: its thread may be waiting for this one.
+        """
         here = asyncio.get_running_loop()
         for loop, (_, lifetime) in list(self._open.items()):
             if loop is here:
-                await lifetime.aclose()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_finish(lifetime), loop))
+                await _finish(loop, lifetime)
             else:
                 self._open.pop(loop, None)
-                _alive.discard(lifetime)
+                _close_soon(loop, lifetime)
 
 
 async def _lifetime(
@@ -74,25 +75,28 @@ async def _lifetime(
     try:
         yield
     finally:
-        entry = open_clients.pop(loop, None)
-        if entry is not None:
-            _alive.discard(entry[1])
+        open_clients.pop(loop, None)
         await close(client)
 
 
-async def _finish(lifetime: _Lifetime) -> None:
+async def _finish(loop: asyncio.AbstractEventLoop, lifetime: _Lifetime) -> None:
     await lifetime.aclose()
+    _alive.get(loop, set()).discard(lifetime)
 
 
 def _close_dropped(open_clients: _Open) -> None:
     for loop, (_, lifetime) in list(open_clients.items()):
-        # A loop that has ended meanwhile has closed its clients itself.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_close_later, loop, lifetime)
+        _close_soon(loop, lifetime)
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, lifetime: _Lifetime) -> None:
+    # A loop that has ended meanwhile has closed its clients itself.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_close_later, loop, lifetime)
 
 
 def _close_later(loop: asyncio.AbstractEventLoop, lifetime: _Lifetime) -> None:
-    task = loop.create_task(_finish(lifetime))
+    task = loop.create_task(_finish(loop, lifetime))
     _closing.add(task)
     task.add_done_callback(_closing.discard)
 

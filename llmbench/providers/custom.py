@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar
 
-from llmbench.catalog.prices import Price, TokenPrice, price_usage, token_price
+from llmbench.catalog.prices import SELF_HOSTED, Price, TokenPrice, price_from, token_price
 from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.base import BaseLLMProvider
 from llmbench.providers.chat_http import ChatAddress
@@ -40,6 +40,12 @@ class CustomProvider(BaseLLMProvider):
             )
         self.self_hosted = config.get("usd_per_hour") is not None
         self._prices = _own_prices(config.get("prices") or {})
+        if self._prices and self.self_hosted:
+            raise UsageError(
+                f"Endpoint {self.endpoint!r} has both prices and usd_per_hour; a call is charged one way, "
+                "so keep one of them."
+            )
+        self._body = dict(config.get("body") or {})
         transport = HttpTransport(
             self.base_url,
             api_key=self._key,
@@ -53,7 +59,7 @@ class CustomProvider(BaseLLMProvider):
             transport,
             self.endpoint,
             max_tokens_field=config.get("max_tokens_field", "max_tokens"),
-            options=config.get("body") or {},
+            options=self._body,
         )
 
     async def _complete(self, request: ChatRequest) -> RawAnswer:
@@ -64,12 +70,9 @@ class CustomProvider(BaseLLMProvider):
 
     def price(self, model: str, usage: Usage | None) -> Price:
         """By the user's own prices; 0.0 where the endpoint is one's own; else unknown."""
-        found = self._prices.get(model)
-        if found is None:
-            return Price(0.0, "self-hosted", None, None) if self.self_hosted else _UNKNOWN
-        if usage is None:
-            return _UNKNOWN
-        return Price(price_usage(found, usage), "priced", "llmbench.toml", found.as_of)
+        if self.self_hosted:
+            return SELF_HOSTED
+        return price_from(self._prices.get(model), usage, book="llmbench.toml")
 
     def get_model_info(self, model: str) -> ModelInfo:
         """What the configuration says of `model`; the server is not asked."""
@@ -92,16 +95,16 @@ class CustomProvider(BaseLLMProvider):
         names = dict.fromkeys([*self._prices, *([self.default_model] if self.default_model else [])])
         return [self.get_model_info(name) for name in names]
 
+    def _fixed_fields(self) -> Mapping[str, Any]:
+        return self._body
+
     def secrets(self) -> Iterable[str]:
-        """The key."""
+        """The key, and the values of the headers, which may hold one."""
         return self._transport.secrets()
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
-
-
-_UNKNOWN = Price(None, "unknown", None, None)
 
 
 def _own_prices(prices: Mapping[str, Mapping[str, Any]]) -> dict[str, TokenPrice]:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from llmbench.catalog.prices import Price, TokenPrice, price_usage, token_price
+from llmbench.catalog.prices import SELF_HOSTED, Price, TokenPrice, price_from, token_price
 from llmbench.errors import UsageError
 from llmbench.providers.base import BaseLLMProvider
 from llmbench.types import ChatRequest, Message, ModelCapability, ModelInfo, RawAnswer, Usage
@@ -144,11 +144,8 @@ class FakeProvider(BaseLLMProvider):
     def price(self, model: str, usage: Usage | None) -> Price:
         """By the `prices` given; None for any other model."""
         if self.self_hosted:
-            return Price(0.0, "self-hosted", None, None)
-        found = self._prices.get(model)
-        if found is None or usage is None:
-            return Price(None, "unknown", None, None)
-        return Price(price_usage(found, usage), "priced", "fake", found.as_of)
+            return SELF_HOSTED
+        return price_from(self._prices.get(model), usage, book="fake")
 
     def get_model_info(self, model: str) -> ModelInfo:
         """A description of the scripted model."""

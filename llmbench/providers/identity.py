@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from llmbench.types import ChatRequest
@@ -14,12 +15,19 @@ _VERSION = 1
 
 
 def request_hash(
-    request: ChatRequest, *, endpoint: str, provider: str, backend: str | None, target: str | None
+    request: ChatRequest,
+    *,
+    endpoint: str,
+    provider: str,
+    backend: str | None,
+    target: str | None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> str:
     """SHA-256 (hex) of endpoint, provider, backend, target, model, messages, parameters and repeat.
 
     `target` is the base URL, or the sha256 of the model's file: the same name served from
-    somewhere else is another model. `temperature=0` and `temperature=0.0` are the same request.
+    somewhere else is another model. `fixed` is what the configuration adds to every request.
+    `temperature=0` and `temperature=0.0` are the same request.
 
     >>> one = ChatRequest("m", [{"role": "user", "content": "hi"}], {"temperature": 0})
     >>> two = ChatRequest("m", [{"role": "user", "content": "hi"}], {"temperature": 0.0})
@@ -38,6 +46,8 @@ def request_hash(
         "params": _plain(dict(request.params)),
         "repeat": request.repeat,
     }
+    if fixed:
+        parts["fixed"] = _plain(dict(fixed))
     # ASCII escapes keep a lone surrogate, which UTF-8 cannot carry, from breaking the hash.
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

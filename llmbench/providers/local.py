@@ -77,6 +77,10 @@ class LocalProvider(BaseLLMProvider):
         """Requests worked on at the same time; any more wait, and their wait is their `queue_ms`."""
         return self._server_settings.slots
 
+    def _fixed_fields(self) -> dict[str, Any]:
+        chosen = {"context": self._server_settings.context, "reproducible": self._reproducible}
+        return {key: value for key, value in chosen.items() if value is not None}
+
     async def _complete(self, request: ChatRequest) -> RawAnswer:
         begin = time.perf_counter()
         file, server, load_ms = await self._server(request.model)

@@ -149,6 +149,7 @@ class OpenAIProvider(BaseLLMProvider):
             "check the network and base_url, then ask again.",
             provider=who,
             model=model,
+            billed=not connecting,
         )
 
     async def aclose(self) -> None:

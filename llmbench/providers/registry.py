@@ -35,6 +35,11 @@ PROVIDERS: Mapping[str, ProviderRow] = {
     "custom": ProviderRow("llmbench.providers.custom", "CustomProvider"),
     "local": ProviderRow("llmbench.providers.local", "LocalProvider"),
 }
+_NOT_OPTIONS = frozenset(
+    {"api_key", "endpoint", "ledger", "clock", "provider", "api_key_env", "personal_data"}
+    | {"backend", "base_url", "model", "model_path", "usd_per_hour", "deadline_s", "max_attempts"}
+    | {"allow_http", "prices"}
+)
 _WITHOUT_CONFIGURATION = ("local", "openai")
 
 
@@ -98,6 +103,12 @@ def open_endpoint(
 
 
 def _settings(endpoint: EndpointConfig, row: ProviderRow, config: ProjectConfig) -> dict[str, Any]:
+    refused = sorted(set(endpoint.options) & _NOT_OPTIONS)
+    if refused:
+        raise ConfigError(
+            f"[endpoints.{endpoint.name}.options] holds {refused[0]!r}, which does not belong there; "
+            "a key goes into the environment (api_key_env names it), the rest into the table itself."
+        )
     settings: dict[str, Any] = {"endpoint": endpoint.name, **endpoint.options}
     for setting in ("backend", "base_url", "model", "usd_per_hour", "deadline_s", "max_attempts"):
         value = getattr(endpoint, setting)

@@ -36,6 +36,7 @@ _CONNECT_SECONDS = 10.0
 # vLLM (uvicorn) and llama.cpp close an idle connection after 5 s; ours must be given up before,
 # or a POST goes into a connection that is just being closed and costs an attempt.
 _KEEP_ALIVE_SECONDS = 4.0
+_SHORTEST_SECRET = 8  # a header like "1" would mask every 1 in a message
 
 
 class HttpReply(NamedTuple):
@@ -176,8 +177,9 @@ class HttpTransport:
         await self._sessions.aclose()
 
     def secrets(self) -> tuple[str, ...]:
-        """The key, for masking."""
-        return (self._key.reveal(),) if self._key else ()
+        """The key and the values of the headers, which may hold one, for masking."""
+        key = (self._key.reveal(),) if self._key else ()
+        return (*key, *(value for value in self._headers.values() if len(value) >= _SHORTEST_SECRET))
 
     def _url(self, path: str) -> str:
         return f"{self.base_url}/{path.lstrip('/')}"
@@ -188,13 +190,17 @@ class HttpTransport:
         try:
             yield
         except (TimeoutError, OSError, ValueError) as error:
-            raise self._as_provider_error(error) from error
+            failure = self._as_provider_error(error)
         except Exception as error:
             import aiohttp
 
             if not isinstance(error, aiohttp.ClientError):
                 raise
-            raise self._as_provider_error(error) from error
+            failure = self._as_provider_error(error)
+        else:
+            return
+        # The repr of aiohttp's own error shows the request's headers, so it is not kept as the cause.
+        raise failure from None
 
     def _as_provider_error(self, error: Exception) -> Exception:
         import aiohttp
@@ -203,7 +209,8 @@ class HttpTransport:
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return ConnectionFailedError(
                 f"{where} accepted no connection within {_CONNECT_SECONDS:g} s; check the address, and that "
-                "the server is up."
+                "the server is up.",
+                billed=False,
             )
         if isinstance(error, TimeoutError):
             return ProviderTimeoutError(
@@ -214,15 +221,18 @@ class HttpTransport:
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
             return ConnectionFailedError(
                 f"{where} has a TLS certificate that this machine does not trust; install its authority "
-                "(SSL_CERT_FILE names a file of them). Certificates are always checked."
+                "(SSL_CERT_FILE names a file of them). Certificates are always checked.",
+                billed=False,
             )
         if isinstance(error, aiohttp.ClientConnectorDNSError):
             return ConnectionFailedError(
-                f"{where} was not found by name; check base_url and the network connection."
+                f"{where} was not found by name; check base_url and the network connection.",
+                billed=False,
             )
         if isinstance(error, aiohttp.ClientConnectorError):
             return ConnectionFailedError(
-                f"Nothing answers for {where}; start the server, or correct base_url."
+                f"Nothing answers for {where}; start the server, or correct base_url.",
+                billed=False,
             )
         if isinstance(error, aiohttp.ClientResponseError | ValueError):
             return BadResponseError(f"{where} answered with something that is not HTTP; check base_url.")

@@ -8,6 +8,7 @@ errors in `llmbench.providers.wire_errors`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -181,6 +182,11 @@ def _number(table: Any, key: str) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def _cost(usage: Any) -> float | None:
+    cost = _number(usage, "cost")
+    return cost if cost is not None and math.isfinite(cost) and cost >= 0 else None
+
+
 def _text(content: Any) -> str:
     """Content as text; some servers give it as a list of parts."""
     if isinstance(content, str):
@@ -248,7 +254,7 @@ class AnswerParts:
             finish_reason=self.finish_reason,
             served_model=self.served_model,
             fingerprint=self.fingerprint,
-            reported_cost=_number(self.usage, "cost"),
+            reported_cost=_cost(self.usage),
             prefill_ms=_number(self.timings, "prompt_ms"),
             decode_ms=_number(self.timings, "predicted_ms"),
             metadata=metadata,

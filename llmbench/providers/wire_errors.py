@@ -65,7 +65,7 @@ _QUOTA_CODES = frozenset(
 )  # fmt: skip
 _QUOTA_WORDS = re.compile(
     r"exceeded your current quota|insufficient (quota|balance|credit|funds)|out of credit"
-    r"|credit (balance|limit)|billing",
+    r"|credit (balance|limit)|billing (hard )?limit|(enable|check|update) .{0,20}billing",
     re.IGNORECASE,
 )
 _MODEL_CODES = frozenset(
@@ -132,7 +132,8 @@ def _by_words(status: int, said: _Said, wait: float | None) -> tuple[type[Provid
             "{who} refused the content of a request to {model}{quote}; it counts as an answer and scores 0."
         )
     # Gemini words its limits per minute like an exhausted quota, but tells when to come back.
-    used_up = status in {400, 403, 429} and wait is None and _QUOTA_WORDS.search(said.message)
+    too_fast = wait is not None or "rate_limit_exceeded" in said.codes
+    used_up = status in {400, 403, 429} and not too_fast and _QUOTA_WORDS.search(said.message)
     if status == 402 or said.codes & _QUOTA_CODES or used_up:
         return QuotaExhaustedError, (
             "The account at {who} is out of credit or over its limit for {model} (status {status}){quote}; "

@@ -43,8 +43,8 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix:
     return Matrix(
         dataset,
         [*recorded, *p["models"]],
-        _named_prompts(p["prompts"], root),
-        {"temperature": p["temperature"], "max_tokens": p["max_tokens"]},
+        _named_prompts(_prompt_files(p), root),
+        {"temperature": p["temperature"], "max_tokens": p["max_tokens"], **_stop(p["stop"])},
         repeats=p["repeats"] or None,
         baseline=p["baseline"] or None,
         grader=p["grader"] or None,
@@ -63,6 +63,7 @@ def run_matrix(matrix: Matrix, parameters: Mapping[str, Any], progress: Any) -> 
         budget_usd=parameters["budget_usd"],
         concurrency=parameters["concurrency"] or None,
         max_answer_age_days=parameters["max_answer_age_days"] or None,
+        allow_unpriced=parameters["allow_unpriced"],
         progress=progress,
     )
     if results.answers["missing"].all():
@@ -73,7 +74,7 @@ def run_matrix(matrix: Matrix, parameters: Mapping[str, Any], progress: Any) -> 
 
 def input_files(matrix: Matrix, parameters: Mapping[str, Any]) -> dict[str, int | None]:
     """The files that the matrix was made from, with their number of rows: for `Report.finish`."""
-    return {str(matrix.dataset.path): len(matrix.dataset), **dict.fromkeys(parameters["prompts"])}
+    return {str(matrix.dataset.path): len(matrix.dataset), **dict.fromkeys(_prompt_files(parameters))}
 
 
 def envelope_fields(results: MatrixResults) -> dict[str, Any]:
@@ -97,6 +98,20 @@ def _workload_sha256(results: MatrixResults) -> str:
     for item in results.dataset.rows:
         digest.update(json.dumps([item.id, to_json(dict(item.fields))], sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _prompt_files(parameters: Mapping[str, Any]) -> list[Any]:
+    """The templates given, else the example's; none where a column holds the whole prompt."""
+    given: list[Any] = parameters["prompts"]
+    if given or parameters["prompt_column"]:
+        return given
+    return ["data/prompts/zero_shot.txt", "data/prompts/few_shot.txt"]
+
+
+def _stop(texts: list[Any]) -> dict[str, list[str]]:
+    if not all(isinstance(text, str) and text for text in texts):
+        raise UsageError(f"Parameter 'stop' holds {texts!r}; it is a list of texts that end an answer.")
+    return {"stop": texts} if texts else {}
 
 
 def _named_prompts(files: list[Any], root: Path) -> dict[str, Path] | None:

@@ -78,6 +78,35 @@ def test_every_priced_model_is_in_the_catalog(book: str) -> None:
         assert set(rows) <= set(all_models())
 
 
+def test_a_call_beyond_what_a_price_holds_for_has_no_cost() -> None:
+    within = price_call("gpt-6-luna", Usage(272_000, 10), provider="openai", backend=None)
+    beyond = price_call("gpt-6-luna", Usage(272_001, 10), provider="openai", backend=None)
+    assert within.usd is not None
+    assert beyond.usd is None
+
+
+def test_writing_to_a_cache_has_its_own_price() -> None:
+    plain = price_call("gpt-6-luna", Usage(1000, 0), provider="openai", backend=None).usd
+    written = price_call(
+        "gpt-6-luna", Usage(1000, 0, cache_write_tokens=1000), provider="openai", backend=None
+    ).usd
+    assert plain is not None
+    assert written == pytest.approx(plain * 1.25)
+
+
+OPENAI_MODELS = sorted(price_book("current").prices["openai"])
+
+
+@pytest.mark.parametrize("model", OPENAI_MODELS)
+@pytest.mark.parametrize("cached", [0, 600])
+def test_openais_prices_are_those_of_genai_prices(model: str, cached: int) -> None:
+    genai_prices = pytest.importorskip("genai_prices", reason="the extra `prices` is not installed")
+    usage = {"input_tokens": 1000, "output_tokens": 200, "cache_read_tokens": cached}
+    theirs = genai_prices.calc_price(genai_prices.Usage(**usage), model_ref=model, provider_id="openai")
+    ours = price_call(model, Usage(**usage), provider="openai", backend=None).usd
+    assert ours == pytest.approx(float(theirs.total_price))
+
+
 def test_spellings_are_one_to_one() -> None:
     spelled = [
         spelling

@@ -7,7 +7,7 @@ import pytest
 
 from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.summary import ItemScores
-from llmbench.stats import paired_difference, tango_interval
+from llmbench.stats import adjust_p_values, paired_difference, paired_margin_test, tango_interval
 
 
 def scores(values: list[float], repeats: int = 1) -> ItemScores:
@@ -95,6 +95,75 @@ def test_better_needs_the_adjusted_p_value() -> None:
     assert one(ours, theirs).verdict == "better"
     cells = {"base": scores(theirs)} | {f"c{k}": scores(ours) for k in range(6)}
     assert {c.verdict for c in compare("base", cells, None, margin=0.03, confidence=0.95)} == {"not worse"}
+
+
+def test_not_worse_is_adjusted_over_all_cells_of_the_matrix() -> None:
+    base = [1.0] * 300 + [0.0] * 300
+    cells, raw = {"base": scores(base)}, {}
+    for k in (5, 20, 24, 28):
+        # k items lost and k won: no difference, less and less surely.
+        ours = [0.0] * k + base[k:300] + [1.0] * k + base[300 + k :]
+        cells[f"c{k}"] = scores(ours)
+        raw[f"c{k}"] = paired_margin_test(ours, base, -0.03).p_value
+        assert one(ours, base).verdict == "not worse"
+        assert one(ours, base).p_not_worse_adjusted == raw[f"c{k}"] < 0.025
+    found = {c.candidate: c for c in compare("base", cells, None, margin=0.03, confidence=0.95)}
+    expected = dict(zip(raw, adjust_p_values(list(raw.values())), strict=True))
+    assert {name: c.p_not_worse_adjusted for name, c in found.items()} == expected
+    # Holm: each smaller p-value is held against a stricter level, and the first to fail ends it.
+    assert [c.verdict for c in found.values()] == ["not worse", "not worse", "not worse", "not worse"]
+    crowd = cells | {f"more{k}": cells["c28"] for k in range(6)}
+    found = {c.candidate: c for c in compare("base", crowd, None, margin=0.03, confidence=0.95)}
+    assert found["c5"].verdict == "not worse"
+    alone = found["c28"]
+    assert alone.ci is not None
+    assert alone.ci.low > -0.03
+    assert alone.p_not_worse_adjusted == pytest.approx(7 * raw["c28"])
+    assert alone.verdict == "cannot tell"
+    assert "above the margin of −3.0 points, but the p-value adjusted for 10 comparisons" in alone.reason
+    assert alone.items_needed is not None
+    assert alone.items_needed > 100
+
+
+def test_several_cells_at_the_margin_are_rarely_called_not_worse() -> None:
+    rng = np.random.default_rng(20250123)
+    items, margin, runs, false = 300, 0.05, 300, 0
+    for _ in range(runs):
+        base = (rng.random(items) < 0.7).astype(float)
+        cells = {"base": scores(list(base))}
+        for k in range(6):
+            # A tenth of the right answers lost and a fifteenth of the wrong ones won: 7 less 2 points.
+            flips = rng.random(items) < np.where(base == 1, 0.1, 0.02 / 0.3)
+            cells[f"c{k}"] = scores(list(np.where(flips, 1 - base, base)))
+        found = compare("base", cells, None, margin=margin, confidence=0.95)
+        false += any(c.verdict in {"better", "not worse"} for c in found)
+    # The rule allows .025 (7.5 of 300, three standard errors more are 16); unadjusted it is about .12.
+    assert false <= 16
+
+
+def test_worse_needs_the_adjusted_p_value() -> None:
+    theirs, ours = binary(140, 16, 4, 42)
+    assert one(ours, theirs, margin=0.001).verdict == "worse"
+    cells = {"base": scores(theirs)} | {f"c{k}": scores(ours) for k in range(9)}
+    (found, *_) = compare("base", cells, None, margin=0.001, confidence=0.95)
+    assert found.ci is not None
+    assert found.ci.high < -found.margin
+    assert found.verdict == "cannot tell"
+    assert "the interval lies below 0, but the p-value adjusted for 9 comparisons" in found.reason
+
+
+def test_missing_answers_are_bounded_with_the_adjusted_p_value() -> None:
+    ours, theirs = binary(400, 9, 9, 182)
+    holes = [math.nan] * 6 + ours[6:]
+    assert one(holes, theirs).verdict == "not worse"
+    cells = {"base": scores(theirs)} | {f"c{k}": scores(holes) for k in range(4)}
+    (found, *_) = compare("base", cells, None, margin=0.03, confidence=0.95)
+    assert found.worst_case_low is not None
+    assert found.worst_case_low > -0.03
+    assert found.p_not_worse_adjusted is not None
+    assert found.p_not_worse_adjusted < 0.025
+    assert (found.verdict, found.missing) == ("cannot tell", 6)
+    assert "6 items lack an answer" in found.reason
 
 
 def test_clusters_widen_the_interval_and_leave_the_difference() -> None:

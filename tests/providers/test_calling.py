@@ -7,6 +7,7 @@ import pytest
 
 from llmbench.errors import (
     AuthenticationError,
+    ConnectionFailedError,
     InvalidRequestError,
     LedgerError,
     ProviderTimeoutError,
@@ -208,12 +209,89 @@ def test_unsupported_option_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"max_tokens": 0}, {"max_tokens": 1.5}, {"temperature": -1}, {"temperature": 3}]
+    "bad",
+    [
+        {"max_tokens": 0},
+        {"max_tokens": 1.5},
+        {"temperature": -1},
+        {"temperature": 3},
+        {"top_p": float("nan")},
+    ],
 )
 def test_numbers_out_of_range_are_refused(bad: dict[str, Any]) -> None:
     fake, _, _ = provider(["x"])
     with pytest.raises(UsageError):
         asyncio.run(fake.chat_completion(HELLO, "m", **bad))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"price_book": "2025"}, {"max_attempts": 0}, {"deadline_s": 0}, {"deadline_s": -1}]
+)
+def test_settings_are_checked_before_any_call(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        FakeProvider(["x"], **settings)
+
+
+def test_an_answer_that_cannot_be_priced_is_kept() -> None:
+    fake, recorder, _ = provider(["paid for"])
+
+    def broken(*_: Any) -> Any:
+        raise ValueError("no such book")
+
+    fake.price = broken  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="no such book"):
+        asyncio.run(fake.chat_completion(HELLO, "m"))
+    assert [(c.content, c.cost) for c in recorder.calls] == [("paid for", None)]
+
+
+def test_the_error_knows_its_attempts() -> None:
+    fake, _, _ = provider([ServerError("down")] * 3, max_attempts=3)
+    with pytest.raises(ServerError) as caught:
+        asyncio.run(fake.chat_completion(HELLO, "m"))
+    assert [a.number for a in caught.value.attempts] == [1, 2, 3]
+
+
+def test_a_refused_connection_was_not_billed() -> None:
+    fake, recorder, _ = provider([ConnectionFailedError("refused", billed=False)], max_attempts=1)
+    with pytest.raises(ConnectionFailedError):
+        asyncio.run(fake.chat_completion(HELLO, "m"))
+    assert recorder.calls[0].cost == 0.0
+
+
+def test_retry_after_zero_still_waits() -> None:
+    fake, _, clock = provider([*[RateLimitError("slow down", retry_after=0.0)] * 3, "ok"])
+    asyncio.run(fake.chat_completion(HELLO, "m"))
+    assert clock.monotonic() > 0
+
+
+def test_a_cancelled_call_stays_cancelled_when_the_ledger_fails() -> None:
+    fake = FakeProvider(["late"], latency_ms=10_000, ledger=ListRecorder(refuse=LedgerError))
+
+    async def cancel_midway() -> bool:
+        task = asyncio.create_task(fake.chat_completion(HELLO, "m"))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.wait({task})
+        return task.cancelled()
+
+    assert asyncio.run(cancel_midway())
+
+
+def test_a_streams_deadline_starts_when_it_is_read() -> None:
+    fake, _, clock = provider(["one two"])
+
+    async def read_later() -> str:
+        stream = fake.stream_chat_completion(HELLO, "m", deadline_s=10)
+        await clock.sleep(60)
+        return "".join([piece async for piece in stream])
+
+    assert asyncio.run(read_later()) == "one two"
+
+
+def test_messages_may_be_any_sequence() -> None:
+    fake, _, _ = provider(["x"])
+    asyncio.run(fake.chat_completion((m for m in HELLO), "m"))  # type: ignore[arg-type]
+    assert fake.requests[0].messages == tuple(HELLO)
 
 
 def test_unknown_setting_is_refused() -> None:

@@ -44,6 +44,19 @@ def test_aclose_reaches_the_background_loop() -> None:
     assert elsewhere.closed_in is not here.closed_in
 
 
+def test_closing_never_waits_for_another_loop() -> None:
+    """The kernel's loop waits in a plain function while the background loop closes."""
+    per_loop: PerLoop[Client] = PerLoop(Client, Client.close)
+
+    async def kernel() -> Client:
+        here = await per_loop.get()
+        background.run(per_loop.aclose())
+        await asyncio.sleep(0.05)
+        return here
+
+    assert asyncio.run(asyncio.wait_for(kernel(), 5)).closed_in is not None
+
+
 def test_a_closed_client_is_replaced() -> None:
     per_loop: PerLoop[Client] = PerLoop(Client, Client.close)
 

@@ -50,6 +50,15 @@ def test_unknown_provider_names_those_there_are(project: Path) -> None:
         open_endpoint("a", config=load_config())
 
 
+@pytest.mark.parametrize("key", ["api_key", "base_url", "endpoint"])
+def test_options_cannot_hold_what_belongs_elsewhere(project: Path, key: str) -> None:
+    table = '[endpoints.a]\nprovider = "custom"\nbase_url = "http://127.0.0.1:1/v1"\n'
+    write(project, f'{table}options = {{ {key} = "sk-12345678" }}\n')
+    with pytest.raises(ConfigError, match="does not belong there") as caught:
+        open_endpoint("a", config=load_config())
+    assert "sk-12345678" not in str(caught.value)
+
+
 def test_unknown_option_of_an_endpoint_names_the_table(project: Path) -> None:
     write(
         project,

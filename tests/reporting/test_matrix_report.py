@@ -26,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "grader": "",
     "temperature": 0.0,
     "max_tokens": 16,
+    "stop": [],
+    "allow_unpriced": False,
     "repeats": 0,
     "limit": 0,
     "budget_usd": 1.0,
