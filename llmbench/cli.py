@@ -157,6 +157,10 @@ def main() -> None:
             str(error) or "Interrupted; nothing that arrived is lost. Run the same command again.", err=True
         )
         sys.exit(_INTERRUPTED)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"Error: {error.strerror or error}{where}; what was answered is in the ledger.", err=True)
+        sys.exit(1)
     except LLMBenchError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmbench.matrix.compare import Comparison
+    from llmbench.matrix.counts import CallCounts
     from llmbench.matrix.dataset import Dataset, Item
     from llmbench.matrix.graders import Function, PerItem
     from llmbench.matrix.grading import Grade, Grader
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
     from llmbench.matrix.recorded import RecordedModel
     from llmbench.matrix.results import MatrixResults
     from llmbench.matrix.rules import Choice, Contains, Exact, Numeric, Regex
-    from llmbench.matrix.runner import CallCounts
     from llmbench.matrix.summary import CellSummary
 
 # numpy and scipy stand behind most of these, so they are imported when they are asked for.
 _MODULE_OF = {
-    "CallCounts": "runner",
+    "CallCounts": "counts",
     "CellQuote": "quote",
     "CellSummary": "summary",
     "Choice": "rules",

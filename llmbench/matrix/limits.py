@@ -1,4 +1,4 @@
-"""How large and how dear a call can get, and whether a budget can hold that."""
+"""How large and how dear a call can get, whether a budget can hold that, and whether it is recorded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from llmbench.matrix.plan import Plan
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["check_budget", "output_limit", "spent_before", "worst_case_price", "worst_case_usage"]
+__all__ = [
+    "check_budget",
+    "check_recorded",
+    "output_limit",
+    "spent_before",
+    "worst_case_price",
+    "worst_case_usage",
+]
 
 _TOKENS_PER_MESSAGE = 16
 """Room for what a chat template adds to a message."""
@@ -79,4 +86,14 @@ def check_budget(
             raise UsageError(
                 f"{cell.label} has no max_tokens, so the worst case of a call is not known; "
                 "add max_tokens to params to run within a budget."
+            )
+
+
+def check_recorded(providers: Mapping[str, BaseLLMProvider]) -> None:
+    """Refuse, with UsageError, a provider whose answers would be paid for and then lost."""
+    for name, provider in providers.items():
+        if provider.recorder is None:
+            raise UsageError(
+                f"The provider of endpoint {name!r} records to no ledger; give it ledger=..., "
+                "the same as the matrix's."
             )

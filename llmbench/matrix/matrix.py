@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from llmbench import background
-from llmbench.errors import UsageError
 from llmbench.matrix.budget import Budget
 from llmbench.matrix.checks import share, smallest, whole_number
+from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset
 from llmbench.matrix.graders import GraderLike, grader_for
-from llmbench.matrix.limits import check_budget, spent_before
+from llmbench.matrix.limits import check_budget, check_recorded, spent_before
 from llmbench.matrix.outcome import Outcome
 from llmbench.matrix.plan import baseline_of, make_plan, params_sets
 from llmbench.matrix.progress import ProgressCallback, ProgressReporter
@@ -26,7 +26,7 @@ from llmbench.matrix.quoting import make_quote
 from llmbench.matrix.recorded import RecordedModel
 from llmbench.matrix.replay import Replay
 from llmbench.matrix.results import MatrixResults, make_results
-from llmbench.matrix.runner import CallCounts, Runner
+from llmbench.matrix.runner import Runner
 from llmbench.matrix.scoring import answer_table
 
 if TYPE_CHECKING:
@@ -97,12 +97,7 @@ class Matrix:
         self._given_ledger = ledger
         self._ledger: Ledger | None = None
         self._given_providers = dict(providers or {})
-        for name, provider in self._given_providers.items():
-            if provider.recorder is None:
-                raise UsageError(
-                    f"The provider of endpoint {name!r} records to no ledger, so its answers would be paid "
-                    "for and lost; give it ledger=..., the matrix's own."
-                )
+        check_recorded(self._given_providers)
         self._opened: dict[str, BaseLLMProvider] = {}
         self._failures: dict[str, Outcome] = {}
         self._not_before: datetime | None = None

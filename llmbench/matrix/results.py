@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
 from llmbench.matrix.compare import Comparison, compare
+from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, nearest
-from llmbench.matrix.runner import CallCounts
 from llmbench.matrix.summary import CellSummary, item_scores, summarise
 from llmbench.matrix.verdict import decide, decisive
 from llmbench.results import Verdict
@@ -96,14 +96,16 @@ class MatrixResults:
             {
                 "baseline": c.baseline, "candidate": c.candidate, "difference": _nan(c.difference),
                 **_limits("difference", c.ci), "p_value": _nan(c.p_value), "p_adjusted": _nan(c.p_adjusted),
-                "p_not_worse_adjusted": _nan(c.p_not_worse_adjusted), "n": c.n, "missing": c.missing, "mde": _nan(c.mde), "margin": c.margin, "verdict": c.verdict,
+                "p_not_worse_adjusted": _nan(c.p_not_worse_adjusted), "n": c.n, "missing": c.missing,
+                "mde": _nan(c.mde), "margin": c.margin, "verdict": c.verdict,
                 "reason": c.reason, "items_needed": _nan(c.items_needed),
             }
             for c in self.comparisons
         ]  # fmt: skip
         columns = [
             "baseline", "candidate", "difference", "difference_low", "difference_high", "p_value",
-            "p_adjusted", "p_not_worse_adjusted", "n", "missing", "mde", "margin", "verdict", "reason", "items_needed",
+            "p_adjusted", "p_not_worse_adjusted", "n", "missing", "mde", "margin", "verdict", "reason",
+            "items_needed",
         ]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from llmbench.errors import (
     ProviderError,
 )
 from llmbench.matrix.budget import Budget
+from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.limits import output_limit, worst_case_price
 from llmbench.matrix.outcome import FILTERED, Outcome, from_record, from_response
 from llmbench.matrix.plan import Cell, Plan
@@ -31,27 +32,10 @@ if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
     from llmbench.types import Attempt
 
-__all__ = ["CallCounts", "Runner"]
+__all__ = ["Runner"]
 
 IDENTICAL_FAILURES = 10
 """After so many same failures of a model in a row nothing more is asked of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallCounts:
-    """Calls of one run."""
-
-    made: int = 0
-    """Calls sent, those that failed included."""
-    replayed: int = 0
-    """Answers taken from the ledger, and from the same request made earlier in the run."""
-    failed: int = 0
-    """Calls made that gave no answer after their retries."""
-    retried: int = 0
-    """Attempts beyond the first of each call."""
-    charge_unknown: int = 0
-    """Attempts whose charge is not known: failed ones that may have been billed, and answers
-    without a price. Where there is one, what the run spent is not known."""
 
 
 class _Feed:
@@ -307,18 +291,12 @@ class Runner:
 
     def _report(self, *, final: bool = False) -> None:
         counts = self.counts
-        message = self._message
-        if counts.charge_unknown:
-            attempts = (
-                "1 attempt is" if counts.charge_unknown == 1 else f"{counts.charge_unknown} attempts are"
-            )
-            message += f" (spending unknown: {attempts} of unknown charge)"
         self._reporter.report(
             self._done,
             counts.made,
             counts.replayed,
             counts.failed,
             self.spent_usd,
-            message,
+            self._message + counts.caveat,
             final=final,
         )

@@ -137,7 +137,7 @@ def test_several_cells_at_the_margin_are_rarely_called_not_worse() -> None:
             cells[f"c{k}"] = scores(list(np.where(flips, 1 - base, base)))
         found = compare("base", cells, None, margin=margin, confidence=0.95)
         false += any(c.verdict in {"better", "not worse"} for c in found)
-    # The rule allows .025 (7.5 of 300, three standard errors more are 16); unadjusted it is about .12.
+    # The rule allows .025 (7.5 of 300, three standard errors more are 16); by the intervals alone 41.
     assert false <= 16
 
 

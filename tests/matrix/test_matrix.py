@@ -4,6 +4,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,95 @@ def test_retries_are_counted_and_charged(numbers: Numbers, matrix: MakeMatrix, f
     results = matrix(numbers(2), provider).run(concurrency=1)
     assert (results.calls.made, results.calls.failed, results.calls.retried) == (2, 1, 3)
     assert list(results.answers["attempts"]) == [2, 3]
+
+
+def test_spending_is_unknown_where_a_failed_call_may_be_billed(
+    numbers: Numbers, matrix: MakeMatrix, fake: MakeFake
+) -> None:
+    seen: list[Progress] = []
+    slow = fake(lambda messages, params: ProviderTimeoutError("slow"))
+    results = matrix(numbers(5), slow).run(concurrency=1, progress=seen.append)
+    assert results.spent_usd is None
+    assert (results.calls.failed, results.calls.charge_unknown) == (5, 5)
+    assert seen[-1].spent_usd is None
+    assert seen[-1].message.endswith("(spending unknown: the charge of 5 attempts is not known)")
+
+    refused = fake(lambda messages, params: ServerError("not charged"))
+    results = matrix(numbers(5), refused, prompts={"x": "x {{ prompt }}"}).run(concurrency=1)
+    assert (results.spent_usd, results.calls.charge_unknown) == (0, 0)
+    own = fake(lambda messages, params: ProviderTimeoutError("slow"), self_hosted=True)
+    results = matrix(numbers(5), own, prompts={"y": "y {{ prompt }}"}).run(concurrency=1)
+    assert (results.spent_usd, results.calls.charge_unknown) == (0, 0)
+
+
+def test_spending_is_unknown_where_an_earlier_try_of_an_answer_may_be_billed(
+    numbers: Numbers, matrix: MakeMatrix, fake: MakeFake
+) -> None:
+    from llmbench.providers.fake import FakeClock
+
+    provider = fake([ProviderTimeoutError("slow"), "0", "1"], max_attempts=3, clock=FakeClock())
+    results = matrix(numbers(2), provider).run(concurrency=1)
+    assert results.spent_usd is None
+    assert (results.calls.failed, results.calls.retried, results.calls.charge_unknown) == (0, 1, 1)
+    # What the answers themselves cost is known all the same.
+    assert results.cells[0].cost_usd == pytest.approx(8e-6)
+
+
+def test_a_resumed_run_counts_its_own_attempts_only(
+    numbers: Numbers, matrix: MakeMatrix, fake: MakeFake
+) -> None:
+    from llmbench.providers.fake import FakeClock
+
+    for _ in range(2):
+        broken = fake(lambda messages, params: ServerError("x"), max_attempts=3, clock=FakeClock())
+        results = matrix(numbers(1), broken).run(run_id="nightly")
+        assert (results.calls.made, results.calls.failed, results.calls.retried) == (1, 1, 2)
+        assert list(results.answers["attempts"]) == [3]
+
+
+def test_retries_that_may_be_billed_end_the_run_once_they_use_the_budget_up(
+    numbers: Numbers, matrix: MakeMatrix, fake: MakeFake
+) -> None:
+    """One worst case is set aside for a call, and its three tries are charged: 138 of 100 millionths."""
+    from llmbench.providers.fake import FakeClock
+
+    def script(messages: Sequence[Mapping[str, str]], _params: Mapping[str, Any]) -> Any:
+        return "0" if number_in(messages) == 0 else ProviderTimeoutError("slow")
+
+    provider = fake(script, max_attempts=3, clock=FakeClock())
+    one = matrix(numbers(9), provider)
+    expected = r"^\$0.000142 of the budget of \$0.000100 is used.*: 1 of 9 answers are there and kept"
+    with pytest.raises(BudgetExceededError, match=expected):
+        one.run(budget_usd=100e-6, concurrency=1)
+    assert len(provider.requests) == 4
+
+
+def test_a_provider_that_records_nothing_is_refused(numbers: Numbers, matrix: MakeMatrix) -> None:
+    provider = FakeProvider(["0"], prices={"m": {"input": 1, "output": 2}})
+    with pytest.raises(UsageError, match=r"endpoint 'fake' records to no ledger.*give it ledger=\.\.\."):
+        matrix(numbers(1), provider)
+    assert provider.requests == []
+
+
+def test_an_answer_from_elsewhere_without_latency_is_replayed(
+    numbers: Numbers, matrix: MakeMatrix, fake: MakeFake, ledger: Ledger, tmp_path: Path
+) -> None:
+    provider = fake()
+    matrix(numbers(2), provider).run()
+    with Ledger(tmp_path / "other.db") as other:
+        for number, call in enumerate(ledger.calls()):
+            asyncio.run(other.record(replace(call, latency_ms=math.nan if number == 0 else 7.0)))
+        again = Matrix(
+            numbers(2), ["fake/m"], params={"temperature": 0, "max_tokens": 4}, ledger=other,
+            providers={"fake": fake(ledger=other)},
+        )  # fmt: skip
+        results = again.run()
+        begun = max(call.started_at for call in other.calls())
+    assert (results.calls.made, results.calls.replayed) == (0, 2)
+    assert sorted(results.answers["latency_ms"].dropna()) == [7]
+    assert results.cells[0].latency_p50_ms == 7
+    assert results.data_until is not None
+    assert datetime.fromisoformat(results.data_until) >= begun
 
 
 # Endings: budget, Ctrl-C, a broken ledger, a broken grader
