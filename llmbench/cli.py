@@ -70,7 +70,7 @@ def models() -> None:
 @click.argument("name")
 def pull(name: str) -> None:
     """Fetch the file of the model NAME into the user's cache, once."""
-    from llmbench.providers.model_files import pull as pull_file
+    from llmbench.providers.model_pull import pull as pull_file
 
     click.echo(str(pull_file(name)))
 

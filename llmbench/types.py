@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypedDict
 from llmbench.errors import UsageError
 
 __all__ = [
+    "CHAT_OPTIONS",
     "Attempt",
     "CallRecord",
     "CallStatus",
@@ -36,6 +37,16 @@ CostBasis = Literal["priced", "reported", "self-hosted", "recorded", "unknown"]
 (0.0: GPU hours are a line of their own), a column of a data set, or nowhere."""
 
 CallStatus = Literal["ok", "error", "cancelled"]
+
+
+CHAT_OPTIONS = frozenset(
+    {
+        "temperature", "max_tokens", "top_p", "stop", "seed", "response_format", "presence_penalty",
+        "frequency_penalty",
+    }
+)  # fmt: skip
+"""Parameters of a request that llmbench passes on. `n` is not among them: several answers to one
+request would share one usage and one price; repeats are calls of their own."""
 
 
 class Message(TypedDict):

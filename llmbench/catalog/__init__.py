@@ -1,6 +1,7 @@
 """Facts with dates: models and price books. The one place that prices a call."""
 
-from llmbench.catalog.models import ModelFacts, all_models, canonical_name, model_facts, model_info, models_of
+from llmbench.catalog.info import model_info, models_of, unlisted_model_info
+from llmbench.catalog.models import ModelFacts, all_models, canonical_name, model_facts
 from llmbench.catalog.prices import (
     BOOKS,
     SELF_HOSTED,
@@ -31,4 +32,5 @@ __all__ = [
     "price_from",
     "price_usage",
     "token_price",
+    "unlisted_model_info",
 ]

@@ -11,9 +11,9 @@ from importlib.resources import files
 from typing import Any
 
 from llmbench.errors import UsageError
-from llmbench.types import ModelCapability, ModelInfo
+from llmbench.types import ModelCapability
 
-__all__ = ["ModelFacts", "all_models", "canonical_name", "model_facts", "model_info", "models_of"]
+__all__ = ["ModelFacts", "all_models", "canonical_name", "model_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +73,3 @@ def model_facts(model: str) -> ModelFacts:
         )  # fmt: skip
         raise UsageError(f"The catalog does not know the model {model!r}; {hint}")
     return all_models()[name]
-
-
-def model_info(model: str, *, provider: str, backend: str | None, book: str = "current") -> ModelInfo:
-    """The document's view of a model at one provider; prices from `book`, None where unknown."""
-    from llmbench.catalog.prices import price_book
-
-    facts = model_facts(model)
-    place = backend or provider
-    own = facts.local and place in {"vllm", "ollama", "local"}
-    price = None if own else price_book(book).find(facts.name, place)
-    return ModelInfo(
-        name=facts.name,
-        provider=provider,
-        capabilities=list(facts.capabilities),
-        cost_per_1k_input_tokens=0.0 if own else float(price.input / 1000) if price else None,
-        cost_per_1k_output_tokens=0.0 if own else float(price.output / 1000) if price else None,
-        context_window=facts.context,
-        supports_fine_tuning=ModelCapability.FINE_TUNING in facts.capabilities,
-        supports_local_deployment=facts.local,
-        max_output_tokens=facts.max_output,
-        price_as_of=price.as_of if price else None,
-        shutdown_date=facts.shutdown.get(place),
-    )
-
-
-def models_of(provider: str, *, backend: str | None, book: str = "current") -> list[ModelInfo]:
-    """Every model that the catalog lists for a provider (and backend, where one is given)."""
-    return [
-        model_info(facts.name, provider=provider, backend=backend, book=book)
-        for facts in all_models().values()
-        if facts.provider == provider and (backend is None or backend in facts.backends)
-    ]

@@ -11,15 +11,9 @@ from llmbench.matrix.checks import whole_number
 from llmbench.matrix.dataset import Dataset, Item, nearest
 from llmbench.matrix.prompts import Prompt
 from llmbench.matrix.recorded import RecordedModel
+from llmbench.types import CHAT_OPTIONS
 
 __all__ = ["Cell", "Plan", "PlannedCall", "baseline_of", "make_plan", "params_sets"]
-
-_PARAMETERS = frozenset(
-    {
-        "temperature", "max_tokens", "top_p", "stop", "seed", "response_format", "presence_penalty",
-        "frequency_penalty",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +126,7 @@ def params_sets(
     if isinstance(given, Mapping):
         named = (
             bool(given)
-            and not set(given) & _PARAMETERS
+            and not set(given) & CHAT_OPTIONS
             and all(isinstance(v, Mapping) for v in given.values())
         )
         if not named:

@@ -5,8 +5,9 @@ Each class is imported at first use, so that a missing extra is noticed only by 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from llmbench.lazy import attach
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
@@ -41,15 +42,4 @@ __all__ = [
     "split_model_id",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'llmbench.providers' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"llmbench.providers.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{module}" for name, module in _HOMES.items()})

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from llmbench.catalog.models import model_info, models_of
+from llmbench.catalog.info import model_info, models_of
 from llmbench.catalog.prices import SELF_HOSTED, Price, price_book, price_call
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
 from llmbench.providers.calling import Call, RetryPolicy
@@ -19,7 +19,16 @@ from llmbench.providers.clock import Clock, SystemClock
 from llmbench.providers.identity import request_hash
 from llmbench.providers.stream import Stream
 from llmbench.secret import Secret
-from llmbench.types import ChatRequest, LLMResponse, Message, ModelInfo, RawAnswer, Recorder, Usage
+from llmbench.types import (
+    CHAT_OPTIONS,
+    ChatRequest,
+    LLMResponse,
+    Message,
+    ModelInfo,
+    RawAnswer,
+    Recorder,
+    Usage,
+)
 
 __all__ = ["BaseLLMProvider"]
 
@@ -39,12 +48,7 @@ class BaseLLMProvider(ABC):
     """The provider's word in responses, the ledger and the catalog: openai, llama, ..."""
     settings: ClassVar[frozenset[str]] = frozenset()
     """Keys of `config` that this provider understands beyond the common ones."""
-    options: ClassVar[frozenset[str]] = frozenset(
-        {
-            "temperature", "max_tokens", "top_p", "stop", "seed", "response_format",
-            "presence_penalty", "frequency_penalty",
-        }
-    )  # fmt: skip
+    options: ClassVar[frozenset[str]] = CHAT_OPTIONS
     """Parameters of `chat_completion` that can be passed on; any other is refused."""
     self_hosted: bool = False
     """True where calls cost nothing beyond the hours of one's own machine."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar
 
+from llmbench.catalog.info import unlisted_model_info
 from llmbench.catalog.prices import SELF_HOSTED, Price, TokenPrice, price_from, token_price
 from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.base import BaseLLMProvider
 from llmbench.providers.chat_http import ChatAddress
 from llmbench.providers.transport import HttpTransport
-from llmbench.types import ChatRequest, ModelCapability, ModelInfo, RawAnswer, Usage
+from llmbench.types import ChatRequest, ModelInfo, RawAnswer, Usage
 
 __all__ = ["CustomProvider"]
 
@@ -76,18 +77,8 @@ class CustomProvider(BaseLLMProvider):
 
     def get_model_info(self, model: str) -> ModelInfo:
         """What the configuration says of `model`; the server is not asked."""
-        price = self._prices.get(model)
-        free = 0.0 if self.self_hosted else None
-        return ModelInfo(
-            name=model,
-            provider=self.name,
-            capabilities=[ModelCapability.CHAT],
-            cost_per_1k_input_tokens=float(price.input / 1000) if price else free,
-            cost_per_1k_output_tokens=float(price.output / 1000) if price else free,
-            context_window=None,
-            supports_fine_tuning=False,
-            supports_local_deployment=self.self_hosted,
-            price_as_of=price.as_of if price else None,
+        return unlisted_model_info(
+            model, provider=self.name, price=self._prices.get(model), own=self.self_hosted
         )
 
     def list_models(self) -> list[ModelInfo]:

@@ -13,10 +13,11 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from llmbench.catalog.info import unlisted_model_info
 from llmbench.catalog.prices import SELF_HOSTED, Price, TokenPrice, price_from, token_price
 from llmbench.errors import UsageError
 from llmbench.providers.base import BaseLLMProvider
-from llmbench.types import ChatRequest, Message, ModelCapability, ModelInfo, RawAnswer, Usage
+from llmbench.types import ChatRequest, Message, ModelInfo, RawAnswer, Usage
 
 __all__ = ["FakeClock", "FakeProvider"]
 
@@ -149,16 +150,8 @@ class FakeProvider(BaseLLMProvider):
 
     def get_model_info(self, model: str) -> ModelInfo:
         """A description of the scripted model."""
-        price = self._prices.get(model)
-        return ModelInfo(
-            name=model,
-            provider=self.name,
-            capabilities=[ModelCapability.CHAT],
-            cost_per_1k_input_tokens=float(price.input / 1000) if price else None,
-            cost_per_1k_output_tokens=float(price.output / 1000) if price else None,
-            context_window=None,
-            supports_fine_tuning=False,
-            supports_local_deployment=False,
+        return unlisted_model_info(
+            model, provider=self.name, price=self._prices.get(model), own=self.self_hosted
         )
 
     def list_models(self) -> list[ModelInfo]:

@@ -26,7 +26,6 @@ __all__ = [
     "is_intact",
     "local_files",
     "models_folder",
-    "pull",
     "write_note",
 ]
 
@@ -106,13 +105,6 @@ def find(name_or_path: str) -> ModelFile:
         if path.is_file():
             return ModelFile(given.name, path.absolute(), file_sha256(path))
     raise ConfigError(f"There is no model file {name_or_path!r}; correct the path.")
-
-
-def pull(name: str, *, progress: bool = True) -> Path:
-    """Fetch a known model: see `llmbench.providers.model_pull.pull`."""
-    from llmbench.providers.model_pull import pull as fetch
-
-    return fetch(name, progress=progress)
 
 
 def identity(name_or_path: str) -> str:

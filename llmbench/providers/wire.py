@@ -14,10 +14,9 @@ from typing import Any
 
 from llmbench.errors import BadResponseError, InvalidRequestError
 from llmbench.providers.wire_errors import error_from_status, shown
-from llmbench.types import ChatRequest, RawAnswer, Usage
+from llmbench.types import CHAT_OPTIONS, ChatRequest, RawAnswer, Usage
 
 __all__ = [
-    "OPTIONS",
     "AnswerParts",
     "bad_response",
     "chat_body",
@@ -26,15 +25,6 @@ __all__ = [
     "read_answer",
     "read_usage",
 ]
-
-OPTIONS = frozenset(
-    {
-        "temperature", "max_tokens", "top_p", "stop", "seed", "response_format", "presence_penalty",
-        "frequency_penalty",
-    }
-)  # fmt: skip
-"""Parameters that the format carries and llmbench passes on. `n` is not among them: several
-answers to one request would share one usage and one price; repeats are calls of their own."""
 
 _FINISH_WORDS = {
     "eos": "stop",  # Together
@@ -69,10 +59,10 @@ def chat_body(
         "messages": [dict(message) for message in request.messages],
     }
     for key, value in request.params.items():
-        if key not in OPTIONS:
+        if key not in CHAT_OPTIONS:
             raise InvalidRequestError(
                 f"{provider or 'The chat-completions format'} cannot pass on the option {key!r} to "
-                f"{request.model!r}; it passes on {', '.join(sorted(OPTIONS))}.",
+                f"{request.model!r}; it passes on {', '.join(sorted(CHAT_OPTIONS))}.",
                 provider=provider,
                 model=request.model,
             )

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbench.catalog import TokenPrice, canonical_name, model_facts, price_book, price_call, price_usage
-from llmbench.catalog.models import all_models, model_info, models_of
+from llmbench.catalog.info import model_info, models_of
+from llmbench.catalog.models import all_models
 from llmbench.catalog.prices import BOOKS, token_price
 from llmbench.errors import UsageError
 from llmbench.types import Usage

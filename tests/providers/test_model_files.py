@@ -15,7 +15,8 @@ import pytest
 
 from llmbench.errors import ConfigError
 from llmbench.providers import model_files, model_pull
-from llmbench.providers.model_files import KNOWN_FILES, KnownFile, file_sha256, find, identity, pull
+from llmbench.providers.model_files import KNOWN_FILES, KnownFile, file_sha256, find, identity
+from llmbench.providers.model_pull import pull
 
 CONTENT = b"GGUF" + bytes(range(256)) * 500
 

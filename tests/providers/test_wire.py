@@ -26,10 +26,10 @@ from llmbench.errors import (
     ServerError,
 )
 from llmbench.providers.base import BaseLLMProvider
-from llmbench.providers.wire import OPTIONS, chat_body, read_answer, read_usage
+from llmbench.providers.wire import chat_body, read_answer, read_usage
 from llmbench.providers.wire_errors import error_from_status, retry_after_seconds, shown
 from llmbench.providers.wire_stream import StreamReader
-from llmbench.types import ChatRequest, RawAnswer, Usage
+from llmbench.types import CHAT_OPTIONS, ChatRequest, RawAnswer, Usage
 
 HELLO = [{"role": "user", "content": "Grüße 👋"}]
 
@@ -77,7 +77,7 @@ def test_body_unknown_option_is_named(option: str) -> None:
 
 
 def test_options_are_those_of_the_base() -> None:
-    assert BaseLLMProvider.options == OPTIONS
+    assert BaseLLMProvider.options == CHAT_OPTIONS
 
 
 # Replies
