@@ -40,7 +40,7 @@ def cli() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder; default: reports in the project's root."
 )
-@click.option("--fresh", is_flag=True, help="Ask every model again instead of replaying the ledger.")
+@click.option("--fresh", is_flag=True, help="Ask every model again (a cut-off fresh run goes on for a day).")
 @click.option("--fail-on-no-go", is_flag=True, help="Exit with 3 when a verdict is NO_GO.")
 def report(
     notebooks: tuple[str, ...],

@@ -229,7 +229,8 @@ def _more_items(
     """
     least = max(0, LEAST_ITEMS - c.n)
     if c.difference is None:
-        return least or None
+        # Items that a dead endpoint did not answer need an endpoint, not more items.
+        return None if c.missing else least or None
     target = c.difference + c.margin if c.difference > -c.margin else c.difference
     if target == 0:
         return None

@@ -45,7 +45,11 @@ def decide(comparisons: Sequence[Comparison], cells: Mapping[str, CellSummary]) 
         summary = f"{ours.cell} {word} {theirs.cell}: {scores}, {difference}{cost}."
     elif chosen.verdict == "cannot tell":
         decision = Decision.HOLD
-        more = f" About {chosen.items_needed:,} more items are needed." if chosen.items_needed else ""
+        more = (
+            f" About {chosen.items_needed:,} more items are needed, if the difference stays."
+            if chosen.items_needed
+            else ""
+        )
         summary = (
             f"It cannot be told yet whether {ours.cell} is as good as {theirs.cell}: {scores}, "
             f"{difference}.{more}"
@@ -89,7 +93,7 @@ def _difference(c: Comparison) -> str:
         return "unknown"
     text = f"{_signed(c.difference)} points"
     if c.ci is not None:
-        text += f" (interval {_signed(c.ci.low)} to {_signed(c.ci.high)}, margin {100 * c.margin:g})"
+        text += f" (interval {_signed(c.ci.low)} to {_signed(c.ci.high)}, margin {100 * c.margin:g} points)"
     return text
 
 

@@ -5,8 +5,9 @@ Names are loaded when first used: nothing here is needed to call a model.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from llmbench.lazy import attach
 
 if TYPE_CHECKING:
     from llmbench.reporting.figures import DifferenceRow, ForestRow, difference_forest, forest
@@ -54,13 +55,6 @@ _HOMES = {
     "run": ("ReportRun", "available_notebooks", "resolve_notebooks", "run_report"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"llmbench.reporting.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = attach(
+    __name__, {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
+)

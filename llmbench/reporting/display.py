@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmbench.results import Decision, Verdict
@@ -53,9 +53,16 @@ def banner_html(verdict: Verdict) -> str:
     )
 
 
-def table_html(frame: pd.DataFrame, caption: str = "") -> str:
-    """A table without its index; numbers to the right, unknown values as a dash, text escaped."""
-    numeric = [column for column in frame.columns if _is_numeric(frame[column])]
+def table_html(frame: pd.DataFrame, caption: str = "", numbers: Collection[str] = ()) -> str:
+    """A table without its index; numbers to the right, unknown values as a dash, text escaped.
+
+    Text is never taken for a number by its looks: `numbers` are the columns of formatted ones.
+    """
+    numeric = [
+        column
+        for place, column in enumerate(frame.columns)
+        if column in numbers or _is_numeric(frame.iloc[:, place])
+    ]
     head = "".join(
         f'<th scope="col"{_align(column in numeric)}>{html.escape(str(column))}</th>'
         for column in frame.columns
@@ -131,14 +138,9 @@ def _is_missing(value: Any) -> bool:
 
 
 def _is_numeric(column: Any) -> bool:
-    """Numbers, or text that starts like a number: formatted estimates stay right-aligned."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    if is_numeric_dtype(column) and not is_bool_dtype(column):
-        return True
-    shown = [format_cell(value) for value in column]
-    known = [text for text in shown if text != UNKNOWN]
-    return bool(known) and all(text[:1].isdigit() or text[:2].lstrip("+-−$<").isdigit() for text in known)
+    return bool(is_numeric_dtype(column) and not is_bool_dtype(column))
 
 
 def _cell_html(text: str, *, right: bool) -> str:

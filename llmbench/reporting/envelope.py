@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ReportError
+from llmbench.reporting.text import encodable
 from llmbench.results import SCHEMA_VERSION, Decision, InputFile, ResultEnvelope, Spend, Verdict
 
 __all__ = ["git_commit", "input_file", "read_envelope", "to_json", "write_envelope"]
@@ -22,17 +23,19 @@ __all__ = ["git_commit", "input_file", "read_envelope", "to_json", "write_envelo
 
 def to_json(value: Any) -> Any:
     """`value` as strict JSON: what is not a finite number becomes null; numpy and pandas values,
-    dates, enums, paths and dataclasses become plain ones.
+    dates, enums, paths and dataclasses become plain ones, and lone surrogates escapes.
 
     Raises ReportError for anything that has no meaning in JSON.
 
     >>> to_json({"score": float("nan"), "ci": (0.5, float("inf"))})
     {'score': None, 'ci': [0.5, None]}
     """
-    if value is None or (isinstance(value, bool | str) and not isinstance(value, enum.Enum)):
-        return value
     if isinstance(value, enum.Enum):
-        return to_json(value.value)
+        value = value.value
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return encodable(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
@@ -40,15 +43,13 @@ def to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
+        return {encodable(str(key)): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [to_json(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
     if type(value).__name__ in {"NAType", "NaTType"}:
         return None
-    if isinstance(value, dt.date):  # a datetime is one, too
-        return value.isoformat()
-    if isinstance(value, Path):
-        return value.as_posix()
+    if isinstance(value, dt.date | Path):  # a datetime is a date, too
+        return value.as_posix() if isinstance(value, Path) else value.isoformat()
     if hasattr(value, "tolist"):  # a numpy scalar or array, a pandas column
         return to_json(value.tolist())
     raise ReportError(

@@ -4,7 +4,8 @@ One process per notebook, because kernels and their sockets leak when several ru
 line of standard input is the request, as JSON: notebook, output, parameters, cwd, staging. Further
 lines are orders: `interrupt` stops the cell that runs. The end of standard input means that whoever
 started this is gone, even by kill -9; then the kernel is killed at once, so that nothing goes on
-making paid calls for nobody. What came of it is written to `outcome.json` in the staging folder.
+making paid calls for nobody. What came of it is written to `outcome.json` in the staging folder;
+where the disk has no room for that, the exit code is the number of the system's error.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from llmbench.reporting.disk import UNWRITABLE
+
 __all__ = ["OUTCOME", "main"]
 
 OUTCOME = "outcome.json"
@@ -31,7 +34,7 @@ _RETRIES = 4
 
 
 def main() -> int:
-    """Run the notebook of the request; returns the exit code (0: all cells ran)."""
+    """Run the notebook of the request; returns the exit code (0: all cells ran; see above)."""
     orders = sys.stdin
     request = json.loads(orders.readline())
     manager = _kernel_manager()
@@ -45,7 +48,10 @@ def main() -> int:
             asyncio.run(manager.shutdown_kernel(now=True))
     if watch.interrupted.is_set() and outcome["status"] != "ok":
         outcome["status"] = "interrupted"
-    Path(request["staging"], OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
+    try:
+        Path(request["staging"], OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
+    except OSError as error:
+        return error.errno or 1
     return 0 if outcome["status"] == "ok" else 1
 
 
@@ -70,6 +76,11 @@ def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
         return {"status": status, "error": error.ename, "message": error.evalue, "cell": error.cell_index}
     except DeadKernelError:
         return {"status": "failed", "error": "DeadKernelError", "message": "", "cell": None}
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        failed = {"status": "failed", "error": "OSError", "message": error.strerror or "", "cell": None}
+        return {**failed, "errno": error.errno}
     return {"status": "ok"}
 
 

@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llmbench.errors import UsageError
+from llmbench.reporting.text import encodable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,8 @@ _STYLE: dict[str, Any] = {
 _WIDTH_INCHES = 6.4
 _ROW_INCHES = 0.5
 _LABEL_CHARACTERS = 40
+_EDGE = 0.25
+"""Part of the plot's width at each edge in which a value's text would not fit if centred."""
 _VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
 
 
@@ -147,19 +150,13 @@ def forest(
     scale = 100.0 if percent else 1.0
     for position, row in enumerate(rows):
         _interval(axes, position, row.estimate, row.low, row.high, scale, "grey" if row.highlight else "blue")
-        axes.annotate(
-            _number(row.estimate * scale, percent),
-            (row.estimate * scale, position),
-            xytext=(0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-        )
     labels = [f"{_short(row.label)}\n{'baseline, ' if row.highlight else ''}n = {row.n:,}" for row in rows]
     _finish(axes, labels, xlabel, title)
     if percent:
         low, high = axes.get_xlim()
         axes.set_xlim(max(low, -2.0), min(high, 102.0))
+    for position, row in enumerate(rows):
+        _value(axes, _number(row.estimate * scale, percent), row.estimate * scale, position)
     return Plot(figure, pd.DataFrame([asdict(row) for row in rows]), caption)
 
 
@@ -176,8 +173,8 @@ def difference_forest(
     """Paired differences in points against the zero line; what lies between it and the
     non-inferiority margin (a positive number in the unit of the score) is shaded.
 
-    An interval wholly right of the shaded band's left edge is "not worse", wholly right of zero
-    "better". Raises UsageError when there is no row.
+    For a single comparison, an interval wholly right of the shaded band's left edge is "not worse",
+    wholly right of zero "better". Raises UsageError when there is no row.
     """
     import pandas as pd
 
@@ -189,24 +186,18 @@ def difference_forest(
     for position, row in enumerate(rows):
         colour = _VERDICT_COLOURS.get(row.verdict, "grey")
         _interval(axes, position, row.difference, row.low, row.high, 100.0, colour)
-        axes.annotate(
-            f"{100 * row.difference:+.1f}: {row.verdict}",
-            (100 * row.difference, position),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
-        )
     labels = [f"{_short(row.label)}\nn = {row.n:,}{_detects(row.mde)}" for row in rows]
     _finish(axes, labels, xlabel, title)
+    for position, row in enumerate(rows):
+        _value(axes, f"{100 * row.difference:+.1f}: {row.verdict}", 100 * row.difference, position)
+    inside = _place(axes, -100 * margin) < _EDGE
     axes.annotate(
         f"margin {100 * margin:g}",
         (-100 * margin, 0),
         xycoords=("data", "axes fraction"),
-        xytext=(-3, 3),
+        xytext=(3 if inside else -3, 3),
         textcoords="offset points",
-        ha="right",
+        ha="left" if inside else "right",
         fontsize=8,
         color=PALETTE["grey"],
     )
@@ -239,6 +230,28 @@ def _interval(
     axes.plot(estimate * scale, position, marker="o", markersize=6, color=PALETTE[colour])
 
 
+def _value(axes: Axes, text: str, x: float, position: int) -> None:
+    """A value above its point, once the limits are set: near an edge it grows inwards, so that it
+    never overprints the labels of the rows.
+    """
+    place = _place(axes, x)
+    axes.annotate(
+        text,
+        (x, position),
+        xytext=(0, 8),
+        textcoords="offset points",
+        ha="left" if place < _EDGE else "right" if place > 1 - _EDGE else "center",
+        fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
+    )
+
+
+def _place(axes: Axes, x: float) -> float:
+    """0 at the left edge of the plot, 1 at the right one."""
+    low, high = axes.get_xlim()
+    return (x - low) / (high - low)
+
+
 def _finish(axes: Axes, labels: Sequence[str], xlabel: str, title: str) -> None:
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.45, -0.75)
@@ -251,7 +264,7 @@ def _finish(axes: Axes, labels: Sequence[str], xlabel: str, title: str) -> None:
 
 def _short(label: str) -> str:
     """A label that leaves room for the plot; the middle of a long one is left out."""
-    half = _LABEL_CHARACTERS // 2
+    label, half = encodable(label), _LABEL_CHARACTERS // 2
     return label if len(label) <= _LABEL_CHARACTERS else f"{label[:half]}…{label[-half:]}"
 
 

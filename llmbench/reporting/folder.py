@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmbench.errors import ReportError
+from llmbench.reporting.disk import unwritable
 
 __all__ = ["ReportFolder", "new_run_id", "write_manifest"]
 
@@ -62,20 +62,18 @@ class ReportFolder:
         self.failed = self.path / "failed"
 
     @contextmanager
-    def staging(self, run_id: str) -> Iterator[Path]:
+    def staging(self, run_id: str, root: Path | None = None) -> Iterator[Path]:
         """A folder for a run in the making; gone afterwards unless it was published.
 
-        Raises ReportError when it cannot be made.
+        Raises ReportError, naming the folder of reports relative to `root`, when it cannot be made.
         """
-        folder = self.runs / f"{_STAGING_PREFIX}{run_id}"
+        # Not of the id alone: a run may go on under the id of one whose folder is still there.
+        folder = self.runs / f"{_STAGING_PREFIX}{run_id}-{secrets.token_hex(3)}"
         try:
             self._remove_abandoned()
             folder.mkdir(parents=True)
         except OSError as error:
-            raise ReportError(
-                f"The report folder {self.path.parent.name}/{self.path.name} cannot be written: "
-                f"{error.strerror}; free the disk or choose another with --out."
-            ) from error
+            raise unwritable(error, self.path.parent, root or self.path.parent.parent) from error
         try:
             yield folder
         finally:
@@ -101,7 +99,7 @@ class ReportFolder:
     def keep_failed(self, notebook: Path, run_id: str) -> Path:
         """Keep a notebook that failed; only the newest few are."""
         folder = self.failed / run_id
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)  # a run that goes on may fail again
         target = folder / "failed.ipynb"
         notebook.replace(target)
         for old in sorted(self.failed.iterdir(), reverse=True)[_FAILED_RUNS_KEPT:]:

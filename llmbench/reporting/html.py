@@ -16,7 +16,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from llmbench.reporting.wording import estimate, usd
+from llmbench.money import dollars
+from llmbench.reporting.wording import minute
 from llmbench.results import ResultEnvelope
 
 __all__ = ["PAGE_POLICY", "clean_html", "render_report", "style_sheet"]
@@ -61,7 +62,7 @@ def render_report(notebook: Any, envelope: ResultEnvelope, run_id: str) -> str:
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="llmbench",
         extra_template_basedirs=[str(Path(str(resources.files("llmbench.reporting"))) / "templates")],
-        filters={"clean_html": clean_html, "format_usd": _format_usd},
+        filters={"clean_html": clean_html, "format_usd": _format_usd, "minute": minute},
     )
     # The exporter converts a whole notebook; the template picks the two halves from `resources`.
     page, _ = exporter.from_notebook_node(
@@ -128,4 +129,4 @@ def _tags(cell: Mapping[str, Any]) -> set[str]:
 
 
 def _format_usd(amount: float | None) -> str:
-    return html.escape(estimate(amount, None, usd))
+    return html.escape(dollars(amount))

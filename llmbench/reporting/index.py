@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import html
-from datetime import UTC, datetime
 from pathlib import Path
 
 from llmbench.errors import ReportError
+from llmbench.money import dollars
 from llmbench.reporting.display import DECISION_WORDS
 from llmbench.reporting.envelope import read_envelope
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
-from llmbench.reporting.wording import NONE, estimate, usd
+from llmbench.reporting.text import encodable
+from llmbench.reporting.wording import minute
 from llmbench.results import ResultEnvelope
 
 __all__ = ["write_index"]
@@ -50,7 +51,8 @@ def write_index(out: Path) -> Path:
     body = "\n".join(section for _, section in sections) or "<p>No report yet.</p>"
     target = out / "index.html"
     temporary = out / ".index.html.new"
-    temporary.write_text(_PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body), encoding="utf-8")
+    page = _PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body)
+    temporary.write_text(encodable(page), encoding="utf-8")
     temporary.replace(target)
     return target
 
@@ -82,25 +84,10 @@ def _row(notebook: str, run_id: str, result: ResultEnvelope | str) -> str:
     if isinstance(result, str):
         return f'<tr><td>{run_id}</td><td colspan="5">{html.escape(result)}</td></tr>'
     return (
-        f"<tr><td>{html.escape(_minute(result.generated_at))}</td>"
+        f"<tr><td>{html.escape(minute(result.generated_at))}</td>"
         f'<td class="decision">{html.escape(DECISION_WORDS[result.verdict.decision])}</td>'
-        f"<td>{html.escape(result.verdict.summary)}</td><td>{html.escape(_minute(result.data_until))}</td>"
-        f"<td>{html.escape(estimate(result.spend.actual_usd, None, usd))}</td>"
+        f"<td>{html.escape(result.verdict.summary)}</td><td>{html.escape(minute(result.data_until))}</td>"
+        f"<td>{html.escape(dollars(result.spend.actual_usd))}</td>"
         f'<td><a href="{folder}/report.html">report</a> · <a href="{folder}/result.json">result</a> · '
         f'<a href="{folder}/executed.ipynb">notebook</a></td></tr>'
     )
-
-
-def _minute(instant: str | None) -> str:
-    """An ISO instant as a reader wants it; what is not one is shown as it is.
-
-    >>> _minute("2025-01-23T09:30:15.123+01:00")
-    '2025-01-23 08:30 UTC'
-    """
-    if instant is None:
-        return NONE
-    try:
-        parsed = datetime.fromisoformat(instant)
-    except ValueError:
-        return instant
-    return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if parsed.tzinfo else instant

@@ -9,7 +9,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llmbench.money import dollars
 from llmbench.reporting.figures import DifferenceRow, ForestRow, Plot, difference_forest, forest
+from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import (
     NONE,
     UNKNOWN,
@@ -22,7 +24,6 @@ from llmbench.reporting.wording import (
     shorten,
     signed_points,
     span,
-    usd,
     whole,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "difference_figure",
     "disagreement_table",
     "margin_sentence",
+    "missing_text",
     "prompt_table",
     "quote_table",
     "ranked_table",
@@ -54,6 +56,8 @@ class Table(NamedTuple):
 
     frame: pd.DataFrame
     shown: pd.DataFrame
+    numbers: tuple[str, ...] = ()
+    """Columns of what is shown that are numbers with a unit or an interval."""
 
 
 def quote_table(quote: Quote) -> Table:
@@ -68,12 +72,12 @@ def quote_table(quote: Quote) -> Table:
             "to make": cell.to_make,
             "input tokens": expected(cell.input_tokens, whole),
             "output tokens": expected(cell.output_tokens, whole),
-            "usd": expected(cell.usd, usd),
+            "usd": expected(cell.usd, dollars),
             "basis": cell.basis,
         }
         for cell in quote.cells
     ]
-    return Table(quote.to_pandas(), pd.DataFrame(rows))
+    return Table(quote.to_pandas(), pd.DataFrame(rows), ("input tokens", "output tokens", "usd"))
 
 
 def prompt_table(matrix: Matrix) -> Table:
@@ -133,20 +137,26 @@ def ranked_table(results: MatrixResults) -> Table:
                 ),
                 "p adjusted": NONE if comparison is None else p_value(comparison.p_adjusted),
                 "verdict": NONE if comparison is None else comparison.verdict,
-                "$ per 1,000 calls": estimate(cell.cost_per_1k_calls, cell.cost_per_1k_calls_ci, usd),
+                "$ per 1,000 calls": estimate(cell.cost_per_1k_calls, cell.cost_per_1k_calls_ci, dollars),
                 "latency p50, ms": estimate(cell.latency_p50_ms, cell.latency_p50_ci, whole),
             }
         )
-    return Table(frame, pd.DataFrame(rows))
+    return Table(
+        frame,
+        pd.DataFrame(rows),
+        ("score", "difference, points", "p adjusted", "$ per 1,000 calls", "latency p50, ms"),
+    )
 
 
-def score_figure(results: MatrixResults) -> Plot:
-    """Forest plot of the scores, in the order of the ranked table."""
+def score_figure(results: MatrixResults) -> Plot | None:
+    """Forest plot of the scores, in the order of the ranked table; None where no cell has one."""
     rows = [
         ForestRow(cell.cell, cell.score, *limits(cell.score_ci), cell.n, cell.cell == results.baseline)
         for cell in _ranked(results)
         if cell.score is not None
     ]
+    if not rows:
+        return None
     return forest(
         rows,
         xlabel="score, %",
@@ -227,7 +237,7 @@ def category_table(results: MatrixResults) -> Table:
             )
         line["n"] = len(labels)
         shown.append({"category": line.pop("category"), "n": line.pop("n"), **line})
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown))
+    return Table(pd.DataFrame(rows), pd.DataFrame(shown), tuple(cell.cell for cell in results.cells))
 
 
 def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:
@@ -269,15 +279,32 @@ def call_table(results: MatrixResults) -> Table:
                 "input tokens": cell.input_tokens,
                 "output tokens": cell.output_tokens,
                 "cost usd": cell.cost_usd,
-                "served model": cell.served_model,
-                "why missing": "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).items()),
+                "served model": None if cell.served_model is None else encodable(cell.served_model),
+                "why missing": encodable(
+                    "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).items())
+                ),
             }
         )
     frame = pd.DataFrame(rows)
-    shown = frame.assign(**{"cost usd": [UNKNOWN if pd.isna(v) else usd(v) for v in frame["cost usd"]]})
+    shown = frame.assign(**{"cost usd": [dollars(None if pd.isna(v) else v) for v in frame["cost usd"]]})
     if not frame["missing"].any():
         shown = shown.drop(columns="why missing")
-    return Table(frame, shown)
+    return Table(frame, shown, ("cost usd",))
+
+
+def missing_text(results: MatrixResults) -> str | None:
+    """Which cells answered nothing, and why: an endpoint that was down; None where each answered."""
+    lines = []
+    for cell in _ranked(results):
+        answers = results.answers[results.answers["cell"] == cell.cell]
+        if answers["missing"].astype(bool).all():
+            reason = str(answers["error"].fillna("no reason recorded").value_counts().index[0])
+            role = ", the baseline," if cell.cell == results.baseline else ""
+            lines.append(
+                f"{cell.cell}{role} answered none of {len(answers):,} calls, so nothing is known of it; most "
+                f"often: {reason.rstrip('.')}."
+            )
+    return " ".join(lines) or None
 
 
 def call_sentence(results: MatrixResults) -> str:
@@ -285,7 +312,7 @@ def call_sentence(results: MatrixResults) -> str:
     calls = results.calls
     return (
         f"This run made {calls.made:,} calls ({calls.retried:,} retried, {calls.failed:,} failed) and "
-        f"replayed {calls.replayed:,} answers from the ledger."
+        f"replayed {calls.replayed:,} answers from the ledger{calls.caveat}."
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ReportError
+from llmbench.reporting.text import encodable
 
 __all__ = ["read_notebook", "write_notebook"]
 
@@ -26,4 +27,5 @@ def write_notebook(notebook: Any, path: Path) -> None:
     """Write `notebook` as UTF-8 JSON."""
     import nbformat
 
-    nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
+    text: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    path.write_text(encodable(text).rstrip("\n") + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ defaults; here such a name is an error, raised before a kernel starts.
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import difflib
 import json
 import math
@@ -31,11 +32,12 @@ _EXAMPLES = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
-    "list": 'a list as JSON, such as ["a", "b"]',
+    "list": 'a list as JSON, such as ["a", "b"], or one word',
     "dict": 'a dict as JSON, such as {"name": "value"}',
 }
 _SECRET_WORDS = {"key", "apikey", "token", "secret", "password", "passwd"}
 _INTEGER = re.compile(r"[+-]?\d+")
+_BARE_WORD = re.compile(r"[^\s,\[\]{}\"']+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def check_parameters(
     """The values `given`, as the types that were `declared`; nothing is added.
 
     A string given for a parameter of another type, as the command line does, is read as that
-    type: `"16"` for int, `"true"` for bool, JSON for list and dict.
+    type: `"16"` for int, `"true"` for bool, JSON for list and dict; one bare word is a list of it.
 
     Raises UsageError naming the parameter, what it takes and what was given; for an unknown name
     the nearest and all allowed ones; for a value that is a secret of the environment its variable.
@@ -134,7 +136,18 @@ def read_parameter_file(path: str | Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise UsageError(f"The parameter file {path} must hold one `name: value` a line.")
-    return values
+    return {name: _without_dates(value) for name, value in values.items()}
+
+
+def _without_dates(value: Any) -> Any:
+    """YAML reads an unquoted 2025-01-23 as a date; no parameter has that type."""
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [_without_dates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_dates(key): _without_dates(item) for key, item in value.items()}
+    return value
 
 
 def _inspect(path: Path) -> tuple[tuple[Parameter, ...], list[str]]:
@@ -250,7 +263,7 @@ def _from_text(type_name: str, text: str) -> Any:
         try:
             return json.loads(stripped)
         except ValueError:
-            return text
+            return [stripped] if type_name == "list" and _BARE_WORD.fullmatch(stripped) else text
     return text
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import llmbench
 from llmbench.reporting.console import RunDisplay
+from llmbench.reporting.disk import FULL
 from llmbench.reporting.execute import OUTCOME
 from llmbench.reporting.progress import ProgressFile
 
@@ -52,7 +53,8 @@ class Job:
 def execute(job: Job, console: Console) -> dict[str, Any]:
     """Run the child process to its end; returns its outcome (see `llmbench.reporting.execute`).
 
-    Raises KeyboardInterrupt with a sentence once both processes have stopped.
+    The outcome of a run that could not write its files has their `errno`. Raises OSError when the
+    run cannot be started, and KeyboardInterrupt with a sentence once both processes have stopped.
     """
     request = {
         "notebook": str(job.notebook),
@@ -89,7 +91,9 @@ def execute(job: Job, console: Console) -> dict[str, Any]:
     try:
         outcome: dict[str, Any] = json.loads((job.staging / OUTCOME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {"status": "failed", "error": "", "message": _end_of(process, job), "cell": None}
+        failed = {"status": "failed", "error": "", "message": _end_of(process, job), "cell": None}
+        # It had no room to say so: then the exit code does.
+        return {**failed, "errno": process.returncode} if process.returncode in FULL else failed
     return outcome
 
 
@@ -148,5 +152,8 @@ def _end_of(process: subprocess.Popen[bytes], job: Job) -> str:
     if process.returncode < 0:
         memory = ", most often for want of memory" if process.returncode == -9 else ""
         return f"by signal {-process.returncode}{memory}"
-    lines = (job.staging / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    try:
+        lines = (job.staging / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
     return lines[-1] if lines else f"exit code {process.returncode}, without a word"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from llmbench.money import dollars
+from llmbench.reporting.text import encodable
 
 __all__ = ["Progress", "ProgressFile", "progress_writer"]
 
@@ -41,18 +45,18 @@ class Progress:
         """One line of text.
 
         >>> Progress(done=30, total=120, made=20, replayed=10, spent_usd=0.0123, eta_s=95).line()
-        '30 of 120 calls: 20 made, 10 replayed, 0 failed, $0.0123 spent, about 1 min 35 s left'
+        '30 of 120 calls: 20 made, 10 replayed, 0 failed, $0.012 spent, about 1 min 35 s left'
         """
         if self.total is None and self.message:
-            return self.message
+            return encodable(self.message)
         of = "" if self.total is None else f" of {self.total}"
         parts = [f"{self.done}{of} calls: {self.made} made, {self.replayed} replayed, {self.failed} failed"]
         if self.spent_usd is not None:
-            parts.append(f"${self.spent_usd:.4f} spent")
+            parts.append(f"{dollars(self.spent_usd)} spent")
         if self.eta_s is not None and self.done != self.total:
             parts.append(f"about {_duration(self.eta_s)} left")
         if self.message:
-            parts.append(self.message)
+            parts.append(encodable(self.message))
         return ", ".join(parts)
 
 
@@ -75,14 +79,20 @@ class ProgressFile:
         if not newline:
             return None
         self._offset += len(complete) + 1
-        return Progress.of(json.loads(complete.rpartition(b"\n")[2]))
+        try:
+            return Progress.of(json.loads(complete.rpartition(b"\n")[2]))
+        except ValueError:  # cut short by a full disk
+            return None
 
 
 def progress_writer(path: Path) -> Callable[[Any], None]:
-    """A function that appends each event to `path`; given to `Matrix.run(progress=)`."""
+    """A function that appends each event to `path`; given to `Matrix.run(progress=)`.
+
+    What cannot be written is not shown: that must not end a run that is being paid for.
+    """
 
     def write(event: Any) -> None:
-        with path.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dataclasses.asdict(Progress.of(event))) + "\n")
 
     return write

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
+from llmbench.money import dollars
+from llmbench.reporting.disk import unwritable
 from llmbench.reporting.display import banner_html, figure_html, parameters_html, table_html
 from llmbench.reporting.envelope import git_commit, input_file, to_json, write_envelope
 from llmbench.reporting.figures import figure_svg
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.progress import Progress, progress_writer
-from llmbench.reporting.wording import estimate, usd
+from llmbench.reporting.text import encodable
+from llmbench.reporting.wording import minute
 from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
 
 if TYPE_CHECKING:
@@ -139,16 +142,23 @@ class Report:
         _show(banner_html(verdict), f"{verdict.decision.value}: {verdict.summary}{reasons}")
 
     def table(
-        self, name: str, frame: pd.DataFrame, shown: pd.DataFrame | None = None, *, caption: str = ""
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        shown: pd.DataFrame | None = None,
+        numbers: Collection[str] = (),
+        *,
+        caption: str = "",
     ) -> None:
         """Show a table and keep its numbers as tables/NAME.csv.
 
         `shown` is what the reader sees where that differs from the numbers kept: rounded values
-        with their intervals, fewer columns.
+        with their intervals, fewer columns. `numbers` are its columns of text that are numbers
+        with a unit or an interval, and are aligned as numbers are.
         """
         self._write(f"tables/{_checked(name)}.csv", _csv(frame))
         visible = frame if shown is None else shown
-        _show(table_html(visible, caption), visible.to_string(index=False))
+        _show(table_html(visible, caption, numbers), visible.to_string(index=False))
 
     def figure(
         self, name: str, figure: Figure, frame: pd.DataFrame, caption: str, *, alternative: str = ""
@@ -211,7 +221,11 @@ class Report:
             data=to_json(data),
         )
         if self.folder is not None:
-            write_envelope(self._folder() / "result.json", envelope)
+            folder = self._folder()
+            try:
+                write_envelope(folder / "result.json", envelope)
+            except OSError as error:
+                raise self._unwritable(error) from error
         self._show_provenance(envelope)
 
     def _show_provenance(self, envelope: ResultEnvelope) -> None:
@@ -219,14 +233,14 @@ class Report:
 
         rows: list[tuple[str, str]] = [
             ("run", self.run_id or "interactive, nothing was written"),
-            ("generated", envelope.generated_at),
-            ("data until", envelope.data_until or "–"),
+            ("generated", minute(envelope.generated_at)),
+            ("data until", minute(envelope.data_until)),
             ("llmbench", envelope.llmbench_version),
             ("commit", envelope.git_commit or "–"),
             ("price book", envelope.price_book),
             ("seed", str(envelope.seed)),
-            ("quoted", estimate(envelope.spend.quoted_usd, None, usd)),
-            ("spent", estimate(envelope.spend.actual_usd, None, usd)),
+            ("quoted", dollars(envelope.spend.quoted_usd)),
+            ("spent", dollars(envelope.spend.actual_usd)),
             ("workload sha256", envelope.workload_sha256 or "–"),
         ]
         for item in envelope.inputs:
@@ -239,10 +253,17 @@ class Report:
         if self.folder is None:
             return
         path = self._folder() / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise ReportError(f"The report already has {relative}; give the second one another name.")
-        path.write_bytes(content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> ReportError:
+        # The folder of a run is OUT/NOTEBOOK/runs/.staging-RUN-ID.
+        return unwritable(error, self._folder().parents[2], self.root)
 
     def _folder(self) -> Path:
         if self.folder is None or not self.folder.is_dir():
@@ -253,7 +274,7 @@ class Report:
 def _show(markup: str, text: str) -> None:
     from IPython.display import display
 
-    display({"text/html": markup, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/html": encodable(markup), "text/plain": encodable(text)}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _live_line() -> Callable[[Any], None]:
@@ -285,13 +306,14 @@ def _csv(frame: pd.DataFrame) -> bytes:
     for column in plain.columns:
         if plain[column].dtype == object or str(plain[column].dtype) in {"str", "string"}:
             plain[column] = [_csv_cell(value) for value in plain[column]]
-    return bytes(plain.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    return bytes(plain.to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace"))
 
 
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, list | tuple | dict):
         return json.dumps(to_json(value), ensure_ascii=False)
     # A spreadsheet runs a cell that starts like a formula; an answer of a model may.
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return "'" + value
+    if isinstance(value, str):
+        formula = value[:1] in {"=", "+", "-", "@", "\t", "\r"}
+        return encodable("'" + value if formula else value)
     return value

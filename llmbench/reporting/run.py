@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 from llmbench import errors
 from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
+from llmbench.reporting.disk import unwritable
 from llmbench.reporting.envelope import read_envelope, to_json
 from llmbench.reporting.folder import ReportFolder, new_run_id, write_manifest
+from llmbench.reporting.fresh import FreshRun
 from llmbench.reporting.html import render_report
 from llmbench.reporting.index import write_index
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import EXECUTED, PRIVATE_FILES, Job, execute
 from llmbench.reporting.scrub import Scrubber
-from llmbench.reporting.secrets import environment_secrets, find_secret, refuse_secrets
+from llmbench.reporting.secrets import SecretFoundError, find_secret, known_secrets, refuse_secrets
+from llmbench.reporting.text import encodable
+from llmbench.reporting.wording import minute
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,8 +83,9 @@ def run_report(
     """Run `notebook` (a name of the project's notebooks/, or a path) and publish its report.
 
     `out` is the folder of reports; without it, reports/ under the project's root. With `fresh`,
-    answers of earlier runs are not replayed. The last good report stays as it is until the new
-    one is whole.
+    answers of earlier runs are not replayed; the same fresh run that was cut off less than 24 hours
+    ago goes on under its run id, with the answers it had. The last good report stays as it is until
+    the new one is whole.
 
     Raises UsageError for a notebook or parameter that does not exist or does not fit, before
     anything runs; ReportError with the notebook's own sentence when it fails (what was executed is
@@ -94,21 +99,24 @@ def run_report(
     path = _find_notebook(notebook, root)
     values = check_parameters(read_parameters(path), parameters or {}, where=path.stem)
     folder = ReportFolder(Path(out).resolve() if out is not None else root / "reports", path.stem)
+    console = console or Console(stderr=True)
     run_id = new_run_id()
-    with folder.staging(run_id) as staging:
-        job = Job(path, root, values, run_id, staging, fresh)
-        outcome = execute(job, console or Console(stderr=True))
-        if outcome["status"] != "ok":
-            raise _failure(job, outcome, folder)
-        try:
-            envelope = _finish(job)
-            published = folder.publish(staging, run_id)
-            index = write_index(folder.path.parent)
-        except OSError as error:
-            raise ReportError(
-                f"The report of {job.name} could not be written: {error.strerror}; free the disk and run it "
-                f"again: answers come from the ledger."
-            ) from error
+    with contextlib.ExitStack() as stack:
+        marker = None
+        if fresh:
+            try:
+                marker = stack.enter_context(FreshRun(folder.path, path, values, run_id, folder.run_ids()))
+            except OSError as error:
+                raise unwritable(error, folder.path.parent, root) from error
+            run_id = marker.run_id
+            if marker.begun is not None:
+                console.print(
+                    f"{path.stem}: going on with the fresh run {run_id}, begun "
+                    f"{minute(marker.begun.isoformat())} and cut off; its answers are kept",
+                    markup=False, highlight=False, soft_wrap=True,
+                )  # fmt: skip
+        job = Job(path, root, values, run_id, stack.enter_context(folder.staging(run_id, root)), fresh)
+        envelope, published, index = _run(job, folder, marker, console)
     return ReportRun(
         notebook=job.name,
         run_id=run_id,
@@ -139,6 +147,30 @@ def _find_notebook(notebook: str | Path, root: Path) -> Path:
     return path
 
 
+def _run(
+    job: Job, folder: ReportFolder, marker: FreshRun | None, console: Console
+) -> tuple[ResultEnvelope, Path, Path]:
+    """Execute and publish: the result, the folder of the run, and the index."""
+    try:
+        outcome = execute(job, console)
+    except OSError as error:
+        raise unwritable(error, folder.path.parent, job.root) from error
+    if outcome["status"] != "ok":
+        raise _failure(job, outcome, folder)
+    try:
+        envelope = _finish(job)
+        published = folder.publish(job.staging, job.run_id)
+        if marker is not None:
+            marker.finish()
+        return envelope, published, write_index(folder.path.parent)
+    except SecretFoundError:
+        if marker is not None:
+            marker.finish()  # gone on with, the run would replay the answer that holds the secret
+        raise
+    except OSError as error:
+        raise unwritable(error, folder.path.parent, job.root) from error
+
+
 def _finish(job: Job) -> ResultEnvelope:
     """Make the staged run fit to be kept: scrubbed, rendered, free of secrets, with its manifest."""
     for private in PRIVATE_FILES:
@@ -157,8 +189,8 @@ def _finish(job: Job) -> ResultEnvelope:
     executed = scrubber.notebook(read_notebook(job.staging / EXECUTED))
     write_notebook(executed, job.staging / EXECUTED)
     page = render_report(executed, envelope, job.run_id)
-    (job.staging / "report.html").write_text(page, encoding="utf-8")
-    refuse_secrets(job.staging, _secrets(job))
+    (job.staging / "report.html").write_text(encodable(page), encoding="utf-8")
+    refuse_secrets(job.staging, known_secrets(load_config(job.root)))
     write_manifest(job.staging)
     return envelope
 
@@ -167,9 +199,12 @@ def _failure(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> Base
     """The error to raise for a run that failed, after keeping what can be kept of it."""
     if outcome["status"] == "interrupted":
         return KeyboardInterrupt(f"{job.name} was interrupted; the same command goes on from the ledger.")
-    where, kept = _keep_failed(job, folder)
+    if outcome.get("errno") is not None:
+        return unwritable(OSError(outcome["errno"], outcome["message"]), folder.path.parent, job.root)
+    secrets = known_secrets(load_config(job.root))
+    where, kept = _keep_failed(job, folder, secrets)
     message = _scrubber(job).text(str(outcome["message"])).strip()
-    if find_secret(message, _secrets(job)) is not None:
+    if find_secret(message, secrets) is not None:
         message = "its message is not shown because it contains a secret."
     known = getattr(errors, str(outcome["error"]), None)
     if outcome["error"] == "DeadKernelError":
@@ -181,19 +216,24 @@ def _failure(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> Base
     return ReportError(f"{job.name} failed{where}: {message}{kept}")
 
 
-def _keep_failed(job: Job, folder: ReportFolder) -> tuple[str, str]:
-    """(where it failed, what was kept): two parts of the sentence."""
+def _keep_failed(job: Job, folder: ReportFolder, secrets: Mapping[str, str]) -> tuple[str, str]:
+    """(where it failed, what was kept): two parts of the sentence, empty where that is not known.
+
+    Raises nothing on account of the disk or of a file cut short: the failure itself is what counts.
+    """
     staged = job.staging / EXECUTED
-    if not staged.is_file():
-        return "", ""
-    notebook = read_notebook(staged)
-    where = _place(json.loads(job.notebook.read_text(encoding="utf-8")), notebook)
-    _scrubber(job).notebook(notebook)
-    write_notebook(notebook, staged)
-    # Only the notebook is kept, so only it is searched.
-    if find_secret(staged.read_text(encoding="utf-8"), _secrets(job)) is not None:
-        return where, " (The executed notebook was not kept: it contains a secret.)"
-    kept = folder.keep_failed(staged, job.run_id)
+    where = ""
+    try:
+        notebook = read_notebook(staged)
+        where = _place(json.loads(job.notebook.read_text(encoding="utf-8")), notebook)
+        _scrubber(job).notebook(notebook)
+        write_notebook(notebook, staged)
+        # Only the notebook is kept, so only it is searched.
+        if find_secret(staged.read_text(encoding="utf-8"), secrets) is not None:
+            return where, " (The executed notebook was not kept: it contains a secret.)"
+        kept = folder.keep_failed(staged, job.run_id)
+    except (OSError, ReportError, ValueError):
+        return where, ""
     return where, f" (The notebook as far as it came: {kept.relative_to(folder.path.parent).as_posix()})"
 
 
@@ -225,8 +265,3 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for item in value for text in _texts(item)]
     return [value] if isinstance(value, str) else []
-
-
-def _secrets(job: Job) -> dict[str, str]:
-    named = {e.api_key_env for e in load_config(job.root).endpoints.values() if e.api_key_env}
-    return environment_secrets(os.environ, frozenset(named))

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmbench.reporting.text import encodable
+
 __all__ = ["Scrubber"]
 
 _KERNEL_TEMPORARY = re.compile(r"<tmp>[\\/]ipykernel_\d+[\\/]\d+\.py")
@@ -55,8 +57,8 @@ class Scrubber:
         self._pattern = re.compile(rf"(?<![\w.])(?:file://)?({alternatives})(?![\w-])")
 
     def text(self, text: str) -> str:
-        """`text` without this machine's paths."""
-        parts = _EMBEDDED.split(text)
+        """`text` without this machine's paths, fit for UTF-8."""
+        parts = _EMBEDDED.split(encodable(text))
         parts[::2] = [self._plain(part) for part in parts[::2]]
         return "".join(parts)
 

@@ -8,19 +8,28 @@ and the variable, never the value.
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from llmbench.errors import ReportError
+from llmbench.errors import ConfigError, ReportError
+from llmbench.secret import from_environment
 
-__all__ = ["environment_secrets", "find_secret", "refuse_secrets"]
+if TYPE_CHECKING:
+    from llmbench.config import ProjectConfig
 
-_NAME = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+__all__ = ["SecretFoundError", "environment_secrets", "find_secret", "known_secrets", "refuse_secrets"]
+
+# Without an underscore before it, PWD is the current folder, and KEY the end of MONKEY.
+_NAME = re.compile(
+    r"(PASSWORD|PASSWD|PASSPHRASE|APIKEY)$|(^|_)(KEY|TOKEN|SECRET)$|_(PWD|PAT)$", re.IGNORECASE
+)
 _SHORTEST = 8
 """A shorter value is found everywhere by chance."""
 
@@ -38,13 +47,18 @@ _SHAPES = {
 _SHAPE_PATTERNS = {name: re.compile(rf"(?<![A-Za-z0-9+/=_-])(?:{shape})") for name, shape in _SHAPES.items()}
 
 
+class SecretFoundError(ReportError):
+    """A report holds a secret, and was not kept."""
+
+
 def environment_secrets(
     environment: Mapping[str, str], extra_names: frozenset[str] = frozenset()
 ) -> dict[str, str]:
     """Variable -> secret value, of at least 8 characters.
 
-    Secrets are the variables named KEY, TOKEN, SECRET or PASSWORD (or ending in _KEY, ...), those in
-    `extra_names` (an endpoint's `api_key_env` may have any name), and the password inside a URL.
+    Secrets are the variables named KEY, TOKEN or SECRET or ending in _KEY, _TOKEN, _SECRET, _PWD,
+    _PAT, PASSWORD, PASSWD, PASSPHRASE or APIKEY, those in `extra_names` (an endpoint's `api_key_env`
+    may have any name), and the password inside a URL.
 
     >>> environment_secrets({"OPENAI_API_KEY": "sk-0123456789", "HOME": "/home/ada"})
     {'OPENAI_API_KEY': 'sk-0123456789'}
@@ -56,6 +70,23 @@ def environment_secrets(
         secret = value.strip() if _NAME.search(name) or name in extra_names else _url_password(value)
         if len(secret) >= _SHORTEST:
             found[name] = secret
+    return found
+
+
+def known_secrets(config: ProjectConfig) -> dict[str, str]:
+    """What `environment_secrets` finds, and every key that an endpoint of the project or a vendor's
+    would be called with, which may come from the keyring.
+    """
+    from llmbench.providers.registry import PROVIDERS
+
+    named = {endpoint.api_key_env for endpoint in config.endpoints.values() if endpoint.api_key_env}
+    named |= {variable for row in PROVIDERS.values() for variable in row.key_variables}
+    found = environment_secrets(os.environ, frozenset(named))
+    for name in sorted(named - set(found)):
+        with contextlib.suppress(ConfigError):  # not a key that any provider would take
+            key = from_environment(name)
+            if key is not None and len(key.reveal()) >= _SHORTEST:
+                found[name] = key.reveal()
     return found
 
 
@@ -75,7 +106,7 @@ def find_secret(text: str, secrets: Mapping[str, str]) -> str | None:
 
 
 def refuse_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
-    """Raise ReportError if a file under `folder` holds one of `secrets` or anything shaped like a key."""
+    """Raise SecretFoundError if a file of `folder` holds one of `secrets` or anything shaped like a key."""
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         text = path.read_bytes().decode("utf-8", errors="replace")
         found = find_secret(text, secrets)
@@ -83,9 +114,10 @@ def refuse_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
             # Decoded, a key that follows an escaped line break is seen for what it is.
             found = find_secret("\n".join(_json_strings(text)), secrets)
         if found is not None:
-            raise ReportError(
+            raise SecretFoundError(
                 f"The report was not kept: {path.relative_to(folder).as_posix()} contains "
-                f"{_named(found, secrets)}; remove it from the notebook or the data, and run again."
+                f"{_named(found, secrets)}. Remove it from the notebook or the data; where it stands in a "
+                "model's answer, ask again with --fresh or remove that item from the data."
             )
 
 
@@ -104,10 +136,11 @@ def _url_password(value: str) -> str:
 
 def _forms(value: str) -> set[str]:
     """`value` as it may stand in a file."""
+    raw = value.encode(errors="surrogateescape")  # a variable need not be UTF-8
     once = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
     twice = {json.dumps(form)[1:-1] for form in once}
     slashes = {form.replace("/", "\\/") for form in once}
-    urls = {quote(value), quote(value, safe=""), quote_plus(value)}
+    urls = {quote(raw), quote(raw, safe=""), quote_plus(raw)}
     lower_urls = {re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in urls}
     markup = {html.escape(value), html.escape(value, quote=False)}
     numeric_markup = {form.replace("&#x27;", "&#39;") for form in markup}
@@ -120,15 +153,14 @@ def _forms(value: str) -> set[str]:
         *lower_urls,
         *markup,
         *numeric_markup,
-        *_base64_forms(value),
+        *_base64_forms(raw),
     }
 
 
-def _base64_forms(value: str) -> Iterator[str]:
-    """The characters that base64 gives to `value` wherever it starts in what was encoded: two
+def _base64_forms(raw: bytes) -> Iterator[str]:
+    """The characters that base64 gives to `raw` wherever it starts in what was encoded: two
     neighbours share a character at each end, which is cut off.
     """
-    raw = value.encode()
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + raw)
         first = -(-offset * 8 // 6)

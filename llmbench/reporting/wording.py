@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from llmbench.reporting.text import encodable
 
 if TYPE_CHECKING:
     from llmbench.matrix import Range
@@ -16,13 +18,13 @@ __all__ = [
     "estimate",
     "expected",
     "limits",
+    "minute",
     "p_value",
     "percent",
     "points",
     "shorten",
     "signed_points",
     "span",
-    "usd",
     "whole",
 ]
 
@@ -72,17 +74,6 @@ def signed_points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def usd(amount: float) -> str:
-    """Dollars with two significant digits below one.
-
-    >>> [usd(amount) for amount in (0.0, 0.00123, 12.3456, 1234.5)]
-    ['$0.00', '$0.0012', '$12.35', '$1,234.50']
-    """
-    if 0 < amount < 0.1:
-        return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
-    return f"${amount:,.2f}"
-
-
 def whole(value: float) -> str:
     """A whole number."""
     return f"{value:,.0f}"
@@ -103,5 +94,20 @@ def shorten(value: Any, characters: int = 240) -> str:
     """One line of at most so many characters."""
     if not isinstance(value, str):
         return "(missing)"
-    text = " ".join(value.split())
+    text = " ".join(encodable(value).split())
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def minute(instant: str | None) -> str:
+    """An ISO instant as a reader wants it; what is not one is shown as it is.
+
+    >>> minute("2025-01-23T09:30:15.123+01:00")
+    '2025-01-23 08:30 UTC'
+    """
+    if instant is None:
+        return NONE
+    try:
+        parsed = datetime.fromisoformat(instant)
+    except ValueError:
+        return instant
+    return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if parsed.tzinfo else instant

@@ -219,7 +219,7 @@ def test_nothing_in_common_is_unknown() -> None:
         None,
         None,
     )
-    assert (found.verdict, found.items_needed) == ("cannot tell", 100)
+    assert (found.verdict, found.items_needed) == ("cannot tell", None)
 
 
 def test_items_needed_is_about_right() -> None:

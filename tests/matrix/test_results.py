@@ -158,13 +158,14 @@ def test_verdict_go_hold_and_no_go(recorded: Callable[..., MatrixResults]) -> No
     assert verdict.decision is Decision.GO
     assert verdict.summary == (
         "new[recorded] is better than base[recorded]: 80.0% against 60.0% on 200 items, difference "
-        "+20.0 points (interval +15.0 to +26.1, margin 3), at $1.00 against $10.00 per 1,000 calls."
+        "+20.0 points (interval +15.0 to +26.1, margin 3 points), at $1.00 against $10.00 per 1,000 calls."
     )
     assert go.items_needed is None
 
     hold = recorded({"base": base, "new": ["0"] * 5 + answers(120, 75)})
     assert hold.verdict().decision is Decision.HOLD
-    assert f"About {hold.items_needed:,} more items are needed." in hold.verdict().summary
+    needed = f"About {hold.items_needed:,} more items are needed, if the difference stays."
+    assert needed in hold.verdict().summary
 
     no_go = recorded({"base": base, "new": answers(60, 140), "other": answers(50, 150)})
     assert no_go.verdict().decision is Decision.NO_GO

@@ -57,6 +57,12 @@ def test_everything_shown_is_escaped(hostile: str) -> None:
 
 
 def test_table_aligns_numbers_to_the_right() -> None:
-    markup = table_html(pd.DataFrame({"n": [1, 2], "score": ["61.7% (52 to 70)", None], "model": ["a", "b"]}))
+    frame = pd.DataFrame({"n": [1, 2], "score": ["61.7% (52 to 70)", None], "model": ["a", "b"]})
+    markup = table_html(frame, numbers=("score",))
     assert markup.count("text-align: right") == 6
     assert markup.count("text-align: left") == 3
+
+
+def test_text_that_begins_like_a_number_stays_text() -> None:
+    markup = table_html(pd.DataFrame({"answer": ["42", "3 apples"], "yes": [True, False]}))
+    assert "text-align: right" not in markup

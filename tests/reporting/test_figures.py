@@ -88,3 +88,18 @@ def test_a_label_is_text_and_leaves_room_for_the_plot() -> None:
 def test_no_rows_is_refused() -> None:
     with pytest.raises(UsageError, match="at least one row"):
         forest([], xlabel="score")
+
+
+@pytest.mark.parametrize("difference", [-1.0, 0.0, 1.0])
+def test_no_value_is_written_over_the_labels_of_the_rows(difference: float) -> None:
+    rows = [
+        DifferenceRow("a", difference, difference, difference, 120, None, "cannot tell"),
+        DifferenceRow("b", 0.0, None, None, 1, None, "cannot tell"),
+    ]
+    figure = difference_forest(rows, margin=0.03, baseline="a", xlabel="points").figure
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    frame = axes.get_window_extent()
+    for text in axes.texts:
+        box = text.get_window_extent()
+        assert frame.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1, text.get_text()

@@ -21,7 +21,7 @@ def _run(out: Path, notebook: str, run_id: str, decision: Decision, summary: str
         candidate=None,
         price_book="2025-01-23",
         generated_at=f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00+00:00",
-        data_until=None,
+        data_until="2025-01-23T09:30:15.123456+01:00",
         llmbench_version="0",
         git_commit=None,
         seed=1,
@@ -40,6 +40,7 @@ def test_index_lists_the_newest_first_with_its_history(tmp_path: Path) -> None:
     assert 'href="one/report.html"' in page
     assert 'href="one/runs/20250101T000000Z-a/report.html"' in page
     assert "one: 2 runs, newest first" in page
+    assert "2025-01-23 08:30 UTC" in page
     assert "unknown" in page  # a spend that is not known is not $0
 
 

@@ -11,6 +11,7 @@ from llmbench.matrix import MatrixResults
 from llmbench.reporting import matrix_report
 from llmbench.reporting import matrix_tables as show
 from llmbench.reporting.display import table_html
+from llmbench.reporting.wording import shorten
 from llmbench.results import Decision
 
 DEFAULTS: dict[str, Any] = {
@@ -74,7 +75,8 @@ def results(project: Path) -> MatrixResults:
 
 
 def test_ranked_table_has_the_best_first_and_every_interval(results: MatrixResults) -> None:
-    frame, shown = show.ranked_table(results)
+    frame, shown, numbers = show.ranked_table(results)
+    assert set(numbers) < set(shown.columns)
     assert shown["model [prompt]"].tolist() == ["new[recorded]", "old[recorded]"]
     assert shown["n"].tolist() == [119, 120]
     assert shown["missing"].tolist() == [1, 0]
@@ -93,6 +95,7 @@ def test_ranked_table_has_the_best_first_and_every_interval(results: MatrixResul
 
 def test_figures_hold_the_numbers_of_the_results(results: MatrixResults) -> None:
     scores = show.score_figure(results)
+    assert scores is not None
     assert scores.frame["label"].tolist() == ["new[recorded]", "old[recorded]"]
     assert scores.frame["highlight"].tolist() == [False, True]
     assert "read from the differences" in scores.caption
@@ -105,7 +108,8 @@ def test_figures_hold_the_numbers_of_the_results(results: MatrixResults) -> None
 
 
 def test_categories_count_their_own_items(results: MatrixResults) -> None:
-    frame, shown = show.category_table(results)
+    frame, shown, numbers = show.category_table(results)
+    assert set(numbers) < set(shown.columns)
     assert shown["category"].tolist() == ["even", "odd"]
     assert shown["n"].tolist() == [60, 60]
     assert shown["old[recorded]"].tolist() == ["100.0% (94.0% to 100.0%)", "0.0% (0.0% to 6.0%)"]
@@ -189,9 +193,44 @@ def test_parameters_that_cannot_be_meant(project: Path, parameters: dict[str, An
 def test_a_quote_of_recorded_answers_needs_no_calls(project: Path) -> None:
     _write_items(project)
     with matrix_report.make_matrix(DEFAULTS, project) as matrix:
-        frame, shown = show.quote_table(matrix.quote())
+        frame, shown, numbers = show.quote_table(matrix.quote())
+        assert set(numbers) < set(shown.columns)
         assert show.prompt_table(matrix).shown.empty
         assert matrix_report.input_files(matrix, DEFAULTS) == {str(project / "items.jsonl"): 120}
     assert shown["to make"].tolist() == [0, 0]
     assert shown["usd"].tolist() == ["$0.00", "$0.00"]
     assert len(frame) == 2
+
+
+@pytest.mark.parametrize("down", ["old", "new"])
+def test_a_model_that_never_answered_is_shown_with_its_reason(project: Path, down: str) -> None:
+    _write_items(project, **{down: None})
+    results = _run(project)
+    assert results.verdict().decision is Decision.HOLD
+    assert show.difference_figure(results) is None
+    scores = show.score_figure(results)
+    assert scores is not None
+    assert scores.frame["label"].tolist() == [f"{'new' if down == 'old' else 'old'}[recorded]"]
+    text = show.missing_text(results)
+    assert text is not None
+    role = ", the baseline," if down == "old" else ""
+    assert text.startswith(f"{down}[recorded]{role} answered none of 120 calls")
+    assert f"most often: '{down}' is empty in line" in text
+    ranked = show.ranked_table(results).shown.set_index("model [prompt]")
+    assert ranked.loc[f"{down}[recorded]", "score"] == "unknown"
+    assert ranked.loc[f"{down}[recorded]", "missing"] == 120
+    assert show.disagreement_table(results) is None
+    assert show.category_table(results).shown[f"{down}[recorded]"].tolist() == ["unknown", "unknown"]
+    calls = show.call_table(results)
+    table_html(calls.shown, "", calls.numbers)
+    assert f"x '{down}' is empty" in calls.shown.set_index("cell").loc[f"{down}[recorded]", "why missing"]
+    assert "unknown" in show.score_text(results)
+    assert matrix_report.envelope_fields(results)["verdict"].decision is Decision.HOLD
+
+
+def test_every_model_answered_something_needs_no_words(results: MatrixResults) -> None:
+    assert show.missing_text(results) is None
+
+
+def test_an_excerpt_can_be_written() -> None:
+    assert shorten("a\n\ud800") == "a \\ud800"

@@ -84,7 +84,10 @@ def test_check_reads_text_as_the_declared_type(
         ("margin", False),
         ("fresh", "yes"),
         ("fresh", 1),
-        ("models", "a/b"),
+        ("models", "a/b,c/d"),
+        ("models", "a b"),
+        ("models", "[a/b]"),
+        ("models", ""),
         ("models", '{"a": 1}'),
         ("models", [float("nan")]),
         ("prompts", "[]"),
@@ -204,3 +207,16 @@ def test_file_that_is_none_is_named(tmp_path: Path, content: bytes, message: str
 def test_file_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.yaml cannot be read"):
         read_parameter_file(tmp_path / "gone.yaml")
+
+
+def test_one_bare_word_is_a_list_of_it(declared: tuple[Parameter, ...]) -> None:
+    assert check_parameters(declared, {"models": "openai/gpt-4o-mini"}) == {"models": ["openai/gpt-4o-mini"]}
+
+
+def test_an_unquoted_date_of_a_file_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("day: 2025-01-23\nmodels: [{name: a, date: 2025-01-24, at: 2025-01-24T10:00:00Z}]\n")
+    assert read_parameter_file(path) == {
+        "day": "2025-01-23",
+        "models": [{"name": "a", "date": "2025-01-24", "at": "2025-01-24T10:00:00+00:00"}],
+    }

@@ -39,7 +39,7 @@ def test_a_line_still_being_written_is_left_for_later(tmp_path: Path) -> None:
 
 def test_an_unknown_cost_is_not_shown_as_nothing() -> None:
     assert "$" not in Progress(done=1, total=2).line()
-    assert "$0.0000 spent" in Progress(done=1, total=2, spent_usd=0.0).line()
+    assert "$0.00 spent" in Progress(done=1, total=2, spent_usd=0.0).line()
 
 
 def test_plain_output_gets_few_lines_and_the_last() -> None:

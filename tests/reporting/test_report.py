@@ -181,3 +181,31 @@ def test_progress_of_an_interactive_notebook_is_one_line(monkeypatch: pytest.Mon
 
 def test_parameters_are_a_mapping_that_is_equal_to_its_values() -> None:
     assert dict(Parameters({"a": 1})) == {"a": 1}
+
+
+def test_half_a_character_is_written_as_an_escape(run_folder: Path, shown: list[dict[str, str]]) -> None:
+    report = Report("made", "T")
+    report.table("answers", pd.DataFrame({"answer": ["a\ud800b"]}, dtype=object))
+    report.text("\udfff")
+    report.finish(**{**FINISH, "data": {"\ud800": ["\ud800"]}})
+    assert "a\\ud800b" in (run_folder / "tables" / "answers.csv").read_text(encoding="utf-8")
+    assert json.loads((run_folder / "result.json").read_text("utf-8"))["data"] == {"\\ud800": ["\\ud800"]}
+    for bundle in shown:
+        "".join(bundle.values()).encode("utf-8")
+
+
+def test_a_full_disk_is_one_sentence_of_the_report(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, shown: list[dict[str, str]]
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ReportError, match=r"No space is left on the disk of .*: free some, nothing that was"):
+        Report("made", "T").table("a", pd.DataFrame({"x": [1]}))
+
+
+def test_provenance_shows_instants_to_the_minute(run_folder: Path, shown: list[dict[str, str]]) -> None:
+    Report("made", "T").finish(**FINISH, data_until="2025-01-23T09:30:15.123456+00:00")
+    assert "2025-01-23 09:30 UTC" in shown[-1]["text/plain"]
+    assert "09:30:15" not in shown[-1]["text/plain"]

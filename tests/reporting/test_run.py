@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ import llmbench
 from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.process import Job
+from llmbench.reporting.report import Report
 from llmbench.reporting.run import (
     ReportRun,
     _failure,
@@ -27,7 +29,7 @@ from llmbench.reporting.run import (
     resolve_notebooks,
     run_report,
 )
-from llmbench.results import Decision
+from llmbench.results import Decision, Spend, Verdict
 
 LONG_CELLS = [
     'marker: str = ""  # file that tells that the cell runs',
@@ -95,7 +97,7 @@ def test_run_tells_what_came_of_it(good_run: ReportRun, reports_project: Any) ->
     assert good_run.path == reports_project.root / "reports" / "small" / "report.html"
     assert good_run.index.is_file()
     shown = reports_project.lines.getvalue()
-    assert "small: 2 of 2 calls: 1 made, 1 replayed, 0 failed, $0.0100 spent" in shown
+    assert "small: 2 of 2 calls: 1 made, 1 replayed, 0 failed, $0.010 spent" in shown
 
 
 def test_result_is_strict_json(good_run: ReportRun) -> None:
@@ -347,3 +349,108 @@ def test_kill_9_of_the_run_ends_child_and_kernel(reports_project: Any, tmp_path:
         process.communicate(timeout=30)
     _wait_until_gone(kernel, child)
     assert list((reports_project.root / "reports" / "long" / "runs").iterdir()) == []
+
+
+def _result_of(job: Job, console: object) -> dict[str, Any]:
+    """In place of a kernel: a run that ends at once, well."""
+    executed = nbformat.read(job.notebook, as_version=4)
+    executed.cells[1].outputs = [nbformat.v4.new_output("stream", text="half \ud800")]
+    (job.staging / "executed.ipynb").write_text(json.dumps(executed))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLMBENCH_RUN_DIR", str(job.staging))
+        Report("made", "T").finish(
+            verdict=Verdict(Decision.GO, "Yes \ud800."),
+            data={},
+            price_book="x",
+            seed=1,
+            spend=Spend(None, None),
+        )
+    return {"status": "ok"}
+
+
+@pytest.fixture
+def made(reports_project: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Runs of the notebook `made`, each as its id and whether it was fresh."""
+    reports_project.notebook("made", ["note: str = ''  # anything", "f()"], {0: ["parameters"]})
+    runs: list[tuple[str, bool]] = []
+
+    def instead(job: Job, console: object) -> dict[str, Any]:
+        runs.append((job.run_id, job.fresh))
+        return _result_of(job, console)
+
+    monkeypatch.setattr("llmbench.reporting.run.execute", instead)
+    return runs
+
+
+def test_half_a_character_does_not_keep_a_report_from_being_published(made: object, tmp_path: Path) -> None:
+    run = run_report("made", out=tmp_path)
+    assert "half \\ud800" in run.path.read_text(encoding="utf-8")
+    assert run.summary == "Yes \\ud800."
+    nbformat.read(run.folder / "executed.ipynb", as_version=4)
+
+
+def test_a_fresh_run_that_was_killed_is_gone_on_with(
+    made: list[tuple[str, bool]], reports_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def killed(job: Job, console: object) -> dict[str, Any]:
+            made.append((job.run_id, job.fresh))
+            raise KeyboardInterrupt
+
+        patch.setattr("llmbench.reporting.run.execute", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_report("made", out=tmp_path, fresh=True, console=reports_project.console)
+    run = run_report("made", out=tmp_path, fresh=True, console=reports_project.console)
+    assert made == [(run.run_id, True)] * 2
+    assert f"made: going on with the fresh run {run.run_id}, begun 20" in reports_project.lines.getvalue()
+    assert not list((tmp_path / "made").glob(".fresh-*"))
+    assert run_report("made", out=tmp_path, fresh=True).run_id != run.run_id
+
+
+def test_a_fresh_run_with_a_secret_in_it_is_not_gone_on_with(
+    made: list[tuple[str, bool]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VENDOR_API_KEY", "half \\ud800")
+    for _ in range(2):
+        with pytest.raises(ReportError, match="--fresh"):
+            run_report("made", out=tmp_path, fresh=True)
+    assert made[0][0] != made[1][0]
+
+
+@POSIX
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_cannot_be_written_is_named_whatever_else_fails(
+    job: Job, tmp_path: Path, number: int
+) -> None:
+    (job.staging / "executed.ipynb").write_text("")  # as a full disk leaves it
+    outcome = {"status": "failed", "error": "OSError", "message": os.strerror(number), "errno": number}
+    message = str(_failure(job, outcome, ReportFolder(tmp_path, "made")))
+    assert message.startswith(
+        "No space is left on the disk of " if number == errno.ENOSPC else "The report f"
+    )
+
+
+def test_what_cannot_be_kept_does_not_hide_the_failure(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_in_second_cell(job, "boom")
+    outcome = {"status": "failed", "error": "ValueError", "message": "first", "cell": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr("llmbench.reporting.run.write_notebook", _no_space)
+        message = str(_failure(job, outcome, ReportFolder(tmp_path, "made")))
+    assert message == "made failed in cell 2: ValueError: first"
+    (job.staging / "executed.ipynb").write_text("")
+    assert str(_failure(job, outcome, ReportFolder(tmp_path, "made"))) == "made failed: ValueError: first"
+
+
+def test_a_disk_that_is_full_from_the_start_is_one_sentence(
+    reports_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmbench.reporting.run.execute", _no_space)
+    with pytest.raises(ReportError, match=r"No space is left on the disk of .*: free some, nothing that was"):
+        run_report("small", out=tmp_path, fresh=True)
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

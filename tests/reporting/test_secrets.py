@@ -4,14 +4,17 @@ import base64
 import html
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote, quote_plus
 
 import pytest
 
+from llmbench.config import load_config
 from llmbench.errors import ReportError
-from llmbench.reporting.secrets import environment_secrets, find_secret, refuse_secrets
+from llmbench.reporting.secrets import environment_secrets, find_secret, known_secrets, refuse_secrets
 
 VALUE = "p\"w/ü+<&'\\ 99"
 BODY = "a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9t0"
@@ -82,8 +85,18 @@ def test_environment_takes_named_and_long_enough() -> None:
         "MAX_TOKENS": "1234567890",
         "GPU_CREDENTIAL": "named by llmbench.toml",
         "EMPTY_KEY": "",
+        "PGPASSWORD": "correct horse",
+        "MYSQL_PWD": "correct horse",
+        "PWD": "/home/ada/project",
+        "GITHUB_PAT": "correct horse",
+        "VENDOR_APIKEY": "correct horse",
+        "DB_PASSWD": "correct horse",
+        "COMPAT": "correct horse",
     }
-    assert set(environment_secrets(environment)) == {"A_KEY", "b_token", "DB_PASSWORD", "SECRET"}
+    assert set(environment_secrets(environment)) == {
+        *("A_KEY", "b_token", "DB_PASSWORD", "SECRET", "PGPASSWORD", "MYSQL_PWD", "GITHUB_PAT"),
+        *("VENDOR_APIKEY", "DB_PASSWD"),
+    }
     assert "GPU_CREDENTIAL" in environment_secrets(environment, frozenset({"GPU_CREDENTIAL"}))
 
 
@@ -93,12 +106,33 @@ def test_environment_takes_the_password_of_an_address() -> None:
     assert environment_secrets({"PROXY": "http://[broken"}) == {}
 
 
+def test_known_secrets_come_from_the_keyring_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "llmbench.toml").write_text(
+        '[endpoints.gpu]\nprovider = "custom"\nbase_url = "https://gpu.test/v1"\napi_key_env = "GPU_LOGIN"\n'
+    )
+    stored = {"GPU_LOGIN": "stored-for-gpu", "OPENAI_API_KEY": "stored-for-openai"}
+    monkeypatch.setenv("LLMBENCH_KEYRING", "on")
+    monkeypatch.setitem(
+        sys.modules, "keyring", SimpleNamespace(get_password=lambda service, name: stored.get(name))
+    )
+    monkeypatch.setitem(sys.modules, "keyring.errors", SimpleNamespace(KeyringError=RuntimeError))
+    assert known_secrets(load_config(project)) == stored
+    monkeypatch.setenv("OPENAI_API_KEY", "given-by-environment")
+    assert known_secrets(load_config(project))["OPENAI_API_KEY"] == "given-by-environment"
+
+
+def test_a_secret_that_is_not_utf_8_is_searched_for() -> None:
+    value = b"correct-\xff-horse".decode(errors="surrogateescape")
+    assert find_secret("x correct-%FF-horse", {"A_KEY": value}) == "A_KEY"
+
+
 def test_refuse_names_file_and_variable_never_the_value(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "answers.csv").write_text(f"answer\nmine is {VALUE}\n", encoding="utf-8")
     with pytest.raises(ReportError) as caught:
         refuse_secrets(tmp_path, SECRETS)
     assert "tables/answers.csv contains the value of VENDOR_API_KEY" in str(caught.value)
+    assert "in a model's answer, ask again with --fresh or remove that item" in str(caught.value)
     assert VALUE not in str(caught.value)
 
 
