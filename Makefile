@@ -57,9 +57,9 @@ bench: $(INSTALLED) ## the measurements that the documents quote
 	$(RUN) benchmarks
 
 lock: ## make requirements.lock again (needs the network)
-	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --no-emit-package llmbench --extra all --extra dev --upgrade pyproject.toml -o requirements.lock
-	printf 'uv\n' | $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	printf 'uv\n' | $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header - -o requirements-uv.lock
 
 clean: ## remove .venv and what the tools left

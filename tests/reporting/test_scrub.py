@@ -10,7 +10,7 @@ import pytest
 from llmbench.reporting.scrub import Scrubber
 
 HOME = Path("/home/ada")
-ROOT = HOME / "work" / "project"
+ROOT = HOME / "desk" / "project"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def scrubber() -> Scrubber:
         (f'"{ROOT}"', '"."'),
         (f"file://{ROOT}/a.html", "./a.html"),
         (f"{HOME}/.cache/model.gguf", "~/.cache/model.gguf"),
-        (f"{ROOT}-old/x", "~/work/project-old/x"),
+        (f"{ROOT}-old/x", "~/desk/project-old/x"),
         ("/home/adam/x", "/home/adam/x"),
         ("https://example.test/home/ada/x", "https://example.test/home/ada/x"),
         ("read /srv/data/items.csv first", "read items.csv first"),
