@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from llmbench.errors import ConfigError
 
@@ -52,6 +52,8 @@ class ProjectConfig:
     endpoints: Mapping[str, EndpointConfig]
     ledger_url: str
     """A file, or a database URL: LLMBENCH_LEDGER where set, else .llmbench/ledger.db under the root."""
+    ledger_durability: Literal["process", "power"] = "process"
+    """What a recorded call survives: see `llmbench.ledger.Ledger`."""
 
     def relative(self, path: str | Path) -> str:
         """`path` as it may be shown: relative to the root, or its bare name when outside."""
@@ -88,8 +90,11 @@ def load_config(start: Path | None = None) -> ProjectConfig:
     if unknown:
         _refuse(path, f"has an unknown table or key {_names(unknown)}", "[endpoints.NAME] and [ledger]")
     ledger = tables.get("ledger", {})
-    if not isinstance(ledger, dict) or set(ledger) - {"path"}:
-        _refuse(path, "has a [ledger] table with unknown keys", "path")
+    if not isinstance(ledger, dict) or set(ledger) - {"path", "durability"}:
+        _refuse(path, "has a [ledger] table with unknown keys", "path, durability")
+    durability = ledger.get("durability", "process")
+    if durability not in {"process", "power"}:
+        _refuse(path, f"has [ledger] durability = {durability!r}", '"process" or "power"')
     default_ledger = str(root / str(ledger.get("path", ".llmbench/ledger.db")))
     endpoints = tables.get("endpoints", {})
     if not isinstance(endpoints, dict):
@@ -98,6 +103,7 @@ def load_config(start: Path | None = None) -> ProjectConfig:
         root=root,
         endpoints={name: _endpoint(path, name, table) for name, table in endpoints.items()},
         ledger_url=os.environ.get("LLMBENCH_LEDGER") or default_ledger,
+        ledger_durability=durability,
     )
 
 

@@ -38,6 +38,12 @@ def test_ledger_of_the_project_and_of_the_environment(project: Path, monkeypatch
     assert Path(load_config().ledger_url) == project.resolve() / ".llmbench" / "ledger.db"
 
 
+def test_the_ledgers_durability_is_a_setting(project: Path) -> None:
+    assert load_config().ledger_durability == "process"
+    write(project, '[ledger]\ndurability = "power"\n')
+    assert load_config().ledger_durability == "power"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -49,6 +55,7 @@ def test_ledger_of_the_project_and_of_the_environment(project: Path, monkeypatch
         ("[endpoints.a]\nprovider = 'x'\nusd_per_hour = true\n", "usd_per_hour"),
         ("[endpoints.'a/b']\nprovider = 'x'\n", "names an endpoint"),
         ("[ledger]\nfile = 'x'\n", "ledger"),
+        ("[ledger]\ndurability = 'disk'\n", "durability"),
     ],
 )
 def test_what_is_not_understood_is_refused(project: Path, text: str, words: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from llmbench.config import load_config
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger import lines, queries
 from llmbench.ledger.queries import SpendTotals, Verification
@@ -41,6 +42,7 @@ class Ledger:
       crash of the operating system may take the last moments; the file stays sound.
     - `durability="power"`: also flushed to the disk (fsync) at each commit, so that it survives a
       power cut as well, as far as the disk keeps its promise. Slower by one flush per group.
+    - None: what `[ledger] durability` in llmbench.toml says for the project's own ledger, else "process".
 
     Keys and other secrets never get here: a `CallRecord` has no field for them. Prompts and
     answers do, in clear text.
@@ -63,7 +65,9 @@ class Ledger:
     Hello 0.25
     """
 
-    def __init__(self, url: str | Path | None = None, *, durability: Durability = "process") -> None:
+    def __init__(self, url: str | Path | None = None, *, durability: Durability | None = None) -> None:
+        if durability is None:
+            durability = load_config().ledger_durability if url is None else "process"
         if durability not in {"process", "power"}:
             raise UsageError(f'durability is {durability!r} and must be "process" or "power".')
         self.path = ledger_path(url)

@@ -201,8 +201,12 @@ class Matrix:
         if self._ledger is None:
             from llmbench.ledger import Ledger
 
-            given = self._given_ledger
-            self._ledger = given if isinstance(given, Ledger) else Ledger(given or self._project().ledger_url)
+            given, project = self._given_ledger, self._project()
+            self._ledger = (
+                given
+                if isinstance(given, Ledger)
+                else Ledger(given or project.ledger_url, durability=project.ledger_durability)
+            )
         return self._ledger
 
     def close(self) -> None:
