@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import Any
 
 import pytest
@@ -59,3 +60,12 @@ def test_headers_are_masked_like_the_key(stub: Any) -> None:
     provider = CustomProvider({"base_url": stub.url, "headers": {"X-Key": "header-secret-1"}})
     assert "header-secret-1" in provider.secrets()
     assert "header-secret-1" not in repr(provider)
+
+
+def test_an_error_keeps_no_trace_of_the_request_headers(stub: Any) -> None:
+    """aiohttp's own errors show the Authorization header in their repr."""
+    provider = CustomProvider({"base_url": URL, "api_key": "sk-very-secret", "max_attempts": 1})
+    with pytest.raises(ConnectionFailedError) as caught:
+        asyncio.run(provider.chat_completion(HELLO, "m"))
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__cause__)
+    assert "sk-very-secret" not in shown

@@ -513,3 +513,18 @@ def test_error_of_any_bytes(status: int, body: bytes) -> None:
 def test_answer_of_any_json(value: Any) -> None:
     with contextlib.suppress(ProviderError):
         answer(json.dumps(value))
+
+
+@pytest.mark.parametrize("cost", ["NaN", "-5", "Infinity", '"free"'])
+def test_a_reported_cost_that_is_no_amount_is_unknown(cost: str) -> None:
+    body = (
+        '{"model": "m", "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], '
+        f'"usage": {{"prompt_tokens": 1, "completion_tokens": 1, "cost": {cost}}}}}'
+    )
+    assert read_answer(body, provider="p", model="m").reported_cost is None
+
+
+def test_a_rate_limit_that_names_the_billing_page_is_a_rate_limit() -> None:
+    message = "Rate limit reached for m. See https://platform.example/account/billing for higher limits."
+    body = {"error": {"message": message, "code": "rate_limit_exceeded"}}
+    assert type(error_from_status(429, body, {}, "p", "m")) is RateLimitError
