@@ -8,7 +8,8 @@ from typing import Any
 
 from llmbench.errors import ProviderError
 from llmbench.providers.transport import HttpTransport
-from llmbench.providers.wire import chat_body, error_from_status, read_answer
+from llmbench.providers.wire import chat_body, read_answer
+from llmbench.providers.wire_errors import error_from_status
 from llmbench.providers.wire_stream import StreamReader
 from llmbench.types import ChatRequest, RawAnswer
 

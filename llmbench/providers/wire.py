@@ -20,7 +20,6 @@ __all__ = [
     "AnswerParts",
     "bad_response",
     "chat_body",
-    "error_from_status",
     "raise_reported_error",
     "read_answer",
     "read_usage",
