@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from llmbench.catalog.quirks import Quirks
 from llmbench.errors import UsageError
 from llmbench.types import ModelCapability
 
@@ -29,6 +30,7 @@ class ModelFacts:
     local: bool = False
     shutdown: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    quirks: Quirks = field(default_factory=Quirks)
 
 
 @cache
@@ -42,7 +44,13 @@ def _facts(name: str, row: dict[str, Any]) -> ModelFacts:
     row = dict(row)
     capabilities = tuple(ModelCapability(word) for word in row.pop("capabilities"))
     aliases = tuple(row.pop("aliases", ()))
-    return ModelFacts(name=name, capabilities=capabilities, aliases=aliases, **row)
+    quirks = _quirks(row.pop("quirks", {}))
+    return ModelFacts(name=name, capabilities=capabilities, aliases=aliases, quirks=quirks, **row)
+
+
+def _quirks(row: dict[str, Any]) -> Quirks:
+    lists = {key: tuple(row[key]) for key in ("refuses", "reasoning_efforts") if key in row}
+    return Quirks(**{**row, **lists})
 
 
 @cache

@@ -1,0 +1,48 @@
+"""The command line: one screen of commands over the package's own functions."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from llmbench import __version__
+from llmbench.cli.ledger import ledger
+from llmbench.cli.models import models
+from llmbench.cli.report import report
+from llmbench.errors import LLMBenchError
+
+__all__ = ["cli", "main"]
+
+_INTERRUPTED = 130  # what a shell gives for a program ended by Ctrl-C
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="llmbench")
+def cli() -> None:
+    """Decide which language model a product should run on, and defend it in a memo."""
+
+
+for _command in (report, models, ledger):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one sentence on stderr and exit code 1."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt) as error:
+        click.echo(
+            str(error) or "Interrupted; nothing that arrived is lost. Run the same command again.", err=True
+        )
+        sys.exit(_INTERRUPTED)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"Error: {error.strerror or error}{where}; what was answered is in the ledger.", err=True)
+        sys.exit(1)
+    except LLMBenchError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
