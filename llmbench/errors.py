@@ -174,7 +174,12 @@ class ModelUnavailableError(ProviderError):
     def __init__(self, message: str, *, shutdown_date: str | None = None, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
         self.shutdown_date = shutdown_date
-        """ISO date on which the vendor ended the model, where the catalog knows it."""
+        """ISO date on which the vendor ends the model, where the catalog knows it."""
+
+    def ends_on(self, date: str) -> None:
+        """Add the date on which the vendor ends the model."""
+        self.shutdown_date = date
+        self.args = (f"{str(self).removesuffix('.')}; the catalog has it shut down on {date}.",)
 
 
 class ServerError(ProviderError):

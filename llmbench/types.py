@@ -26,8 +26,10 @@ __all__ = [
     "Message",
     "ModelCapability",
     "ModelInfo",
+    "REASONING_OPTIONS",
     "RawAnswer",
     "Recorder",
+    "TIERED_OPTIONS",
     "Timing",
     "Usage",
 ]
@@ -47,6 +49,12 @@ CHAT_OPTIONS = frozenset(
 )  # fmt: skip
 """Parameters of a request that llmbench passes on. `n` is not among them: several answers to one
 request would share one usage and one price; repeats are calls of their own."""
+
+REASONING_OPTIONS = CHAT_OPTIONS | {"reasoning_effort"}
+"""With what models take that think before they answer."""
+
+TIERED_OPTIONS = REASONING_OPTIONS | {"service_tier"}
+"""With the choice of how soon, and at what price, a vendor serves a request."""
 
 
 class Message(TypedDict):

@@ -26,8 +26,8 @@ class Quirks:
     """Options that the model takes at one value only."""
     refuses: tuple[str, ...] = ()
     """Options that the model does not take at all."""
-    reasoning_efforts: tuple[str, ...] = ()
-    """Values of `reasoning_effort` that the model takes; none: it takes no such option."""
+    reasoning_efforts: tuple[str, ...] | None = None
+    """Values of `reasoning_effort` that the model takes; empty: it takes none; None: not known."""
 
     def refusal(self, params: Mapping[str, Any]) -> str | None:
         """Why the model would not honour `params`, to follow its name in a sentence; None if it would."""
@@ -36,7 +36,8 @@ class Quirks:
                 return f"does not take the option {option}"
             if option in self.fixed and value != self.fixed[option]:
                 return f"takes {option} only at {self.fixed[option]!r}"
-            if option == "reasoning_effort" and value not in self.reasoning_efforts:
-                allowed = ", ".join(self.reasoning_efforts)
+            efforts = self.reasoning_efforts
+            if option == "reasoning_effort" and efforts is not None and value not in efforts:
+                allowed = ", ".join(efforts)
                 return f"takes reasoning_effort only as {allowed}" if allowed else "takes no reasoning_effort"
         return None

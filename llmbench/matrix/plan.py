@@ -11,7 +11,7 @@ from llmbench.matrix.checks import whole_number
 from llmbench.matrix.dataset import Dataset, Item, nearest
 from llmbench.matrix.prompts import Prompt
 from llmbench.matrix.recorded import RecordedModel
-from llmbench.types import CHAT_OPTIONS
+from llmbench.types import TIERED_OPTIONS
 
 __all__ = ["Cell", "Plan", "PlannedCall", "baseline_of", "make_plan", "params_sets"]
 
@@ -126,7 +126,7 @@ def params_sets(
     if isinstance(given, Mapping):
         named = (
             bool(given)
-            and not set(given) & CHAT_OPTIONS
+            and not set(given) & TIERED_OPTIONS
             and all(isinstance(v, Mapping) for v in given.values())
         )
         if not named:

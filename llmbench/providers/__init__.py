@@ -13,19 +13,25 @@ if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
     from llmbench.providers.custom import CustomProvider
     from llmbench.providers.fake import FakeClock, FakeProvider
+    from llmbench.providers.llama import LlamaProvider
     from llmbench.providers.local import LocalProvider
+    from llmbench.providers.mixtral import MixtralProvider
     from llmbench.providers.openai import OpenAIProvider
     from llmbench.providers.registry import open_endpoint, split_model_id
     from llmbench.providers.stream import Stream
+    from llmbench.providers.together import TogetherProvider
 
 _HOMES = {
     "BaseLLMProvider": "base",
     "CustomProvider": "custom",
     "FakeClock": "fake",
     "FakeProvider": "fake",
+    "LlamaProvider": "llama",
     "LocalProvider": "local",
+    "MixtralProvider": "mixtral",
     "OpenAIProvider": "openai",
     "Stream": "stream",
+    "TogetherProvider": "together",
     "open_endpoint": "registry",
     "split_model_id": "registry",
 }
@@ -35,9 +41,12 @@ __all__ = [
     "CustomProvider",
     "FakeClock",
     "FakeProvider",
+    "LlamaProvider",
     "LocalProvider",
+    "MixtralProvider",
     "OpenAIProvider",
     "Stream",
+    "TogetherProvider",
     "open_endpoint",
     "split_model_id",
 ]

@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from llmbench.catalog.info import model_info, models_of
+from llmbench.catalog.models import all_models, canonical_name
 from llmbench.catalog.prices import SELF_HOSTED, Price, price_book, price_call
+from llmbench.catalog.quirks import Quirks
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
 from llmbench.providers.calling import Call, RetryPolicy
 from llmbench.providers.clock import Clock, SystemClock
@@ -41,22 +43,25 @@ class BaseLLMProvider(ABC):
     `config` keys understood by every provider: `api_key`, `base_url`, `backend`, `model` (asked
     for where a call names none), `endpoint` (the name it is recorded under; default `name`),
     `ledger` (a Recorder; without one nothing is recorded), `deadline_s` (120), `max_attempts` (6),
-    `price_book` ("current"), `allow_http`. A subclass adds its own in `settings`.
+    `price_book` ("current"), `allow_http`, `personal_data` (True: the endpoint may be sent items that
+    hold personal data). A subclass adds its own in `settings`.
     """
 
     name: ClassVar[str]
     """The provider's word in responses, the ledger and the catalog: openai, llama, ..."""
     settings: ClassVar[frozenset[str]] = frozenset()
     """Keys of `config` that this provider understands beyond the common ones."""
-    options: ClassVar[frozenset[str]] = CHAT_OPTIONS
+    options: frozenset[str] = CHAT_OPTIONS
     """Parameters of `chat_completion` that can be passed on; any other is refused."""
     self_hosted: bool = False
     """True where calls cost nothing beyond the hours of one's own machine."""
+    personal_data: bool = False
+    """True where items that hold personal data may be sent."""
 
     _COMMON_SETTINGS = frozenset(
         {
             "api_key", "base_url", "backend", "model", "endpoint", "ledger", "deadline_s", "max_attempts",
-            "price_book", "allow_http", "clock",
+            "price_book", "allow_http", "clock", "personal_data",
         }
     )  # fmt: skip
 
@@ -73,6 +78,7 @@ class BaseLLMProvider(ABC):
         self.price_book: str = price_book(config.get("price_book", "current")).name
         self.recorder: Recorder | None = config.get("ledger")
         self.clock: Clock = config.get("clock") or SystemClock()
+        self.personal_data = bool(config.get("personal_data", self.personal_data))
         self.retry = RetryPolicy(
             **{key: config[key] for key in ("max_attempts", "deadline_s") if config.get(key) is not None}
         )
@@ -103,6 +109,15 @@ class BaseLLMProvider(ABC):
     def _fixed_fields(self) -> Mapping[str, Any]:
         """What the configuration adds to every request, and so is part of its identity."""
         return {}
+
+    def _catalog_name(self, model: str) -> str:
+        """The catalog's spelling for a model that the configuration calls `model`."""
+        return model
+
+    def _quirks(self, model: str) -> Quirks | None:
+        """The peculiarities of `model` that the catalog knows."""
+        facts = all_models().get(canonical_name(self._catalog_name(model)) or "")
+        return facts.quirks if facts else None
 
     async def aclose(self) -> None:  # noqa: B027 - nothing to close is a fine default
         """Close the connections; the provider may be used again and opens new ones."""
@@ -175,7 +190,8 @@ class BaseLLMProvider(ABC):
 
     def get_model_info(self, model: str) -> ModelInfo:
         """What the catalog knows of `model`; never the network. UsageError if it knows nothing."""
-        return model_info(model, provider=self.name, backend=self.backend, book=self.price_book)
+        name = self._catalog_name(model)
+        return model_info(name, provider=self.name, backend=self.backend, book=self.price_book)
 
     def list_models(self) -> list[ModelInfo]:
         """The catalog's models of this provider and backend; never the network."""
@@ -199,16 +215,24 @@ class BaseLLMProvider(ABC):
             raise UsageError(f"No model is named for endpoint {self.endpoint!r}; give model=...")
         given = {"temperature": temperature, "max_tokens": max_tokens, **options}
         params = {key: value for key, value in given.items() if value is not None}
-        for key in params:
-            if key not in self.options:
-                raise InvalidRequestError(
-                    f"{self.name} cannot pass on the option {key!r} to {chosen!r}; "
-                    f"it passes on {', '.join(sorted(self.options))}.",
-                    provider=self.name,
-                    model=chosen,
-                )
         _check_numbers(params)
+        self._refuse_options(chosen, params)
         return ChatRequest(chosen, _checked(messages), params, repeat)
+
+    def _refuse_options(self, model: str, params: Mapping[str, Any]) -> None:
+        """Refuse what provider, backend or model cannot honour: an option is never dropped."""
+        who = f"{self.name} on {self.backend}" if self.backend else self.name
+        refusal = None
+        unknown = next((key for key in params if key not in self.options), None)
+        if unknown:
+            refusal = (
+                f"{who} cannot pass on the option {unknown!r} to {model!r}; "
+                f"it passes on {', '.join(sorted(self.options))}."
+            )
+        elif (quirks := self._quirks(model)) and (reason := quirks.refusal(params)):
+            refusal = f"{model!r} {reason}, and {who} does not drop what was asked for; ask without it."
+        if refusal:
+            raise InvalidRequestError(refusal, provider=self.name, model=model)
 
     def request_hash(self, request: ChatRequest) -> str:
         """The identity of a request: see `llmbench.providers.identity.request_hash`."""
@@ -225,7 +249,18 @@ class BaseLLMProvider(ABC):
         """What the API charges for `usage` of `model`; `usd` None where that is not known."""
         if self.self_hosted:
             return SELF_HOSTED
-        return price_call(model, usage, provider=self.name, backend=self.backend, book=self.price_book)
+        return price_call(
+            self._catalog_name(model), usage, provider=self.name, backend=self.backend, book=self.price_book
+        )
+
+    def price_answer(self, model: str, answer: RawAnswer) -> Price:
+        """What the API charges for an answer that came: as `price`, at the tier that served it."""
+        return self.price(model, answer.usage)
+
+    def shutdown_date(self, model: str) -> str | None:
+        """ISO date on which `model` ends here, where the catalog knows it."""
+        facts = all_models().get(canonical_name(self._catalog_name(model)) or "")
+        return facts.shutdown.get(self.backend or self.name) if facts else None
 
     def secrets(self) -> Iterable[str]:
         """Values to mask in whatever a server says."""

@@ -16,7 +16,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog.prices import UNKNOWN, Price
-from llmbench.errors import LedgerError, ProviderError, ProviderTimeoutError, UsageError
+from llmbench.errors import (
+    LedgerError,
+    ModelUnavailableError,
+    ProviderError,
+    ProviderTimeoutError,
+    UsageError,
+)
 from llmbench.types import Attempt, CallRecord, CallStatus, ChatRequest, LLMResponse, RawAnswer, Timing
 
 if TYPE_CHECKING:
@@ -149,6 +155,10 @@ class Call:
         await self._clock.sleep(pause)
 
     def _as_provider_error(self, error: BaseException) -> ProviderError | None:
+        if isinstance(error, ModelUnavailableError) and error.shutdown_date is None:
+            date = self._provider.shutdown_date(self._request.model)
+            if date:
+                error.ends_on(date)
         if isinstance(error, ProviderError):
             return error
         if isinstance(error, TimeoutError):
@@ -180,7 +190,7 @@ class Call:
         if raw.reported_cost is not None and not self._provider.self_hosted:
             return Price(raw.reported_cost, "reported", None, None), None
         try:
-            return self._provider.price(self._request.model, raw.usage), None
+            return self._provider.price_answer(self._request.model, raw), None
         except Exception as problem:  # noqa: BLE001 - whatever it is, the answer was paid for
             return UNKNOWN, problem
 

@@ -29,6 +29,19 @@ class ChatAddress:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Fields that go into every body."""
 
+    @property
+    def base_url(self) -> str:
+        """The address called."""
+        return self.transport.base_url
+
+    def secrets(self) -> tuple[str, ...]:
+        """The key, and the values of the headers, which may hold one."""
+        return self.transport.secrets()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.transport.aclose()
+
     async def complete(
         self, request: ChatRequest, *, model: str | None = None, extra: Mapping[str, Any] | None = None
     ) -> RawAnswer:

@@ -11,7 +11,7 @@ from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.base import BaseLLMProvider
 from llmbench.providers.chat_http import ChatAddress
 from llmbench.providers.transport import HttpTransport
-from llmbench.types import ChatRequest, ModelInfo, RawAnswer, Usage
+from llmbench.types import TIERED_OPTIONS, ChatRequest, ModelInfo, RawAnswer, Usage
 
 __all__ = ["CustomProvider"]
 
@@ -27,6 +27,7 @@ class CustomProvider(BaseLLMProvider):
     """
 
     name: ClassVar[str] = "custom"
+    options = TIERED_OPTIONS
     settings: ClassVar[frozenset[str]] = frozenset(
         {"prices", "usd_per_hour", "headers", "max_tokens_field", "body"}
     )
@@ -55,7 +56,6 @@ class CustomProvider(BaseLLMProvider):
             name=self.endpoint,
         )
         self.base_url = transport.base_url
-        self._transport = transport
         self._address = ChatAddress(
             transport,
             self.endpoint,
@@ -89,13 +89,16 @@ class CustomProvider(BaseLLMProvider):
     def _fixed_fields(self) -> Mapping[str, Any]:
         return self._body
 
+    def _quirks(self, model: str) -> None:  # noqa: ARG002 - a server's names are its own
+        return None
+
     def secrets(self) -> Iterable[str]:
         """The key, and the values of the headers, which may hold one."""
-        return self._transport.secrets()
+        return self._address.secrets()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._transport.aclose()
+        await self._address.aclose()
 
 
 def _own_prices(prices: Mapping[str, Mapping[str, Any]]) -> dict[str, TokenPrice]:

@@ -95,6 +95,7 @@ class FakeProvider(BaseLLMProvider):
     """
 
     name: ClassVar[str] = "fake"
+    personal_data = True  # nothing leaves the process
 
     def __init__(
         self,
@@ -141,6 +142,9 @@ class FakeProvider(BaseLLMProvider):
                 f"The script of FakeProvider {self.endpoint!r} has run out after "
                 f"{len(self.requests) - 1} calls; give it more replies."
             ) from None
+
+    def _quirks(self, model: str) -> None:  # noqa: ARG002 - a scripted model has none
+        return None
 
     def price(self, model: str, usage: Usage | None) -> Price:
         """By the `prices` given; None for any other model."""

@@ -49,6 +49,7 @@ class LocalProvider(BaseLLMProvider):
         {"model_path", "threads", "slots", "context", "reproducible", "usd_per_hour"}
     )
     self_hosted = True
+    personal_data = True  # nothing leaves the machine
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(config)

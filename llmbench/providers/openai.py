@@ -1,27 +1,19 @@
-"""OpenAI through its own SDK, on the SDK's aiohttp transport (0.6 of its default's CPU, measured)."""
+"""OpenAI, and OpenAI's models on Azure, through OpenAI's own SDK on its aiohttp transport (0.6 of
+its default's CPU, measured).
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from functools import cache
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
-from llmbench.catalog.models import all_models, canonical_name
-from llmbench.errors import (
-    BadResponseError,
-    ConfigError,
-    ConnectionFailedError,
-    ProviderError,
-    ProviderTimeoutError,
-)
+from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.base import BaseLLMProvider
-from llmbench.providers.clients import PerLoop
+from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
-from llmbench.providers.wire import chat_body, read_answer
-from llmbench.providers.wire_errors import error_from_status
-from llmbench.providers.wire_stream import StreamReader
-from llmbench.secret import from_environment
-from llmbench.types import ChatRequest, RawAnswer
+from llmbench.secret import Secret, from_environment
+from llmbench.types import TIERED_OPTIONS, ChatRequest, RawAnswer
 
 if TYPE_CHECKING:
     import openai
@@ -30,6 +22,7 @@ __all__ = ["OpenAIProvider"]
 
 # Named here because the SDK would else take an address from the environment and send the key there.
 _ADDRESS = "https://api.openai.com/v1"
+_AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 
 
 class OpenAIProvider(BaseLLMProvider):
@@ -37,10 +30,16 @@ class OpenAIProvider(BaseLLMProvider):
 
     Beyond the common settings: `organization` and `project`. Under another `base_url` the prices
     stay OpenAI's, and the key must be given explicitly.
+
+    With `backend` "azure": `base_url` is the resource's address (https://NAME.openai.azure.com),
+    the key AZURE_OPENAI_API_KEY, and `deployments` says which model stands behind each deployment
+    ({"my-deployment": "gpt-4o-mini"}); a call names either. `api_version` is needed only by
+    resources without Azure's v1 interface.
     """
 
     name: ClassVar[str] = "openai"
-    settings: ClassVar[frozenset[str]] = frozenset({"organization", "project"})
+    settings: ClassVar[frozenset[str]] = frozenset({"organization", "project", "deployments", "api_version"})
+    options = TIERED_OPTIONS
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(config)
@@ -51,121 +50,101 @@ class OpenAIProvider(BaseLLMProvider):
             raise ConfigError(
                 "OpenAIProvider needs the extra `openai`: pip install 'llmbench[openai]'."
             ) from error
-        if self._key is None and self.base_url in {None, _ADDRESS}:
-            self._key = from_environment("OPENAI_API_KEY")
-        if self._key is None:
-            raise ConfigError(
-                f"Endpoint {self.endpoint!r} has no key; set OPENAI_API_KEY in the environment or the keyring"
-                + (", and name it by api_key_env for this base_url." if self.base_url else ".")
-            )
-        self.base_url = checked_url(self.base_url or _ADDRESS, allow_http=bool(config.get("allow_http")))
+        if self.backend not in {None, "openai", "azure"}:
+            raise UsageError(f'OpenAIProvider has the backends "openai" and "azure"; not {self.backend!r}.')
+        self._azure = self.backend == "azure"
+        self.backend = "azure" if self._azure else None
+        self._deployments = self._checked_deployments(config)
+        self._api_version: str | None = config.get("api_version")
+        self._key = key = self._key or self._key_of_the_vendor()
+        self.base_url = self._checked_address(allow_http=bool(config.get("allow_http")))
         self._organization = config.get("organization")
         self._project = config.get("project")
         self._sdk = openai
-        self._clients: PerLoop[openai.AsyncOpenAI] = PerLoop(self._open, _close)
-
-    def _open(self) -> openai.AsyncOpenAI:
-        assert self._key is not None  # noqa: S101 - the constructor has refused to go on without
-        return self._sdk.AsyncOpenAI(
-            api_key=self._key.reveal(),
+        self._chat = SdkChat(
+            openai,
+            lambda: self._open(key),
+            endpoint=self.endpoint,
             base_url=self.base_url,
-            organization=self._organization,
-            project=self._project,
-            max_retries=0,  # the base class retries; two layers would hide each other
-            timeout=None,  # the base class has the deadline
-            http_client=self._sdk.DefaultAioHttpClient(follow_redirects=False),
+            key=key,
+            # OpenAI's newer models refuse max_tokens, and all of its chat models take the newer name.
+            max_tokens_field="max_completion_tokens",
+        )
+
+    def _checked_deployments(self, config: Mapping[str, Any]) -> dict[str, str]:
+        if not self._azure and (config.get("deployments") or config.get("api_version")):
+            raise UsageError(
+                f"Endpoint {self.endpoint!r} has deployments or api_version, which only Azure has; "
+                'add backend = "azure", or remove them.'
+            )
+        if self._azure and not self.base_url:
+            raise ConfigError(
+                f"Endpoint {self.endpoint!r} is on Azure and has no base_url; "
+                "give the resource's address, such as https://NAME.openai.azure.com."
+            )
+        return dict(config.get("deployments") or {})
+
+    def _key_of_the_vendor(self) -> Secret:
+        """The key from the environment, which goes to the vendor's own address and nowhere else."""
+        host = urlsplit(self.base_url or _ADDRESS).hostname or ""
+        variable = "AZURE_OPENAI_API_KEY" if self._azure else "OPENAI_API_KEY"
+        at_home = host.endswith(_AZURE_HOSTS) if self._azure else self.base_url in {None, _ADDRESS}
+        key = from_environment(variable) if at_home else None
+        if key is None:
+            raise ConfigError(
+                f"Endpoint {self.endpoint!r} has no key; set {variable} in the environment or the keyring"
+                + ("." if at_home else ", and name it by api_key_env for this base_url.")
+            )
+        return key
+
+    def _checked_address(self, *, allow_http: bool) -> str:
+        address = checked_url(self.base_url or _ADDRESS, allow_http=allow_http)
+        if self._azure and not self._api_version and "/openai/" not in address:
+            address = f"{address}/openai/v1"
+        return address
+
+    def _open(self, key: Secret) -> openai.AsyncOpenAI:
+        common: dict[str, Any] = {
+            "api_key": key.reveal(),
+            "organization": self._organization,
+            "max_retries": 0,  # the base class retries; two layers would hide each other
+            "timeout": None,  # the base class has the deadline
+            "http_client": self._sdk.DefaultAioHttpClient(follow_redirects=False),
+        }
+        if self._api_version:
+            return self._sdk.AsyncAzureOpenAI(
+                azure_endpoint=str(self.base_url), api_version=self._api_version, **common
+            )
+        # Azure's v1 interface takes a key in this header, and OpenAI's own as a bearer token.
+        headers = {"api-key": key.reveal()} if self._azure else None
+        return self._sdk.AsyncOpenAI(
+            base_url=self.base_url, project=self._project, default_headers=headers, **common
         )
 
     async def _complete(self, request: ChatRequest) -> RawAnswer:
-        client = await self._clients.get()
-        body = self._body(request, stream=False)
-        try:
-            reply = await client.chat.completions.with_raw_response.create(**body)
-            return self._read(reply.http_response.content, request)
-        except _foreign_errors() as error:
-            failure = self._failure(error, request)
-        # Raised outside of the handler: the SDK's message may carry a key that the server echoed.
-        raise failure
+        return await self._chat.complete(request, model=self._sent_id(request.model))
 
-    async def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
-        client = await self._clients.get()
-        body = self._body(request, stream=True)
-        reader = StreamReader(provider=self.endpoint, model=request.model, secrets=self._secrets())
-        failure: ProviderError | None = None
-        try:
-            async with client.chat.completions.with_streaming_response.create(**body) as reply:
-                async for chunk in reply.iter_bytes():
-                    for text in reader.feed(chunk):
-                        yield text
-                for text in reader.feed(b"", last=True):
-                    yield text
-        except _foreign_errors() as error:
-            failure = self._failure(error, request)
-        if failure:
-            raise failure
-        yield reader.finish()
+    def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
+        return self._chat.stream(request, model=self._sent_id(request.model))
 
-    def _read(self, content: bytes, request: ChatRequest) -> RawAnswer:
-        return read_answer(content, provider=self.endpoint, model=request.model, secrets=self._secrets())
+    def _sent_id(self, model: str) -> str:
+        """The deployment that serves `model`, where one is named for it."""
+        if model in self._deployments:
+            return model
+        return next((name for name, served in self._deployments.items() if served == model), model)
 
-    def _secrets(self) -> tuple[str, ...]:
-        return tuple(self.secrets())
+    def _catalog_name(self, model: str) -> str:
+        return self._deployments.get(model, model)
 
-    def _body(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        # OpenAI's newer models refuse max_tokens, and all of its chat models take the newer name.
-        return chat_body(
-            request, stream=stream, max_tokens_field="max_completion_tokens", provider=self.endpoint
-        )
+    def _target(self, model: str) -> str | None:
+        sent = self._sent_id(model)
+        # Another deployment under the same name asked for is another model.
+        return self.base_url if sent == model else f"{self.base_url}#{sent}"
 
-    def _failure(self, error: Exception, request: ChatRequest) -> ProviderError:
-        """The error of ours for one of the SDK's or of the transport under it."""
-        who, model = self.endpoint, request.model
-        if isinstance(error, self._sdk.APIStatusError):
-            facts = all_models().get(canonical_name(model) or "")
-            return error_from_status(
-                error.status_code,
-                error.response.content,
-                error.response.headers,
-                who,
-                model,
-                secrets=self._secrets(),
-                shutdown_date=facts.shutdown.get("openai") if facts else None,
-            )
-        # The SDK's aiohttp transport calls a refused connection a timeout of connecting.
-        connecting = type(error.__cause__).__name__ == "ConnectTimeout"
-        if isinstance(error, self._sdk.APITimeoutError) and not connecting:
-            return ProviderTimeoutError(
-                f"{who}/{model} gave no answer in the time allowed; try again.", provider=who, model=model
-            )
-        if isinstance(error, self._sdk.APIError) and not isinstance(error, self._sdk.APIConnectionError):
-            return BadResponseError(
-                f"{who} answered a request to {model!r} with something else than a completion "
-                f"({type(error).__name__}); check base_url.",
-                provider=who,
-                model=model,
-            )
-        return ConnectionFailedError(
-            f"{who} at {self.base_url} could not be reached or cut the connection; "
-            "check the network and base_url, then ask again.",
-            provider=who,
-            model=model,
-            billed=not connecting,
-        )
+    def secrets(self) -> Iterable[str]:
+        """The key."""
+        return self._chat.secrets()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._clients.aclose()
-
-
-@cache
-def _foreign_errors() -> tuple[type[Exception], ...]:
-    """The SDK's own errors, and what its transport lets through while a body is read."""
-    import aiohttp
-    import httpx2
-    import openai
-
-    return (openai.APIError, httpx2.TransportError, aiohttp.ClientError)
-
-
-async def _close(client: openai.AsyncOpenAI) -> None:
-    await client.close()
+        await self._chat.aclose()

@@ -14,7 +14,7 @@ from typing import Any
 
 from llmbench.errors import BadResponseError, InvalidRequestError
 from llmbench.providers.wire_errors import error_from_status, shown
-from llmbench.types import CHAT_OPTIONS, ChatRequest, RawAnswer, Usage
+from llmbench.types import TIERED_OPTIONS, ChatRequest, RawAnswer, Usage
 
 __all__ = [
     "AnswerParts",
@@ -58,10 +58,10 @@ def chat_body(
         "messages": [dict(message) for message in request.messages],
     }
     for key, value in request.params.items():
-        if key not in CHAT_OPTIONS:
+        if key not in TIERED_OPTIONS:
             raise InvalidRequestError(
                 f"{provider or 'The chat-completions format'} cannot pass on the option {key!r} to "
-                f"{request.model!r}; it passes on {', '.join(sorted(CHAT_OPTIONS))}.",
+                f"{request.model!r}; it passes on {', '.join(sorted(TIERED_OPTIONS))}.",
                 provider=provider,
                 model=request.model,
             )

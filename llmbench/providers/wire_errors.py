@@ -89,7 +89,6 @@ def error_from_status(
     model: str,
     *,
     secrets: Sequence[str] = (),
-    shutdown_date: str | None = None,
     now: datetime | None = None,
 ) -> ProviderError:
     """The error of a reply whose status is not 200, as one sentence; it is returned, not raised.
@@ -109,10 +108,6 @@ def error_from_status(
         "status_code": status,
         "retry_after": wait,
     }
-    if kind is ModelUnavailableError:
-        details["shutdown_date"] = shutdown_date
-        if shutdown_date:
-            message = f"{message.removesuffix('.')}; the catalog has it shut down on {shutdown_date}."
     return kind(mask(message, secrets), **details)
 
 

@@ -448,13 +448,6 @@ def test_shown_empty() -> None:
     assert shown("  \n") == ""
 
 
-def test_error_shutdown_date() -> None:
-    found = error(404, {}, shutdown_date="2026-10-23")
-    assert isinstance(found, ModelUnavailableError)
-    assert found.shutdown_date == "2026-10-23"
-    assert "2026-10-23" in str(found)
-
-
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
 

@@ -1,0 +1,96 @@
+"""Providers of open-weight models, which several places serve: the family here, the place a row."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, ClassVar
+
+from llmbench.catalog.models import all_models, canonical_name
+from llmbench.errors import ConfigError, UsageError
+from llmbench.providers.adapter import Place
+from llmbench.providers.backends import BACKENDS, Backend, backend_named, open_adapter
+from llmbench.providers.base import BaseLLMProvider
+from llmbench.secret import Secret, from_environment
+from llmbench.types import ChatRequest, RawAnswer
+
+__all__ = ["OpenWeightsProvider"]
+
+
+class OpenWeightsProvider(BaseLLMProvider):
+    """A family of open-weight models at one of its `backends`.
+
+    Config beyond the common keys: `backend` (needed), `usd_per_hour` (what one's own server costs,
+    for the economics; calls to it cost 0.0), `model_ids` ({name asked for: id at the endpoint},
+    where a server names its models otherwise than the catalog), and what the backend's row names.
+    A model that the catalog does not know is asked for under the name given.
+    """
+
+    settings: ClassVar[frozenset[str]] = frozenset({"usd_per_hour", "model_ids"}).union(
+        *(row.settings for row in BACKENDS.values())
+    )
+    backends: ClassVar[tuple[str, ...]] = tuple(BACKENDS)
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(config)
+        config = config or {}
+        row = backend_named(self.backend, self.backends, who=type(self).__name__)
+        self.options = row.options
+        self.self_hosted = row.self_hosted
+        foreign = sorted(set(config) & (self.settings - row.settings - {"model_ids", "usd_per_hour"}))
+        if foreign or (config.get("usd_per_hour") is not None and not row.self_hosted):
+            raise UsageError(
+                f"The backend {row.name!r} of endpoint {self.endpoint!r} has no setting "
+                f"{(foreign or ['usd_per_hour'])[0]!r}; remove it."
+            )
+        self._model_ids: dict[str, str] = dict(config.get("model_ids") or {})
+        self._key = self._key or self._key_of(row)
+        self._adapter = open_adapter(
+            row,
+            Place(
+                endpoint=self.endpoint,
+                base_url=self.base_url or row.base_url,
+                key=self._key,
+                allow_http=bool(config.get("allow_http")),
+                options={key: config[key] for key in row.settings if config.get(key) is not None},
+            ),
+        )
+        self.base_url = self._adapter.base_url
+
+    def _key_of(self, row: Backend) -> Secret | None:
+        """The key from the environment, which goes to the vendor's own address and nowhere else."""
+        if not row.key_variables:
+            return None
+        at_home = self.base_url in {None, row.base_url}
+        key = from_environment(*row.key_variables) if at_home else None
+        if key is None:
+            how = "." if at_home else ", and name it by api_key_env for this base_url."
+            raise ConfigError(
+                f"Endpoint {self.endpoint!r} has no key; set {' or '.join(row.key_variables)} in the "
+                f"environment or the keyring{how}"
+            )
+        return key
+
+    async def _complete(self, request: ChatRequest) -> RawAnswer:
+        return await self._adapter.complete(request, model=self._sent_id(request.model))
+
+    def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
+        return self._adapter.stream(request, model=self._sent_id(request.model))
+
+    def _sent_id(self, model: str) -> str:
+        """The id under which the endpoint knows `model`."""
+        if model in self._model_ids:
+            return self._model_ids[model]
+        facts = all_models().get(canonical_name(model) or "")
+        return facts.backends.get(self.backend or "", model) if facts else model
+
+    def _target(self, model: str) -> str | None:
+        # An id of the user's own may stand for another model than the name asked for.
+        return f"{self.base_url}#{self._model_ids[model]}" if model in self._model_ids else self.base_url
+
+    def secrets(self) -> Iterable[str]:
+        """What the adapter sends that must not be shown."""
+        return self._adapter.secrets()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._adapter.aclose()
