@@ -14,47 +14,62 @@ if TYPE_CHECKING:
     from llmbench.ledger import Ledger
     from llmbench.matrix import Dataset, Matrix, RecordedModel
     from llmbench.providers import (
+        AnthropicProvider,
         BaseLLMProvider,
         CustomProvider,
         FakeProvider,
+        GeminiProvider,
+        LlamaProvider,
         LocalProvider,
+        MixtralProvider,
         OpenAIProvider,
+        TogetherProvider,
     )
     from llmbench.types import LLMResponse, Message, ModelCapability, ModelInfo, Usage
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AnthropicProvider": "llmbench.providers",
     "BaseLLMProvider": "llmbench.providers",
     "CustomProvider": "llmbench.providers",
     "Dataset": "llmbench.matrix",
     "FakeProvider": "llmbench.providers",
+    "GeminiProvider": "llmbench.providers",
     "LLMResponse": "llmbench.types",
     "Ledger": "llmbench.ledger",
+    "LlamaProvider": "llmbench.providers",
     "LocalProvider": "llmbench.providers",
     "Matrix": "llmbench.matrix",
     "Message": "llmbench.types",
+    "MixtralProvider": "llmbench.providers",
     "ModelCapability": "llmbench.types",
     "ModelInfo": "llmbench.types",
     "OpenAIProvider": "llmbench.providers",
     "RecordedModel": "llmbench.matrix",
+    "TogetherProvider": "llmbench.providers",
     "Usage": "llmbench.types",
 }
 
 __all__ = [
+    "AnthropicProvider",
     "BaseLLMProvider",
     "CustomProvider",
     "Dataset",
     "FakeProvider",
+    "GeminiProvider",
     "LLMResponse",
     "Ledger",
+    "LlamaProvider",
     "LocalProvider",
     "Matrix",
     "Message",
+    "MixtralProvider",
     "ModelCapability",
     "ModelInfo",
     "OpenAIProvider",
     "RecordedModel",
+    "TogetherProvider",
     "Usage",
     "__version__",
 ]

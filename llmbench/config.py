@@ -54,6 +54,13 @@ class ProjectConfig:
     """A file, or a database URL: LLMBENCH_LEDGER where set, else .llmbench/ledger.db under the root."""
     ledger_durability: Literal["process", "power"] = "process"
     """What a recorded call survives: see `llmbench.ledger.Ledger`."""
+    personal_files: tuple[str, ...] = ()
+    """Patterns, relative to the root, of files that hold personal data: `[data] personal`."""
+
+    def says_personal(self, path: str | Path) -> bool:
+        """Whether llmbench.toml says of the file at `path` that it holds personal data."""
+        absolute = Path(path).resolve()
+        return any(absolute in {p.resolve() for p in self.root.glob(each)} for each in self.personal_files)
 
     def relative(self, path: str | Path) -> str:
         """`path` as it may be shown: relative to the root, or its bare name when outside."""
@@ -86,9 +93,11 @@ def load_config(start: Path | None = None) -> ProjectConfig:
     root = find_root(start)
     path = root / CONFIG_NAME
     tables = _read_toml(path) if path.is_file() else {}
-    unknown = set(tables) - {"endpoints", "ledger"}
+    unknown = set(tables) - {"endpoints", "ledger", "data"}
     if unknown:
-        _refuse(path, f"has an unknown table or key {_names(unknown)}", "[endpoints.NAME] and [ledger]")
+        _refuse(
+            path, f"has an unknown table or key {_names(unknown)}", "[endpoints.NAME], [ledger] and [data]"
+        )
     ledger = tables.get("ledger", {})
     if not isinstance(ledger, dict) or set(ledger) - {"path", "durability"}:
         _refuse(path, "has a [ledger] table with unknown keys", "path, durability")
@@ -104,7 +113,19 @@ def load_config(start: Path | None = None) -> ProjectConfig:
         endpoints={name: _endpoint(path, name, table) for name, table in endpoints.items()},
         ledger_url=os.environ.get("LLMBENCH_LEDGER") or default_ledger,
         ledger_durability=durability,
+        personal_files=_personal_files(path, tables.get("data", {})),
     )
+
+
+def _personal_files(path: Path, table: Any) -> tuple[str, ...]:
+    if not isinstance(table, dict) or set(table) - {"personal"}:
+        _refuse(path, "has a [data] table with unknown keys", "personal")
+    patterns = table.get("personal", [])
+    if not isinstance(patterns, list) or not all(isinstance(each, str) and each for each in patterns):
+        _refuse(path, f"has [data] personal = {patterns!r}", 'a list of files, such as ["data/crm*.csv"]')
+    if any(Path(each).is_absolute() for each in patterns):
+        _refuse(path, "has an absolute path in [data] personal", "paths relative to the project's root")
+    return tuple(patterns)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

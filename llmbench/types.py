@@ -17,6 +17,8 @@ from llmbench.errors import UsageError
 
 __all__ = [
     "CHAT_OPTIONS",
+    "REASONING_OPTIONS",
+    "TIERED_OPTIONS",
     "Attempt",
     "CallRecord",
     "CallStatus",
@@ -26,10 +28,8 @@ __all__ = [
     "Message",
     "ModelCapability",
     "ModelInfo",
-    "REASONING_OPTIONS",
     "RawAnswer",
     "Recorder",
-    "TIERED_OPTIONS",
     "Timing",
     "Usage",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from llmbench.errors import DatasetError
 from llmbench.matrix.checks import whole_number
+from llmbench.matrix.personal_data import COLUMN, said_personal
 from llmbench.matrix.readers import Row, Table, read_table
 
 __all__ = ["Dataset", "Item", "as_text", "nearest"]
@@ -60,6 +61,8 @@ class Dataset:
     """What was assumed about the file."""
     roles: Mapping[str, str | None] = field(default_factory=dict)
     """Which column served as id, prompt, expected, category and cluster; None for no column."""
+    personal_data: bool = False
+    """Whether some item says that it holds personal data: see `llmbench.matrix.personal_data`."""
 
     @classmethod
     def load(
@@ -75,6 +78,7 @@ class Dataset:
         limit: int | None = None,
         delimiter: str | None = None,
         sheet: str | None = None,
+        personal_data: bool = False,
     ) -> Dataset:
         """Read a JSONL, CSV, XLSX or parquet file.
 
@@ -85,7 +89,8 @@ class Dataset:
         prompt templates name their columns themselves. `answer_column` names columns of past
         answers (see RecordedModel), only to have them checked here. Items of one cluster (one
         customer, one document) are not independent, and intervals are widened for it. `limit`
-        as in `Dataset.limit`.
+        as in `Dataset.limit`. `personal_data` says that the items hold some, as a column of that
+        name does item by item; then only endpoints marked for it are sent any.
 
         Raises DatasetError naming file and line of up to 20 bad rows at once.
         """
@@ -109,6 +114,7 @@ class Dataset:
             raise DatasetError(_describe(path, table.problems))
         if not rows:
             raise DatasetError(f"{path.name} has no rows; put at least one item under its header.")
+        said = [said_personal(r.cells.get(COLUMN), where=f"{path.name}:{r.line}") for r in table.rows]
         if roles["id"] is None:
             table.notes.append(f"{path.name} has no column {id_column!r}: items are named by line")
         data = cls(
@@ -119,6 +125,7 @@ class Dataset:
             prompt_column=prompt_column,
             notes=tuple(table.notes),
             roles=MappingProxyType(roles),
+            personal_data=any(said) or personal_data,
         )
         return data if limit is None else data.limit(limit)
 

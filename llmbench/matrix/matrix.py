@@ -18,6 +18,7 @@ from llmbench.matrix.dataset import Dataset
 from llmbench.matrix.graders import GraderLike, grader_for
 from llmbench.matrix.limits import check_budget, check_recorded, spent_before
 from llmbench.matrix.outcome import Outcome
+from llmbench.matrix.personal_data import check_personal_data
 from llmbench.matrix.plan import baseline_of, make_plan, params_sets
 from llmbench.matrix.progress import ProgressCallback, ProgressReporter
 from llmbench.matrix.prompts import prompts_for
@@ -252,6 +253,7 @@ class Matrix:
             if name not in self._opened:
                 self._opened[name] = open_endpoint(name, config=self._project(), recorder=self.ledger)
             found[name] = self._opened[name]
+        check_personal_data(self.dataset, found, self._project())
         return found
 
     def _replay(self, not_before: datetime | None) -> Replay:

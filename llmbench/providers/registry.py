@@ -9,38 +9,91 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.config import EndpointConfig, ProjectConfig, load_config
 from llmbench.errors import ConfigError, UsageError
+from llmbench.providers.backends import BACKENDS
 from llmbench.secret import Secret, from_environment
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
     from llmbench.types import Recorder
 
-__all__ = ["PROVIDERS", "ProviderRow", "endpoints_at_hand", "open_endpoint", "split_model_id"]
+__all__ = [
+    "PROVIDERS",
+    "ProviderRow",
+    "endpoints_at_hand",
+    "every_key_variable",
+    "key_variables",
+    "open_endpoint",
+    "split_model_id",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderRow:
-    """Where a provider's class lives, and which environment variables may hold its key."""
+    """Where a provider's class lives, and what it needs."""
 
     module: str
     class_name: str
     key_variables: tuple[str, ...] = ()
+    """Environment variables that may hold the vendor's key; where a provider has several backends
+    they stand in the backend's row: see `key_variables`."""
     key_needed: bool = False
+    extra: str | None = None
+    """What `pip install llmbench[...]` must name; None where the core is enough."""
+    hosted_backends: tuple[str, ...] = ()
+    """Backends that are tried in this order where no configuration names one."""
 
 
+_HOME = "llmbench.providers."
 PROVIDERS: Mapping[str, ProviderRow] = {
+    "local": ProviderRow(f"{_HOME}local", "LocalProvider", extra="local"),
     "openai": ProviderRow(
-        "llmbench.providers.openai", "OpenAIProvider", ("OPENAI_API_KEY",), key_needed=True
+        f"{_HOME}openai", "OpenAIProvider", ("OPENAI_API_KEY",), key_needed=True, extra="openai"
     ),
-    "custom": ProviderRow("llmbench.providers.custom", "CustomProvider"),
-    "local": ProviderRow("llmbench.providers.local", "LocalProvider"),
+    "anthropic": ProviderRow(
+        f"{_HOME}anthropic", "AnthropicProvider", ("ANTHROPIC_API_KEY",), key_needed=True, extra="anthropic"
+    ),
+    "gemini": ProviderRow(
+        f"{_HOME}gemini",
+        "GeminiProvider",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        key_needed=True,
+        extra="gemini",
+    ),
+    "together": ProviderRow(
+        f"{_HOME}together", "TogetherProvider", ("TOGETHER_API_KEY",), key_needed=True, extra="together"
+    ),
+    "llama": ProviderRow(f"{_HOME}llama", "LlamaProvider", hosted_backends=("together", "replicate")),
+    "mixtral": ProviderRow(f"{_HOME}mixtral", "MixtralProvider", hosted_backends=("together", "replicate")),
+    "custom": ProviderRow(f"{_HOME}custom", "CustomProvider"),
 }
 _NOT_OPTIONS = frozenset(
     {"api_key", "endpoint", "ledger", "clock", "provider", "api_key_env", "personal_data"}
     | {"backend", "base_url", "model", "model_path", "usd_per_hour", "deadline_s", "max_attempts"}
     | {"allow_http", "prices"}
 )
-_WITHOUT_CONFIGURATION = ("local", "openai")
+_WITHOUT_CONFIGURATION = tuple(name for name in PROVIDERS if name != "custom")
+
+
+def key_variables(provider: str, backend: str | None) -> tuple[str, ...]:
+    """The environment variables that may hold the key of a provider at a backend.
+
+    >>> key_variables("llama", "replicate")
+    ('REPLICATE_API_TOKEN', 'REPLICATE_API_KEY')
+    >>> key_variables("llama", "vllm")
+    ()
+    """
+    if provider == "openai" and backend == "azure":
+        return ("AZURE_OPENAI_API_KEY",)
+    row = PROVIDERS.get(provider)
+    if row is None or row.key_variables:
+        return row.key_variables if row else ()
+    return BACKENDS[backend].key_variables if backend in BACKENDS else ()
+
+
+def every_key_variable() -> frozenset[str]:
+    """All environment variables in which some vendor's key may stand."""
+    pairs = [(name, backend) for name in PROVIDERS for backend in (None, "azure", *BACKENDS)]
+    return frozenset(variable for pair in pairs for variable in key_variables(*pair))
 
 
 def split_model_id(model_id: str) -> tuple[str, str]:
@@ -61,12 +114,18 @@ def split_model_id(model_id: str) -> tuple[str, str]:
 def endpoints_at_hand(config: ProjectConfig | None = None) -> list[str]:
     """Names of the endpoints that exist here: those of llmbench.toml, `local`, and vendors with a key."""
     config = config or load_config()
-    free = [
-        name
-        for name in _WITHOUT_CONFIGURATION
-        if not PROVIDERS[name].key_needed or from_environment(*PROVIDERS[name].key_variables)
-    ]
+    free = [name for name in _WITHOUT_CONFIGURATION if _without_configuration(name) is not None]
     return [*config.endpoints, *(name for name in free if name not in config.endpoints)]
+
+
+def _without_configuration(name: str) -> EndpointConfig | None:
+    """The endpoint that a key in the environment, or no need of one, makes exist under `name`."""
+    row = PROVIDERS[name]
+    for backend in row.hosted_backends or (None,):
+        variables = key_variables(name, backend)
+        if not variables or from_environment(*variables):
+            return EndpointConfig(name=name, provider=name, backend=backend)
+    return None
 
 
 def open_endpoint(
@@ -84,14 +143,21 @@ def open_endpoint(
                 f"There is no endpoint {name!r}; there are {', '.join(endpoints_at_hand(config))}. "
                 f"Add [endpoints.{name}] to llmbench.toml."
             )
-        endpoint = EndpointConfig(name=name, provider=name)
+        endpoint = _without_configuration(name)
+    if endpoint is None:
+        row = PROVIDERS[name]
+        variables = [v for backend in row.hosted_backends or (None,) for v in key_variables(name, backend)]
+        raise ConfigError(
+            f"Endpoint {name!r} needs a key: set {' or '.join(variables)} in the environment or the keyring, "
+            f"or configure it by [endpoints.{name}] in llmbench.toml."
+        )
     row = PROVIDERS.get(endpoint.provider)
     if row is None:
         raise ConfigError(
             f"[endpoints.{name}] names the provider {endpoint.provider!r}; "
             f"llmbench has {', '.join(sorted(PROVIDERS))}."
         )
-    settings = _settings(endpoint, row, config)
+    settings = _settings(endpoint, config)
     if recorder is not None:
         settings["ledger"] = recorder
     provider_class = getattr(importlib.import_module(row.module), row.class_name)
@@ -102,7 +168,7 @@ def open_endpoint(
     return provider
 
 
-def _settings(endpoint: EndpointConfig, row: ProviderRow, config: ProjectConfig) -> dict[str, Any]:
+def _settings(endpoint: EndpointConfig, config: ProjectConfig) -> dict[str, Any]:
     refused = sorted(set(endpoint.options) & _NOT_OPTIONS)
     if refused:
         raise ConfigError(
@@ -114,33 +180,23 @@ def _settings(endpoint: EndpointConfig, row: ProviderRow, config: ProjectConfig)
         value = getattr(endpoint, setting)
         if value is not None:
             settings[setting] = value
-    if endpoint.allow_http:
-        settings["allow_http"] = True
+    for permission in ("allow_http", "personal_data"):
+        if getattr(endpoint, permission):
+            settings[permission] = True
     if endpoint.prices:
         settings["prices"] = endpoint.prices
     if endpoint.model_path:
         settings["model_path"] = str(config.resolve(endpoint.model_path))
-    key = _key(endpoint, row)
-    if key is not None:
-        settings["api_key"] = key
+    if endpoint.api_key_env:
+        settings["api_key"] = _named_key(endpoint.name, endpoint.api_key_env)
     return settings
 
 
-def _key(endpoint: EndpointConfig, row: ProviderRow) -> Secret | None:
-    if endpoint.api_key_env:
-        key = from_environment(endpoint.api_key_env)
-        if key is None:
-            raise ConfigError(
-                f"Endpoint {endpoint.name!r} takes its key from {endpoint.api_key_env}, which is not set; "
-                f"set it in the environment or the keyring."
-            )
-        return key
-    # A vendor's own key goes only to the vendor's own address.
-    variables = row.key_variables if endpoint.base_url is None else ()
-    key = from_environment(*variables) if variables else None
-    if key is None and row.key_needed:
+def _named_key(endpoint: str, variable: str) -> Secret:
+    key = from_environment(variable)
+    if key is None:
         raise ConfigError(
-            f"Endpoint {endpoint.name!r} needs a key: set {' or '.join(row.key_variables)} in the "
-            f"environment or the keyring, or name another by api_key_env in [endpoints.{endpoint.name}]."
+            f"Endpoint {endpoint!r} takes its key from {variable}, which is not set; "
+            "set it in the environment or the keyring."
         )
     return key

@@ -77,10 +77,10 @@ def known_secrets(config: ProjectConfig) -> dict[str, str]:
     """What `environment_secrets` finds, and every key that an endpoint of the project or a vendor's
     would be called with, which may come from the keyring.
     """
-    from llmbench.providers.registry import PROVIDERS
+    from llmbench.providers.registry import every_key_variable
 
     named = {endpoint.api_key_env for endpoint in config.endpoints.values() if endpoint.api_key_env}
-    named |= {variable for row in PROVIDERS.values() for variable in row.key_variables}
+    named |= every_key_variable()
     found = environment_secrets(os.environ, frozenset(named))
     for name in sorted(named - set(found)):
         with contextlib.suppress(ConfigError):  # not a key that any provider would take
