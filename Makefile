@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install model reports test lint format types unit notebooks lock lab bench clean
+.PHONY: help install model reports test lint format types unit notebooks provider-table lock lab bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -49,6 +49,9 @@ unit: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(RUN) -m pytest --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
+
+provider-table: $(INSTALLED) ## docs/providers.md, from the results of the conformance suite
+	LLMBENCH_WRITE_PROVIDER_TABLE=1 $(RUN) -m pytest -q tests/providers/test_conformance.py
 
 lab: model ## JupyterLab on the notebooks
 	$(RUN) -m jupyter lab notebooks

@@ -1,7 +1,8 @@
-"""What our layer costs per call: bare aiohttp, the openai SDK, and our providers with the ledger on.
+"""What our layer costs per call, beside bare aiohttp, the openai SDK and litellm.
 
-One loopback server answers at once; every client runs in each of five interleaved rounds.
-CPU seconds are this process's own; the server runs in another.
+One loopback server answers at once. Every client is a process of its own (litellm in a venv of its
+own, because it forces openai below 3), warmed up, and measured in each of the interleaved rounds;
+CPU is the client's process alone. Ours have the ledger and the prices on.
 """
 
 from __future__ import annotations
@@ -9,21 +10,21 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-import resource
 import statistics
-import tempfile
-import time
-from collections.abc import Awaitable, Callable
+import subprocess
+import sys
+import venv
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import web
 
 ROUNDS = 5
-CALLS = 2000
-CONCURRENCY = (1, 64)
-MESSAGES = [{"role": "user", "content": "word " * 50}]
+CONCURRENCY = (1, 16, 64, 256)
+CALLS = {1: 500, 16: 1000, 64: 1500, 256: 1500}
+HERE = Path(__file__).parent
+PEERS = HERE.parent / ".bench"
+LITELLM = "litellm==1.106.2"
 REPLY = json.dumps(
     {
         "id": "c",
@@ -36,8 +37,16 @@ REPLY = json.dumps(
         "usage": {"prompt_tokens": 50, "completion_tokens": 20, "total_tokens": 70},
     }
 ).encode()
-
-Ask = Callable[[], Awaitable[object]]
+BASELINE = "AsyncOpenAI"
+CLIENTS = (
+    "aiohttp",
+    "AsyncOpenAI",
+    "AsyncOpenAI on aiohttp",
+    "litellm",
+    "CustomProvider",
+    "LlamaProvider on vllm",
+    "OpenAIProvider",
+)
 
 
 def serve(pipe: Connection) -> None:
@@ -50,7 +59,7 @@ def serve(pipe: Connection) -> None:
         app.router.add_post("/v1/chat/completions", answer)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=512)
         await site.start()
         pipe.send(runner.addresses[0][1])
         await asyncio.Event().wait()
@@ -58,57 +67,41 @@ def serve(pipe: Connection) -> None:
     asyncio.run(main())
 
 
-async def timed(ask: Ask, concurrency: int) -> tuple[float, float]:
-    todo = iter(range(CALLS))
-
-    async def work() -> None:
-        for _ in todo:
-            await ask()
-
-    await asyncio.gather(*(ask() for _ in range(concurrency)))  # opens the connections
-    before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(concurrency)))
-    after, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter() - start
-    cpu = (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
-    return cpu / CALLS * 1000, CALLS / wall
+def interpreter(client: str) -> str:
+    """The Python that has the client; litellm's venv is made at first use."""
+    if client != "litellm":
+        return sys.executable
+    folder = PEERS / "litellm"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", LITELLM], check=True)
+    return str(python)
 
 
-async def measure(url: str, folder: str) -> dict[tuple[str, int], list[tuple[float, float]]]:
-    import openai
+class Worker:
+    """One client's process."""
 
-    from llmbench import CustomProvider, Ledger, OpenAIProvider
+    def __init__(self, client: str, url: str) -> None:
+        command = [interpreter(client), str(HERE / "call_worker.py"), client, url]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "ready\n":
+            raise SystemExit(f"{client} did not answer its first call; run: {' '.join(command)}")
 
-    session = ClientSession(connector=TCPConnector(limit=256))
-    sdk = openai.AsyncOpenAI(api_key="sk-none", base_url=url, max_retries=0)
-    sdk_aiohttp = openai.AsyncOpenAI(
-        api_key="sk-none", base_url=url, max_retries=0, http_client=openai.DefaultAioHttpClient()
-    )
-    ledger = Ledger(Path(folder) / "ledger.db")
-    prices = {"m": {"input": 1.0, "output": 2.0, "as_of": "2026-11-01"}}
-    custom = CustomProvider({"base_url": url, "prices": prices, "ledger": ledger})
-    ours = OpenAIProvider({"base_url": url, "api_key": "sk-nonenone", "ledger": ledger})
+    def measure(self, concurrency: int) -> dict[str, float]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(concurrency, CALLS[concurrency], file=self._process.stdin, flush=True)
+        found: dict[str, float] = json.loads(self._process.stdout.readline())
+        return found
 
-    async def bare() -> Any:
-        async with session.post(
-            f"{url}/chat/completions", json={"model": "m", "messages": MESSAGES}
-        ) as reply:
-            return json.loads(await reply.read())
-
-    clients: dict[str, Ask] = {
-        "aiohttp": bare,
-        "AsyncOpenAI": lambda: sdk.chat.completions.create(model="m", messages=MESSAGES),  # type: ignore[arg-type]
-        "AsyncOpenAI on aiohttp": lambda: sdk_aiohttp.chat.completions.create(model="m", messages=MESSAGES),  # type: ignore[arg-type]
-        "CustomProvider + ledger": lambda: custom.chat_completion(MESSAGES, "m"),  # type: ignore[arg-type]
-        "OpenAIProvider + ledger": lambda: ours.chat_completion(MESSAGES, "m"),  # type: ignore[arg-type]
-    }
-    seen: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for _ in range(ROUNDS):
-        for concurrency in CONCURRENCY:
-            for name, ask in clients.items():
-                seen.setdefault((name, concurrency), []).append(await timed(ask, concurrency))
-    await asyncio.gather(session.close(), sdk.close(), sdk_aiohttp.close(), custom.aclose(), ours.aclose())
-    ledger.close()
-    return seen
+    def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
 
 
 def main() -> None:
@@ -116,16 +109,33 @@ def main() -> None:
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{here.recv()}/v1"
-    with tempfile.TemporaryDirectory() as folder:
-        seen = asyncio.run(measure(url, folder))
+    workers = {client: Worker(client, url) for client in CLIENTS}
+    seen: dict[tuple[str, int], list[dict[str, float]]] = {}
+    for _ in range(ROUNDS):
+        for concurrency in CONCURRENCY:
+            for client, worker in workers.items():
+                seen.setdefault((client, concurrency), []).append(worker.measure(concurrency))
+    for worker in workers.values():
+        worker.stop()
     server.terminate()
-    print("| client | concurrency | CPU ms a call, median | min | max | calls a second, median |")
-    print("|---|---|---|---|---|---|")
-    for (name, concurrency), rounds in sorted(seen.items(), key=lambda row: row[0][1]):
-        cpu = [r[0] for r in rounds]
-        rate = statistics.median(r[1] for r in rounds)
-        spread = f"{statistics.median(cpu):.2f} | {min(cpu):.2f} | {max(cpu):.2f}"
-        print(f"| {name} | {concurrency} | {spread} | {rate:.0f} |")
+    show(seen)
+
+
+def show(seen: dict[tuple[str, int], list[dict[str, float]]]) -> None:
+    def column(client: str, concurrency: int, what: str) -> list[float]:
+        return [r[what] for r in seen[client, concurrency]]
+
+    # The ratio is the median of those of each round, in which both ran seconds apart.
+    print(f"| client | in flight | CPU ms a call, median (min to max) | calls a second | CPU / {BASELINE} |")
+    print("|---|---|---|---|---|")
+    for concurrency in CONCURRENCY:
+        base = column(BASELINE, concurrency, "cpu_ms")
+        for client in CLIENTS:
+            cpu = column(client, concurrency, "cpu_ms")
+            rate = statistics.median(column(client, concurrency, "calls_per_s"))
+            ratio = statistics.median(ours / theirs for ours, theirs in zip(cpu, base, strict=True))
+            spread = f"{statistics.median(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f})"
+            print(f"| {client} | {concurrency} | {spread} | {rate:.0f} | {ratio:.2f} |")
 
 
 if __name__ == "__main__":
