@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from llmbench.catalog.tokenizers import count_tokens
+from llmbench.errors import UsageError
 from llmbench.matrix.limits import output_limit
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.quote import CellQuote, Quote, Range
 from llmbench.matrix.replay import Job, Replay
-from llmbench.types import Usage
+from llmbench.types import Message, Usage
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
@@ -20,14 +23,66 @@ __all__ = ["make_quote"]
 
 _ENOUGH_ANSWERS = 5
 """Fewer earlier answers than this say too little of how long answers are."""
-_CHARS_PER_TOKEN = (6.0, 4.0, 2.0)
-"""Low, expected and high: 4 is the usual figure for English, 2 for code, figures and other scripts."""
+
+
+class _Counter:
+    """Counts the input of one cell's calls before they are made, and adds it up."""
+
+    def __init__(self, cell: Cell, provider: BaseLLMProvider) -> None:
+        self._model = _catalog_name(provider, str(cell.asked_model))
+        self._place = provider.backend or provider.name
+        self._schema = _schema(cell.options)
+        self._totals = (0, 0, 0)
+        self._tokenizers: dict[str, None] = {}  # in order of appearance
+        self._doubts: dict[str, None] = {}
+
+    def add(self, messages: Sequence[Message]) -> None:
+        one = count_tokens(messages, self._model, provider=self._place)
+        low, expected, high = self._totals
+        self._totals = (low + one.low, expected + one.tokens, high + one.high)
+        self._tokenizers[one.tokenizer] = None
+        if not one.exact:
+            self._doubts[one.note] = None
+        if self._schema:
+            # Whether and how a vendor shows the schema to the model is not published.
+            schema = count_tokens(self._schema, self._model, provider=self._place)
+            self._totals = (
+                low + one.low,
+                expected + one.tokens + schema.tokens,
+                high + one.high + 2 * schema.high,
+            )
+            self._doubts["the answer's schema may be billed as input"] = None
+
+    def range(self) -> Range:
+        low, expected, high = self._totals
+        return Range(float(low), float(expected), float(high))
+
+    def basis(self) -> str:
+        by, doubts = " and ".join(self._tokenizers), "; ".join(self._doubts)
+        if not doubts:
+            return f"input counted by {by}, exact"
+        how = "estimated" if "characters" in self._tokenizers else f"counted by {by}, only near"
+        return f"input {how} ({doubts})"
+
+
+def _catalog_name(provider: BaseLLMProvider, model: str) -> str:
+    try:
+        return provider.get_model_info(model).name
+    except UsageError:
+        return model
+
+
+def _schema(options: Mapping[str, Any]) -> str:
+    wanted = options.get("response_format")
+    schema = wanted.get("json_schema") if isinstance(wanted, Mapping) else None
+    return json.dumps(schema, separators=(",", ":"), ensure_ascii=False) if schema else ""
 
 
 @dataclass(slots=True)
 class _Measured:
     """What one cell's walk through the ledger has shown."""
 
+    counter: _Counter | None = None
     calls: int = 0
     to_make: int = 0
     chars_to_make: int = 0
@@ -48,20 +103,23 @@ class _Measured:
             seen.add(job.request_hash)
             self.to_make += 1
             self.chars_to_make += chars
+            if self.counter is not None:
+                self.counter.add(job.request.messages)
 
 
 def make_quote(plan: Plan, providers: Mapping[str, BaseLLMProvider], replay: Replay) -> Quote:
     """Write every request of `plan`, look each up in the ledger, and price the rest.
 
     Token counts come from earlier answers of the cell, else of its model, where there are at
-    least 5; else input is estimated at 4 characters a token (between 6 and 2), and output lies
-    between 1 and max_tokens with half of it expected. Raises what `Replay.batches` raises.
+    least 5; else input is counted by `llmbench.catalog.tokenizers`, whose name and exactness the
+    quote states, and output lies between 1 and max_tokens with half of it expected. Raises what
+    `Replay.batches` raises.
     """
     measured: dict[str, _Measured] = {}
     seen: set[str] = set()
     for cell in plan.cells:
         if cell.recorded is None:
-            found = measured[cell.label] = _Measured()
+            found = measured[cell.label] = _Measured(_Counter(cell, providers[str(cell.endpoint)]))
             for batch in replay.batches(cell):
                 for job in batch:
                     found.add(job, seen)
@@ -119,13 +177,13 @@ def _cell_quote(cell: Cell, own: _Measured, model: _Measured, provider: BaseLLMP
         )
         basis = f"tokens as in {len(known)} earlier answers of {whose}"
     else:
-        inputs = Range(*(own.chars_to_make / chars for chars in _CHARS_PER_TOKEN))
+        assert own.counter is not None  # noqa: S101 - every cell that is called has one
+        inputs = own.counter.range()
         outputs = Range(
             float(calls), *((calls * (1 + limit) / 2, float(calls * limit)) if limit else (None, None))
         )
-        basis = "tokens estimated: input at 4 characters each, output up to " + (
-            f"{limit:,}" if limit else "an unknown limit (give max_tokens)"
-        )
+        most = f"{limit:,}" if limit else "an unknown limit (give max_tokens)"
+        basis = f"{own.counter.basis()}; output up to {most} a call"
     usd, book, as_of, priced = _priced(cell, calls, inputs, outputs, provider)
     return CellQuote(
         cell.label,
