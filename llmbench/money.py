@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["dollars"]
+__all__ = ["dollars", "priced_of"]
 
 
 def dollars(amount: float | None) -> str:
@@ -18,3 +18,12 @@ def dollars(amount: float | None) -> str:
     if 0 < amount < 0.1:
         return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
     return f"${amount:,.2f}"
+
+
+def priced_of(priced: int, total: int) -> str:
+    """How many of some calls have a known price, in the words used everywhere.
+
+    >>> priced_of(412, 500)
+    '412 of 500 calls priced'
+    """
+    return f"{priced:,} of {total:,} calls priced"

@@ -29,6 +29,7 @@ FLOORS = [
     {"matrix", "abtest", "finetune", "loadtest"},
     {"decision"},
     {"reporting"},
+    {"doctor"},
     {"cli"},
     {"__main__"},
 ]

@@ -7,6 +7,7 @@ import sys
 import click
 
 from llmbench import __version__
+from llmbench.cli.doctor import doctor
 from llmbench.cli.ledger import ledger
 from llmbench.cli.models import models
 from llmbench.cli.report import report
@@ -23,7 +24,7 @@ def cli() -> None:
     """Decide which language model a product should run on, and defend it in a memo."""
 
 
-for _command in (report, models, ledger):
+for _command in (report, models, ledger, doctor):
     cli.add_command(_command)
 
 

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmbench.money import dollars
+from llmbench.errors import UsageError
+from llmbench.money import dollars, priced_of
+
+if TYPE_CHECKING:
+    from llmbench.ledger.reconcile import Reconciliation
+    from llmbench.ledger.reprice import Repricing
 
 __all__ = ["ledger"]
+
+
+class _Day(click.ParamType[date]):
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date; write it as 2026-11-22.", param, ctx)
+
+
+_DAY = _Day()
+_csv = click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the whole table there.")
+_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
 @click.group()
@@ -26,9 +49,111 @@ def spend(run_id: str | None) -> None:
     with Ledger() as book:
         total = book.spend(run_id=run_id)
     click.echo(
-        f"{total.calls} attempts: {total.ok} answered, {total.failed} failed, {total.cancelled} cancelled; "
-        f"{dollars(total.usd)} for {total.priced} of them, {total.unpriced} without a known price"
+        f"{total.calls:,} attempts: {total.ok:,} answered, {total.failed:,} failed, "
+        f"{total.cancelled:,} cancelled; {dollars(total.usd)}, {priced_of(total.priced, total.calls)}"
     )
+
+
+@ledger.command()
+@click.option("--run", "run_id", help="Only the calls of one run.")
+@click.option("--since", type=_DAY, help="Only calls from this day on (UTC).")
+@click.option("--price-book", required=True, help="The prices to apply: current, or 2025-01-23.")
+@click.option("--tier", help="As if all had been standard, batch, flex or priority; default: as served.")
+@click.option("--cached-share", type=float, help="As if this share (0 to 1) of the input had been cached.")
+@_csv
+@_json
+def reprice(
+    *,
+    run_id: str | None,
+    since: date | None,
+    price_book: str,
+    tier: str | None,
+    cached_share: float | None,
+    csv_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Price finished calls again: another book, as a batch, or cached. The ledger is not changed."""
+    from llmbench.ledger import Ledger
+    from llmbench.ledger.reprice import reprice as price_again
+
+    with Ledger() as book:
+        found = price_again(book.calls(run_id, _start_of(since)), price_book, tier, cached_share)
+    if not found.models:
+        raise UsageError(
+            "There are no such calls in the ledger; look for the run with llmbench ledger spend."
+        )
+    _publish(found, found.notes(), csv_path, as_json=as_json)
+
+
+@ledger.command()
+@click.argument("exports", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="EXPORT...")
+@click.option("--vendor", help="openai, anthropic, together or generic; default: told by the columns.")
+@click.option("--since", type=_DAY, help="First day (UTC); default: the export's first.")
+@click.option("--until", type=_DAY, help="Last day (UTC); default: the export's last.")
+@click.option("--columns", help="For generic: date=...,model=...,calls=...,input=...,output=...,cost=...")
+@click.option("--endpoint", "names", multiple=True, help="Only the ledger's calls of this endpoint.")
+@click.option("--tolerance", type=float, default=0.01, show_default=True, help="Share that is no gap.")
+@_csv
+@_json
+def reconcile(
+    *,
+    exports: tuple[Path, ...],
+    vendor: str | None,
+    since: date | None,
+    until: date | None,
+    columns: str | None,
+    names: tuple[str, ...],
+    tolerance: float,
+    csv_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the ledger with a vendor's usage and cost exports (CSV or JSON), by day and model."""
+    from llmbench.ledger import Ledger
+    from llmbench.ledger.reconcile import calls_of_vendor
+    from llmbench.ledger.reconcile import reconcile as compare
+    from llmbench.ledger.vendor_exports import read_exports
+
+    told = read_exports(exports, vendor, _columns(columns))
+    covered = (told.first, told.last) if told.first and told.last else None
+    with Ledger() as book:
+        calls = (call for call in book.calls() if not names or call.endpoint in names)
+        found = compare(
+            calls_of_vendor(calls, told.vendor),
+            told.rows,
+            since=since,
+            until=until,
+            covered=covered,
+            tolerance=tolerance,
+        )
+    _publish(found, [*found.notes(), found.verdict()], csv_path, as_json=as_json)
+
+
+def _publish(
+    found: Repricing | Reconciliation, sentences: list[str], csv_path: Path | None, *, as_json: bool
+) -> None:
+    if csv_path is not None:
+        found.to_pandas().to_csv(csv_path, index=False)
+    if as_json:
+        click.echo(json.dumps(found.data(), indent=2, ensure_ascii=False))
+        return
+    from llmbench.cli.tables import show
+
+    show(found.table())
+    for sentence in sentences:
+        click.echo(sentence)
+
+
+def _start_of(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), UTC)
+
+
+def _columns(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if any(not (name.strip() and sign and column.strip()) for name, sign, column in pairs):
+        raise UsageError("--columns is written date=COLUMN,model=COLUMN,...: a name, =, and a column each.")
+    return {name.strip(): column.strip() for name, _, column in pairs}
 
 
 @ledger.command()

@@ -231,20 +231,11 @@ def _whole(value: SupportsIndex) -> int:
 
 
 def _json(value: object, *, sort_keys: bool) -> StoredText:
-    def dumped(value: object) -> str:
-        return json.dumps(
-            value,
-            ensure_ascii=False,
-            allow_nan=False,
-            sort_keys=sort_keys,
-            separators=(",", ":"),
-            default=_plain,
-        )
-
+    encoder = _SORTED if sort_keys else _AS_GIVEN
     try:
-        return stored_text(dumped(value))
+        return stored_text(encoder.encode(value))
     except (TypeError, ValueError):  # NaN, or keys that JSON refuses or that have no order among themselves
-        return stored_text(dumped(_plain(value)))
+        return stored_text(encoder.encode(_plain(value)))
 
 
 def _plain(value: object) -> Any:
@@ -260,6 +251,14 @@ def _plain(value: object) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, datetime) else repr(value)
+
+
+_SORTED, _AS_GIVEN = (
+    json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, sort_keys=each, separators=(",", ":"), default=_plain
+    )
+    for each in (True, False)
+)
 
 
 def _digest(body: tuple[StoredValue, ...]) -> bytes:

@@ -8,8 +8,8 @@ would pass the deadline ends the call with the error at hand.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -71,7 +71,7 @@ class Call:
         self._request = request
         self._run_id = run_id
         self._clock = provider.clock
-        self._id = uuid.uuid4().hex
+        self._id = os.urandom(16).hex()
         self._hash = provider.request_hash(request)
         self._attempts: list[Attempt] = []
         self._deadline_s = provider.retry.deadline_s if deadline_s is None else deadline_s

@@ -48,9 +48,11 @@ def request_hash(
     }
     if fixed:
         parts["fixed"] = _plain(dict(fixed))
-    # ASCII escapes keep a lone surrogate, which UTF-8 cannot carry, from breaking the hash.
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return hashlib.sha256(_ENCODER.encode(parts).encode("ascii")).hexdigest()
+
+
+# ASCII escapes keep a lone surrogate, which UTF-8 cannot carry, from breaking the hash.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

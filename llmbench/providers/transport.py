@@ -243,10 +243,14 @@ async def _close(session: aiohttp.ClientSession) -> None:
     await session.close()
 
 
+# ASCII escapes carry a lone surrogate, which UTF-8 cannot; NaN is not JSON. Kept, because
+# json.dumps with any argument makes an encoder for each call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
 def _as_json(body: Mapping[str, Any]) -> bytes:
     try:
-        # ASCII escapes carry a lone surrogate, which UTF-8 cannot; NaN is not JSON.
-        return json.dumps(body, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+        return _ENCODER.encode(body).encode("ascii")
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(
             f"The request cannot be written as JSON: {error}; correct the option."
@@ -258,17 +262,21 @@ def checked_url(base_url: str, *, allow_http: bool) -> str:
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigError(f"base_url {base_url!r} is not an address: {error}; correct it.") from error
+    except ValueError:
+        # Neither the address nor what is wrong with it is repeated: either may hold a key.
+        raise ConfigError(
+            "base_url is not an address that can be read; write it as https://host:8000/v1."
+        ) from None
     if "@" in parts.netloc:
         raise ConfigError("base_url holds a user name or password; remove it and use api_key_env.")
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
         raise ConfigError(
-            f"base_url {base_url!r} is not an address such as https://host:8000/v1; correct it."
+            f"base_url at host {host!r} is not an address such as https://host:8000/v1, without query or "
+            "fragment; correct it."
         )
     if parts.scheme == "http" and not allow_http and not _is_this_machine(host):
         raise ConfigError(
-            f"base_url {base_url!r} would send prompts and key in clear text to another machine; "
+            f"base_url at host {host!r} would send prompts and key in clear text to another machine; "
             "use https, or set allow_http = true."
         )
     return base_url.rstrip("/")

@@ -462,3 +462,12 @@ def test_key_is_not_shown() -> None:
     transport = HttpTransport("https://api.example.com", api_key="sk-secret")
     assert "sk-secret" not in repr(vars(transport))
     assert transport.secrets() == ("sk-secret",)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://host/v1?api_key=sk-secret-123", "https://host:sk-secret-123/v1"]
+)
+def test_a_refused_address_does_not_show_a_key_in_it(address: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        HttpTransport(address)
+    assert "sk-secret-123" not in f"{caught.value} {caught.value.__cause__!r}"
