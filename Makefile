@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install model reports test lint format types unit notebooks provider-table lock lab bench clean
+.PHONY: help install model reports test test-real lint format types unit notebooks provider-table lock lab bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -32,6 +32,10 @@ reports: model ## run the notebooks on the embedded model; ends with the path of
 	$(RUN) -m llmbench report all
 
 test: model lint types unit notebooks ## every test that needs only Python
+
+test-real: model ## the tests against real servers; installs them into .real/ (vLLM: 3 GB; needs node)
+	$(RUN) tests/real/install.py
+	$(RUN) -m pytest tests/real
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
