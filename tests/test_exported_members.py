@@ -18,7 +18,7 @@ MODULES = sorted(
 
 # From the bottom floor to the top; a module imports only from its own floor or below.
 FLOORS = [
-    {"errors", "types", "results", "secret", "background", "money", "lazy"},
+    {"errors", "types", "results", "secret", "background", "money", "lazy", "plain_table"},
     {"config"},
     {"catalog"},
     {"stats"},

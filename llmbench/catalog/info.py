@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from llmbench.catalog.books import price_book
 from llmbench.catalog.models import all_models, model_facts
-from llmbench.catalog.prices import TokenPrice, price_book
+from llmbench.catalog.prices import TokenPrice
 from llmbench.types import ModelCapability, ModelInfo
 
 __all__ = ["model_info", "models_of", "unlisted_model_info"]

@@ -29,6 +29,8 @@ class ModelFacts:
     max_output: int | None = None
     local: bool = False
     shutdown: Mapping[str, str] = field(default_factory=dict)
+    fine_tuning_until: Mapping[str, str] = field(default_factory=dict)
+    """The last day on which a backend takes new fine-tuning jobs, where it has named one."""
     aliases: tuple[str, ...] = ()
     quirks: Quirks = field(default_factory=Quirks)
 
@@ -49,7 +51,7 @@ def _facts(name: str, row: dict[str, Any]) -> ModelFacts:
 
 
 def _quirks(row: dict[str, Any]) -> Quirks:
-    lists = {key: tuple(row[key]) for key in ("refuses", "reasoning_efforts") if key in row}
+    lists: dict[str, Any] = {key: tuple(row[key]) for key in ("refuses", "reasoning_efforts") if key in row}
     return Quirks(**{**row, **lists})
 
 

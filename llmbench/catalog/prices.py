@@ -1,44 +1,39 @@
-"""Price books, and the one place that prices a call.
+"""What a token costs, and what a call costs by it. Numbers in, numbers out.
 
-A price is USD per 1M tokens and carries the date on which it was listed. What no book lists has
-no price: None, never 0.
+A price is USD per 1M tokens and carries the date on which it was listed, and where. What nobody
+lists has no price: None, never 0. Which price holds where is `llmbench.catalog.books`' affair.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cache
-from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from llmbench.catalog.models import canonical_name
 from llmbench.errors import UsageError
 from llmbench.types import CostBasis, Usage
 
 __all__ = [
-    "BOOKS",
     "SELF_HOSTED",
+    "TIERS",
     "UNKNOWN",
     "Price",
-    "PriceBook",
+    "Tier",
     "TokenPrice",
-    "price_book",
-    "price_call",
     "price_from",
     "price_usage",
+    "tier_served",
     "token_price",
 ]
 
-BOOKS = ("current", "2025-01-23")
-"""Names of the price books that ship with llmbench."""
+Tier = Literal["standard", "batch", "flex", "priority"]
+"""How soon a vendor serves a request; each has its own price."""
+
+TIERS: tuple[Tier, ...] = get_args(Tier)
 
 _PER = Decimal(1_000_000)
 _RATES = frozenset({"input", "output", "cached_input", "cache_write"})
-_PRICE_KEYS = _RATES | {"as_of", "up_to_input_tokens"}
-_HOSTED_FIRST = ("openai", "together", "replicate")
+_PRICE_KEYS = _RATES | {"as_of", "source", "up_to_input_tokens", "beyond"}
 
 
 class TokenPrice(NamedTuple):
@@ -53,6 +48,20 @@ class TokenPrice(NamedTuple):
     """None: input that is written to a cache is charged like other input."""
     up_to_input_tokens: int | None = None
     """Above so many input tokens the vendor charges otherwise, and this price does not hold."""
+    beyond: TokenPrice | None = None
+    """The price of a call with more input than that, for all of its tokens; None: not known."""
+    source: str = ""
+    """Where the price stands."""
+
+    def times(self, factor: Decimal) -> TokenPrice:
+        """Every rate multiplied by `factor`, as a discount does."""
+        return self._replace(
+            input=self.input * factor,
+            output=self.output * factor,
+            cached_input=None if self.cached_input is None else self.cached_input * factor,
+            cache_write=None if self.cache_write is None else self.cache_write * factor,
+            beyond=None if self.beyond is None else self.beyond.times(factor),
+        )
 
 
 class Price(NamedTuple):
@@ -70,53 +79,28 @@ UNKNOWN = Price(None, "unknown", None, None)
 SELF_HOSTED = Price(0.0, "self-hosted", None, None)
 """A call to a machine of one's own: its hours are a line of their own."""
 
-
-@dataclass(frozen=True, slots=True)
-class PriceBook:
-    """The prices of one date."""
-
-    name: str
-    as_of: str
-    source: str
-    prices: Mapping[str, Mapping[str, TokenPrice]]
-    """By backend, then by catalog name."""
-
-    def find(self, model: str, backend: str | None) -> TokenPrice | None:
-        """The price of `model` (any spelling the catalog knows) at `backend`, or None.
-
-        Without a backend: the first listed of openai, together, replicate.
-        """
-        name = canonical_name(model)
-        if name is None:
-            return None
-        for place in (backend,) if backend else _HOSTED_FIRST:
-            price = self.prices.get(place or "", {}).get(name)
-            if price is not None:
-                return price
-        return None
+_SERVED: Mapping[str, Tier] = {
+    "standard": "standard",
+    "standard_only": "standard",  # Anthropic
+    "default": "standard",  # OpenAI
+    "auto": "standard",
+    "batch": "batch",
+    "flex": "flex",
+    "priority": "priority",
+}
 
 
-@cache
-def price_book(name: str = "current") -> PriceBook:
-    """Read the book `name`. Raises UsageError with the names there are."""
-    if name not in BOOKS:
-        raise UsageError(f"There is no price book {name!r}; choose one of {', '.join(BOOKS)}.")
-    source = files("llmbench.catalog").joinpath(f"facts/prices-{name}.toml")
-    data: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
-    book = data["book"]
-    return PriceBook(
-        name=book["name"],
-        as_of=book["as_of"],
-        source=book["source"],
-        prices={
-            backend: {model: token_price(row, book["as_of"]) for model, row in rows.items()}
-            for backend, rows in data["prices"].items()
-        },
-    )
+def tier_served(word: str | None) -> Tier | None:
+    """The tier for a vendor's word in a reply; None for a word whose price is not known.
+
+    >>> tier_served("default"), tier_served(None), tier_served("scale")
+    ('standard', 'standard', None)
+    """
+    return "standard" if word is None else _SERVED.get(word)
 
 
-def token_price(row: Mapping[str, Any], as_of: str) -> TokenPrice:
-    """A price from a table `{input, output, cached_input, as_of}` in USD per 1M tokens.
+def token_price(row: Mapping[str, Any], as_of: str, source: str = "") -> TokenPrice:
+    """A price from a table `{input, output, cached_input, ..., as_of}` in USD per 1M tokens.
 
     Raises UsageError for a missing, unknown or negative entry.
     """
@@ -132,27 +116,32 @@ def token_price(row: Mapping[str, Any], as_of: str) -> TokenPrice:
         raise UsageError(f"A price must be a number of at least 0; this one is {dict(row)}.") from error
     if any(not value.is_finite() or value < 0 for value in values.values()):
         raise UsageError(f"A price must be a number of at least 0; this one is {dict(row)}.")
+    day, where = str(row.get("as_of", as_of)), str(row.get("source", source))
     return TokenPrice(
         input=values["input"],
         output=values["output"],
         cached_input=values.get("cached_input"),
-        as_of=str(row.get("as_of", as_of)),
+        as_of=day,
         cache_write=values.get("cache_write"),
         up_to_input_tokens=row.get("up_to_input_tokens"),
+        beyond=token_price(row["beyond"], day, where) if "beyond" in row else None,
+        source=where,
     )
 
 
 def price_usage(price: TokenPrice, usage: Usage) -> float | None:
     """USD for `usage` at `price`; cached tokens are charged once, at their own rate if there is one.
 
-    None for a call with more input than the price holds for.
+    None for a call with more input than any known price holds for.
 
     >>> gpt_4o = TokenPrice(Decimal("2.5"), Decimal(10), Decimal("1.25"), "2026-11-22")
     >>> price_usage(gpt_4o, Usage(input_tokens=1000, output_tokens=100, cache_read_tokens=400))
     0.003
     """
-    if price.up_to_input_tokens is not None and usage.input_tokens > price.up_to_input_tokens:
-        return None
+    while price.up_to_input_tokens is not None and usage.input_tokens > price.up_to_input_tokens:
+        if price.beyond is None:
+            return None
+        price = price.beyond
     read_rate = price.input if price.cached_input is None else price.cached_input
     write_rate = price.input if price.cache_write is None else price.cache_write
     fresh = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
@@ -169,14 +158,3 @@ def price_from(price: TokenPrice | None, usage: Usage | None, *, book: str | Non
     """What a call with `usage` costs at `price`; unknown where either of them is not known."""
     usd = None if price is None or usage is None else price_usage(price, usage)
     return Price(usd, "unknown" if usd is None else "priced", book, price.as_of if price else None)
-
-
-def price_call(
-    model: str, usage: Usage | None, *, provider: str, backend: str | None, book: str = "current"
-) -> Price:
-    """Price one call of `model`; `usd` is None where the model has no price or the usage is unknown.
-
-    The model asked for is priced, not the id that a server says it served.
-    """
-    found = price_book(book).find(model, backend or (provider if provider == "openai" else None))
-    return price_from(found, usage, book=book)

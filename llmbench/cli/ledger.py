@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmbench.catalog import TIERS, Tier
 from llmbench.errors import UsageError
 from llmbench.money import dollars, priced_of
 
@@ -58,7 +59,7 @@ def spend(run_id: str | None) -> None:
 @click.option("--run", "run_id", help="Only the calls of one run.")
 @click.option("--since", type=_DAY, help="Only calls from this day on (UTC).")
 @click.option("--price-book", required=True, help="The prices to apply: current, or 2025-01-23.")
-@click.option("--tier", help="As if all had been standard, batch, flex or priority; default: as served.")
+@click.option("--tier", type=click.Choice(TIERS), help="As if all had been at that tier; default: as served.")
 @click.option("--cached-share", type=float, help="As if this share (0 to 1) of the input had been cached.")
 @_csv
 @_json
@@ -67,7 +68,7 @@ def reprice(
     run_id: str | None,
     since: date | None,
     price_book: str,
-    tier: str | None,
+    tier: Tier | None,
     cached_share: float | None,
     csv_path: Path | None,
     as_json: bool,

@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
+import csv
+import sys
+from datetime import UTC, date, datetime, timedelta
+
 import click
 
 __all__ = ["models"]
 
+_SOON = timedelta(days=90)
 
-@click.group()
-def models() -> None:
-    """Models that run on this machine."""
+
+@click.group(invoke_without_command=True)
+@click.option("--all", "with_ended", is_flag=True, help="Also models that ended everywhere they were hosted.")
+@click.option("--price-book", default="current", show_default=True, help="current or 2025-01-23.")
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
+@click.pass_context
+def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bool) -> None:
+    """The models that the catalog knows, with prices, context and the day they end."""
+    if context.invoked_subcommand:
+        return
+    from llmbench.catalog.listing import list_models
+    from llmbench.cli.tables import show
+    from llmbench.plain_table import PlainTable
+    from llmbench.providers.registry import endpoints_serving
+
+    today = datetime.now(UTC).date()
+    rows = list_models(price_book, today=today, with_ended=with_ended)
+    head = ("model", "endpoints", "ends", "price of", "context", "USD in", "USD out")
+    body = [
+        (
+            row.model,
+            ", ".join(endpoints_serving(row.model)),
+            row.ends or "",
+            row.price_as_of or "",
+            "" if row.context is None else f"{row.context:,}",
+            row.input_usd,
+            row.output_usd,
+        )
+        for row in rows
+    ]
+    table = PlainTable(head, body, texts=4)
+    if as_csv:
+        csv.writer(sys.stdout).writerows([table.head, *table.rows])
+        return
+    soon = {row.ends: "red" for row in rows if row.ends and date.fromisoformat(row.ends) <= today + _SOON}
+    show(table, soon)
+    click.echo(
+        "USD per 1M tokens; unknown is not 0. Endpoints are those at hand: with a key in the environment\n"
+        "or a table in llmbench.toml. Red on a terminal: ended, or ends within 90 days."
+    )
 
 
 @models.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from llmbench.ledger.plain_table import PlainTable
+from llmbench.plain_table import PlainTable
 
 __all__ = ["show"]
 
 _NARROWEST = 12
 """Characters that a column of words keeps on a narrow terminal."""
+_NARROWEST_FIRST = 24
+"""The same of the first column, which names what the row is about."""
 
 
 def show(table: PlainTable, colours: dict[str, str] | None = None) -> None:
@@ -20,7 +22,8 @@ def show(table: PlainTable, colours: dict[str, str] | None = None) -> None:
     for number, title in enumerate(table.head):
         longest = max((len(row[number]) for row in table.rows), default=0)
         if number < table.texts:
-            drawn.add_column(title, overflow="fold", min_width=min(_NARROWEST, max(longest, len(title))))
+            least = _NARROWEST if number else _NARROWEST_FIRST
+            drawn.add_column(title, overflow="fold", min_width=min(least, max(longest, len(title))))
         else:
             drawn.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
     for row in table.rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from llmbench.ledger.plain_table import PlainTable
+from llmbench.plain_table import PlainTable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,21 +11,17 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from llmbench.catalog import canonical_name, price_book, price_call
+from llmbench.catalog import TIERS, Tier, canonical_name, price_book, price_call, tier_served
 from llmbench.errors import UsageError
-from llmbench.ledger.plain_table import UNKNOWN, PlainTable
+from llmbench.plain_table import UNKNOWN, PlainTable
 from llmbench.money import dollars, priced_of
 from llmbench.types import CallRecord, Usage
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TIERS", "ModelRepricing", "Repricing", "reprice"]
+__all__ = ["ModelRepricing", "Repricing", "reprice"]
 
-TIERS = ("standard", "batch", "flex", "priority")
-"""How soon a vendor serves a request; each has its own price."""
-_TIERS_OF_REQUESTS = {"default": "standard", "standard_only": "standard", "auto": "standard"}
-"""What vendors call the tier of their list price in a request or an answer."""
 _OWN = frozenset({"self-hosted"})
 _WITHOUT_A_LIST = frozenset({"custom", "local"})
 """Providers whose prices are the user's own: no vendor lists them, whatever the model is called."""
@@ -65,7 +61,7 @@ class Repricing:
 
     book: str
     as_of: str
-    tier: str | None
+    tier: Tier | None
     """None: each call at the tier that served it."""
     cached_share: float | None
     """None: the cached tokens of each call as they were."""
@@ -200,7 +196,7 @@ class _Sums:
 def reprice(
     calls: Iterable[CallRecord],
     book: str = "current",
-    tier: str | None = None,
+    tier: Tier | None = None,
     cached_share: float | None = None,
 ) -> Repricing:
     """Price `calls` again from the price book `book`.
@@ -254,7 +250,7 @@ def reprice(
     )
 
 
-def _price_after(call: CallRecord, book: str, tier: str | None, cached_share: float | None) -> float | None:
+def _price_after(call: CallRecord, book: str, tier: Tier | None, cached_share: float | None) -> float | None:
     if call.cost_basis in _OWN:
         return call.cost
     if call.usage is None or call.provider in _WITHOUT_A_LIST:
@@ -274,9 +270,9 @@ def _listed_name(call: CallRecord) -> str:
     return call.model
 
 
-def _tier_of(call: CallRecord) -> str:
-    said = call.metadata.get("service_tier") or call.params.get("service_tier") or "standard"
-    return _TIERS_OF_REQUESTS.get(str(said), str(said))
+def _tier_of(call: CallRecord) -> Tier | None:
+    said = call.metadata.get("service_tier") or call.params.get("service_tier")
+    return tier_served(None if said is None else str(said))
 
 
 def _cached(usage: Usage, share: float) -> Usage:

@@ -11,9 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from llmbench.catalog.books import price_book, price_call
 from llmbench.catalog.info import model_info, models_of
 from llmbench.catalog.models import all_models, canonical_name
-from llmbench.catalog.prices import SELF_HOSTED, Price, price_book, price_call
+from llmbench.catalog.prices import SELF_HOSTED, Price, tier_served
 from llmbench.catalog.quirks import Quirks
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
 from llmbench.providers.calling import Call, RetryPolicy
@@ -255,7 +256,17 @@ class BaseLLMProvider(ABC):
 
     def price_answer(self, model: str, answer: RawAnswer) -> Price:
         """What the API charges for an answer that came: as `price`, at the tier that served it."""
-        return self.price(model, answer.usage)
+        tier = tier_served(answer.metadata.get("service_tier"))
+        if tier == "standard" or self.self_hosted:
+            return self.price(model, answer.usage)
+        return price_call(
+            self._catalog_name(model),
+            answer.usage,
+            provider=self.name,
+            backend=self.backend,
+            book=self.price_book,
+            tier=tier,
+        )
 
     def shutdown_date(self, model: str) -> str | None:
         """ISO date on which `model` ends here, where the catalog knows it."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from llmbench.catalog.models import ModelFacts, all_models, canonical_name
 from llmbench.config import EndpointConfig, ProjectConfig, load_config
 from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.backends import BACKENDS
@@ -20,6 +21,7 @@ __all__ = [
     "PROVIDERS",
     "ProviderRow",
     "endpoints_at_hand",
+    "endpoints_serving",
     "every_key_variable",
     "key_variables",
     "open_endpoint",
@@ -87,7 +89,8 @@ def key_variables(provider: str, backend: str | None) -> tuple[str, ...]:
     row = PROVIDERS.get(provider)
     if row is None or row.key_variables:
         return row.key_variables if row else ()
-    return BACKENDS[backend].key_variables if backend in BACKENDS else ()
+    found = BACKENDS.get(backend or "")
+    return found.key_variables if found else ()
 
 
 def every_key_variable() -> frozenset[str]:
@@ -118,6 +121,24 @@ def endpoints_at_hand(config: ProjectConfig | None = None) -> list[str]:
     return [*config.endpoints, *(name for name in free if name not in config.endpoints)]
 
 
+def endpoints_serving(model: str, config: ProjectConfig | None = None) -> list[str]:
+    """The endpoints at hand whose backend the catalog lists for `model`; no connection is made."""
+    config = config or load_config()
+    facts = all_models().get(canonical_name(model) or "")
+    found = []
+    for name in endpoints_at_hand(config) if facts else ():
+        endpoint = config.endpoints.get(name) or _without_configuration(name)
+        if facts and endpoint and _serves(endpoint, facts):
+            found.append(name)
+    return found
+
+
+def _serves(endpoint: EndpointConfig, facts: ModelFacts) -> bool:
+    family = endpoint.provider in {"llama", "mixtral"}
+    place = endpoint.backend or endpoint.provider
+    return place in facts.backends and (not family or facts.provider == endpoint.provider)
+
+
 def _without_configuration(name: str) -> EndpointConfig | None:
     """The endpoint that a key in the environment, or no need of one, makes exist under `name`."""
     row = PROVIDERS[name]
@@ -145,8 +166,8 @@ def open_endpoint(
             )
         endpoint = _without_configuration(name)
     if endpoint is None:
-        row = PROVIDERS[name]
-        variables = [v for backend in row.hosted_backends or (None,) for v in key_variables(name, backend)]
+        backends = PROVIDERS[name].hosted_backends or (None,)
+        variables = [variable for backend in backends for variable in key_variables(name, backend)]
         raise ConfigError(
             f"Endpoint {name!r} needs a key: set {' or '.join(variables)} in the environment or the keyring, "
             f"or configure it by [endpoints.{name}] in llmbench.toml."

@@ -6,9 +6,9 @@ off: the reply is read as bytes by the same code as every other chat completion.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from llmbench.errors import BadResponseError, ConnectionFailedError, ProviderError, ProviderTimeoutError
 from llmbench.providers.clients import PerLoop
@@ -21,8 +21,14 @@ from llmbench.types import ChatRequest, RawAnswer
 __all__ = ["SdkChat"]
 
 
+class _Reader(Protocol):
+    def feed(self, chunk: bytes, *, last: bool = False) -> list[str]: ...
+
+    def finish(self) -> RawAnswer: ...
+
+
 class SdkChat:
-    """An `Adapter` over an SDK.
+    """An `Adapter` over an SDK. A vendor with another format overrides what stands below `stream`.
 
     Args:
         sdk: the imported package, for its error classes.
@@ -61,15 +67,10 @@ class SdkChat:
     async def complete(self, request: ChatRequest, *, model: str | None = None) -> RawAnswer:
         """One try."""
         client = await self._clients.get()
-        arguments = self._arguments(request, model, stream=False)
+        arguments = self.arguments(request, model, stream=False)
         try:
-            reply = await client.chat.completions.with_raw_response.create(**arguments)
-            return read_answer(
-                reply.http_response.content,
-                provider=self._endpoint,
-                model=request.model,
-                secrets=self.secrets(),
-            )
+            reply = await self._resource(client).with_raw_response.create(**arguments)
+            return self._read(reply.http_response.content, reply.http_response.headers, request.model)
         except self._foreign as error:
             failure = self.failure(error, request.model)
         # Raised outside of the handler: the SDK's message may carry a key that the server echoed.
@@ -80,11 +81,11 @@ class SdkChat:
     ) -> AsyncIterator[str | RawAnswer]:
         """One try: pieces of text as they come, the RawAnswer last."""
         client = await self._clients.get()
-        arguments = self._arguments(request, model, stream=True)
-        reader = StreamReader(provider=self._endpoint, model=request.model, secrets=self.secrets())
+        arguments = self.arguments(request, model, stream=True)
         failure: ProviderError | None = None
         try:
-            async with client.chat.completions.with_streaming_response.create(**arguments) as reply:
+            async with self._resource(client).with_streaming_response.create(**arguments) as reply:
+                reader = self._reader(reply.headers, request.model)
                 async for chunk in reply.iter_bytes():
                     for text in reader.feed(chunk):
                         yield text
@@ -96,7 +97,12 @@ class SdkChat:
             raise failure
         yield reader.finish()
 
-    def _arguments(self, request: ChatRequest, model: str | None, *, stream: bool) -> dict[str, Any]:
+    def _resource(self, client: Any) -> Any:
+        """The part of the SDK's client whose `create` is called."""
+        return client.chat.completions
+
+    def arguments(self, request: ChatRequest, model: str | None = None, *, stream: bool) -> dict[str, Any]:
+        """What `create` is called with. Raises InvalidRequestError for what cannot be sent."""
         body = chat_body(
             request,
             model=model,
@@ -106,6 +112,14 @@ class SdkChat:
         )
         unknown = {key: body.pop(key) for key in list(body) if key in self._unknown_fields}
         return {**body, "extra_body": unknown} if unknown else body
+
+    def _read(self, body: bytes, headers: Mapping[str, str], model: str) -> RawAnswer:  # noqa: ARG002
+        """The answer in a reply of status 200."""
+        return read_answer(body, provider=self._endpoint, model=model, secrets=self.secrets())
+
+    def _reader(self, headers: Mapping[str, str], model: str) -> _Reader:  # noqa: ARG002
+        """What reads a stream of status 200."""
+        return StreamReader(provider=self._endpoint, model=model, secrets=self.secrets())
 
     def failure(self, error: Exception, model: str) -> ProviderError:
         """The error of ours for one of the SDK's or of the transport under it; it is returned."""
@@ -119,9 +133,7 @@ class SdkChat:
                 model,
                 secrets=self.secrets(),
             )
-        # The SDK's aiohttp transport calls a refused connection a timeout of connecting.
-        cause = type(error.__cause__).__name__
-        if isinstance(error, self._sdk.APITimeoutError) and cause != "ConnectTimeout":
+        if isinstance(error, self._sdk.APITimeoutError) and not _connecting(error):
             return ProviderTimeoutError(
                 f"{who}/{model} gave no answer in the time allowed; try again.", provider=who, model=model
             )
@@ -137,7 +149,7 @@ class SdkChat:
             "check the network and base_url, then ask again.",
             provider=who,
             model=model,
-            billed=cause not in {"ConnectTimeout", "ConnectError"},
+            billed=not _refused(error),
         )
 
     def secrets(self) -> tuple[str, ...]:
@@ -153,8 +165,27 @@ def _foreign_errors(sdk: ModuleType) -> tuple[type[Exception], ...]:
     """The SDK's own errors, and what its transport lets through while a body is read."""
     import aiohttp
 
-    http = __import__("httpx2" if sdk.__name__ == "openai" else "httpx")
-    return (sdk.APIError, http.TransportError, aiohttp.ClientError)
+    http = __import__("httpx" if sdk.__name__ == "together" else "httpx2")
+    # A RequestError is also a body whose compression is broken.
+    return (sdk.APIError, http.RequestError, aiohttp.ClientError)
+
+
+def _connecting(error: Exception) -> bool:
+    """Whether the SDK says that no connection came about.
+
+    On aiohttp it says so of every failure of a connection, one cut after the request included.
+    """
+    return type(error.__cause__).__name__ in {"ConnectTimeout", "ConnectError"}
+
+
+def _refused(error: Exception) -> bool:
+    """Whether no connection came about, so that nothing can have been done or charged."""
+    import aiohttp
+
+    cause = error.__cause__.__cause__ if error.__cause__ else None
+    if isinstance(cause, aiohttp.ClientError):
+        return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return _connecting(error)
 
 
 async def _close(client: Any) -> None:

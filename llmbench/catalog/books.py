@@ -1,0 +1,140 @@
+"""Price books, and the one place that prices a call.
+
+The book "current" has three layers: vendors' lists as genai-prices collects them at the bottom, our
+dated overlay (facts/prices-current.toml) on it, and the project's own prices.toml on top. The book
+"2025-01-23" is the document's own, and nothing lies under or over it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from llmbench.catalog.models import all_models, canonical_name
+from llmbench.catalog.prices import (
+    TIERS,
+    UNKNOWN,
+    Price,
+    Tier,
+    TokenPrice,
+    price_from,
+    token_price,
+)
+from llmbench.catalog.project_prices import project_prices
+from llmbench.catalog.vendor_lists import listed_price
+from llmbench.errors import UsageError
+from llmbench.types import Usage
+
+__all__ = ["BOOKS", "CURRENT", "HOSTED", "PriceBook", "price_book", "price_call"]
+
+CURRENT = "current"
+BOOKS = (CURRENT, "2025-01-23")
+"""Names of the price books that ship with llmbench."""
+
+HOSTED = ("openai", "together", "replicate", "anthropic", "gemini")
+"""Backends that sell tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBook:
+    """The prices of one date."""
+
+    name: str
+    as_of: str
+    source: str
+    prices: Mapping[str, Mapping[str, TokenPrice]]
+    """By backend, then by catalog name: the standard tier."""
+    tiers: Mapping[tuple[str, str, Tier], TokenPrice] = field(default_factory=dict)
+    """By backend, catalog name and tier: what the book itself lists beyond the standard tier."""
+
+    def find(self, model: str, backend: str | None, tier: Tier = "standard") -> TokenPrice | None:
+        """The price of `model` (any spelling the catalog knows, or a vendor's id) at `backend`, or None.
+
+        Without a backend: at the first hosted backend of the catalog that has one.
+        A tier that is not listed has no price: the standard one is never taken in its place.
+        """
+        for place in (backend,) if backend else _hosts(model):
+            price = self._listed(model, place, tier)
+            if self.name == CURRENT:
+                today = datetime.now(UTC).date()
+                price = project_prices().apply(price, place, model, today)
+            if price is not None:
+                return price
+        return None
+
+    def _listed(self, model: str, place: str, tier: Tier) -> TokenPrice | None:
+        name = canonical_name(model)
+        row = self.prices.get(place, {}).get(name) if name else None
+        if row is not None and tier == "standard":
+            return row
+        if name and (place, name, tier) in self.tiers:
+            return self.tiers[place, name, tier]
+        if self.name != CURRENT:
+            return None
+        vendors_id = all_models()[name].backends.get(place, model) if name else model
+        if row is not None:
+            # Another tier of a model that the overlay prices: only where both lists tell the same price.
+            base = listed_price(vendors_id, place)
+            if base is None or (base.input, base.output) != (row.input, row.output):
+                return None
+        return listed_price(vendors_id, place, tier)
+
+
+@cache
+def _hosts(model: str) -> tuple[str, ...]:
+    """Where a model may be priced that is named without a backend, in order."""
+    name = canonical_name(model)
+    if name is None:
+        return HOSTED
+    listed = [place for place in all_models()[name].backends if place in HOSTED]
+    # What a book says of other places, but not what a vendor's list says of its own models.
+    written = [place for place in HOSTED if any(name in price_book(b).prices.get(place, {}) for b in BOOKS)]
+    return tuple(dict.fromkeys((*listed, *written)))
+
+
+@cache
+def price_book(name: str = CURRENT) -> PriceBook:
+    """Read the book `name`. Raises UsageError with the names there are."""
+    if name not in BOOKS:
+        raise UsageError(f"There is no price book {name!r}; choose one of {', '.join(BOOKS)}.")
+    source = files("llmbench.catalog").joinpath(f"facts/prices-{name}.toml")
+    data: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
+    book = data["book"]
+    prices: dict[str, dict[str, TokenPrice]] = {}
+    tiers: dict[tuple[str, str, Tier], TokenPrice] = {}
+    for backend, rows in data["prices"].items():
+        prices[backend] = {}
+        for model, row in rows.items():
+            standard = {key: value for key, value in row.items() if key not in TIERS}
+            prices[backend][model] = token_price(standard, book["as_of"], book["source"])
+            for tier in TIERS:
+                if tier in row:
+                    tiers[backend, model, tier] = token_price(row[tier], book["as_of"], book["source"])
+    return PriceBook(book["name"], book["as_of"], book["source"], prices, tiers)
+
+
+def price_call(
+    model: str,
+    usage: Usage | None,
+    *,
+    provider: str,
+    backend: str | None,
+    book: str = CURRENT,
+    tier: Tier | None = "standard",
+) -> Price:
+    """Price one call of `model`; `usd` is None where the model has no price or the usage is unknown.
+
+    The model asked for is priced, not the id that a server says it served. `tier` None: served in
+    a way whose price is not known.
+    """
+    if tier is None:
+        return UNKNOWN
+    if tier not in TIERS:
+        raise UsageError(f"There is no tier {tier!r}; choose one of {', '.join(TIERS)}.")
+    place = backend or (provider if provider in HOSTED else None)
+    return price_from(price_book(book).find(model, place, tier), usage, book=book)

@@ -1,0 +1,58 @@
+"""The catalog as a list to read: one row a model."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+from llmbench.catalog.books import price_book
+from llmbench.catalog.models import ModelFacts, all_models
+
+__all__ = ["ListedModel", "list_models"]
+
+_OWN = frozenset({"vllm", "ollama", "local"})
+
+
+class ListedModel(NamedTuple):
+    """A model with what it costs at its first hosted backend."""
+
+    model: str
+    input_usd: str
+    """USD per 1M tokens as text; "unknown" where nobody lists a price, "own" where it only runs at home."""
+    output_usd: str
+    price_as_of: str | None
+    context: int | None
+    ends: str | None
+    """ISO date on which the last vendor that has named one ends it."""
+
+
+def list_models(book: str = "current", *, today: date, with_ended: bool = False) -> list[ListedModel]:
+    """Every model of the catalog; without those that have ended unless they run on one's own machine.
+
+    >>> found = {row.model: row for row in list_models("2025-01-23", today=date(2025, 1, 23))}
+    >>> found["gpt-4o-mini"].input_usd, found["llama-3.1-70b"].output_usd
+    ('0.15', '0.90')
+    """
+    rows = []
+    for facts in all_models().values():
+        ends = max(facts.shutdown.values(), default=None)
+        over = ends is not None and date.fromisoformat(ends) <= today and not facts.local
+        if over and not with_ended:
+            continue
+        price = price_book(book).find(facts.name, None) if _hosted(facts) else None
+        known = "unknown" if _hosted(facts) else "own"
+        rows.append(
+            ListedModel(
+                facts.name,
+                f"{price.input:.2f}" if price else known,
+                f"{price.output:.2f}" if price else known,
+                price.as_of if price else None,
+                facts.context,
+                ends,
+            )
+        )
+    return rows
+
+
+def _hosted(facts: ModelFacts) -> bool:
+    return bool(set(facts.backends) - _OWN)

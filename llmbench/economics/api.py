@@ -1,0 +1,74 @@
+"""What a vendor's interface charges for tokens."""
+
+from __future__ import annotations
+
+import math
+
+from llmbench.catalog import Tier, TokenPrice, canonical_name, model_facts, price_book
+from llmbench.catalog.books import HOSTED
+from llmbench.errors import UsageError
+
+__all__ = ["api_cost", "listed_price_of"]
+
+_PLACES = (*HOSTED, "azure")
+
+
+def listed_price_of(model: str, book: str = "current", tier: Tier = "standard") -> TokenPrice | None:
+    """The price of `model`: a catalog name, at its first hosted backend, or `backend/model`.
+
+    None where the book lists no such price. Raises UsageError for a model nobody knows.
+
+    >>> float(listed_price_of("together/mixtral-8x7b").input)
+    0.6
+    """
+    place, slash, rest = model.partition("/")
+    backend, name = (
+        (None, model) if canonical_name(model) or not slash or place not in _PLACES else (place, rest)
+    )
+    found = price_book(book).find(name, backend, tier)
+    if found is None:
+        model_facts(name)  # raises where it is not known at all
+    return found
+
+
+def api_cost(
+    model: str,
+    input_tokens: float,
+    output_tokens: float,
+    price_book: str = "current",
+    *,
+    cached_tokens: float = 0.0,
+    tier: Tier = "standard",
+) -> float | None:
+    """USD for tokens of any number of calls; None where the book has no price.
+
+    `cached_tokens` is the part of `input_tokens` that is read from a cache. Vendors that charge
+    very long calls otherwise are priced as for calls below that length.
+
+    Raises UsageError for a model nobody knows and for counts that cannot be meant.
+
+    >>> api_cost("gpt-4o-mini", 50_000_000, 20_000_000, price_book="2025-01-23")
+    19.5
+    """
+    for name, value in (("input_tokens", input_tokens), ("output_tokens", output_tokens)):
+        if not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"{name} must be a number of at least 0; it is {value!r}.")
+    if not 0 <= cached_tokens <= input_tokens:
+        raise UsageError(f"cached_tokens must lie between 0 and input_tokens; it is {cached_tokens!r}.")
+    price = listed_price_of(model, price_book, tier)
+    return None if price is None else cost_at(price, input_tokens, output_tokens, cached_tokens)
+
+
+def cost_at(price: TokenPrice, input_tokens: float, output_tokens: float, cached_tokens: float) -> float:
+    """USD for tokens at one price, as if all calls were of a length at which it holds."""
+    cached_rate = price.input if price.cached_input is None else price.cached_input
+    return (
+        math.fsum(
+            (
+                (input_tokens - cached_tokens) * float(price.input),
+                cached_tokens * float(cached_rate),
+                output_tokens * float(price.output),
+            )
+        )
+        / 1e6
+    )

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from llmbench.cli import cli
+from llmbench.errors import UsageError
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["estimate", *words], catch_exceptions=False)
+
+
+def test_the_documents_workload_and_mix() -> None:
+    shown = run("--price-book", "2025-01-23", "--mix", "gpt-4o=.2,mixtral-8x7b=.8").output
+    assert "$2,700.00" in shown
+    assert "$98.60" in shown
+    assert "96.3%" in shown
+    assert "2025-01-23" in shown
+
+
+def test_as_csv() -> None:
+    shown = run("--price-book", "2025-01-23", "--model", "gpt-4o", "--model", "gpt-4o-mini", "--csv").output
+    rows = list(csv.DictReader(io.StringIO(shown)))
+    assert [(row["model"], row["USD a month"]) for row in rows] == [
+        ("gpt-4", "$2,700.00"), ("gpt-4o", "$325.00"), ("gpt-4o-mini", "$19.50"),
+    ]  # fmt: skip
+
+
+def test_every_priced_model_without_a_choice() -> None:
+    shown = run().output
+    for model in ("gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash", "llama-3.1-8b"):
+        assert model in shown
+    assert "\x1b" not in shown
+
+
+def test_what_is_not_known_says_so() -> None:
+    shown = run("--model", "mixtral-8x22b").output
+    assert "unknown" in shown
+    assert "$0.00" not in shown
+
+
+def test_a_commitment_is_told(project: Path) -> None:
+    (project / "prices.toml").write_text("[openai]\ncommitment_usd_per_month = 500\n", encoding="utf-8")
+    assert "$500.00 a month are committed to openai" in run("--model", "gpt-4o").output
+
+
+@pytest.mark.parametrize("mix", ["gpt-4o", "gpt-4o=x", "gpt-4o=.5,gpt-4o=.5", "=1"])
+def test_a_mix_that_is_none(mix: str) -> None:
+    with pytest.raises(UsageError, match="MODEL=SHARE"):
+        run("--mix", mix)
