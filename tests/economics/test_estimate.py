@@ -110,8 +110,8 @@ def test_shares_must_sum_to_one(mix: dict[str, float]) -> None:
 @pytest.mark.parametrize(
     "load",
     [
-        {"messages_per_month": -1}, {"input_tokens": float("nan")}, {"cached_share": 1.1}, {"batch_share": -0.1},
-        {"output_tokens": float("inf")},
+        {"messages_per_month": -1}, {"input_tokens": float("nan")}, {"output_tokens": float("inf")},
+        {"cached_share": 1.1}, {"batch_share": -0.1},
     ],
 )  # fmt: skip
 def test_a_workload_that_cannot_be_meant(load: dict[str, float]) -> None:
