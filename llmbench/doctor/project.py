@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 from llmbench.catalog import price_book
+from llmbench.catalog.project_prices import FILE_NAME, project_prices
 from llmbench.config import CONFIG_NAME, ProjectConfig, find_root, load_config
 from llmbench.doctor.diagnosis import Check
 from llmbench.errors import ConfigError, LedgerError, LLMBenchError
 from llmbench.ledger.migrations import MIGRATIONS, schema_version
 from llmbench.ledger.store import explain, ledger_path
 
-__all__ = ["PRICES_NAME", "configuration", "ledger", "prices"]
+__all__ = ["configuration", "ledger", "prices"]
 
-PRICES_NAME = "prices.toml"
 _OLD_DAYS = 60
 _LOCK_SECONDS = 2.0
 
@@ -41,26 +40,22 @@ def configuration() -> tuple[ProjectConfig | None, Check]:
 
 def prices(today: date) -> Iterator[Check]:
     """Whether the price lists can be read, and how old they are."""
-    own = find_root() / PRICES_NAME
-    if own.is_file():
-        try:
-            tomllib.loads(own.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            yield Check(PRICES_NAME, "problem", f"It cannot be read: {error}; correct that line.")
-            return
-        except OSError as error:
-            yield Check(PRICES_NAME, "problem", f"It cannot be opened: {error.strerror}.")
-            return
+    own = (find_root() / FILE_NAME).is_file()
+    try:
+        project_prices()
+    except ConfigError as error:
+        yield Check(FILE_NAME, "problem", str(error))
+        return
     try:
         book = price_book("current")
         age = (today - date.fromisoformat(book.as_of)).days
     except (LLMBenchError, ValueError) as error:
         yield Check("prices", "problem", str(error))
         return
-    if own.is_file():
-        yield Check(PRICES_NAME, "ok", "Read.")
+    if own:
+        yield Check(FILE_NAME, "ok", "Read.")
     if age > _OLD_DAYS:
-        text = f"The price list is of {book.as_of}, {age} days old: llmbench prices refresh."
+        text = f"The price list is of {book.as_of}, {age} days old; upgrade llmbench, or put newer prices into {FILE_NAME}."
         yield Check("prices", "warning", text)
     else:
         yield Check("prices", "ok", f"The price list is of {book.as_of}.")

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmbench.providers import (
+    AnthropicProvider,
     BaseLLMProvider,
     CustomProvider,
+    GeminiProvider,
     LlamaProvider,
     MixtralProvider,
     OpenAIProvider,
     TogetherProvider,
 )
+from tests.providers.dialects.anthropic import AnthropicDialect
+from tests.providers.dialects.gemini import GeminiDialect
+from tests.providers.dialects.ollama import OllamaDialect
 from tests.providers.dialects.openai import OpenAIDialect
 from tests.providers.vendor_stub import Dialect
 
@@ -46,14 +51,19 @@ AZURE = OpenAIDialect(
     max_tokens_field="max_completion_tokens",
 )
 TOGETHER = OpenAIDialect(prefix="")
+OLLAMA = OllamaDialect()
 
 CASES: dict[str, Case] = {
+    "anthropic": Case(AnthropicProvider, AnthropicDialect()),
+    "gemini": Case(GeminiProvider, GeminiDialect()),
     "openai": Case(OpenAIProvider, OPENAI),
     "openai on azure": Case(OpenAIProvider, AZURE, {"backend": "azure"}),
     "custom": Case(CustomProvider, COMPATIBLE),
     "llama on vllm": Case(LlamaProvider, COMPATIBLE, {"backend": "vllm"}),
+    "llama on ollama": Case(LlamaProvider, OLLAMA, {"backend": "ollama"}),
     "llama on together": Case(LlamaProvider, TOGETHER, {"backend": "together"}),
     "mixtral on vllm": Case(MixtralProvider, COMPATIBLE, {"backend": "vllm"}),
+    "mixtral on ollama": Case(MixtralProvider, OLLAMA, {"backend": "ollama"}),
     "mixtral on together": Case(MixtralProvider, TOGETHER, {"backend": "together"}),
     "together": Case(TogetherProvider, TOGETHER),
 }
