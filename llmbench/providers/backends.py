@@ -42,6 +42,9 @@ BACKENDS: Mapping[str, Backend] = {
             base_url="https://api.replicate.com",
             package="replicate",
             key_variables=("REPLICATE_API_TOKEN", "REPLICATE_API_KEY"),
+            options=frozenset(
+                {"temperature", "max_tokens", "top_p", "presence_penalty", "frequency_penalty"}
+            ),
             settings=frozenset({"poll_s"}),
         ),
         Backend(

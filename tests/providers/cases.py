@@ -20,6 +20,7 @@ from tests.providers.dialects.anthropic import AnthropicDialect
 from tests.providers.dialects.gemini import GeminiDialect
 from tests.providers.dialects.ollama import OllamaDialect
 from tests.providers.dialects.openai import OpenAIDialect
+from tests.providers.dialects.replicate import ReplicateDialect
 from tests.providers.vendor_stub import Dialect
 
 KEY = "sk-conformance-0123456789"
@@ -61,9 +62,18 @@ CASES: dict[str, Case] = {
     "custom": Case(CustomProvider, COMPATIBLE),
     "llama on vllm": Case(LlamaProvider, COMPATIBLE, {"backend": "vllm"}),
     "llama on ollama": Case(LlamaProvider, OLLAMA, {"backend": "ollama"}),
+    "llama on replicate": Case(
+        LlamaProvider, ReplicateDialect("stub/"), {"backend": "replicate", "poll_s": 0.01}, prefix="stub/"
+    ),
     "llama on together": Case(LlamaProvider, TOGETHER, {"backend": "together"}),
     "mixtral on vllm": Case(MixtralProvider, COMPATIBLE, {"backend": "vllm"}),
     "mixtral on ollama": Case(MixtralProvider, OLLAMA, {"backend": "ollama"}),
+    "mixtral on replicate": Case(
+        MixtralProvider,
+        ReplicateDialect("stub/mixtral-"),
+        {"backend": "replicate", "poll_s": 0.01},
+        prefix="stub/mixtral-",
+    ),
     "mixtral on together": Case(MixtralProvider, TOGETHER, {"backend": "together"}),
     "together": Case(TogetherProvider, TOGETHER),
 }

@@ -1,0 +1,260 @@
+"""Replicate: predictions through its own SDK, polled to their end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from llmbench.errors import (
+    BadResponseError,
+    ConfigError,
+    ConnectionFailedError,
+    ModelUnavailableError,
+    ProviderError,
+    ProviderTimeoutError,
+    UsageError,
+)
+from llmbench.providers.adapter import Place
+from llmbench.providers.clients import PerLoop
+from llmbench.providers.replicate_transport import Refused, refusing_transport
+from llmbench.providers.replicate_wire import (
+    EventReader,
+    prediction_answer,
+    prediction_error,
+    prediction_input,
+)
+from llmbench.providers.transport import checked_url
+from llmbench.providers.wire_errors import error_from_status
+from llmbench.secret import Secret
+from llmbench.types import ChatRequest, RawAnswer
+
+if TYPE_CHECKING:
+    from replicate.client import Client
+
+__all__ = ["ReplicatePredictions", "open_adapter"]
+
+_POLL_SECONDS = 0.5
+_CANCEL_SECONDS = 5.0
+_ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
+
+
+class ReplicatePredictions:
+    """An `Adapter`: one prediction a call."""
+
+    def __init__(self, place: Place, key: Secret, *, poll_s: float) -> None:
+        self.base_url = checked_url(place.base_url, allow_http=place.allow_http).removesuffix("/v1")
+        self._endpoint = place.endpoint
+        self._key = key
+        self._poll_s = poll_s
+        self._clients: PerLoop[Client] = PerLoop(self._open, _close)
+
+    def _open(self) -> Client:
+        import httpx
+        from replicate.client import Client
+
+        return Client(
+            api_token=self._key.reveal(),
+            base_url=self.base_url,
+            timeout=httpx.Timeout(None, connect=10.0),  # the base class has the deadline
+            transport=refusing_transport(),
+            follow_redirects=False,
+        )
+
+    async def client(self) -> Client:
+        """The SDK's client of this event loop, for what is no prediction."""
+        return await self._clients.get()
+
+    async def complete(self, request: ChatRequest, *, model: str | None = None) -> RawAnswer:
+        """One try: create the prediction and poll it until it has ended."""
+        try:
+            prediction = await self._create(request, model)
+            async with _cancelled_with(prediction):
+                return prediction_answer(await self._ended(prediction, request), request)
+        except _foreign() as error:
+            failure = self.failure(error, request.model)
+        # Raised outside of the handler, so that no exception of the SDK is kept as its context.
+        raise failure
+
+    async def stream(
+        self, request: ChatRequest, *, model: str | None = None
+    ) -> AsyncIterator[str | RawAnswer]:
+        """One try: pieces of text as they come; then the prediction is read once for its counts."""
+        failure: ProviderError | None = None
+        pieces: list[str] = []
+        answer: RawAnswer | None = None
+        try:
+            prediction = await self._create(request, model)
+            async with _cancelled_with(prediction):
+                async for text in self._events(prediction, request):
+                    pieces.append(text)
+                    yield text
+                ended = await self._ended(prediction, request)
+                answer = prediction_answer(ended, request, "".join(pieces))
+        except _foreign() as error:
+            failure = self.failure(error, request.model)
+        if failure or answer is None:
+            raise failure or self._cut(request)
+        yield answer
+
+    async def _create(self, request: ChatRequest, model: str | None) -> Any:
+        sent = model or request.model
+        owner, slash, name = sent.partition("/")
+        if not (owner and slash and name):
+            raise ModelUnavailableError(
+                f"{self._endpoint} has no model {request.model!r}: the catalog names none at Replicate, "
+                "and a model of Replicate's is written owner/name.",
+                provider=self._endpoint,
+                model=request.model,
+            )
+        fields = prediction_input(request, model=sent, provider=self._endpoint)
+        client = await self._clients.get()
+        if ":" in name:
+            return await client.predictions.async_create(version=name.partition(":")[2], input=fields)
+        return await client.predictions.async_create(model=sent, input=fields)
+
+    async def _ended(self, prediction: Any, request: ChatRequest) -> Mapping[str, Any]:
+        while prediction.status not in _ENDED:
+            await asyncio.sleep(self._poll_s)
+            await prediction.async_reload()
+        found: Mapping[str, Any] = prediction.dict()
+        if prediction.status != "succeeded":
+            raise prediction_error(
+                found, provider=self._endpoint, model=request.model, secrets=self.secrets()
+            )
+        return found
+
+    async def _events(self, prediction: Any, request: ChatRequest) -> AsyncIterator[str]:
+        address = (prediction.urls or {}).get("stream")
+        if not isinstance(address, str):
+            raise BadResponseError(
+                f"{self._endpoint} offers no stream for {request.model!r}; ask without streaming.",
+                provider=self._endpoint,
+                model=request.model,
+            )
+        self._check_host(address, request)
+        client = await self._clients.get()
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        reader = EventReader()
+        async with client._async_client.stream("GET", address, headers=headers) as reply:  # noqa: SLF001 - the SDK's own stream drops its status
+            async for chunk in reply.aiter_bytes():
+                for event, data in reader.feed(chunk):
+                    if event == "done":
+                        return  # with an error or without: the prediction itself tells
+                    if event == "error":
+                        raise prediction_error(
+                            {"status": "failed", "error": data},
+                            provider=self._endpoint,
+                            model=request.model,
+                            secrets=self.secrets(),
+                        )
+                    if event == "output" and data:
+                        yield data
+        raise self._cut(request)
+
+    def _check_host(self, address: str, request: ChatRequest) -> None:
+        """The key goes to the address configured and, where that is Replicate's own, to its others."""
+        home, there = urlsplit(self.base_url), urlsplit(address)
+        own = (home.hostname or "").endswith(".replicate.com") and there.scheme == "https"
+        at_replicate = own and (there.hostname or "").endswith(".replicate.com")
+        if not at_replicate and (there.scheme, there.netloc) != (home.scheme, home.netloc):
+            raise BadResponseError(
+                f"{self._endpoint} streams {request.model!r} from another host, {there.hostname!r}, which "
+                "must not be sent the key; ask without streaming.",
+                provider=self._endpoint,
+                model=request.model,
+            )
+
+    def failure(self, error: Exception, model: str) -> ProviderError:
+        """The error of ours for one of the SDK's or of the transport under it; it is returned."""
+        import httpx
+
+        who = self._endpoint
+        if isinstance(error, Refused):
+            return error_from_status(
+                error.status, error.body, error.headers, who, model, secrets=self.secrets()
+            )
+        where = f"{who} at {self.base_url}"
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.TransportError):
+            refused = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            kind = ConnectionFailedError
+            if isinstance(error, httpx.TimeoutException) and not refused:
+                kind = ProviderTimeoutError  # type: ignore[assignment]
+            return kind(
+                f"{where} could not be reached or cut the connection; check the network and base_url, then "
+                "ask again.",
+                provider=who,
+                model=model,
+                billed=not refused,
+            )
+        return BadResponseError(
+            f"{where} answered a request to {model!r} with something else than a prediction "
+            f"({type(error).__name__}); check base_url.",
+            provider=who,
+            model=model,
+        )
+
+    def _cut(self, request: ChatRequest) -> ConnectionFailedError:
+        return ConnectionFailedError(
+            f"{self._endpoint} cut the stream of {request.model!r} before its end; ask again.",
+            provider=self._endpoint,
+            model=request.model,
+        )
+
+    def secrets(self) -> tuple[str, ...]:
+        """The key."""
+        return (self._key.reveal(),)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._clients.aclose()
+
+
+def open_adapter(place: Place) -> ReplicatePredictions:
+    """The adapter of Replicate; the setting `poll_s` is the time between two looks at a prediction."""
+    if place.key is None:
+        raise ConfigError(f"Endpoint {place.endpoint!r} has no key; set REPLICATE_API_TOKEN.")
+    poll_s = place.options.get("poll_s", _POLL_SECONDS)
+    if isinstance(poll_s, bool) or not isinstance(poll_s, int | float) or not poll_s > 0:
+        raise UsageError(f"poll_s must be a number of seconds above 0; it is {poll_s!r}.")
+    return ReplicatePredictions(place, place.key, poll_s=poll_s)
+
+
+@contextlib.asynccontextmanager
+async def _cancelled_with(prediction: Any) -> AsyncIterator[None]:
+    """Cancel the prediction at Replicate when its caller leaves, or it would run and be charged on."""
+    try:
+        yield
+    except (asyncio.CancelledError, GeneratorExit):
+        cancelling = asyncio.ensure_future(_cancel(prediction))
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({cancelling}, timeout=_CANCEL_SECONDS)
+        raise
+
+
+async def _cancel(prediction: Any) -> None:
+    # Whatever becomes of it, the caller has left already.
+    with contextlib.suppress(Exception):
+        await prediction.async_cancel()
+
+
+def _foreign() -> tuple[type[Exception], ...]:
+    """The SDK's own errors, the transport's, and what its parsing of an odd body raises."""
+    import httpx
+    import replicate.exceptions
+
+    return (
+        Refused,
+        httpx.HTTPError,
+        replicate.exceptions.ReplicateException,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    )
+
+
+async def _close(client: Client) -> None:
+    await client._async_client.aclose()  # noqa: SLF001 - it has no close of its own
