@@ -55,7 +55,10 @@ def prices(today: date) -> Iterator[Check]:
     if own:
         yield Check(FILE_NAME, "ok", "Read.")
     if age > _OLD_DAYS:
-        text = f"The price list is of {book.as_of}, {age} days old; upgrade llmbench, or put newer prices into {FILE_NAME}."
+        text = (
+            f"The price list is of {book.as_of}, {age} days old; upgrade llmbench, or put newer prices "
+            f"into {FILE_NAME}."
+        )
         yield Check("prices", "warning", text)
     else:
         yield Check("prices", "ok", f"The price list is of {book.as_of}.")

@@ -27,6 +27,8 @@ class Backend:
     key_variables: tuple[str, ...] = ()
     """Where a key may stand; it goes only to `base_url`. None: the place needs no key."""
     self_hosted: bool = False
+    trains: bool = False
+    """Whether it fine-tunes; then llmbench.providers.NAME_tuning says how."""
     options: frozenset[str] = CHAT_OPTIONS
     """Parameters of `chat_completion` that the place honours."""
     settings: frozenset[str] = frozenset()
@@ -46,6 +48,7 @@ BACKENDS: Mapping[str, Backend] = {
                 {"temperature", "max_tokens", "top_p", "presence_penalty", "frequency_penalty"}
             ),
             settings=frozenset({"poll_s"}),
+            trains=True,
         ),
         Backend(
             "together",
@@ -54,6 +57,7 @@ BACKENDS: Mapping[str, Backend] = {
             package="together",
             key_variables=("TOGETHER_API_KEY",),
             options=REASONING_OPTIONS,
+            trains=True,
         ),
         Backend(
             "vllm",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from llmbench.catalog.books import price_book, price_call
@@ -19,6 +20,7 @@ from llmbench.catalog.quirks import Quirks
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
 from llmbench.providers.calling import Call, RetryPolicy
 from llmbench.providers.clock import Clock, SystemClock
+from llmbench.providers.fine_tuning import Tuner, look_at_tuning, start_tuning
 from llmbench.providers.identity import request_hash
 from llmbench.providers.stream import Stream
 from llmbench.secret import Secret
@@ -111,6 +113,14 @@ class BaseLLMProvider(ABC):
         """What the configuration adds to every request, and so is part of its identity."""
         return {}
 
+    def _tuner(self) -> Tuner | None:
+        """How the vendor fine-tunes, where it does."""
+        return None
+
+    def _trainable_id(self, model: str) -> str:
+        """The vendor's id of a model that is to be trained."""
+        return model
+
     def _catalog_name(self, model: str) -> str:
         """The catalog's spelling for a model that the configuration calls `model`."""
         return model
@@ -173,20 +183,55 @@ class BaseLLMProvider(ABC):
         return Stream(Call(self, request, run_id=run_id, deadline_s=deadline_s).stream())
 
     async def fine_tune(
-        self, training_file_path: str, base_model: str, suffix: str | None = None, **_options: Any
+        self,
+        training_file_path: str | Path,
+        base_model: str,
+        suffix: str | None = None,
+        *,
+        validation_file_path: str | Path | None = None,
+        seed: int | None = None,
+        deadline_s: float = 600.0,
+        **options: Any,
     ) -> dict[str, Any]:
-        """Start a fine-tuning job where the provider has them."""
-        raise FineTuningUnavailableError(
-            f"{self.name} cannot fine-tune {base_model!r} on {training_file_path!r} (suffix {suffix!r}): "
-            "this provider has no fine-tuning; use one that has.",
-            provider=self.name,
-            model=base_model,
+        """Check the training file, upload it and start a fine-tuning job, once: nothing is retried.
+
+        Gives a dict with `job_id`, `status` and more: see `llmbench.providers.fine_tuning`.
+        Raises DatasetError naming the bad lines of a file, FineTuningUnavailableError where the
+        provider, the model or the date has no fine-tuning, UsageError for an unknown option, and
+        ProviderError.
+        """
+        tuner = self._tuner()
+        if tuner is None:
+            raise self._no_tuning(base_model)
+        return await start_tuning(
+            self,
+            tuner,
+            training_file_path,
+            base_model,
+            self._trainable_id(base_model),
+            suffix=suffix,
+            validation_file_path=validation_file_path,
+            seed=seed,
+            deadline_s=deadline_s,
+            options=options,
         )
 
     async def get_fine_tuning_status(self, job_id: str) -> dict[str, Any]:
-        """The state of a fine-tuning job where the provider has them."""
-        raise FineTuningUnavailableError(
-            f"{self.name} has no fine-tuning, so no job {job_id!r} either.", provider=self.name
+        """The state of a fine-tuning job, as `fine_tune` gives it.
+
+        Raises InvalidRequestError for a job that the vendor does not know.
+        """
+        tuner = self._tuner()
+        if tuner is None:
+            raise self._no_tuning(job_id)
+        return await look_at_tuning(self, tuner, job_id)
+
+    def _no_tuning(self, about: str) -> FineTuningUnavailableError:
+        who = f"{self.name} on {self.backend}" if self.backend else self.name
+        return FineTuningUnavailableError(
+            f"{who} has no fine-tuning ({about!r}); OpenAI, Together and Replicate have.",
+            provider=self.name,
+            model=about,
         )
 
     def get_model_info(self, model: str) -> ModelInfo:

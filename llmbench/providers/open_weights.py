@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from importlib import import_module
 from typing import Any, ClassVar
 
 from llmbench.catalog.models import all_models, canonical_name
@@ -10,6 +11,7 @@ from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.adapter import Place
 from llmbench.providers.backends import BACKENDS, Backend, backend_named, open_adapter
 from llmbench.providers.base import BaseLLMProvider
+from llmbench.providers.fine_tuning import Tuner
 from llmbench.secret import Secret, from_environment
 from llmbench.types import ChatRequest, RawAnswer
 
@@ -86,6 +88,16 @@ class OpenWeightsProvider(BaseLLMProvider):
     def _target(self, model: str) -> str | None:
         # An id of the user's own may stand for another model than the name asked for.
         return f"{self.base_url}#{self._model_ids[model]}" if model in self._model_ids else self.base_url
+
+    def _tuner(self) -> Tuner | None:
+        if not BACKENDS[str(self.backend)].trains:
+            return None
+        module = import_module(f"llmbench.providers.{self.backend}_tuning")
+        found: Tuner = module.tuner(self._adapter)
+        return found
+
+    def _trainable_id(self, model: str) -> str:
+        return self._sent_id(model)
 
     def secrets(self) -> Iterable[str]:
         """What the adapter sends that must not be shown."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from llmbench.errors import ConfigError, UsageError
+from llmbench.providers import openai_tuning
 from llmbench.providers.base import BaseLLMProvider
+from llmbench.providers.fine_tuning import Tuner
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
 from llmbench.secret import Secret, from_environment
@@ -140,6 +142,12 @@ class OpenAIProvider(BaseLLMProvider):
         sent = self._sent_id(model)
         # Another deployment under the same name asked for is another model.
         return self.base_url if sent == model else f"{self.base_url}#{sent}"
+
+    def _tuner(self) -> Tuner:
+        return openai_tuning.tuner(self._chat)
+
+    def _trainable_id(self, model: str) -> str:
+        return openai_tuning.trainable_id(self._catalog_name(model))
 
     def secrets(self) -> Iterable[str]:
         """The key."""

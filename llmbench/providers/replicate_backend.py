@@ -167,6 +167,11 @@ class ReplicatePredictions:
                 model=request.model,
             )
 
+    @property
+    def foreign(self) -> tuple[type[Exception], ...]:
+        """What the SDK and the transport under it raise, for `failure`."""
+        return _foreign()
+
     def failure(self, error: Exception, model: str) -> ProviderError:
         """The error of ours for one of the SDK's or of the transport under it; it is returned."""
         import httpx

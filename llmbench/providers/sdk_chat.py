@@ -58,7 +58,8 @@ class SdkChat:
         self._max_tokens_field = max_tokens_field
         self._unknown_fields = unknown_fields
         self._clients: PerLoop[Any] = PerLoop(open_client, _close)
-        self._foreign = _foreign_errors(sdk)
+        self.foreign = _foreign_errors(sdk)
+        """What the SDK and the transport under it raise, for `failure`."""
 
     async def client(self) -> Any:
         """The SDK's client of this event loop, for what is no chat completion."""
@@ -71,7 +72,7 @@ class SdkChat:
         try:
             reply = await self._resource(client).with_raw_response.create(**arguments)
             return self._read(reply.http_response.content, reply.http_response.headers, request.model)
-        except self._foreign as error:
+        except self.foreign as error:
             failure = self.failure(error, request.model)
         # Raised outside of the handler: the SDK's message may carry a key that the server echoed.
         raise failure
@@ -91,7 +92,7 @@ class SdkChat:
                         yield text
                 for text in reader.feed(b"", last=True):
                     yield text
-        except self._foreign as error:
+        except self.foreign as error:
             failure = self.failure(error, request.model)
         if failure:
             raise failure
