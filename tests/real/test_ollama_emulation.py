@@ -209,7 +209,8 @@ def test_deadline(provider: BaseLLMProvider) -> None:
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Witness, str]]:
     source = read_spec("ollama.yaml")
     keep_paths(source, ("/api/chat",))
-    close(source, "/api/chat")
+    # In Ollama's api/types.go, and not in its file.
+    close(source, "/api/chat", beyond={name: {"type": "boolean"} for name in ("truncate", "shift")})
     options = source["components"]["schemas"]["ModelOptions"]
     options["additionalProperties"] = False
     for name in ("presence_penalty", "frequency_penalty"):  # in Ollama's api.md, not in its file

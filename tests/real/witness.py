@@ -112,5 +112,10 @@ def _violations(reply: aiohttp.ClientResponse, said: bytes) -> list[dict[str, An
     of_request = [entry for entry in found if entry["location"][:1] == ["request"]]
     if not of_request and reply.content_type == "application/problem+json":
         problem = json.loads(said)
-        of_request = problem.get("validation") or [{"message": problem.get("title", "refused")}]
+        found = problem.get("validation")
+        of_request = (
+            [entry for entry in found if entry.get("location", [])[:1] != ["response"]]
+            if found
+            else [{"message": problem.get("title", "refused")}]
+        )
     return of_request
