@@ -80,6 +80,38 @@ def test_every_priced_model_is_in_the_catalog(book: str) -> None:
         assert set(rows) <= set(all_models())
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"up_to_input_tokens": "272k"}, "up_to_input_tokens"),
+        ({"up_to_input_tokens": True}, "up_to_input_tokens"),
+        ({"up_to_input_tokens": 0}, "up_to_input_tokens"),
+        ({"beyond": {"input": 2, "output": 2}}, "beyond"),
+        ({"up_to_input_tokens": 9, "beyond": 2}, "beyond"),
+    ],
+)
+def test_a_length_that_cannot_be_meant_is_refused(row: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        token_price({"input": 1, "output": 1, **row}, "2026-01-01")
+
+
+def test_a_price_book_names_the_backend_that_charges() -> None:
+    assert price_book("current").find_at("llama-3-70b", None)[0] == "together"
+    assert price_book("current").find_at("llama-3-70b", "replicate")[0] == "replicate"
+    assert price_book("current").find_at("mixtral-8x22b", None) == (None, None)
+
+
+def test_every_price_says_where_it_stands() -> None:
+    def source(model: str, book: str = "current") -> str:
+        found = price_book(book).find(model, None)
+        assert found is not None
+        return found.source
+
+    assert source("gpt-4o") == "genai-prices 0.2.3"
+    assert source("mixtral-8x7b").startswith("overlay: Together")
+    assert source("mixtral-8x7b", "2025-01-23") == "the source document, 2025-01-23"
+
+
 def test_a_call_beyond_what_a_price_holds_for_has_no_cost() -> None:
     price = TokenPrice(Decimal(1), Decimal(2), None, "2026-11-22", up_to_input_tokens=100)
     assert price_usage(price, Usage(100, 10)) is not None

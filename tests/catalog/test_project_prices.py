@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from llmbench.catalog import price_call
+from llmbench.catalog import price_book, price_call
 from llmbench.catalog.project_prices import project_prices
 from llmbench.errors import ConfigError
 from llmbench.types import Usage
@@ -71,8 +72,41 @@ def test_an_edit_is_noticed(project: Path) -> None:
 
 def test_commitments_are_read(project: Path) -> None:
     write(project, "[openai]\ncommitment_usd_per_month = 500\n")
-    assert float(project_prices().commitments["openai"]) == 500
+    assert float(project_prices().commitments(date(2026, 11, 24))["openai"]) == 500
     assert usd("gpt-4o", "openai") == pytest.approx(2.50)
+
+
+def test_a_commitment_ends(project: Path) -> None:
+    write(project, "[openai]\ncommitment_usd_per_month = 500\nas_of = 2026-01-01\nuntil = 2026-12-31\n")
+    for day, count in ((date(2025, 12, 31), 0), (date(2026, 12, 31), 1), (date(2027, 1, 1), 0)):
+        assert len(project_prices().commitments(day)) == count
+
+
+def test_what_begins_later_does_not_hold_yet(project: Path) -> None:
+    write(project, "[openai]\ndiscount = 0.2\nas_of = 2999-01-01\n")
+    assert usd("gpt-4o", "openai") == pytest.approx(2.50)
+
+
+def test_a_price_in_usd_is_that_of_its_tier_alone(project: Path) -> None:
+    write(project, "[openai.gpt-4o]\ninput = 2\noutput = 8\nas_of = 2026-11-01\n")
+    assert usd("gpt-4o", "openai") == pytest.approx(2.0)
+    assert usd("gpt-4o", "openai", tier="batch") is None
+    write(
+        project,
+        "[openai.gpt-4o]\ninput = 2\noutput = 8\nas_of = 2026-11-01\nuntil = 2998-01-01\n"
+        "batch = { input = 0.9, output = 3 }\n",
+    )
+    assert usd("gpt-4o", "openai", tier="batch") == pytest.approx(0.9)
+    found = price_book("current").find("gpt-4o", "openai", "batch")
+    assert found is not None
+    assert (found.source, found.as_of, found.until) == ("prices.toml", "2026-11-01", "2998-01-01")
+
+
+def test_a_discount_names_both_sources(project: Path) -> None:
+    write(project, "[together]\ndiscount = 0.5\nas_of = 2026-11-01\n")
+    found = price_book("current").find("mixtral-8x7b", "together")
+    assert found is not None
+    assert found.source == "prices.toml, on overlay: Together's list as of LiteLLM's map"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +123,22 @@ def test_commitments_are_read(project: Path) -> None:
         ("[openai.gpt-4o]\ninput = -1\noutput = 1\nas_of = 2026-10-01", "at least 0"),
         ("[openai.gpt-4o]\ninput = true\noutput = 1\nas_of = 2026-10-01", "number"),
         ("[openai", "line"),
+        (
+            "[openai.gpt-4o]\ndiscount = 0.1\ncommitment_usd_per_month = 5\nas_of = 2026-10-01",
+            "commitment_usd",
+        ),
+        ("[openai.gpt-4o]\ndiscount = 0.1\ninput = 5\nas_of = 2026-10-01", "input"),
+        ("[openai.gpt-4o-turbo]\ndiscount = 0.1\nas_of = 2026-10-01", "no price list knows"),
+        ("[openai]\ndiscount = 0.1\nas_of = 2026-10-01\nuntil = 2026-09-01", "before it begins"),
+        ("[openai.gpt-4o]\ninput = 1\noutput = 1\nas_of = 2026-10-01\nbatch = 0.5", "input and output"),
+        (
+            "[openai.gpt-4o]\ninput = 1\noutput = 1\nas_of = 2026-10-01\nup_to_input_tokens = 'x'",
+            "up_to_input",
+        ),
+        (
+            "[openai]\ngpt-4o = {discount=0, as_of=2026-10-01}\nGPT-4O = {discount=0, as_of=2026-10-01}",
+            "another name",
+        ),
     ],
 )
 def test_what_is_not_understood_is_refused(project: Path, text: str, words: str) -> None:

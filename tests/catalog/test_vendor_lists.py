@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import date
 
 import genai_prices
 import pytest
@@ -12,7 +13,13 @@ from llmbench.catalog.books import CURRENT
 from llmbench.catalog.vendor_lists import _CONTEXTS, listed_price
 from llmbench.types import Usage
 
-VENDORS = {"openai": "openai", "azure": "azure", "anthropic": "anthropic", "gemini": "google"}
+VENDORS = {
+    "openai": "openai",
+    "azure": "azure",
+    "anthropic": "anthropic",
+    "gemini": "google",
+    "mistral": "mistral",
+}
 MODELS = sorted(
     (place, facts.backends[place])
     for facts in all_models().values()
@@ -133,6 +140,80 @@ def test_a_model_that_only_the_package_knows_is_priced_at_its_vendor() -> None:
     found = price_call("gpt-5.2", Usage(1000, 0), provider="openai", backend=None)
     assert found.usd is not None
     assert price_call("gpt-5.2", Usage(1000, 0), provider="together", backend="together").usd is None
+
+
+@pytest.mark.parametrize(
+    ("model", "place"),
+    [
+        ("gemini-3.8-flash-lite", "gemini"), ("claude-opus-4-5-fast", "anthropic"),
+        ("claude-3-opus-foo", "anthropic"), ("gpt-5-nano-pro", "openai"), ("gpt-99", "openai"),
+        ("my-o4-mini", "azure"), ("gemini-3.5-flash-8b", "gemini"),
+    ],
+)  # fmt: skip
+def test_a_model_does_not_get_the_price_of_its_namesake(model: str, place: str) -> None:
+    assert listed_price(model, place) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "place", "usd_in"),
+    [
+        ("claude-haiku-5-5-20261001", "anthropic", 0.1), ("gemini-3.8-flash-preview-09-2026", "gemini", 0.75),
+        ("gpt-6.1-sol-2026-10-01", "openai", 2), ("claude-3-5-haiku@20241022", "anthropic", 0.8),
+        ("ft:gpt-4o-mini-2024-07-18:org::id", "openai", 0.3), ("GPT-4o", "openai", 2.5),
+        ("claude-sonnet-4-20250514", "anthropic", 3),
+    ],
+)  # fmt: skip
+def test_a_version_has_the_price_of_its_model(model: str, place: str, usd_in: float) -> None:
+    found = listed_price(model, place, day=date(2026, 11, 24))
+    assert found is not None
+    assert float(found.input) == usd_in
+
+
+def test_every_name_that_the_package_lists_is_priced() -> None:
+    def names(clause: object) -> list[str]:
+        parts = (*getattr(clause, "or_", ()), *getattr(clause, "and_", ()))
+        own = [getattr(clause, kind) for kind in ("equals", "starts_with") if hasattr(clause, kind)]
+        return [*own, *(name for part in parts for name in names(part))]
+
+    places, compared = {theirs: ours for ours, theirs in VENDORS.items()}, 0
+    usage = genai_prices.Usage(input_tokens=1000, output_tokens=1000)
+    for provider in data_snapshot.get_snapshot().providers:
+        for model in provider.models if provider.id in places else ():
+            for name in names(model.match):
+                try:
+                    theirs = genai_prices.calc_price(usage, name, provider_id=provider.id).model_price
+                except LookupError:
+                    continue
+                if theirs.input_mtok is not None and theirs.output_mtok is not None:
+                    compared += 1
+                    assert listed_price(name, places[provider.id]) is not None, name
+    assert compared > 300
+
+
+def test_a_price_changes_on_the_day_that_was_announced() -> None:
+    for tier, before, after in (("standard", 2, 4), ("batch", 1, 2)):
+        last = listed_price("gemini-4-argon", "gemini", tier, date(2026, 11, 30))  # type: ignore[arg-type]
+        first = listed_price("gemini-4-argon", "gemini", tier, date(2026, 12, 1))  # type: ignore[arg-type]
+        assert last is not None
+        assert first is not None
+        assert (float(last.input), last.as_of, last.until) == (before, "2026-11-22", "2026-11-30")
+        assert (float(first.input), first.as_of, first.until) == (after, "2026-12-01", None)
+    found = price_book(CURRENT).find("gemini-4-argon", "gemini", day=date(2026, 12, 1))
+    assert found is not None
+    assert float(found.output) == 20
+
+
+def test_a_tier_before_the_day_it_was_listed_has_no_price() -> None:
+    assert listed_price("gpt-4o", "openai", "batch", date(2026, 1, 1)) is None
+
+
+def test_what_a_model_that_always_reasons_refuses() -> None:
+    for name, facts in all_models().items():
+        efforts = facts.quirks.reasoning_efforts
+        if facts.provider == "openai" and efforts and "none" not in efforts:
+            assert facts.quirks.refusal({"temperature": 0}), name
+    assert all_models()["gpt-5-mini"].quirks.refusal({"stop": ["x"]})
+    assert all_models()["gpt-6-luna"].quirks.refusal({"temperature": 0}) is None
 
 
 def test_the_catalog_imports_the_package_only_when_it_prices() -> None:

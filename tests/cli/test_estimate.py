@@ -26,9 +26,35 @@ def test_the_documents_workload_and_mix() -> None:
 def test_as_csv() -> None:
     shown = run("--price-book", "2025-01-23", "--model", "gpt-4o", "--model", "gpt-4o-mini", "--csv").output
     rows = list(csv.DictReader(io.StringIO(shown)))
-    assert [(row["model"], row["USD a month"]) for row in rows] == [
-        ("gpt-4", "$2,700.00"), ("gpt-4o", "$325.00"), ("gpt-4o-mini", "$19.50"),
+    assert [(row["model"], float(row["usd_per_month"])) for row in rows] == [
+        ("gpt-4", 2700), ("gpt-4o", 325), ("gpt-4o-mini", 19.5),
     ]  # fmt: skip
+    assert rows[1]["price_as_of"] == "2025-01-23"
+    assert rows[1]["shutdown_date"] == "2027-01-14"
+    unknown = next(csv.DictReader(io.StringIO(run("--baseline", "mixtral-8x22b", "--csv").output)))
+    assert (unknown["usd_per_month"], unknown["saving_usd"]) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_number_is_cut_off_on_a_narrow_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = run("--mix", "gpt-4o=.2,mixtral-8x7b=.8", "--model", "gpt-4o").output
+    table = shown.split("Shut down")[0].splitlines()
+    assert max(map(len, table)) <= width
+    assert {"$98.60", "$2,601.40", "96.3%"} <= set(" ".join(table).split())
+    assert ("overlay" in " ".join(table)) is (width == 120)
+    assert ("Left out" in shown) is (width == 80)
+
+
+def test_what_has_ended_is_marked() -> None:
+    shown = run("--model", "gpt-4o-mini").output
+    ended = next(line for line in shown.splitlines() if line.startswith("Shut down"))
+    assert "gpt-4" in ended
+
+
+def test_all_and_a_part_contradict_each_other() -> None:
+    with pytest.raises(UsageError, match="one of the two"):
+        run("--batch", "--batch-share", ".5")
 
 
 def test_every_priced_model_without_a_choice() -> None:

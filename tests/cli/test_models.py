@@ -45,6 +45,24 @@ def test_endpoints_at_hand(project: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert rows()["llama-3.1-8b"]["endpoints"] == "gpu1, together, llama"
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_number_is_cut_off_on_a_narrow_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = CliRunner().invoke(cli, ["models"], catch_exceptions=False).output.splitlines()
+    lines = {line.split()[0]: line.split() for line in shown if line.strip()}
+    assert lines["gpt-6-luna"][-2:] == ["0.10", "0.50"]
+    assert lines["mixtral-8x22b"][-2:] == ["unknown", "unknown"]
+    assert ("openai" in lines["gpt-6-luna"]) is (width == 120)
+
+
+def test_a_price_of_less_than_a_cent_keeps_its_digits(project: Path) -> None:
+    text = "[openai.gpt-6-luna]\ninput = 0.0125\noutput = 0.10\nas_of = 2026-11-01\n"
+    (project / "prices.toml").write_text(text, encoding="utf-8")
+    found = rows()["gpt-6-luna"]
+    assert (found["USD in"], found["USD out"]) == ("0.0125", "0.10")
+    assert (found["price of"], found["source"]) == ("2026-11-01", "prices.toml")
+
+
 def test_the_table_is_plain_text_in_a_pipe() -> None:
     shown = CliRunner().invoke(cli, ["models"], catch_exceptions=False).output
     assert "\x1b" not in shown

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -101,7 +102,42 @@ def test_a_backend_may_be_named() -> None:
     assert float(oss.input) == 0.15, "an id of Together's, not a model of OpenAI's"
 
 
-@pytest.mark.parametrize("mix", [{"gpt-4o": 0.5}, {"gpt-4o": 1.5, "gpt-4": -0.5}, {}])
+def test_a_model_ends_where_it_is_priced() -> None:
+    found = estimate(LOAD, ["replicate/llama-3-70b", "together/llama-3-70b", "llama-3-70b"])
+    assert found["replicate/llama-3-70b"].shutdown_date is None
+    assert found["together/llama-3-70b"].shutdown_date == "2025-12-23"
+    assert found["llama-3-70b"].shutdown_date == "2025-12-23"
+
+
+def test_a_familys_own_endpoint_is_its_first_hosted_backend() -> None:
+    assert api_cost("llama/llama-3.1-8b", 1e6, 0) == api_cost("together/llama-3.1-8b", 1e6, 0) == 0.18
+
+
+@pytest.mark.parametrize("model", ["local/smollm2-135m", "vllm/llama-3.1-8b", "ollama/mixtral-8x7b"])
+def test_a_machine_of_ones_own_charges_no_tokens_and_is_not_free(model: str) -> None:
+    with pytest.raises(UsageError, match="hours, not tokens"):
+        api_cost(model, 1, 1)
+
+
+def test_a_price_that_is_known_to_change_is_named() -> None:
+    last = date(2026, 12, 31)
+    if datetime.now(UTC).date() > last:
+        pytest.skip("the introductory price has ended")
+    found = estimate(LOAD, ["gemini-3.8-flash"])
+    assert found["gemini-3.8-flash"].price_until == last.isoformat()
+    assert any("gemini-3.8-flash (2026-12-31)" in note for note in found.notes())
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        {"gpt-4o": 0.5, "gpt-4": 0.5 + 1e-8},
+        {"gpt-4o": float("nan")},
+        {"gpt-4o": 0.5},
+        {"gpt-4o": 1.5, "gpt-4": -0.5},
+        {},
+    ],
+)
 def test_shares_must_sum_to_one(mix: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="sum to 1"):
         estimate(LOAD, [], mixes=[mix])

@@ -33,7 +33,6 @@ from tests.providers.dialects.anthropic import THOUGHT, AnthropicDialect, messag
 from tests.providers.vendor_stub import ANSWER, VendorStub, running, serving
 
 HELLO = [{"role": "user", "content": "hello"}]
-MODEL = "claude-haiku-4-5"
 
 
 @pytest.fixture
@@ -201,35 +200,30 @@ def test_what_the_reply_says_beside_the_text(stub: VendorStub) -> None:
     assert streamed.served_model == whole.served_model
 
 
+TWO = {"input_tokens": 1, "output_tokens": 4}
+
+
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [
-        ({"input_tokens": 10, "output_tokens": 4}, Usage(10, 4)),
-        (
-            {"input_tokens": 1, "output_tokens": 4, "cache_read_input_tokens": 8, "cache_creation_input_tokens": 2},
-            Usage(11, 4, 8, 2),
-        ),
-        (
-            {"input_tokens": 1, "output_tokens": 4, "cache_read_input_tokens": None, "output_tokens_details": None},
-            Usage(1, 4),
-        ),
-        (
-            {"input_tokens": 1, "output_tokens": 4, "output_tokens_details": {"thinking_tokens": 4}},
-            Usage(1, 4, reasoning_tokens=4),
-        ),
-        ({"input_tokens": 1, "output_tokens": 4, "output_tokens_details": {"thinking_tokens": 5}}, None),
+        (TWO, Usage(1, 4)),
+        (TWO | {"cache_read_input_tokens": 8, "cache_creation_input_tokens": 2}, Usage(11, 4, 8, 2)),
+        (TWO | {"cache_read_input_tokens": None, "output_tokens_details": None}, Usage(1, 4)),
+        (TWO | {"output_tokens_details": {"thinking_tokens": 4}}, Usage(1, 4, reasoning_tokens=4)),
+        (TWO | {"output_tokens_details": {"thinking_tokens": 5}}, None),
+        (TWO | {"cache_read_input_tokens": -1}, None),
+        (TWO | {"cache_creation_input_tokens": "8"}, None),
+        (TWO | {"input_tokens": -1}, None),
+        (TWO | {"input_tokens": True}, None),
+        (TWO | {"input_tokens": 1.0}, None),
+        (TWO | {"input_tokens": 10**30}, None),
+        (TWO | {"output_tokens": None}, None),
         ({"input_tokens": 1}, None),
         ({"output_tokens": 1}, None),
-        ({"input_tokens": -1, "output_tokens": 4}, None),
-        ({"input_tokens": 1, "output_tokens": 4, "cache_read_input_tokens": -1}, None),
-        ({"input_tokens": 1, "output_tokens": 4, "cache_read_input_tokens": "8"}, None),
-        ({"input_tokens": True, "output_tokens": 4}, None),
-        ({"input_tokens": 1.0, "output_tokens": 4}, None),
-        ({"input_tokens": 10**30, "output_tokens": 4}, None),
         ([], None),
         (None, None),
     ],
-)  # fmt: skip
+)
 def test_usage(counts: Any, expected: Usage | None) -> None:
     assert read_usage(counts) == expected
 
@@ -371,7 +365,7 @@ def test_a_filtered_output_in_mid_stream() -> None:
         "details": None,
     }
     with pytest.raises(ContentFilteredError):
-        reader().feed(event(type="error", error=said))
+        reader().feed(event(type="error", error=said | {"details": None}))
 
 
 def test_counts_of_the_end_replace_those_of_the_start() -> None:
@@ -389,10 +383,10 @@ def test_a_server_that_ignores_the_wish_to_stream() -> None:
     assert stream.finish().content == ANSWER
 
 
-@pytest.mark.parametrize("data", [b"5", b"[]", b"{", b"null", text_delta(None)[34:].strip()], ids=repr)
+@pytest.mark.parametrize("data", [b"5", b"[]", b"{", b"null", b'{"type": "content_block_delta"}'], ids=repr)
 def test_garbage_in_a_stream(data: bytes) -> None:
     with pytest.raises(BadResponseError):
-        reader().feed(b"data: " + data.removeprefix(b"data: ") + b"\n\nevent: ping\n")
+        reader().feed(b"data: " + data + b"\n\nevent: ping\n")
 
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
@@ -415,24 +409,40 @@ def test_an_odd_event_is_read_or_a_provider_error(kind: str, value: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "text", "details", "error"),
+    ("status", "kind", "text", "error"),
     [
-        (413, "request_too_large", "Request exceeds the maximum size", None, InvalidRequestError),
+        (413, "request_too_large", "Request exceeds the maximum size", InvalidRequestError),
         # https://github.com/docker/docker-agent/issues/569
-        (400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000",
-         None, ContextWindowError),
+        (
+            400,
+            "invalid_request_error",
+            "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000",
+            ContextWindowError,
+        ),
         # https://github.com/anthropics/claude-code/issues/38035
-        (400, "invalid_request_error", "You have reached your specified API usage limits. You will regain access on "
-         "2026-04-01 at 00:00 UTC.", None, QuotaExhaustedError),
-        (402, "billing_error", "Payment failed", None, QuotaExhaustedError),
-        (429, "rate_limit_error", "Over", {"error_code": "enforced_spend_limit_reached"}, QuotaExhaustedError),
-        (429, "rate_limit_error", "Too fast", {"error_code": "ramp_limit_exceeded"}, RateLimitError),
-        (529, "overloaded_error", "Overloaded", None, ServerError),
-        (400, "invalid_request_error", "temperature: Extra inputs are not permitted", None, InvalidRequestError),
+        (
+            400,
+            "invalid_request_error",
+            "You have reached your specified API usage limits. You will regain access on 2026-04-01",
+            QuotaExhaustedError,
+        ),
+        (402, "billing_error", "Payment failed", QuotaExhaustedError),
+        (529, "overloaded_error", "Overloaded", ServerError),
+        (400, "invalid_request_error", "temperature: Extra inputs are not permitted", InvalidRequestError),
     ],
-)  # fmt: skip
-def test_error_kind(status: int, kind: str, text: str, details: Any, error: type[ProviderError]) -> None:
-    body = {"type": "error", "error": {"type": kind, "message": text, "details": details}}
+)
+def test_error_kind(status: int, kind: str, text: str, error: type[ProviderError]) -> None:
+    body = {"type": "error", "error": {"type": kind, "message": text}}
     found = error_from_status(status, json.dumps(body), {}, "anthropic", "m")
     assert type(found) is error
-    assert text[:20] in str(found)
+    assert text in str(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("enforced_spend_limit_reached", QuotaExhaustedError), ("ramp_limit_exceeded", RateLimitError)],
+)
+def test_the_code_in_the_details_is_read(code: str, error: type[ProviderError]) -> None:
+    said = {"type": "rate_limit_error", "message": "Over", "details": {"error_code": code}}
+    found = error_from_status(429, {"type": "error", "error": said}, {}, "anthropic", "m")
+    assert type(found) is error

@@ -46,7 +46,7 @@ class Vendor(NamedTuple):
 
 VENDORS = (
     Vendor("openai", OpenAIProvider, "/v1", "gpt-4o-mini"),
-    Vendor("anthropic", AnthropicProvider, "", "claude-sonnet-4-5"),
+    Vendor("anthropic", AnthropicProvider, "", "claude-haiku-4-5"),
     Vendor("gemini", GeminiProvider, "", "gemini-2.5-flash"),
 )
 
