@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -36,7 +36,7 @@ CURRENT = "current"
 BOOKS = (CURRENT, "2025-01-23")
 """Names of the price books that ship with llmbench."""
 
-HOSTED = ("openai", "together", "replicate", "anthropic", "gemini")
+HOSTED = ("openai", "together", "replicate", "anthropic", "gemini", "mistral")
 """Backends that sell tokens."""
 
 
@@ -52,22 +52,31 @@ class PriceBook:
     tiers: Mapping[tuple[str, str, Tier], TokenPrice] = field(default_factory=dict)
     """By backend, catalog name and tier: what the book itself lists beyond the standard tier."""
 
-    def find(self, model: str, backend: str | None, tier: Tier = "standard") -> TokenPrice | None:
+    def find(
+        self, model: str, backend: str | None, tier: Tier = "standard", *, day: date | None = None
+    ) -> TokenPrice | None:
         """The price of `model` (any spelling the catalog knows, or a vendor's id) at `backend`, or None.
 
         Without a backend: at the first hosted backend of the catalog that has one.
         A tier that is not listed has no price: the standard one is never taken in its place.
+        `day`: as of that day, where the book knows several prices; None is today.
         """
-        for place in (backend,) if backend else _hosts(model):
-            price = self._listed(model, place, tier)
-            if self.name == CURRENT:
-                today = datetime.now(UTC).date()
-                price = project_prices().apply(price, place, model, today)
-            if price is not None:
-                return price
-        return None
+        return self.find_at(model, backend, tier, day=day)[1]
 
-    def _listed(self, model: str, place: str, tier: Tier) -> TokenPrice | None:
+    def find_at(
+        self, model: str, backend: str | None, tier: Tier = "standard", *, day: date | None = None
+    ) -> tuple[str, TokenPrice] | tuple[None, None]:
+        """The price that `find` gives, after the backend that charges it."""
+        today = day or datetime.now(UTC).date()
+        for place in (backend,) if backend else _hosts(model):
+            price = self._listed(model, place, tier, today)
+            if self.name == CURRENT:
+                price = project_prices().apply(price, place, model, tier, today)
+            if price is not None:
+                return place, price
+        return None, None
+
+    def _listed(self, model: str, place: str, tier: Tier, day: date) -> TokenPrice | None:
         name = canonical_name(model)
         row = self.prices.get(place, {}).get(name) if name else None
         if row is not None and tier == "standard":
@@ -79,10 +88,10 @@ class PriceBook:
         vendors_id = all_models()[name].backends.get(place, model) if name else model
         if row is not None:
             # Another tier of a model that the overlay prices: only where both lists tell the same price.
-            base = listed_price(vendors_id, place)
+            base = listed_price(vendors_id, place, day=day)
             if base is None or (base.input, base.output) != (row.input, row.output):
                 return None
-        return listed_price(vendors_id, place, tier)
+        return listed_price(vendors_id, place, tier, day)
 
 
 @cache
@@ -105,16 +114,17 @@ def price_book(name: str = CURRENT) -> PriceBook:
     source = files("llmbench.catalog").joinpath(f"facts/prices-{name}.toml")
     data: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
     book = data["book"]
+    layer = f"overlay: {book['source']}" if name == CURRENT else book["source"]
     prices: dict[str, dict[str, TokenPrice]] = {}
     tiers: dict[tuple[str, str, Tier], TokenPrice] = {}
     for backend, rows in data["prices"].items():
         prices[backend] = {}
         for model, row in rows.items():
             standard = {key: value for key, value in row.items() if key not in TIERS}
-            prices[backend][model] = token_price(standard, book["as_of"], book["source"])
+            prices[backend][model] = token_price(standard, book["as_of"], layer)
             for tier in TIERS:
                 if tier in row:
-                    tiers[backend, model, tier] = token_price(row[tier], book["as_of"], book["source"])
+                    tiers[backend, model, tier] = token_price(row[tier], book["as_of"], layer)
     return PriceBook(book["name"], book["as_of"], book["source"], prices, tiers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import NamedTuple
 
 from llmbench.catalog.books import price_book
@@ -17,10 +18,14 @@ class ListedModel(NamedTuple):
     """A model with what it costs at its first hosted backend."""
 
     model: str
+    provider: str
     input_usd: str
     """USD per 1M tokens as text; "unknown" where nobody lists a price, "own" where it only runs at home."""
     output_usd: str
     price_as_of: str | None
+    price_until: str | None
+    """ISO date of the price's last day, where the next price is known already."""
+    price_source: str | None
     context: int | None
     ends: str | None
     """ISO date on which the last vendor that has named one ends it."""
@@ -39,16 +44,19 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
         over = ends is not None and date.fromisoformat(ends) <= today and not facts.local
         if over and not with_ended:
             continue
-        price = price_book(book).find(facts.name, None) if _hosted(facts) else None
+        price = price_book(book).find(facts.name, None, day=today) if _hosted(facts) else None
         known = "unknown" if _hosted(facts) else "own"
         rows.append(
             ListedModel(
-                facts.name,
-                f"{price.input:.2f}" if price else known,
-                f"{price.output:.2f}" if price else known,
-                price.as_of if price else None,
-                facts.context,
-                ends,
+                model=facts.name,
+                provider=facts.provider,
+                input_usd=_rate(price.input) if price else known,
+                output_usd=_rate(price.output) if price else known,
+                price_as_of=price.as_of if price else None,
+                price_until=price.until if price else None,
+                price_source=price.source if price else None,
+                context=facts.context,
+                ends=ends,
             )
         )
     return rows
@@ -56,3 +64,9 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
 
 def _hosted(facts: ModelFacts) -> bool:
     return bool(set(facts.backends) - _OWN)
+
+
+def _rate(usd: Decimal) -> str:
+    """With cents, and with as many more digits as the price has."""
+    exact = f"{usd.normalize():f}"
+    return exact if len(exact.partition(".")[2]) > len("00") else f"{usd:.2f}"

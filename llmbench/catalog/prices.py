@@ -52,6 +52,8 @@ class TokenPrice(NamedTuple):
     """The price of a call with more input than that, for all of its tokens; None: not known."""
     source: str = ""
     """Where the price stands."""
+    until: str | None = None
+    """ISO date of the last day on which it is charged, where the vendor has already named the next price."""
 
     def times(self, factor: Decimal) -> TokenPrice:
         """Every rate multiplied by `factor`, as a discount does."""
@@ -116,6 +118,14 @@ def token_price(row: Mapping[str, Any], as_of: str, source: str = "") -> TokenPr
         raise UsageError(f"A price must be a number of at least 0; this one is {dict(row)}.") from error
     if any(not value.is_finite() or value < 0 for value in values.values()):
         raise UsageError(f"A price must be a number of at least 0; this one is {dict(row)}.")
+    limit, longer = row.get("up_to_input_tokens"), row.get("beyond")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise UsageError(f"up_to_input_tokens must be a whole number of at least 1; it is {limit!r}.")
+    if longer is not None and (limit is None or not isinstance(longer, Mapping)):
+        raise UsageError(
+            "beyond must be a table of the price for longer calls, beside the up_to_input_tokens at which "
+            f"it begins; this one is {dict(row)}."
+        )
     day, where = str(row.get("as_of", as_of)), str(row.get("source", source))
     return TokenPrice(
         input=values["input"],
@@ -123,8 +133,8 @@ def token_price(row: Mapping[str, Any], as_of: str, source: str = "") -> TokenPr
         cached_input=values.get("cached_input"),
         as_of=day,
         cache_write=values.get("cache_write"),
-        up_to_input_tokens=row.get("up_to_input_tokens"),
-        beyond=token_price(row["beyond"], day, where) if "beyond" in row else None,
+        up_to_input_tokens=limit,
+        beyond=None if longer is None else token_price(longer, day, where),
         source=where,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import fields
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
@@ -11,12 +13,17 @@ from llmbench.errors import UsageError
 
 __all__ = ["estimate"]
 
+_SOON = timedelta(days=90)
+_AMOUNTS = ("usd_per_month", "saving_usd", "saving_share")
+
 
 @click.command()
 @click.option("--messages", type=float, default=100_000, show_default=True, help="Messages a month.")
 @click.option("--input-tokens", type=float, default=500, show_default=True, help="Of one message.")
 @click.option("--output-tokens", type=float, default=200, show_default=True, help="Of one answer.")
-@click.option("--cached-share", type=float, default=0.0, help="Share of the input read from a cache.")
+@click.option(
+    "--cached-share", type=float, default=0.0, show_default=True, help="Share of the input read from a cache."
+)
 @click.option(
     "--batch-share", type=float, default=0.0, help="Share of the messages that can wait for a batch."
 )
@@ -44,10 +51,12 @@ def estimate(
     """What a workload costs a month at each model, and what that saves."""
     from llmbench.catalog.project_prices import project_prices
     from llmbench.cli.tables import show
-    from llmbench.economics import Workload
+    from llmbench.economics import EstimateRow, Workload
     from llmbench.economics import estimate as make_estimate
     from llmbench.money import dollars
 
+    if batch and batch_share:
+        raise UsageError("--batch means all messages and --batch-share a part of them; give one of the two.")
     load = Workload(messages, input_tokens, output_tokens, cached_share, 1.0 if batch else batch_share)
     found = make_estimate(
         load,
@@ -56,16 +65,27 @@ def estimate(
         baseline=baseline,
         price_book=price_book,
     )
-    table = found.table()
     if as_csv:
-        csv.writer(sys.stdout).writerows([table.head, *table.rows])
+        writer = csv.writer(sys.stdout)
+        titles = [each.name for each in fields(EstimateRow)]
+        writer.writerow(["model", *titles[1:]])
+        for row in found.rows:
+            cells = {title: getattr(row, title) for title in titles}
+            amounts = {key: "unknown" for key in _AMOUNTS if cells[key] is None}
+            writer.writerow((cells | amounts).values())
         return
+    today = datetime.now(UTC).date()
+    ends = [(row.name, row.shutdown_date) for row in found.rows if row.shutdown_date]
+    soon = {day: "red" for _, day in ends if date.fromisoformat(day) <= today + _SOON}
     click.echo(f"{found}.")
-    show(table)
+    show(found.table(), soon, dispensable=("source", "price of"))
+    ended = [name for name, day in ends if date.fromisoformat(day) <= today]
+    if ended:
+        click.echo(f"Shut down wholly or in part, at the last price: {', '.join(ended)}.")
     for note in found.notes():
         click.echo(note)
     if price_book == "current":
-        for backend, usd in project_prices().commitments.items():
+        for backend, usd in project_prices().commitments(today).items():
             click.echo(f"{dollars(float(usd))} a month are committed to {backend} in any case (prices.toml).")
 
 

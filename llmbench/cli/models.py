@@ -29,29 +29,41 @@ def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bo
 
     today = datetime.now(UTC).date()
     rows = list_models(price_book, today=today, with_ended=with_ended)
-    head = ("model", "endpoints", "ends", "price of", "context", "USD in", "USD out")
+    serving = [", ".join(endpoints_serving(row.model)) for row in rows]
+    if as_csv:
+        head = ("model", "provider", "endpoints", "ends", "price of", "price until", "source", "context")
+        writer = csv.writer(sys.stdout)
+        writer.writerow((*head, "USD in", "USD out"))
+        for row, at in zip(rows, serving, strict=True):
+            price = (row.price_as_of, row.price_until, row.price_source)
+            numbers = (row.context, row.input_usd, row.output_usd)
+            writer.writerow((row.model, row.provider, at, row.ends, *price, *numbers))
+        return
     body = [
         (
             row.model,
-            ", ".join(endpoints_serving(row.model)),
+            row.provider,
+            at,
             row.ends or "",
             row.price_as_of or "",
             "" if row.context is None else f"{row.context:,}",
             row.input_usd,
             row.output_usd,
         )
-        for row in rows
+        for row, at in zip(rows, serving, strict=True)
     ]
-    table = PlainTable(head, body, texts=4)
-    if as_csv:
-        csv.writer(sys.stdout).writerows([table.head, *table.rows])
-        return
+    head = ("model", "provider", "endpoints", "ends", "price of", "context", "USD in", "USD out")
     soon = {row.ends: "red" for row in rows if row.ends and date.fromisoformat(row.ends) <= today + _SOON}
-    show(table, soon)
+    show(PlainTable(head, body, texts=5), soon, dispensable=("provider", "price of"))
+    dates = sorted({row.price_as_of for row in rows if row.price_as_of})
     click.echo(
-        "USD per 1M tokens; unknown is not 0. Endpoints are those at hand: with a key in the environment\n"
-        "or a table in llmbench.toml. Red on a terminal: ended, or ends within 90 days."
+        f"USD per 1M tokens, as listed on {' or '.join(dates) or 'no day'}; unknown is not 0.\n"
+        "Endpoints are those at hand: with a key in the environment or a table in llmbench.toml.\n"
+        "Red on a terminal: ended, or ends within 90 days."
     )
+    changing = [f"{row.model} ({row.price_until})" for row in rows if row.price_until]
+    if changing:
+        click.echo(f"Another price is announced for after: {', '.join(changing)}.")
 
 
 @models.command()

@@ -11,24 +11,46 @@ from llmbench.errors import UsageError
 __all__ = ["api_cost", "listed_price_of"]
 
 _PLACES = (*HOSTED, "azure")
+_FAMILIES = ("llama", "mixtral")
+"""Endpoints that exist without configuration, and lead to the first hosted backend of the model."""
+_OWN = ("local", "vllm", "ollama")
 
 
 def listed_price_of(model: str, book: str = "current", tier: Tier = "standard") -> TokenPrice | None:
     """The price of `model`: a catalog name, at its first hosted backend, or `backend/model`.
 
-    None where the book lists no such price. Raises UsageError for a model nobody knows.
+    None where the book lists no such price. Raises UsageError for a model nobody knows, and for one
+    at an endpoint of one's own, where tokens have no price.
 
     >>> float(listed_price_of("together/mixtral-8x7b").input)
     0.6
     """
-    place, slash, rest = model.partition("/")
-    backend, name = (
-        (None, model) if canonical_name(model) or not slash or place not in _PLACES else (place, rest)
-    )
-    found = price_book(book).find(name, backend, tier)
+    return price_and_place(model, book, tier)[0]
+
+
+def price_and_place(
+    model: str, book: str, tier: Tier = "standard"
+) -> tuple[TokenPrice | None, str | None, str]:
+    """The price, the backend that charges it (or would, were it known), and the model's name alone."""
+    backend, name = _split(model)
+    place, found = price_book(book).find_at(name, backend, tier)
     if found is None:
         model_facts(name)  # raises where it is not known at all
-    return found
+    return found, place or backend, name
+
+
+def _split(model: str) -> tuple[str | None, str]:
+    place, slash, name = model.partition("/")
+    if canonical_name(model) or not slash:
+        return None, model
+    if place in _OWN:
+        raise UsageError(
+            f"{model!r} runs on a machine of one's own, whose cost is hours, not tokens; "
+            f"name {name!r} alone for its price at a vendor."
+        )
+    if place in _FAMILIES and canonical_name(name):
+        return None, name
+    return (place, name) if place in _PLACES else (None, model)
 
 
 def api_cost(

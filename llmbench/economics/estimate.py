@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog import TokenPrice, all_models, canonical_name, price_book
-from llmbench.economics.api import cost_at, listed_price_of
+from llmbench.economics.api import cost_at, listed_price_of, price_and_place
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 from llmbench.money import dollars
@@ -36,11 +36,17 @@ class EstimateRow:
     """Of the baseline's cost."""
     price_as_of: str | None
     """ISO date of the price; of a mix, the oldest."""
+    price_until: str | None
+    """ISO date of the last day of a price that is known to change; of a mix, the first such day."""
     price_source: str | None
     shutdown_date: str | None
-    """ISO date on which the model, or the first of a mix, ends at its vendor."""
+    """ISO date on which the model, or the first of a mix, ends where it is priced."""
     note: str = ""
     """Why there is no price, or what the price leaves out."""
+
+    def sources(self) -> list[str]:
+        """Where the prices stand: one source for a model, and perhaps several for a mix."""
+        return self.price_source.split("; ") if self.price_source else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +75,32 @@ class Estimate:
 
     def table(self) -> PlainTable:
         """As it is shown; `notes` says what belongs to it."""
-        head = ("model", "ends", "price of", "USD a month", "saving", "saving %")
+        head = ("model", "ends", "price of", "source", "USD/month", "saving", "saving %")
         body = [
             (
                 row.name,
                 row.shutdown_date or "",
                 row.price_as_of or "",
+                "; ".join(dict.fromkeys(each.partition(":")[0] for each in row.sources())),
                 dollars(row.usd_per_month),
                 "baseline" if row.name == self.baseline else dollars(row.saving_usd),
                 "" if row.name == self.baseline or row.saving_share is None else f"{row.saving_share:.1%}",
             )
             for row in self.rows
         ]
-        return PlainTable(head, body, texts=3)
+        return PlainTable(head, body, texts=4)
 
     def notes(self) -> list[str]:
-        """Where the prices come from, and what is missing in a row."""
-        sources = dict.fromkeys(row.price_source for row in self.rows if row.price_source)
+        """Where the prices come from, which are known to change, and what is missing in a row."""
+        sources = dict.fromkeys(source for row in self.rows for source in row.sources())
+        ending = [f"{row.name} ({row.price_until})" for row in self.rows if row.price_until]
         models: dict[str, list[str]] = {}
         for row in self.rows:
             if row.note:
                 models.setdefault(row.note, []).append(row.name)
         return [
             *([f"Prices: {'; '.join(sources)}."] if sources else []),
+            *([f"Another price is announced for after: {', '.join(ending)}."] if ending else []),
             *(f"{note[0].upper()}{note[1:]}: {', '.join(names)}." for note, names in models.items()),
         ]
 
@@ -113,6 +122,8 @@ class _Cost:
 
     usd: float | None
     price: TokenPrice | None
+    ends: str | None
+    """ISO date on which the model ends where it is priced."""
     note: str = ""
 
 
@@ -157,11 +168,12 @@ def _priced_models(book: str) -> list[str]:
 
 def _month(model: str, load: Workload, book: str) -> _Cost:
     """Messages that can wait at the batch's price, the rest at the standard one."""
-    standard = listed_price_of(model, book)
+    standard, place, name = price_and_place(model, book)
+    ends = _shutdown(name, place)
     if standard is None:
-        return _Cost(None, None, "no price is listed in this book")
+        return _Cost(None, None, ends, "no price is listed in this book")
     total, notes = 0.0, []
-    for share, price, name in (
+    for share, price, tier in (
         (1 - load.batch_share, standard, "standard"),
         (load.batch_share, listed_price_of(model, book, "batch") if load.batch_share else None, "batch"),
     ):
@@ -170,12 +182,12 @@ def _month(model: str, load: Workload, book: str) -> _Cost:
         held = _of_length(price, load.input_tokens)
         if held is None:
             length = "" if price is None else " for messages of this length"
-            return _Cost(None, standard, f"no {name} price is listed{length}")
+            return _Cost(None, standard, ends, f"no {tier} price is listed{length}")
         if load.cached_share and held.cached_input is None:
             notes.append("no price for cached input: charged like other input")
         read = share * load.input_tokens_per_month
         total += cost_at(held, read, share * load.output_tokens_per_month, read * load.cached_share)
-    return _Cost(_round(total), standard, "; ".join(dict.fromkeys(notes)))
+    return _Cost(_round(total), standard, ends, "; ".join(dict.fromkeys(notes)))
 
 
 def _of_length(price: TokenPrice | None, input_tokens: float) -> TokenPrice | None:
@@ -195,8 +207,9 @@ def _row(name: str, cost: _Cost, base: float | None) -> EstimateRow:
         saving_usd=saving,
         saving_share=None if saving is None or not base else saving / base,
         price_as_of=cost.price.as_of if cost.price else None,
+        price_until=cost.price.until if cost.price else None,
         price_source=cost.price.source if cost.price else None,
-        shutdown_date=_shutdown(name),
+        shutdown_date=cost.ends,
         note=cost.note,
     )
 
@@ -206,29 +219,32 @@ def _mix_row(mix: Mapping[str, float], load: Workload, book: str, base: float | 
     if not shares or min(shares) < 0 or not math.isclose(math.fsum(shares), 1.0, abs_tol=1e-9):
         raise UsageError(
             f"The shares of a mix must be at least 0 and sum to 1; those of {', '.join(mix)} sum to "
-            f"{math.fsum(shares):g}."
+            f"{math.fsum(shares):.12g}."
         )
     parts = {name: _month(name, load, book) for name in mix}
     costs = [None if parts[name].usd is None else share * parts[name].usd for name, share in mix.items()]  # type: ignore[operator]
     known = [cost for cost in costs if cost is not None]
     dates = [part.price.as_of for part in parts.values() if part.price]
     label = " + ".join(f"{name} {share:.4g}%" for name, share in ((n, 100 * s) for n, s in mix.items()))
-    row = _row(label, _Cost(_round(math.fsum(known)) if len(known) == len(costs) else None, None), base)
-    ends = [date for name in mix if (date := _shutdown(name))]
+    total = _round(math.fsum(known)) if len(known) == len(costs) else None
+    row = _row(label, _Cost(total, None, min((p.ends for p in parts.values() if p.ends), default=None)), base)
+    changes = [part.price.until for part in parts.values() if part.price and part.price.until]
     notes = dict.fromkeys(f"{name}: {part.note}" for name, part in parts.items() if part.note)
     fields: dict[str, Any] = asdict(row) | {
         "price_as_of": min(dates, default=None),
-        "price_source": ", ".join(dict.fromkeys(p.price.source for p in parts.values() if p.price)) or None,
-        "shutdown_date": min(ends, default=None),
+        "price_until": min(changes, default=None),
+        "price_source": "; ".join(dict.fromkeys(p.price.source for p in parts.values() if p.price)) or None,
         "note": "; ".join(notes),
     }
     return EstimateRow(**fields)
 
 
-def _shutdown(model: str) -> str | None:
-    """The day on which the place that is priced ends the model."""
-    facts = all_models().get(canonical_name(model) or canonical_name(model.partition("/")[2]) or "")
-    return min(facts.shutdown.values(), default=None) if facts else None
+def _shutdown(name: str, place: str | None) -> str | None:
+    """The day on which `place` ends the model; where none is priced, the first day on which any does."""
+    facts = all_models().get(canonical_name(name) or "")
+    if facts is None:
+        return None
+    return facts.shutdown.get(place) if place else min(facts.shutdown.values(), default=None)
 
 
 def _round(usd: float) -> float:

@@ -13,8 +13,8 @@ from llmbench.catalog import canonical_name
 from llmbench.errors import UsageError
 from llmbench.ledger.export_gap import GapLine, Side, Tally, explain, line_of_tallies
 from llmbench.ledger.export_shapes import ExportRow
-from llmbench.plain_table import PlainTable, count_text
 from llmbench.money import dollars, priced_of
+from llmbench.plain_table import PlainTable, count_text
 from llmbench.types import CallRecord
 
 if TYPE_CHECKING:

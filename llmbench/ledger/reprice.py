@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog import TIERS, Tier, canonical_name, price_book, price_call, tier_served
 from llmbench.errors import UsageError
-from llmbench.plain_table import UNKNOWN, PlainTable
 from llmbench.money import dollars, priced_of
+from llmbench.plain_table import UNKNOWN, PlainTable
 from llmbench.types import CallRecord, Usage
 
 if TYPE_CHECKING:
