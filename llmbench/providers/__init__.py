@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from llmbench.lazy import attach
 
 if TYPE_CHECKING:
+    from llmbench.providers.anthropic import AnthropicProvider
     from llmbench.providers.base import BaseLLMProvider
     from llmbench.providers.custom import CustomProvider
     from llmbench.providers.fake import FakeClock, FakeProvider
+    from llmbench.providers.gemini import GeminiProvider
     from llmbench.providers.llama import LlamaProvider
     from llmbench.providers.local import LocalProvider
     from llmbench.providers.mixtral import MixtralProvider
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from llmbench.providers.together import TogetherProvider
 
 _HOMES = {
+    "AnthropicProvider": "anthropic",
     "BaseLLMProvider": "base",
     "CustomProvider": "custom",
     "FakeClock": "fake",
     "FakeProvider": "fake",
+    "GeminiProvider": "gemini",
     "LlamaProvider": "llama",
     "LocalProvider": "local",
     "MixtralProvider": "mixtral",
@@ -37,10 +41,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnthropicProvider",
     "BaseLLMProvider",
     "CustomProvider",
     "FakeClock",
     "FakeProvider",
+    "GeminiProvider",
     "LlamaProvider",
     "LocalProvider",
     "MixtralProvider",

@@ -114,14 +114,20 @@ def raise_reported_error(
 
 
 def bad_response(
-    what: str, body: bytes | str, provider: str, model: str, secrets: Sequence[str]
+    what: str,
+    body: bytes | str,
+    provider: str,
+    model: str,
+    secrets: Sequence[str],
+    *,
+    interface: str = "an OpenAI-compatible interface",
 ) -> BadResponseError:
-    """The error of a body that is not the format; `what` says what it is instead."""
+    """The error of a body that is not the format of `interface`; `what` says what it is instead."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     said = f": {shown(text, secrets)}" if text.strip() else " (an empty body)"
     return BadResponseError(
         f"{provider} answered a request to {model!r} with {what}{said}; "
-        "check that base_url is the address of an OpenAI-compatible interface.",
+        f"check that base_url is the address of {interface}.",
         provider=provider,
         model=model,
     )

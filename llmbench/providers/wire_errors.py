@@ -37,9 +37,10 @@ _CONTEXT_CODES = frozenset(
 )
 _CONTEXT_WORDS = re.compile(
     r"maximum context length"  # OpenAI, vLLM, Together
-    r"|context (length|size|window)"  # llama.cpp, Ollama, LM Studio
+    r"|context (length|size|window|limit)"  # llama.cpp, Ollama, LM Studio, Anthropic
     r"|maximum model length|max_model_len|max_seq_len"  # vLLM, TensorRT-LLM
     r"|prompt is too long|input is too long|too many (input )?tokens"  # Anthropic, Bedrock, Cohere
+    r"|input token count.{0,20} exceeds the maximum"  # Gemini
     r"|`inputs` tokens \+ `max_new_tokens`",  # text-generation-inference
     re.IGNORECASE,
 )
@@ -61,16 +62,23 @@ _QUOTA_CODES = frozenset(
         "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance",
         "insufficient_credits", "credit_limit_exceeded", "quota_exceeded", "exceeded_current_quota_error",
         "payment_required", "access_terminated", "budget_exceeded",
+        # Anthropic: the type, then codes of its details
+        "billing_error", "contract_spend_limit_reached", "enforced_spend_limit_reached",
+        "linked_organization_spend_limit_reached", "linked_organization_billing_unavailable",
+        "organization_on_hold",
     }
 )  # fmt: skip
 _QUOTA_WORDS = re.compile(
     r"exceeded your current quota|insufficient (quota|balance|credit|funds)|out of credit"
-    r"|credit (balance|limit)|billing (hard )?limit|(enable|check|update) .{0,20}billing",
+    r"|credit (balance|limit)|credits are depleted|billing (hard )?limit"
+    r"|(enable|check|update) .{0,20}billing|(specified|monthly) .{0,10}(usage|spending) (limit|cap)",
     re.IGNORECASE,
 )
 _MODEL_CODES = frozenset(
     {"model_not_found", "model_not_available", "model_decommissioned", "deploymentnotfound", "invalid_model"}
 )
+# Gemini calls a key that is wrong, missing or expired an argument that is wrong, with status 400.
+_KEY_CODES = frozenset({"api_key_invalid"})
 _TIMEOUT_STATUSES = frozenset({408, 504, 524})  # 524: Cloudflare gave up on the server behind it
 
 
@@ -79,6 +87,8 @@ class _Said(NamedTuple):
 
     codes: frozenset[str]
     message: str
+    wait: float | None = None
+    """Seconds to wait, where the body says so."""
 
 
 def error_from_status(
@@ -98,6 +108,7 @@ def error_from_status(
     """
     said = _read(body)
     wait = retry_after_seconds(headers, now=now)
+    wait = said.wait if wait is None else wait
     words = shown(said.message, secrets)
     quote = f" ({words})" if words else ""
     kind, text = _classify(status, said, wait)
@@ -116,6 +127,8 @@ def _classify(status: int, said: _Said, wait: float | None) -> tuple[type[Provid
 
 
 def _by_words(status: int, said: _Said, wait: float | None) -> tuple[type[ProviderError], str] | None:
+    if status < 500 and said.codes & _KEY_CODES:
+        return _WRONG_KEY
     refusable = status in {400, 413, 422}
     if said.codes & _CONTEXT_CODES or (refusable and _CONTEXT_WORDS.search(said.message)):
         return ContextWindowError, (
@@ -139,6 +152,13 @@ def _by_words(status: int, said: _Said, wait: float | None) -> tuple[type[Provid
     return None
 
 
+_WRONG_KEY: tuple[type[ProviderError], str] = (
+    AuthenticationError,
+    (
+        "{who} refused the key for {model} (status {status}){quote}; "
+        "set a key that is valid and may use the model."
+    ),
+)
 _NO_MODEL: tuple[type[ProviderError], str] = (
     ModelUnavailableError,
     (
@@ -150,10 +170,7 @@ _NO_MODEL: tuple[type[ProviderError], str] = (
 
 def _by_status(status: int, wait: float | None) -> tuple[type[ProviderError], str]:
     if status in {401, 403}:
-        return AuthenticationError, (
-            "{who} refused the key for {model} (status {status}){quote}; "
-            "set a key that is valid and may use the model."
-        )
+        return _WRONG_KEY
     if status in {404, 410}:
         return _NO_MODEL
     if status in _TIMEOUT_STATUSES:
@@ -184,7 +201,7 @@ def _read(body: bytes | str | Mapping[str, Any] | None) -> _Said:
     if isinstance(body, str):
         try:
             found = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             # A proxy's HTML page: its tags say nothing, its title may.
             return _Said(frozenset(), re.sub(r"<style.*?</style>|<[^>]*>", " ", body, flags=re.DOTALL))
     if isinstance(found, list) and found:  # Gemini's compatible interface wraps its error in a list
@@ -198,13 +215,39 @@ def _read(body: bytes | str | Mapping[str, Any] | None) -> _Said:
         return _Said(_codes(found), "")
     # FastAPI servers say `detail`, as a text or a list of {loc, msg}.
     message = error.get("message") or error.get("detail") or error.get("msg") or ""
-    return _Said(_codes(found) | _codes(error), message if isinstance(message, str) else json.dumps(message))
+    return _Said(
+        _codes(found) | _codes(error),
+        message if isinstance(message, str) else json.dumps(message),
+        _retry_delay(_details(error)),
+    )
 
 
 def _codes(table: Mapping[str, Any]) -> frozenset[str]:
     inner = table.get("innererror")  # Azure
     values = [table.get("code"), table.get("type"), inner.get("code") if isinstance(inner, Mapping) else None]
+    for detail in _details(table):
+        values += [detail.get("error_code"), detail.get("reason")]  # Anthropic, Google
     return frozenset(value.lower() for value in values if isinstance(value, str))
+
+
+def _details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What stands under `details`: one table at Anthropic, a list of tables at Google."""
+    details = error.get("details")
+    tables = details if isinstance(details, list) else [details]
+    return [table for table in tables if isinstance(table, Mapping)]
+
+
+def _retry_delay(details: Sequence[Mapping[str, Any]]) -> float | None:
+    """The wait that Google asks for: "retryDelay": "26s" in a google.rpc.RetryInfo.
+
+    It also stands beside limits that are called daily, and those reopen then too:
+    https://github.com/diegosouzapw/OmniRoute/issues/9504
+    """
+    for detail in details:
+        delay = detail.get("retryDelay")
+        if isinstance(delay, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,12})?s", delay):
+            return float(delay[:-1])
+    return None
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

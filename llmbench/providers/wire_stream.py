@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 
 from llmbench.errors import BadResponseError, ConnectionFailedError
+from llmbench.providers.sse import EventSplitter
 from llmbench.providers.wire import AnswerParts, bad_response, raise_reported_error, read_answer
 from llmbench.types import RawAnswer
 
 __all__ = ["StreamReader"]
-
-# A lone \r at the very end may be half of \r\n: it waits for the next chunk.
-_LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
 class StreamReader:
@@ -36,11 +33,9 @@ class StreamReader:
         self._provider = provider
         self._model = model
         self._secrets = secrets
-        self._pending = b""
-        self._data: list[bytes] = []
+        self._events = EventSplitter()
         self._parts = AnswerParts()
         self._done = False
-        self._ended = False
         self._whole_body: list[bytes] | None = None
         self._begun = False
 
@@ -49,18 +44,14 @@ class StreamReader:
 
         `last` marks the end of the body: some servers leave out the blank line after their last event.
         """
-        self._ended = last
-        bytes_at_hand = self._pending + chunk + (b"\n\n" if last else b"")
-        if not self._begun and bytes_at_hand.strip():
+        if not self._begun and chunk.strip():
             self._begun = True
             # A server that ignores `stream` answers with one JSON object.
-            self._whole_body = [] if bytes_at_hand.lstrip()[:1] == b"{" else None
+            self._whole_body = [] if chunk.lstrip()[:1] == b"{" else None
         if self._whole_body is not None:
-            self._whole_body.append(bytes_at_hand)
-            self._pending = b""
+            self._whole_body.append(chunk)
             return []
-        *lines, self._pending = _LINE_END.split(bytes_at_hand)
-        return [text for line in lines for text in self._line(line)]
+        return [text for data in self._events.feed(chunk, last=last) for text in self._event(data)]
 
     def finish(self) -> RawAnswer:
         """The whole answer. Raises ConnectionFailedError where the stream stopped before its end."""
@@ -75,27 +66,16 @@ class StreamReader:
             raise self._cut()
         return self._parts.answer()
 
-    def _line(self, line: bytes) -> list[str]:
-        if line:
-            if line.startswith(b"data:"):
-                self._data.append(line[5:].removeprefix(b" "))
-            # Other fields (event, id, retry) and comments carry nothing that is needed.
-            return []
-        if not self._data:
-            return []
-        data = b"\n".join(self._data)
-        self._data.clear()
+    def _event(self, data: bytes) -> list[str]:
         if data.strip() == b"[DONE]":
             self._done = True
             return []
-        return self._event(data)
-
-    def _event(self, data: bytes) -> list[str]:
         try:
             event = json.loads(data)
         except ValueError as error:
-            # Nothing came after it, so it was rather cut than malformed.
-            raise self._cut() if self._ended else self._bad("an event that is not JSON", data) from error
+            # Where nothing came after it, it was rather cut than malformed.
+            ended = self._events.ended
+            raise self._cut() if ended else self._bad("an event that is not JSON", data) from error
         if not isinstance(event, dict):
             raise self._bad("an event that is no object", data)
         choices = event.get("choices")

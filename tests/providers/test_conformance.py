@@ -297,8 +297,7 @@ def test_cancellation_reaches_the_server(make: Make, stub: VendorStub, case: Cas
     async def cancel() -> None:
         provider = make()
         task = asyncio.create_task(provider.chat_completion(HELLO, case.model("slow"), max_tokens=5))
-        while not stub.asked:
-            await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(stub.arrived.wait, 20)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

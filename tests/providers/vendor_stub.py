@@ -68,6 +68,8 @@ class VendorStub:
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
     connections: set[Any] = field(default_factory=set)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    """Set when the first request has come."""
     cut: threading.Event = field(default_factory=threading.Event)
     """Set when a client left in the middle of an answer."""
 
@@ -75,6 +77,7 @@ class VendorStub:
         """Remember a request that asks for an answer."""
         self.asked.append(Asked(scenario, dict(request.headers), body, meant))
         self.connections.add(request.transport)
+        self.arrived.set()
 
     async def misbehave(
         self, request: web.Request, scenario: str, dialect: Dialect
@@ -156,8 +159,10 @@ def running(add_routes: Callable[[web.Application], None]) -> Iterator[str]:
     thread = threading.Thread(target=serve)
     thread.start()
     assert ready.wait(10)
-    yield f"http://127.0.0.1:{runners[0].addresses[0][1]}"
-    asyncio.run_coroutine_threadsafe(runners[0].cleanup(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    try:
+        yield f"http://127.0.0.1:{runners[0].addresses[0][1]}"
+    finally:  # a test that fails inside must not leave a thread that keeps the whole run from ending
+        asyncio.run_coroutine_threadsafe(runners[0].cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

@@ -50,13 +50,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    part = _MODULES.get(Path(report.nodeid.split("::")[0]).name, report.nodeid)
+    part = _MODULES.get(Path(report.nodeid.split("::")[0]).name)
+    if part is None:
+        return  # no real part
     _seconds[part][report.when or ""] += report.duration  # type: ignore[assignment]
     if report.when == "call" or not report.passed:
         _outcomes[part][report.outcome] += 1
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not _seconds:
+        return
     installed = json.loads(TIMES.read_text()) if TIMES.exists() else {}
     terminalreporter.section("real parts: seconds")
     line = "{:<24}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}".format

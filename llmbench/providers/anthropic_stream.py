@@ -1,0 +1,96 @@
+"""Streams in Anthropic's Messages format, cut into chunks anywhere. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from llmbench.errors import BadResponseError, ConnectionFailedError
+from llmbench.providers.anthropic_wire import (
+    MessageParts,
+    bad_message,
+    raise_reported_error,
+    read_message,
+)
+from llmbench.providers.sse import EventSplitter
+from llmbench.types import RawAnswer
+
+__all__ = ["MessageStreamReader"]
+
+
+class MessageStreamReader:
+    r"""Reads a stream of Messages events in chunks cut anywhere: `feed` gives the text that a chunk
+    completes; `finish`, after the last chunk, the RawAnswer. Both raise a ProviderError.
+
+    >>> reader = MessageStreamReader(provider="anthropic", model="m")
+    >>> delta = b'{"type":"content_block_delta","delta":{"type":"text_delta","text":"hi"}}'
+    >>> reader.feed(b"event: content_block_delta\ndata: " + delta + b"\n\n")
+    ['hi']
+    """
+
+    def __init__(
+        self, *, provider: str, model: str, secrets: Sequence[str] = (), request_id: str | None = None
+    ) -> None:
+        self._provider = provider
+        self._model = model
+        self._secrets = secrets
+        self._request_id = request_id
+        self._events = EventSplitter()
+        self._parts = MessageParts(request_id)
+        self._begun = self._done = False
+
+    def feed(self, chunk: bytes, *, last: bool = False) -> list[str]:
+        """The pieces of text in `chunk`, with what was left of the chunks before it."""
+        texts = [self._event(data) for data in self._events.feed(chunk, last=last)]
+        return [text for text in texts if text]
+
+    def finish(self) -> RawAnswer:
+        """The whole answer. Raises ConnectionFailedError where the stream stopped before its end."""
+        if not self._begun and self._events.stray:  # a gateway that ignores `stream`
+            return read_message(
+                self._events.stray,
+                provider=self._provider,
+                model=self._model,
+                secrets=self._secrets,
+                request_id=self._request_id,
+            )
+        if not self._done:
+            raise self._cut()
+        return self._parts.answer()
+
+    def _event(self, data: bytes) -> str:
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            # Where nothing came after it, it was rather cut than malformed.
+            ended = self._events.ended
+            raise self._cut() if ended else self._bad("an event that is not JSON", data) from error
+        if not isinstance(event, dict):
+            raise self._bad("an event that is no object", data)
+        self._begun = True
+        raise_reported_error(event, self._provider, self._model, self._secrets)
+        kind, text = event.get("type"), ""
+        if kind == "message_start":
+            self._parts.take_message(event.get("message"))
+        elif kind in {"content_block_start", "content_block_delta"}:
+            block = event.get("content_block" if kind == "content_block_start" else "delta")
+            found = self._parts.take_block(block)
+            if found is None:
+                raise self._bad("a block of content that cannot be read", data)
+            text = found
+        elif kind == "message_delta":
+            self._parts.take_end(event.get("delta"))
+            self._parts.take_usage(event.get("usage"))
+        elif kind == "message_stop":
+            self._done = True
+        return text  # other events, such as ping, may come at any time and carry nothing
+
+    def _cut(self) -> ConnectionFailedError:
+        return ConnectionFailedError(
+            f"{self._provider} cut the stream of {self._model!r} before its end; ask again.",
+            provider=self._provider,
+            model=self._model,
+        )
+
+    def _bad(self, what: str, data: bytes) -> BadResponseError:
+        return bad_message(what, data, self._provider, self._model, self._secrets)

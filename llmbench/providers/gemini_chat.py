@@ -1,0 +1,210 @@
+"""generateContent through Google's SDK: it writes and sends the request, our code reads the reply.
+
+The SDK has no way to a stream's bytes, and validates every piece: a finish reason that is newer than
+the SDK becomes a warning, a wrong type its own kind of error. So it is given a client that keeps the
+reply aside and shows the SDK an empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmbench.errors import (
+    ConnectionFailedError,
+    InvalidRequestError,
+    ProviderError,
+    ProviderTimeoutError,
+)
+from llmbench.providers.clients import PerLoop
+from llmbench.providers.gemini_stream import ContentStreamReader
+from llmbench.providers.gemini_wire import content_arguments, read_content
+from llmbench.providers.wire_errors import error_from_status
+from llmbench.secret import Secret
+from llmbench.types import ChatRequest, RawAnswer
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["GeminiChat"]
+
+_CONNECT_SECONDS = 10.0
+_TIER_HEADER = "x-gemini-service-tier"
+_kept: ContextVar[list[Any]] = ContextVar("_kept")
+
+
+class _Clients(NamedTuple):
+    sdk: Any
+    http: httpx2.AsyncClient
+
+
+class GeminiChat:
+    """An `Adapter` over google-genai; `base_url` is without the API's version."""
+
+    def __init__(self, sdk: ModuleType, *, endpoint: str, base_url: str, key: Secret) -> None:
+        import httpx2
+
+        self._sdk = sdk
+        self._http = httpx2
+        self._endpoint = endpoint
+        self.base_url = base_url
+        self._key = key
+        self._clients: PerLoop[_Clients] = PerLoop(lambda: _open(sdk, base_url, key), _close)
+
+    def arguments(self, request: ChatRequest) -> dict[str, Any]:
+        """What the SDK is called with. Raises InvalidRequestError for what cannot be sent."""
+        arguments = content_arguments(request, provider=self._endpoint)
+        try:
+            arguments["config"] = self._sdk.types.GenerateContentConfig(**arguments["config"])
+        except ValueError as error:  # the SDK's types are pydantic's, whose message quotes the value
+            raise InvalidRequestError(
+                f"{self._endpoint} cannot send the options to {request.model!r} as they are "
+                f"({' '.join(str(error).split())[:200]}); correct them.",
+                provider=self._endpoint,
+                model=request.model,
+            ) from error
+        return arguments
+
+    async def complete(self, request: ChatRequest, *, model: str | None = None) -> RawAnswer:  # noqa: ARG002
+        """One try."""
+        failure: ProviderError
+        try:
+            reply = await self._ask(request, stream=False)
+            try:
+                body = await reply.aread()
+            finally:
+                await reply.aclose()
+        except self._http.RequestError as error:
+            failure = self._failure(error, request.model)
+        else:
+            if reply.status_code == 200:
+                return read_content(
+                    body,
+                    provider=self._endpoint,
+                    model=request.model,
+                    secrets=self.secrets(),
+                    tier=reply.headers.get(_TIER_HEADER),
+                )
+            failure = self._refusal(reply, body, request.model)
+        raise failure
+
+    async def stream(
+        self,
+        request: ChatRequest,
+        *,
+        model: str | None = None,  # noqa: ARG002
+    ) -> AsyncIterator[str | RawAnswer]:
+        """One try: pieces of text as they come, the RawAnswer last."""
+        failure: ProviderError | None = None
+        reply = None
+        try:
+            reply = await self._ask(request, stream=True)
+            reader = ContentStreamReader(
+                provider=self._endpoint,
+                model=request.model,
+                secrets=self.secrets(),
+                tier=reply.headers.get(_TIER_HEADER),
+            )
+            if reply.status_code == 200:
+                async for chunk in reply.aiter_bytes():
+                    for text in reader.feed(chunk):
+                        yield text
+                for text in reader.feed(b"", last=True):
+                    yield text
+            else:
+                failure = self._refusal(reply, await reply.aread(), request.model)
+        except self._http.RequestError as error:
+            failure = self._failure(error, request.model)
+        finally:
+            if reply is not None:
+                await reply.aclose()
+        if failure:
+            raise failure
+        yield reader.finish()
+
+    async def _ask(self, request: ChatRequest, *, stream: bool) -> httpx2.Response:
+        """The reply with its body still to come; the caller closes it."""
+        arguments = self.arguments(request)
+        models = (await self._clients.get()).sdk.aio.models
+        kept: list[httpx2.Response] = []
+        token = _kept.set(kept)
+        try:
+            if stream:
+                async for _ in await models.generate_content_stream(**arguments):
+                    pass
+            else:
+                arguments["config"].should_return_http_response = True
+                await models.generate_content(**arguments)
+        except ValueError as error:
+            if kept:
+                raise
+            raise InvalidRequestError(
+                f"{self._endpoint} cannot send the request to {request.model!r} ({error}); correct it.",
+                provider=self._endpoint,
+                model=request.model,
+            ) from error
+        finally:
+            _kept.reset(token)
+        return kept[0]
+
+    def _refusal(self, reply: httpx2.Response, body: bytes, model: str) -> ProviderError:
+        return error_from_status(
+            reply.status_code, body, reply.headers, self._endpoint, model, secrets=self.secrets()
+        )
+
+    def _failure(self, error: httpx2.RequestError, model: str) -> ProviderError:
+        who, http = self._endpoint, self._http
+        unconnected = isinstance(error, http.ConnectError | http.ConnectTimeout)
+        if isinstance(error, http.TimeoutException) and not unconnected:
+            return ProviderTimeoutError(
+                f"{who}/{model} gave no answer in the time allowed; try again.", provider=who, model=model
+            )
+        return ConnectionFailedError(
+            f"{who} at {self.base_url} could not be reached or cut the connection; "
+            "check the network and base_url, then ask again.",
+            provider=who,
+            model=model,
+            billed=not unconnected,
+        )
+
+    def secrets(self) -> tuple[str, ...]:
+        """The key."""
+        return (self._key.reveal(),)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._clients.aclose()
+
+
+def _open(sdk: ModuleType, base_url: str, key: Secret) -> _Clients:
+    import httpx2
+
+    class KeepingClient(httpx2.AsyncClient):
+        """Hands the reply to who asked, and an empty one to the SDK."""
+
+        async def send(self, request: httpx2.Request, **_options: Any) -> httpx2.Response:
+            request.extensions["timeout"] = {"connect": _CONNECT_SECONDS}
+            _kept.get().append(await super().send(request, stream=True, follow_redirects=False))
+            return httpx2.Response(200, request=request, content=b"")
+
+    # No proxy, address or file of the environment's is followed.
+    http = KeepingClient(timeout=None, follow_redirects=False, trust_env=False)
+    # The SDK would else make a client for plain calls too, with a TLS context that takes 20 ms to load.
+    unused = httpx2.Client(transport=httpx2.BaseTransport())
+    options = sdk.types.HttpOptions(
+        base_url=base_url,
+        api_version="v1beta",
+        httpx_client=unused,
+        httpx_async_client=http,
+        timeout=None,  # the base class has the deadline
+        retry_options=None,  # the base class retries; without options the SDK tries once
+    )
+    return _Clients(sdk.Client(vertexai=False, api_key=key.reveal(), http_options=options), http)
+
+
+async def _close(clients: _Clients) -> None:
+    clients.sdk.close()
+    await clients.sdk.aio.aclose()
+    await clients.http.aclose()
