@@ -48,7 +48,7 @@ def test_python_blocks_run(name: str, number: int, code: str, tmp_path: Path) ->
 def test_commands_parse(name: str, line: str) -> None:
     words = line.partition("#")[0].split()[1:]
     command: click.Command = cli
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and words:
         command = command.commands[words.pop(0)]
     command.make_parser(click.Context(command)).parse_args(words)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,8 @@ from llmbench.errors import (
     ConnectionFailedError,
     ContentFilteredError,
     ContextWindowError,
+    DatasetError,
+    FineTuningUnavailableError,
     InvalidRequestError,
     ModelUnavailableError,
     ProviderError,
@@ -315,7 +318,7 @@ def test_nobody_listens(make: Make, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(("scenario", "reason"), [("long", "length"), ("filtered-answer", "content_filter")])
-@feature("truncated, filtered: answers")
+@feature("an answer: {reason}")
 def test_truncated_and_filtered_are_answers(
     make: Make, ask: Ask, case: Case, scenario: str, reason: str
 ) -> None:
@@ -357,6 +360,23 @@ def test_two_loops_in_one_process(make: Make, case: Case) -> None:
 
     assert set(asyncio.run(both())) == {ANSWER}
     background.run(provider.aclose())
+
+
+@feature("fine-tuning")
+def test_fine_tuning_checks_its_file_or_is_refused(
+    make: Make, stub: VendorStub, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    provider = make()
+    absent = tmp_path / "absent.jsonl"
+    if provider._tuner() is None:
+        record_property("outcome", "refused")
+        with pytest.raises(FineTuningUnavailableError, match=provider.name):
+            asyncio.run(provider.fine_tune(absent, "m"))
+        return
+    # What follows the check is in test_fine_tuning.py.
+    with pytest.raises(DatasetError, match=r"absent\.jsonl"):
+        asyncio.run(provider.fine_tune(absent, "m"))
+    assert not stub.asked
 
 
 @feature("https beyond this machine")
