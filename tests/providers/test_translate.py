@@ -91,6 +91,7 @@ def test_events_cut_anywhere(end: bytes, size: int) -> None:
     lines = [
         b": hello",
         b"event: a",
+        b"retry: 9",
         b"data: one",
         b"data: two",
         b"",
