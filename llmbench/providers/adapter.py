@@ -20,6 +20,8 @@ class Place:
     base_url: str
     key: Secret | None = None
     allow_http: bool = False
+    family: str = ""
+    """Whose models are asked for: the provider's name."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the backend's own."""
 

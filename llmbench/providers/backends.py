@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from llmbench.errors import ConfigError, UsageError
@@ -31,9 +31,13 @@ class Backend:
     """Whether it fine-tunes; then llmbench.providers.NAME_tuning says how."""
     options: frozenset[str] = CHAT_OPTIONS
     """Parameters of `chat_completion` that the place honours."""
+    family_options: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Those it honours for one provider's models, where they differ from `options`."""
     settings: frozenset[str] = frozenset()
     """Keys of a provider's `config` that only this place understands."""
 
+
+_EVERY_PREDICTION = frozenset({"temperature", "max_tokens", "top_p", "presence_penalty"})
 
 BACKENDS: Mapping[str, Backend] = {
     row.name: row
@@ -44,9 +48,12 @@ BACKENDS: Mapping[str, Backend] = {
             base_url="https://api.replicate.com",
             package="replicate",
             key_variables=("REPLICATE_API_TOKEN", "REPLICATE_API_KEY"),
-            options=frozenset(
-                {"temperature", "max_tokens", "top_p", "presence_penalty", "frequency_penalty"}
-            ),
+            # replicate_input says which model takes what, and whence that is known.
+            options=_EVERY_PREDICTION,
+            family_options={
+                "llama": _EVERY_PREDICTION | {"stop"},
+                "mixtral": _EVERY_PREDICTION | {"frequency_penalty"},
+            },
             settings=frozenset({"poll_s"}),
             trains=True,
         ),

@@ -1,4 +1,4 @@
-"""What the vendors' fine-tuning has in common: the training file, the states of a job, the result.
+"""What the vendors' fine-tuning has in common: an order, one submission, the states of a job, the result.
 
 A result is a dict with these keys; None where the vendor does not say:
 
@@ -8,61 +8,48 @@ A result is a dict with these keys; None where the vendor does not say:
     provider, backend   who trains
     base_model          the id that was, or is being, trained
     fine_tuned_model    the id to call, once there is one
-    training_file_id, training_file_sha256
+    training_file_id    the vendor's
+    training_file_sha256    of the file that was checked and sent; only `fine_tune` knows it
     trained_tokens      billed by most vendors
     created_at, finished_at   ISO instants in UTC
     error               why it failed
-    details             the vendor's reply
+    details             the vendor's reply, keys masked
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-from llmbench.catalog.models import all_models, canonical_name
 from llmbench.errors import (
     BadResponseError,
+    DatasetError,
     FineTuningUnavailableError,
     InvalidRequestError,
     ProviderError,
     ProviderTimeoutError,
     UsageError,
 )
-from llmbench.providers.training_file import (
-    CHAT,
-    COMPLETION,
-    TEXT,
-    TrainingFile,
-    check_training_file,
-)
-from llmbench.types import ModelCapability
+from llmbench.providers.training_file import CHAT, COMPLETION, TEXT, TrainingFile, check_training_file
+from llmbench.providers.tunable import check_tunable
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = [
-    "Caller",
-    "Tuner",
-    "TuningOrder",
-    "check_tunable",
-    "instant",
-    "job_result",
-    "look_at_tuning",
-    "normal_status",
-    "start_tuning",
-]
+__all__ = ["Caller", "Submission", "Tuner", "TuningOrder", "look_at_tuning", "start_tuning"]
 
 _CLOSED = re.compile(
     r"fine[- ]?tun\w*[^.]{0,80}(no longer|not (available|enabled|supported|allowed)|closed|disabled)"
     r"|(no longer|not (available|enabled|allowed))[^.]{0,80}fine[- ]?tun",
     re.IGNORECASE,
 )
-Result = TypeVar("Result")
+_FIRST_SERVER_FAULT = 500
+# Anything else would reach another path of the vendor's interface.
+_JOB_ID = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_.:-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +63,31 @@ class TuningOrder:
     validation: TrainingFile | None = None
     seed: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    asked_for: str = ""
+    """The model as the caller named it."""
+
+
+class Submission:
+    """An order on its way. Its vendor says `sent` for each file, and `starting` before the one request
+    that starts a job; what fails before that has started none.
+    """
+
+    def __init__(self, order: TuningOrder) -> None:
+        self.order = order
+        self.files: list[str] = []
+        self.asked = False
+
+    def sent(self, file_id: str) -> str:
+        """Note a file that is at the vendor's."""
+        self.files.append(file_id)
+        return file_id
+
+    def starting(self) -> None:
+        """Say that a job may exist from here on. Raises DatasetError where a file was changed meanwhile."""
+        for file in (self.order.training, self.order.validation):
+            if file is not None:
+                file.refuse_if_changed()
+        self.asked = True
 
 
 class Caller(Protocol):
@@ -96,13 +108,15 @@ class Tuner:
     caller: Caller
     options: frozenset[str]
     """What a job takes beyond file, model, suffix and seed."""
-    submit: Callable[[BaseLLMProvider, TuningOrder], Awaitable[dict[str, Any]]]
+    submit: Callable[[BaseLLMProvider, Submission], Awaitable[dict[str, Any]]]
     look: Callable[[BaseLLMProvider, str], Awaitable[dict[str, Any]]]
     check: Callable[[TuningOrder], None] = lambda _: None
     """Refuses an order that lacks something, before anything is sent."""
     formats: frozenset[str] = frozenset({CHAT, COMPLETION, TEXT})
     least: int = 1
     """Examples that a training file must have."""
+    needs_inference: bool = False
+    """Whether a model whose calls have ended cannot be trained either."""
 
 
 async def start_tuning(
@@ -118,140 +132,118 @@ async def start_tuning(
     deadline_s: float,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Check everything, then submit once."""
-    check_tunable(provider, base_model)
+    """Check everything, then submit once: a second submission might start, and charge, a second job."""
+    check_tunable(provider, base_model, needs_inference=tuner.needs_inference)
     unknown = sorted(set(options) - tuner.options)
     if unknown:
         raise UsageError(
-            f"{provider.name} has no fine-tuning option {unknown[0]!r}; it takes "
+            f"{provider.backend or provider.name} has no fine-tuning option {unknown[0]!r}; it takes "
             f"{', '.join(sorted(tuner.options))}."
         )
+    if not deadline_s > 0:
+        raise UsageError(f"deadline_s must be a number of seconds above 0; it is {deadline_s!r}.")
+
+    def checked(path: str | Path, least: int) -> TrainingFile:
+        return check_training_file(path, formats=tuner.formats, least=least)
+
+    # In a thread, because a large file takes long and the loop has other calls.
+    training = await asyncio.to_thread(checked, training_file_path, tuner.least)
     validation = None
     if validation_file_path is not None:
-        validation = check_training_file(validation_file_path, formats=tuner.formats)
-    training = check_training_file(training_file_path, formats=tuner.formats, least=tuner.least)
-    order = TuningOrder(training, vendors_id, suffix, validation, seed, dict(options))
+        validation = await asyncio.to_thread(checked, validation_file_path, 1)
+    given = {key: value for key, value in options.items() if value is not None}
+    order = TuningOrder(training, vendors_id, suffix, validation, seed, given, base_model)
     tuner.check(order)
-    return await _tried_once(
-        provider, tuner.caller, lambda: tuner.submit(provider, order), about=base_model, deadline_s=deadline_s
-    )
+    submission = Submission(order)
+    try:
+        result, failure = await _tried(
+            provider, tuner.caller, lambda: tuner.submit(provider, submission), base_model, deadline_s
+        )
+    except OSError as error:
+        raise DatasetError(
+            f"A file of the order ({error.filename}) could not be read while it was being sent: "
+            f"{error.strerror}; no job was started."
+        ) from error
+    if failure is not None:
+        raise _says_what_was_started(_closed(failure, provider, base_model), submission)
+    return {**result, "training_file_sha256": training.sha256}
 
 
 async def look_at_tuning(provider: BaseLLMProvider, tuner: Tuner, job_id: str) -> dict[str, Any]:
     """The state of a job."""
+    job_id = str(job_id or "")
     if not job_id.strip():
         raise UsageError("job_id is empty; give the id that fine_tune gave.")
-    return await _tried_once(
-        provider,
-        tuner.caller,
-        lambda: tuner.look(provider, job_id),
-        about=job_id,
-        deadline_s=provider.retry.deadline_s,
-        job_id=job_id,
+    unknown = InvalidRequestError(
+        f"{provider.endpoint} has no fine-tuning job {job_id!r}; check the id and the account.",
+        provider=provider.name,
+        status_code=404,
     )
+    if not _JOB_ID.fullmatch(job_id):
+        raise unknown
+    result, failure = await _tried(
+        provider, tuner.caller, lambda: tuner.look(provider, job_id), job_id, provider.retry.deadline_s
+    )
+    if failure is not None:
+        failure = _closed(failure, provider, job_id)
+        # The id is all that such a request says, so a request that is wrong has a wrong id.
+        raise unknown if failure.status_code in {400, 404, 410, 422} else _costs_nothing(failure)
+    return result
 
 
-def check_tunable(provider: BaseLLMProvider, model: str) -> None:
-    """Refuse, before anything is sent, a model or a date for which the catalog says no.
-
-    Raises FineTuningUnavailableError with the reason and, where there is one, the date.
-    """
-    facts = all_models().get(canonical_name(model) or "")
-    place, today = provider.backend or provider.name, provider.clock.now().date().isoformat()
-    reason = None
-    if facts is None:
-        return  # a vendor's newer model, or one of the user's own: the vendor decides
-    if ModelCapability.FINE_TUNING not in facts.capabilities:
-        tunable = [m.name for m in provider.list_models() if m.supports_fine_tuning]
-        reason = f"it cannot be fine-tuned; {', '.join(tunable) or 'no model here'} can"
-    elif today > facts.fine_tuning_until.get(place, "9999"):
-        reason = f"the vendor takes no new jobs after {facts.fine_tuning_until[place]}"
-    elif today >= facts.shutdown.get(place, "9999"):
-        reason = f"it was shut down on {facts.shutdown[place]}"
-    if reason:
-        raise FineTuningUnavailableError(
-            f"{place} cannot fine-tune {model!r}: {reason}.", provider=provider.name, model=model
-        )
-
-
-async def _tried_once(
+async def _tried(
     provider: BaseLLMProvider,
     caller: Caller,
-    ask: Callable[[], Awaitable[Result]],
-    *,
+    ask: Callable[[], Awaitable[dict[str, Any]]],
     about: str,
     deadline_s: float,
-    job_id: str | None = None,
-) -> Result:
-    """`ask`, once: a second submission might start, and charge, a second job.
-
-    Raises a ProviderError; InvalidRequestError for a job that the vendor does not know, and
-    FineTuningUnavailableError where the vendor says that it no longer trains for this account.
+) -> tuple[dict[str, Any], ProviderError | None]:
+    """What `ask` gives, or what went wrong: for the caller to raise outside of this handler, so that no
+    exception of the SDK is kept as its context.
     """
     try:
         async with provider.clock.timeout(deadline_s):
-            return await ask()
+            return await ask(), None
     except TimeoutError:
         failure: ProviderError = ProviderTimeoutError(
-            f"{provider.endpoint} gave no answer about {about!r} within {deadline_s:g} s; a job may have "
-            "been started: look at the vendor's list before asking again.",
+            f"{provider.endpoint} gave no answer about {about!r} within {deadline_s:g} s.",
             provider=provider.name,
             model=about,
         )
+    except ProviderError as error:
+        failure = error
     except caller.foreign as error:
         failure = caller.failure(error, about)
-    if job_id is not None and failure.status_code == 404:
-        failure = InvalidRequestError(
-            f"{provider.endpoint} has no fine-tuning job {job_id!r}; check the id and the account.",
-            provider=provider.name,
-            status_code=404,
-        )
-    elif failure.status_code in {400, 403, 404, 410} and _CLOSED.search(str(failure)):
-        failure = FineTuningUnavailableError(
-            f"{provider.endpoint} does not fine-tune {about!r} for this account: {failure}",
-            provider=provider.name,
-            model=about,
-            status_code=failure.status_code,
-        )
-    # Raised outside of the handler, so that no exception of the SDK is kept as its context.
-    raise failure
+    return {}, failure
 
 
-def normal_status(word: Any, words: Mapping[str, str], *, provider: BaseLLMProvider, job_id: str) -> str:
-    """The state for a vendor's word. Raises BadResponseError for a word that is not known."""
-    found = words.get(word) if isinstance(word, str) else None
-    if found is None:
-        raise BadResponseError(
-            f"{provider.endpoint} reports the job {job_id!r} as {word!r}, which llmbench does not know; look "
-            "at the vendor's page of the job, and upgrade llmbench.",
-            provider=provider.name,
-        )
-    return found
+def _closed(failure: ProviderError, provider: BaseLLMProvider, about: str) -> ProviderError:
+    """FineTuningUnavailableError where the vendor says that it does not train for this account."""
+    if failure.status_code not in {400, 403, 404, 410} or not _CLOSED.search(str(failure)):
+        return failure
+    return FineTuningUnavailableError(
+        f"{provider.endpoint} does not fine-tune {about!r} for this account: {failure}",
+        provider=provider.name,
+        model=about,
+        status_code=failure.status_code,
+    )
 
 
-def instant(value: Any) -> str | None:
-    """An epoch, an ISO text or a datetime as an ISO instant in UTC.
-
-    >>> instant(0), instant("2026-01-02T03:04:05Z"), instant("soon")
-    ('1970-01-01T00:00:00+00:00', '2026-01-02T03:04:05+00:00', None)
-    """
-    try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            value = datetime.fromtimestamp(value, UTC)
-        elif isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        if not isinstance(value, datetime):
-            return None
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError, OSError):
-        return None
+def _says_what_was_started(failure: ProviderError, submission: Submission) -> ProviderError:
+    """The failure, with whether a job may exist at the vendor's, and be charged."""
+    # A gateway's 5xx, and a reply that cannot be read, may follow a job that was started.
+    in_doubt = failure.maybe_billed or (failure.status_code or 0) >= _FIRST_SERVER_FAULT
+    failure.maybe_billed = submission.asked and (in_doubt or isinstance(failure, BadResponseError))
+    if failure.maybe_billed:
+        what = "a job may have been started: look at the vendor's list of jobs before asking again"
+    else:
+        what = "no job was started"
+    if submission.files:
+        what += f"; uploaded: {', '.join(submission.files)}"
+    failure.args = (f"{str(failure).removesuffix('.')}; {what}.",)
+    return failure
 
 
-def job_result(provider: BaseLLMProvider, **known: Any) -> dict[str, Any]:
-    """A result with every key; what is not given is None."""
-    keys = (
-        "job_id", "status", "vendor_status", "provider", "backend", "base_model", "fine_tuned_model",
-        "training_file_id", "training_file_sha256", "trained_tokens", "created_at", "finished_at", "error",
-        "details",
-    )  # fmt: skip
-    return {**dict.fromkeys(keys), "provider": provider.name, "backend": provider.backend, **known}
+def _costs_nothing(failure: ProviderError) -> ProviderError:
+    failure.maybe_billed = False
+    return failure

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from llmbench.errors import ProviderError
+from llmbench.errors import ProviderError, UsageError
 from llmbench.providers.adapter import Place
 from llmbench.providers.ollama_wire import LineReader, chat_body, chat_error, read_reply
 from llmbench.providers.transport import HttpTransport
@@ -39,9 +39,7 @@ class OllamaChat:
             self._name(error, request)
             raise
         if reply.status != _OK:
-            raise chat_error(
-                reply.status, reply.body, reply.headers, self._endpoint, request.model, self.secrets()
-            )
+            raise self._error(reply.status, reply.body, reply.headers, request, model)
         return read_reply(reply.body, provider=self._endpoint, model=request.model, secrets=self.secrets())
 
     async def stream(
@@ -53,14 +51,7 @@ class OllamaChat:
         try:
             async with self._transport.stream_json(_PATH, body) as reply:
                 if reply.status != _OK:
-                    raise chat_error(
-                        reply.status,
-                        await reply.read(),
-                        reply.headers,
-                        self._endpoint,
-                        request.model,
-                        self.secrets(),
-                    )
+                    raise self._error(reply.status, await reply.read(), reply.headers, request, model)
                 async for chunk in reply:
                     for text in reader.feed(chunk):
                         yield text
@@ -81,6 +72,19 @@ class OllamaChat:
             keep_alive=self._keep_alive,
         )
 
+    def _error(
+        self, status: int, body: bytes, headers: Mapping[str, str], request: ChatRequest, model: str | None
+    ) -> ProviderError:
+        return chat_error(
+            status,
+            body,
+            headers,
+            provider=self._endpoint,
+            model=request.model,
+            sent=model,
+            secrets=self.secrets(),
+        )
+
     def _name(self, error: ProviderError, request: ChatRequest) -> None:
         """Tell the error its provider and model, which the transport does not know."""
         error.provider = error.provider or self._endpoint
@@ -96,7 +100,16 @@ class OllamaChat:
 
 
 def open_adapter(place: Place) -> OllamaChat:
-    """The adapter of an Ollama server; a base_url may end in /v1 or /api."""
+    """The adapter of an Ollama server; a base_url may end in /v1 or /api.
+
+    Settings: `context` (tokens the model reads and writes; num_ctx there), `keep_alive` (how long it
+    stays loaded: seconds, or a text such as "10m").
+    """
+    context, keep_alive = place.options.get("context"), place.options.get("keep_alive")
+    if context is not None and (type(context) is not int or context < 1):
+        raise UsageError(f"context must be a whole number of tokens of at least 1; it is {context!r}.")
+    if isinstance(keep_alive, bool) or not isinstance(keep_alive, str | int | float | None):
+        raise UsageError(f'keep_alive must be seconds or a text such as "10m"; it is {keep_alive!r}.')
     address = place.base_url.rstrip("/").removesuffix("/v1").removesuffix("/api")
     transport = HttpTransport(address, api_key=place.key, allow_http=place.allow_http, name=place.endpoint)
     return OllamaChat(transport, place)

@@ -7,6 +7,7 @@ the reading of the prompt and the writing of the answer apart, in nanoseconds.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from llmbench.types import ChatRequest, RawAnswer, Usage
 __all__ = ["LineReader", "chat_body", "chat_error", "read_reply"]
 
 _NANOSECONDS_PER_MS = 1_000_000
+# Its MLX runner says so under status 500, and in the middle of a stream there is no status.
+_TOO_LONG = re.compile(r"(exceeds?|longer than) the .{0,40}context", re.IGNORECASE)
 _OPTIONS = {
     "temperature": "temperature",
     "max_tokens": "num_predict",
@@ -53,10 +56,15 @@ def chat_body(
         options["num_ctx"] = context
     body: dict[str, Any] = {
         "model": model,
-        "messages": [dict(message) for message in request.messages],
+        # Templates leave out a role that they do not know, and only few know "developer".
+        "messages": [
+            {**message, "role": "system" if message["role"] == "developer" else message["role"]}
+            for message in request.messages
+        ],
         "stream": stream,
         # Ollama otherwise cuts off the beginning of a prompt that is too long, in silence: an answer
-        # to another question (ChatRequest in ollama/ollama's api/types.go).
+        # to another question (ChatRequest in ollama/ollama's api/types.go). Servers before 0.12.6 of
+        # October 2025 do not know these two, and cut it still.
         "truncate": False,
         "shift": False,
     }
@@ -79,6 +87,8 @@ def read_reply(body: bytes, *, provider: str, model: str, secrets: Sequence[str]
     message = reply.get("message")
     if not isinstance(message, dict):
         raise _bad("a reply without a message", body, provider, model, secrets)
+    if reply.get("done") is not True:
+        raise _bad("a reply that is not finished", body, provider, model, secrets)
     return _answer(reply, [_text(message, "content")], [_text(message, "thinking")])
 
 
@@ -189,21 +199,28 @@ def _object(body: bytes, provider: str, model: str, secrets: Sequence[str]) -> d
 def _raise_error(reply: Mapping[str, Any], provider: str, model: str, secrets: Sequence[str]) -> None:
     """An error that is reported under status 200, as in the middle of a stream."""
     if reply.get("error"):
-        raise chat_error(500, json.dumps(reply).encode(), {}, provider, model, secrets)
+        raise chat_error(500, json.dumps(reply).encode(), {}, provider=provider, model=model, secrets=secrets)
 
 
 def chat_error(
     status: int,
     body: bytes,
     headers: Mapping[str, str],
+    *,
     provider: str,
     model: str,
-    secrets: Sequence[str],
+    sent: str | None = None,
+    secrets: Sequence[str] = (),
 ) -> ProviderError:
-    """The error of a reply whose status is not 200; for a model that is not there, how to get it."""
-    error = error_from_status(status, body, headers, provider, model, secrets=secrets)
+    """The error of a reply whose status is not 200; for a model that is not there, how to get it.
+
+    `sent` is the id at the server, where that differs from the name asked for.
+    """
+    too_long = status >= 500 and _TOO_LONG.search(body.decode("utf-8", "replace"))
+    error = error_from_status(400 if too_long else status, body, headers, provider, model, secrets=secrets)
+    error.status_code = status
     if status == 404:
-        error.args = (f"{str(error).removesuffix('.')}; or fetch it with: ollama pull {model}.",)
+        error.args = (f"{str(error).removesuffix('.')}; or fetch it with: ollama pull {sent or model}.",)
     return error
 
 

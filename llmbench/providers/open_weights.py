@@ -36,7 +36,7 @@ class OpenWeightsProvider(BaseLLMProvider):
         super().__init__(config)
         config = config or {}
         row = backend_named(self.backend, self.backends, who=type(self).__name__)
-        self.options = row.options
+        self.options = row.family_options.get(self.name, row.options)
         self.self_hosted = row.self_hosted
         foreign = sorted(set(config) & (self.settings - row.settings - {"model_ids", "usd_per_hour"}))
         if foreign or (config.get("usd_per_hour") is not None and not row.self_hosted):
@@ -53,6 +53,7 @@ class OpenWeightsProvider(BaseLLMProvider):
                 base_url=self.base_url or row.base_url,
                 key=self._key,
                 allow_http=bool(config.get("allow_http")),
+                family=self.name,
                 options={key: config[key] for key in row.settings if config.get(key) is not None},
             ),
         )

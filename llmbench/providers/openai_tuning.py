@@ -10,15 +10,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog.models import all_models, canonical_name
-from llmbench.providers.fine_tuning import (
-    Tuner,
-    TuningOrder,
-    instant,
-    job_result,
-    normal_status,
-)
+from llmbench.errors import DatasetError
+from llmbench.providers.fine_tuning import Submission, Tuner
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.training_file import CHAT, TrainingFile
+from llmbench.providers.tuning_result import first_text, instant, job_result, normal_status, read_reply
+from llmbench.providers.wire_errors import shown
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
@@ -26,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["look", "submit", "trainable_id", "tuner"]
 
 _LEAST_EXAMPLES = 10
+# Azure refuses a job whose file it is still reading: "must point to a completed file import"
+# (learn.microsoft.com/answers/questions/2118156). OpenAI lets the job wait instead.
+_STILL_READING = frozenset({"uploaded", "pending", "notRunning", "running"})
+_SECONDS_BETWEEN_LOOKS = 2.0
 _OPTIONS = frozenset({"n_epochs", "batch_size", "learning_rate_multiplier"})
 _STATES = {
     "validating_files": "queued",
@@ -35,6 +36,13 @@ _STATES = {
     "succeeded": "succeeded",
     "failed": "failed",
     "cancelled": "cancelled",
+    # Azure's further words
+    "created": "queued",
+    "pending": "queued",
+    "notRunning": "queued",
+    "resuming": "queued",
+    "pausing": "running",
+    "canceled": "cancelled",
 }
 
 
@@ -53,20 +61,21 @@ def tuner(chat: SdkChat) -> Tuner:
     return Tuner(
         caller=chat,
         options=_OPTIONS,
-        submit=lambda provider, order: submit(provider, chat, order),
+        submit=lambda provider, submission: submit(provider, chat, submission),
         look=lambda provider, job_id: look(provider, chat, job_id),
         formats=frozenset({CHAT}),
         least=_LEAST_EXAMPLES,
+        needs_inference=True,
     )
 
 
-async def submit(provider: BaseLLMProvider, chat: SdkChat, order: TuningOrder) -> dict[str, Any]:
+async def submit(provider: BaseLLMProvider, chat: SdkChat, submission: Submission) -> dict[str, Any]:
     """Upload the files and start the job."""
-    client = await chat.client()
-    training = await _upload(client, order.training)
-    arguments: dict[str, Any] = {"model": order.base_model, "training_file": training}
+    client, order = await chat.client(), submission.order
+    arguments: dict[str, Any] = {"model": order.base_model}
+    arguments["training_file"] = await _upload(provider, client, submission, order.training)
     if order.validation is not None:
-        arguments["validation_file"] = await _upload(client, order.validation)
+        arguments["validation_file"] = await _upload(provider, client, submission, order.validation)
     if order.suffix is not None:
         arguments["suffix"] = order.suffix
     if order.seed is not None:
@@ -74,38 +83,54 @@ async def submit(provider: BaseLLMProvider, chat: SdkChat, order: TuningOrder) -
     if order.options:
         supervised = {"hyperparameters": dict(order.options)}
         arguments["method"] = {"type": "supervised", "supervised": supervised}
-    job = await client.fine_tuning.jobs.create(**arguments)
-    return _result(provider, job) | {"training_file_sha256": order.training.sha256}
+    submission.starting()
+    reply = await client.fine_tuning.jobs.with_raw_response.create(**arguments)
+    return _result(provider, reply.http_response.content, "a new fine-tuning job")
 
 
 async def look(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[str, Any]:
     """The state of a job."""
     client = await chat.client()
-    return _result(provider, await client.fine_tuning.jobs.retrieve(job_id))
+    reply = await client.fine_tuning.jobs.with_raw_response.retrieve(job_id)
+    return _result(provider, reply.http_response.content, f"the job {job_id!r}")
 
 
-async def _upload(client: Any, file: TrainingFile) -> str:
+async def _upload(provider: BaseLLMProvider, client: Any, submission: Submission, file: TrainingFile) -> str:
+    what = f"the file {file.path.name!r}"
     content = await asyncio.to_thread(file.path.open, "rb")
     with content:
-        uploaded = await client.files.create(file=(file.path.name, content), purpose="fine-tune")
-    found: str = uploaded.id
-    return found
+        reply = await client.files.with_raw_response.create(
+            file=(file.path.name, content), purpose="fine-tune"
+        )
+    uploaded = read_reply(reply.http_response.content, provider, what)
+    file_id = submission.sent(uploaded["id"])
+    while provider.backend == "azure" and uploaded.get("status") in _STILL_READING:
+        await provider.clock.sleep(_SECONDS_BETWEEN_LOOKS)
+        reply = await client.files.with_raw_response.retrieve(file_id)
+        uploaded = read_reply(reply.http_response.content, provider, what)
+    if uploaded.get("status") == "error":
+        reason = shown(str(uploaded.get("status_details") or "it does not say why"))
+        raise DatasetError(
+            f"{provider.endpoint} could not read {what}, {file_id} there: {reason}; no job was started."
+        )
+    return file_id
 
 
-def _result(provider: BaseLLMProvider, job: Any) -> dict[str, Any]:
-    details = job.to_dict()
-    error = details.get("error")
+def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]:
+    job = read_reply(body, provider, what)
+    error = job.get("error")
     return job_result(
         provider,
-        job_id=job.id,
-        status=normal_status(details.get("status"), _STATES, provider=provider, job_id=job.id),
-        vendor_status=details.get("status"),
-        base_model=details.get("model"),
-        fine_tuned_model=details.get("fine_tuned_model"),
-        training_file_id=details.get("training_file"),
-        trained_tokens=details.get("trained_tokens"),
-        created_at=instant(details.get("created_at")),
-        finished_at=instant(details.get("finished_at")),
-        error=(error.get("message") or None) if isinstance(error, dict) else None,
-        details=details,
+        job_id=job["id"],
+        status=normal_status(job.get("status"), _STATES, provider=provider, job_id=job["id"]),
+        vendor_status=job.get("status"),
+        base_model=job.get("model"),
+        fine_tuned_model=job.get("fine_tuned_model"),
+        training_file_id=job.get("training_file"),
+        trained_tokens=job.get("trained_tokens"),
+        created_at=instant(job.get("created_at")),
+        finished_at=instant(job.get("finished_at")),
+        # A job without an error has null here, or an empty table.
+        error=first_text([error.get("message"), error.get("code")]) if isinstance(error, dict) else None,
+        details=job,
     )

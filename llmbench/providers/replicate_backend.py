@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,13 +18,10 @@ from llmbench.errors import (
 )
 from llmbench.providers.adapter import Place
 from llmbench.providers.clients import PerLoop
+from llmbench.providers.replicate_input import prediction_input
+from llmbench.providers.replicate_prediction import RunningPrediction, create_prediction
 from llmbench.providers.replicate_transport import Refused, refusing_transport
-from llmbench.providers.replicate_wire import (
-    EventReader,
-    prediction_answer,
-    prediction_error,
-    prediction_input,
-)
+from llmbench.providers.replicate_wire import EventReader, prediction_answer, prediction_error
 from llmbench.providers.transport import checked_url
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.secret import Secret
@@ -37,8 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["ReplicatePredictions", "open_adapter"]
 
 _POLL_SECONDS = 0.5
-_CANCEL_SECONDS = 5.0
-_ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
+_VERSION = re.compile(r"[0-9a-f]{64}")
+# Its API and streams, and the hosts of its output (replicate.com/docs/reference/http).
+_REPLICATES_OWN = (".replicate.com", ".replicate.delivery")
 
 
 class ReplicatePredictions:
@@ -47,6 +44,7 @@ class ReplicatePredictions:
     def __init__(self, place: Place, key: Secret, *, poll_s: float) -> None:
         self.base_url = checked_url(place.base_url, allow_http=place.allow_http).removesuffix("/v1")
         self._endpoint = place.endpoint
+        self._family = place.family
         self._key = key
         self._poll_s = poll_s
         self._clients: PerLoop[Client] = PerLoop(self._open, _close)
@@ -71,8 +69,8 @@ class ReplicatePredictions:
         """One try: create the prediction and poll it until it has ended."""
         try:
             prediction = await self._create(request, model)
-            async with _cancelled_with(prediction):
-                return prediction_answer(await self._ended(prediction, request), request)
+            async with prediction:
+                return self._answer(await prediction.end(every_s=self._poll_s), request)
         except _foreign() as error:
             failure = self.failure(error, request.model)
         # Raised outside of the handler, so that no exception of the SDK is kept as its context.
@@ -87,48 +85,47 @@ class ReplicatePredictions:
         answer: RawAnswer | None = None
         try:
             prediction = await self._create(request, model)
-            async with _cancelled_with(prediction):
+            async with prediction:
                 async for text in self._events(prediction, request):
                     pieces.append(text)
                     yield text
-                ended = await self._ended(prediction, request)
-                answer = prediction_answer(ended, request, "".join(pieces))
+                await prediction.look()  # at once: a wait would be measured as the answer's
+                ended = await prediction.end(every_s=self._poll_s)
+                answer = self._answer(ended, request, "".join(pieces))
         except _foreign() as error:
             failure = self.failure(error, request.model)
         if failure or answer is None:
             raise failure or self._cut(request)
         yield answer
 
-    async def _create(self, request: ChatRequest, model: str | None) -> Any:
+    async def _create(self, request: ChatRequest, model: str | None) -> RunningPrediction:
         sent = model or request.model
         owner, slash, name = sent.partition("/")
-        if not (owner and slash and name):
+        version = sent if _VERSION.fullmatch(sent) else name.partition(":")[2]
+        if not version and not (owner and slash and name):
             raise ModelUnavailableError(
                 f"{self._endpoint} has no model {request.model!r}: the catalog names none at Replicate, "
-                "and a model of Replicate's is written owner/name.",
+                "and a model of Replicate's is written owner/name, owner/name:version or as a version's id.",
                 provider=self._endpoint,
                 model=request.model,
             )
-        fields = prediction_input(request, model=sent, provider=self._endpoint)
+        fields = prediction_input(request, model=sent, family=self._family, provider=self._endpoint)
         client = await self._clients.get()
-        if ":" in name:
-            return await client.predictions.async_create(version=name.partition(":")[2], input=fields)
-        return await client.predictions.async_create(model=sent, input=fields)
+        which = {"version": version} if version else {"model": sent}
+        return await create_prediction(client, input=fields, **which)
 
-    async def _ended(self, prediction: Any, request: ChatRequest) -> Mapping[str, Any]:
-        while prediction.status not in _ENDED:
-            await asyncio.sleep(self._poll_s)
-            await prediction.async_reload()
-        found: Mapping[str, Any] = prediction.dict()
-        if prediction.status != "succeeded":
+    def _answer(
+        self, ended: Mapping[str, Any], request: ChatRequest, content: str | None = None
+    ) -> RawAnswer:
+        if ended["status"] != "succeeded":
             raise prediction_error(
-                found, provider=self._endpoint, model=request.model, secrets=self.secrets()
+                ended, provider=self._endpoint, model=request.model, secrets=self.secrets()
             )
-        return found
+        return prediction_answer(ended, request, content, provider=self._endpoint)
 
-    async def _events(self, prediction: Any, request: ChatRequest) -> AsyncIterator[str]:
-        address = (prediction.urls or {}).get("stream")
-        if not isinstance(address, str):
+    async def _events(self, prediction: RunningPrediction, request: ChatRequest) -> AsyncIterator[str]:
+        address = prediction.stream_url
+        if address is None:
             raise BadResponseError(
                 f"{self._endpoint} offers no stream for {request.model!r}; ask without streaming.",
                 provider=self._endpoint,
@@ -158,7 +155,7 @@ class ReplicatePredictions:
         """The key goes to the address configured and, where that is Replicate's own, to its others."""
         home, there = urlsplit(self.base_url), urlsplit(address)
         own = (home.hostname or "").endswith(".replicate.com") and there.scheme == "https"
-        at_replicate = own and (there.hostname or "").endswith(".replicate.com")
+        at_replicate = own and f".{there.hostname or ''}".endswith(_REPLICATES_OWN)
         if not at_replicate and (there.scheme, there.netloc) != (home.scheme, home.netloc):
             raise BadResponseError(
                 f"{self._endpoint} streams {request.model!r} from another host, {there.hostname!r}, which "
@@ -225,24 +222,6 @@ def open_adapter(place: Place) -> ReplicatePredictions:
     if isinstance(poll_s, bool) or not isinstance(poll_s, int | float) or not poll_s > 0:
         raise UsageError(f"poll_s must be a number of seconds above 0; it is {poll_s!r}.")
     return ReplicatePredictions(place, place.key, poll_s=poll_s)
-
-
-@contextlib.asynccontextmanager
-async def _cancelled_with(prediction: Any) -> AsyncIterator[None]:
-    """Cancel the prediction at Replicate when its caller leaves, or it would run and be charged on."""
-    try:
-        yield
-    except (asyncio.CancelledError, GeneratorExit):
-        cancelling = asyncio.ensure_future(_cancel(prediction))
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({cancelling}, timeout=_CANCEL_SECONDS)
-        raise
-
-
-async def _cancel(prediction: Any) -> None:
-    # Whatever becomes of it, the caller has left already.
-    with contextlib.suppress(Exception):
-        await prediction.async_cancel()
 
 
 def _foreign() -> tuple[type[Exception], ...]:

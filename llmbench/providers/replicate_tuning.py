@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
-from llmbench.providers.fine_tuning import Tuner, TuningOrder, instant, job_result, normal_status
+from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
 from llmbench.providers.replicate_backend import ReplicatePredictions
+from llmbench.providers.tuning_result import instant, job_result, normal_status, read_reply
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
@@ -28,7 +29,8 @@ _STATES = {
     "canceled": "cancelled",
     "aborted": "cancelled",
 }
-_OWNER_AND_NAME = re.compile(r"[^/\s:]+/[^/\s:]+")
+_OWNER_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_VERSION = re.compile(r"\w+", re.ASCII)
 
 
 def check_order(order: TuningOrder) -> None:
@@ -37,9 +39,13 @@ def check_order(order: TuningOrder) -> None:
         raise UsageError(
             "Replicate trains into a model of yours; give destination='owner/name', a model made beforehand."
         )
-    if not order.options.get("version"):
+    if not _VERSION.fullmatch(str(order.options.get("version", ""))):
         raise UsageError(
             "Replicate trains one version of a model; give version=..., the id on the model's page."
+        )
+    if not _OWNER_AND_NAME.fullmatch(order.base_model):
+        raise UsageError(
+            f"A model of Replicate's is written owner/name, without a version; {order.base_model!r} is not."
         )
     if order.suffix is not None:
         raise UsageError("Replicate names the result by destination and takes no suffix; leave it out.")
@@ -50,56 +56,59 @@ def tuner(predictions: ReplicatePredictions) -> Tuner:
     return Tuner(
         caller=predictions,
         options=_OPTIONS,
-        submit=lambda provider, order: submit(provider, predictions, order),
+        submit=lambda provider, submission: submit(provider, predictions, submission),
         look=lambda provider, job_id: look(provider, predictions, job_id),
         check=check_order,
     )
 
 
 async def submit(
-    provider: BaseLLMProvider, predictions: ReplicatePredictions, order: TuningOrder
+    provider: BaseLLMProvider, predictions: ReplicatePredictions, submission: Submission
 ) -> dict[str, Any]:
     """Upload the file and start the training."""
-    client = await predictions.client()
-    training = await client.files.async_create(order.training.path)
+    client, order = await predictions.client(), submission.order
     options = dict(order.options)
     destination, version = options.pop("destination"), options.pop("version")
+    training = await client.files.async_create(order.training.path)
+    submission.sent(training.id)
     fields: dict[str, Any] = {"train_data": training.urls["get"], **options}
     if order.validation is not None:
-        fields["validation_data"] = (await client.files.async_create(order.validation.path)).urls["get"]
+        validation = await client.files.async_create(order.validation.path)
+        submission.sent(validation.id)
+        fields["validation_data"] = validation.urls["get"]
     if order.seed is not None:
         fields["seed"] = order.seed
-    job = await client.trainings.async_create(
-        model=order.base_model, version=version, input=fields, destination=destination
+    submission.starting()
+    # The SDK's trainings.async_create refuses a status that Replicate documents ("aborted"), and then the
+    # job that it has just started is lost.
+    reply = await client._async_request(  # noqa: SLF001
+        "POST",
+        f"/v1/models/{order.base_model}/versions/{version}/trainings",
+        json={"input": fields, "destination": destination},
     )
-    result = _result(provider, job)
-    return result | {
-        "base_model": order.base_model,
-        "training_file_id": training.id,
-        "training_file_sha256": order.training.sha256,
-    }
+    result = _result(provider, reply.content, "a new training")
+    return result | {"base_model": order.base_model, "training_file_id": training.id}
 
 
 async def look(provider: BaseLLMProvider, predictions: ReplicatePredictions, job_id: str) -> dict[str, Any]:
     """The state of a training."""
     client = await predictions.client()
-    return _result(provider, await client.trainings.async_get(job_id))
+    reply = await client._async_request("GET", f"/v1/trainings/{job_id}")  # noqa: SLF001 - as above
+    return _result(provider, reply.content, f"the training {job_id!r}")
 
 
-def _result(provider: BaseLLMProvider, job: Any) -> dict[str, Any]:
-    details: dict[str, Any] = job.dict()
-    output = details.get("output")
+def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]:
+    job = read_reply(body, provider, what)
+    output, error = job.get("output"), job.get("error")
     return job_result(
         provider,
-        job_id=details.get("id"),
-        status=normal_status(
-            details.get("status"), _STATES, provider=provider, job_id=str(details.get("id"))
-        ),
-        vendor_status=details.get("status"),
-        base_model=details.get("model"),
+        job_id=job["id"],
+        status=normal_status(job.get("status"), _STATES, provider=provider, job_id=job["id"]),
+        vendor_status=job.get("status"),
+        base_model=job.get("model"),
         fine_tuned_model=output.get("version") if isinstance(output, dict) else None,
-        created_at=instant(details.get("created_at")),
-        finished_at=instant(details.get("completed_at")),
-        error=details.get("error"),
-        details=details,
+        created_at=instant(job.get("created_at")),
+        finished_at=instant(job.get("completed_at")),
+        error=str(error) if error else None,
+        details=job,
     )

@@ -1,87 +1,33 @@
-"""Replicate's predictions: the input of one, its answer, its stream. No I/O.
-
-Its language models take one text and wrap it into their own template. We write the model's chat
-template ourselves and switch theirs off, so that turns are neither dropped nor wrapped twice.
-"""
+"""Replicate's predictions: the answer of one, its error, its stream. No I/O."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from llmbench.errors import InvalidRequestError, ProviderError, ServerError
-from llmbench.providers.translate import conversation
+from llmbench.errors import (
+    BadResponseError,
+    ContentFilteredError,
+    ContextWindowError,
+    InvalidRequestError,
+    ProviderError,
+    ServerError,
+)
 from llmbench.providers.wire_errors import error_from_status, shown
 from llmbench.types import ChatRequest, RawAnswer, Usage
 
-__all__ = ["EventReader", "prediction_answer", "prediction_error", "prediction_input"]
-
-_CONTROL = ("<|", "|>", "[INST]", "[/INST]", "<s>", "</s>")
-
-
-def prediction_input(request: ChatRequest, *, model: str, provider: str) -> dict[str, Any]:
-    """The `input` of a prediction.
-
-    Fields are those of meta/meta-llama-3-*-instruct and mistralai/mixtral-8x7b-instruct-v0.1, which
-    have neither a seed nor stop texts. What a request leaves out has the model's default there.
-    Raises InvalidRequestError for content that holds the template's own marks.
-    """
-    for number, message in enumerate(request.messages):
-        mark = next((each for each in _CONTROL if each in message["content"]), None)
-        if mark:
-            raise InvalidRequestError(
-                f"messages[{number}] holds {mark!r}, which {provider} would read as the end of a turn of "
-                f"{request.model!r}; remove it.",
-                provider=provider,
-                model=request.model,
-            )
-    mixtral = "mixtral" in model.lower()
-    text = _mixtral_prompt(request, provider) if mixtral else _llama_3_prompt(request)
-    found: dict[str, Any] = {"prompt": text, "prompt_template": "{prompt}"}
-    for option, value in request.params.items():
-        found["max_new_tokens" if option == "max_tokens" and mixtral else option] = value
-    return found
-
-
-def _llama_3_prompt(request: ChatRequest) -> str:
-    """Meta's prompt format of Llama 3 (llama.com/docs/model-cards-and-prompt-formats/meta-llama-3)."""
-    turns = [
-        f"<|start_header_id|>{_role(message['role'])}<|end_header_id|>\n\n{message['content']}<|eot_id|>"
-        for message in request.messages
-    ]
-    return f"<|begin_of_text|>{''.join(turns)}<|start_header_id|>assistant<|end_header_id|>\n\n"
-
-
-def _role(role: str) -> str:
-    return "system" if role == "developer" else role
-
-
-def _mixtral_prompt(request: ChatRequest, provider: str) -> str:
-    """The chat template of mistralai/Mixtral-8x7B-Instruct-v0.1; instructions stand before the first turn."""
-    system, turns = conversation(request, provider=provider)
-    text = "<s>"
-    for number, message in enumerate(turns):
-        if (message["role"] == "user") != (number % 2 == 0):
-            raise InvalidRequestError(
-                f"{provider} needs user and assistant in turn for {request.model!r}; its turns do not "
-                f"alternate from number {number + 1} on.",
-                provider=provider,
-                model=request.model,
-            )
-        content = message["content"]
-        if number == 0 and system is not None:
-            content = f"{system}\n\n{content}"
-        text += f"[INST] {content} [/INST]" if message["role"] == "user" else f" {content}</s>"
-    return text
+__all__ = ["EventReader", "prediction_answer", "prediction_error"]
 
 
 def prediction_answer(
-    prediction: Mapping[str, Any], request: ChatRequest, content: str | None = None
+    prediction: Mapping[str, Any], request: ChatRequest, content: str | None = None, *, provider: str
 ) -> RawAnswer:
     """The answer of a prediction that succeeded; `content` where it came as a stream.
 
+    Raises BadResponseError where its output is no text, or was removed.
     `queue_ms` is from its creation to its start, a cold start included. Replicate tells no finish
     reason: "length" where max_tokens were written, else None.
     """
@@ -98,7 +44,7 @@ def prediction_answer(
         if value is not None
     }
     return RawAnswer(
-        content=_output(prediction.get("output")) if content is None else content,
+        content=_output(prediction, request, provider) if content is None else content,
         usage=usage,
         finish_reason="length" if full else None,
         served_model=served if isinstance(served, str) and served else None,
@@ -109,10 +55,19 @@ def prediction_answer(
     )
 
 
-def _output(output: Any) -> str:
-    if isinstance(output, list):
-        return "".join(part for part in output if isinstance(part, str))
-    return output if isinstance(output, str) else ""
+def _output(prediction: Mapping[str, Any], request: ChatRequest, provider: str) -> str:
+    output = prediction.get("output")
+    parts = output if isinstance(output, list) else [] if output is None else [output]
+    removed = prediction.get("data_removed") is True
+    if removed or not all(isinstance(part, str) for part in parts):
+        what = "whose output was removed" if removed else "whose output is no text"
+        raise BadResponseError(
+            f"{provider} answered a request to {request.model!r} with a prediction {what}; check the model, "
+            "and how long the account keeps predictions.",
+            provider=provider,
+            model=request.model,
+        )
+    return "".join(parts)
 
 
 def _usage(metrics: Mapping[str, Any]) -> Usage | None:
@@ -136,25 +91,61 @@ def _between(start: Any, end: Any) -> float | None:
     return elapsed if elapsed >= 0 else None
 
 
+# Replicate has no codes for these, but the words of its models: replicate/cog-triton and cog-vllm's
+# predict.py, replicate/cog-stable-diffusion, and what their callers report.
+_TOO_LONG = re.compile(r"PromptTooLong|prompt length.{0,20} exceeds", re.IGNORECASE)
+_FILTERED = re.compile(r"\bNSFW\b|flagged as sensitive|\(E005\)", re.IGNORECASE)
+_CALLERS_FAULT = re.compile(r"\bE1[01]\d\d [A-Z][a-z]\w+:|^Input validation error")
+
+
 def prediction_error(
     prediction: Mapping[str, Any], *, provider: str, model: str, secrets: Sequence[str] = ()
 ) -> ProviderError:
-    """The error of a prediction that ended without an answer; its run time may have been charged."""
-    said = prediction.get("error")
-    text = said if isinstance(said, str) else json.dumps(said) if said else ""
+    """The error of a prediction that ended without an answer.
+
+    Its run time may have been charged, unless it was "aborted": ended before it ran.
+    """
+    text = _said(prediction.get("error"))
+    status = prediction.get("status")
+    billed = status != "aborted"
+    code = next(
+        (
+            code
+            for words, code in ((_TOO_LONG, "context_length_exceeded"), (_FILTERED, "content_filter"))
+            if words.search(text)
+        ),
+        None,
+    )
     # By its words first: a prompt that is too long is no failure of the server.
-    found = error_from_status(400, {"error": {"message": text}}, {}, provider, model, secrets=secrets)
-    if type(found) is not InvalidRequestError:
-        found.status_code = None
+    found = error_from_status(
+        400, {"error": {"message": text, "code": code}}, {}, provider, model, secrets=secrets
+    )
+    if isinstance(found, ContextWindowError | ContentFilteredError):
+        found.status_code, found.maybe_billed = None, billed
         return found
     quote = f" ({shown(text, secrets)})" if text else ""
-    status = prediction.get("status")
-    return ServerError(
-        f"{provider}'s prediction for {model!r} ended as {status!r}{quote}; ask again later.",
+    kind: type[ProviderError] = ServerError
+    what = "ask again later"
+    if _CALLERS_FAULT.search(text):
+        kind, what = InvalidRequestError, "correct the request before asking again"
+    return kind(
+        f"{provider}'s prediction for {model!r} ended as {status!r}{quote}; {what}.",
         provider=provider,
         model=model,
-        billed=True,
+        billed=billed,
     )
+
+
+def _said(error: Any) -> str:
+    """The words of an error, which in a stream stand in a JSON object."""
+    if isinstance(error, str) and error.startswith("{"):
+        try:
+            error = json.loads(error)
+        except (ValueError, RecursionError):
+            return str(error)
+    if isinstance(error, Mapping) and isinstance(error.get("detail"), str):
+        return str(error["detail"])
+    return error if isinstance(error, str) else json.dumps(error) if error else ""
 
 
 class EventReader:

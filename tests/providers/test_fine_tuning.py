@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,12 +17,14 @@ from aiohttp import web
 from llmbench.errors import (
     AuthenticationError,
     BadResponseError,
+    ConnectionFailedError,
     DatasetError,
     FineTuningUnavailableError,
     InvalidRequestError,
     ProviderError,
     ProviderTimeoutError,
     RateLimitError,
+    ServerError,
     UsageError,
 )
 from llmbench.providers import (
@@ -32,110 +35,21 @@ from llmbench.providers import (
     OpenAIProvider,
     TogetherProvider,
 )
+from llmbench.providers.training_file import CHAT, check_training_file
 from tests.providers.cases import KEY
+from tests.providers.tuning_stubs import (
+    JOB,
+    TRAINED,
+    Jobs,
+    openai_routes,
+    replicate_routes,
+    together_routes,
+    tuning_vendor,
+)
 from tests.providers.vendor_stub import running
 
 EXAMPLE = {"messages": [{"role": "user", "content": "2 + 2"}, {"role": "assistant", "content": "4"}]}
 REPLICATE = {"destination": "me/mine", "version": "a" * 64}
-
-
-@dataclass
-class Jobs:
-    """One vendor's jobs: `words` are the states that one look after another finds."""
-
-    words: list[str]
-    url: str = ""
-    refusal: tuple[int, str] | None = None
-    created: list[dict[str, Any]] = field(default_factory=list)
-    uploads: list[bytes] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    hang: bool = False
-
-    async def refuse(self, request: web.Request) -> web.Response | None:
-        self.keys.append(request.headers.get("Authorization", ""))
-        if self.hang:
-            await asyncio.sleep(20)
-        if self.refusal:
-            status, message = self.refusal
-            body = {"error": {"message": message, "code": None}, "detail": message}
-            return web.json_response(body, status=status)
-        return None
-
-    def word(self) -> str:
-        return self.words.pop(0) if len(self.words) > 1 else self.words[0]
-
-
-def openai_routes(app: web.Application, jobs: Jobs) -> None:
-    async def upload(request: web.Request) -> web.Response:
-        jobs.uploads.append(await request.read())
-        return web.json_response(
-            {"id": "file-1", "object": "file", "bytes": 1, "created_at": 1, "filename": "t.jsonl",
-             "purpose": "fine-tune", "status": "processed"}
-        )  # fmt: skip
-
-    async def create(request: web.Request) -> web.Response:
-        if (refused := await jobs.refuse(request)) is not None:
-            return refused
-        jobs.created.append(await request.json())
-        return web.json_response(job())
-
-    async def look(request: web.Request) -> web.Response:
-        if request.match_info["id"] != "ftjob-1":
-            return web.json_response({"error": {"message": "no such job", "code": None}}, status=404)
-        return await jobs.refuse(request) or web.json_response(job())
-
-    def job() -> dict[str, Any]:
-        word = jobs.word()
-        done = word == "succeeded"
-        return {
-            "id": "ftjob-1", "object": "fine_tuning.job", "model": "gpt-4o-mini-2024-07-18", "status": word,
-            "created_at": 1_700_000_000, "finished_at": 1_700_003_600 if done else None,
-            "fine_tuned_model": "ft:gpt-4o-mini:us::1" if done else None, "training_file": "file-1",
-            "trained_tokens": 4321 if done else None, "organization_id": "org", "result_files": [], "seed": 1,
-            "validation_file": None, "hyperparameters": {"n_epochs": "auto"},
-            "error": {"code": "x", "message": "bad file", "param": None} if word == "failed" else None,
-        }  # fmt: skip
-
-    app.router.add_post("/v1/files", upload)
-    app.router.add_post("/v1/fine_tuning/jobs", create)
-    app.router.add_get("/v1/fine_tuning/jobs/{id}", look)
-
-
-def replicate_routes(app: web.Application, jobs: Jobs) -> None:
-    async def upload(request: web.Request) -> web.Response:
-        jobs.uploads.append(await request.read())
-        root = f"http://{request.host}"
-        return web.json_response(
-            {"id": "file-1", "name": "t.jsonl", "content_type": "application/jsonl", "size": 1, "etag": "e",
-             "checksums": {}, "metadata": {}, "created_at": "2026-01-01T00:00:00Z", "expires_at": None,
-             "urls": {"get": f"{root}/v1/files/file-1"}}
-        )  # fmt: skip
-
-    async def create(request: web.Request) -> web.Response:
-        if (refused := await jobs.refuse(request)) is not None:
-            return refused
-        jobs.created.append(await request.json())
-        return web.json_response(job(), status=201)
-
-    async def look(request: web.Request) -> web.Response:
-        if request.match_info["id"] != "ftjob-1":
-            return web.json_response({"detail": "not found"}, status=404)
-        return await jobs.refuse(request) or web.json_response(job())
-
-    def job() -> dict[str, Any]:
-        word = jobs.word()
-        done = word == "succeeded"
-        return {
-            "id": "ftjob-1", "model": "meta/meta-llama-3-8b-instruct", "version": "a" * 64, "status": word,
-            "destination": "me/mine", "input": {}, "logs": "", "urls": {},
-            "output": {"version": "me/mine:b"} if done else None,
-            "error": "bad file" if word == "failed" else None, "created_at": "2026-01-01T00:00:00Z",
-            "started_at": None, "completed_at": "2026-01-01T01:00:00Z" if done else None,
-        }  # fmt: skip
-
-    app.router.add_post("/v1/files", upload)
-    app.router.add_post("/v1/models/{owner}/{name}/versions/{version}/trainings", create)
-    app.router.add_get("/v1/trainings/{id}", look)
 
 
 @dataclass(frozen=True)
@@ -145,7 +59,6 @@ class Vendor:
     base_model: str
     words: dict[str, str]
     options: dict[str, Any] = field(default_factory=dict)
-    suffix: str = ""
 
 
 VENDORS = {
@@ -166,6 +79,13 @@ VENDORS = {
          "cancelled": "canceled"},
         REPLICATE,
     ),
+    "together": Vendor(
+        together_routes,
+        lambda url, **more: LlamaProvider({"backend": "together", "base_url": url, "api_key": KEY, **more}),
+        "llama-3.1-8b",
+        {"queued": "pending", "running": "running", "succeeded": "completed", "failed": "error",
+         "cancelled": "cancelled"},
+    ),
 }  # fmt: skip
 
 
@@ -177,8 +97,7 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
 @pytest.fixture
 def jobs(vendor: Vendor) -> Iterator[Jobs]:
     found = Jobs([vendor.words["queued"]])
-    with running(lambda app: vendor.routes(app, found)) as root:
-        found.url = root
+    with tuning_vendor(vendor.routes, found):
         yield found
 
 
@@ -212,7 +131,7 @@ def start(vendor: Vendor, jobs: Jobs, training: Path, **more: Any) -> dict[str, 
     return found
 
 
-def look(vendor: Vendor, jobs: Jobs, job_id: str = "ftjob-1") -> dict[str, Any]:
+def look(vendor: Vendor, jobs: Jobs, job_id: str = JOB) -> dict[str, Any]:
     provider = vendor.build(jobs.url)
     found: dict[str, Any] = run(provider, lambda: provider.get_fine_tuning_status(job_id))
     return found
@@ -220,7 +139,7 @@ def look(vendor: Vendor, jobs: Jobs, job_id: str = "ftjob-1") -> dict[str, Any]:
 
 def test_a_job_is_submitted_once_with_its_file(vendor: Vendor, jobs: Jobs, training: Path) -> None:
     result = start(vendor, jobs, training, seed=7)
-    assert result["job_id"] == "ftjob-1"
+    assert result["job_id"] == JOB
     assert result["status"] == "queued"
     assert result["vendor_status"] == vendor.words["queued"]
     assert result["training_file_id"] == "file-1"
@@ -237,13 +156,12 @@ def test_states(vendor: Vendor, jobs: Jobs) -> None:
         result = look(vendor, jobs)
         assert (result["status"], result["vendor_status"]) == (state, word)
         assert (result["fine_tuned_model"] is not None) == (state == "succeeded")
-        assert (result["finished_at"] is not None) == (state == "succeeded")
+        assert result["finished_at"] is not None or state != "succeeded"
+        assert result["finished_at"] is None or state not in {"queued", "running"}
         assert (result["error"] == "bad file") == (state == "failed")
 
 
 def test_a_state_nobody_knows_is_not_guessed(jobs: Jobs, vendor: Vendor) -> None:
-    if vendor is VENDORS["replicate"]:
-        pytest.skip("its SDK refuses such a reply itself")
     jobs.words = ["meditating"]
     with pytest.raises(BadResponseError, match="meditating"):
         look(vendor, jobs)
@@ -274,6 +192,8 @@ def test_refusals_are_not_retried_and_show_no_key(
         start(vendor, jobs, training)
     assert type(caught.value) is kind
     assert len(jobs.keys) == 1
+    assert not caught.value.maybe_billed
+    assert "no job was started; uploaded: file-1" in str(caught.value)
     assert KEY not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
 
 
@@ -323,7 +243,7 @@ def test_files_that_are_none(vendor: Vendor, jobs: Jobs, tmp_path: Path) -> None
 
 def test_openai_needs_ten_examples_and_trains_a_dated_snapshot(tmp_path: Path, training: Path) -> None:
     jobs, vendor = Jobs(["queued"]), VENDORS["openai"]
-    with running(lambda app: openai_routes(app, jobs)) as jobs.url:
+    with tuning_vendor(openai_routes, jobs):
         start(vendor, jobs, training, suffix="rekindle-v2-1-0", n_epochs=2)
         assert jobs.created[0]["model"] == "gpt-4o-mini-2024-07-18"
         assert jobs.created[0]["suffix"] == "rekindle-v2-1-0"
@@ -336,7 +256,7 @@ def test_openai_needs_ten_examples_and_trains_a_dated_snapshot(tmp_path: Path, t
 
 def test_nothing_is_asked_for_beyond_what_was_given(training: Path) -> None:
     jobs, vendor = Jobs(["queued"]), VENDORS["openai"]
-    with running(lambda app: openai_routes(app, jobs)) as jobs.url:
+    with tuning_vendor(openai_routes, jobs):
         start(vendor, jobs, training)
     assert set(jobs.created[0]) == {"model", "training_file"}
 
@@ -349,7 +269,7 @@ def test_openai_closes_on_its_date(training: Path, day: datetime, open_: bool) -
     clock = FakeClock()
     clock.now = lambda: day  # type: ignore[method-assign]
     jobs, vendor = Jobs(["queued"]), VENDORS["openai"]
-    with running(lambda app: openai_routes(app, jobs)) as jobs.url:
+    with tuning_vendor(openai_routes, jobs):
         if open_:
             assert start(vendor, jobs, training, settings={"clock": clock})["job_id"]
             return
@@ -368,7 +288,7 @@ def test_a_model_that_cannot_be_tuned_names_those_that_can(training: Path) -> No
 def test_replicate_needs_a_model_to_train_into(training: Path, missing: str) -> None:
     jobs, vendor = Jobs(["starting"]), VENDORS["replicate"]
     with (
-        running(lambda app: replicate_routes(app, jobs)) as jobs.url,
+        tuning_vendor(replicate_routes, jobs),
         pytest.raises(UsageError, match=missing),
     ):
         start(vendor, jobs, training, **{missing: None})
@@ -391,10 +311,310 @@ def test_a_provider_without_fine_tuning(training: Path) -> None:
 
 @pytest.mark.parametrize("row", [{"prompt": "a", "completion": "b"}, {"text": "a"}])
 def test_together_takes_other_formats_too(tmp_path: Path, row: dict[str, str]) -> None:
-    from llmbench.providers.training_file import check_training_file
-
     path = tmp_path / "t.jsonl"
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
     tuner = TogetherProvider({"api_key": KEY})._tuner()
     assert tuner is not None
     assert check_training_file(path, formats=tuner.formats).examples == 1
+
+
+def test_a_refused_upload_has_started_nothing(vendor: Vendor, jobs: Jobs, training: Path) -> None:
+    jobs.upload_refusal = (503, "busy")
+    with pytest.raises(ServerError, match="no job was started") as caught:
+        start(vendor, jobs, training)
+    assert not caught.value.maybe_billed
+    assert "uploaded" not in str(caught.value)
+    assert not jobs.keys
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        ({"cut": True}, ConnectionFailedError),
+        ({"refusal": (502, "bad gateway")}, ServerError),
+        ({"raw": "{"}, BadResponseError),
+        ({"raw": "{}"}, BadResponseError),
+        ({"raw": "[]"}, BadResponseError),
+        ({"words": ["meditating"]}, BadResponseError),
+    ],
+)
+def test_a_submission_in_doubt_says_so_and_is_not_repeated(
+    vendor: Vendor, jobs: Jobs, training: Path, trouble: dict[str, Any], kind: type[ProviderError]
+) -> None:
+    for name, value in trouble.items():
+        setattr(jobs, name, value)
+    with pytest.raises(kind, match=r"a job may have been started: .*; uploaded: file-1") as caught:
+        start(vendor, jobs, training)
+    assert caught.value.maybe_billed
+    assert len(jobs.keys) == 1
+    if jobs.created:
+        assert JOB in str(caught.value)  # the job is not lost
+
+
+@pytest.mark.parametrize("trouble", [{"cut": True}, {"raw": "{"}, {"refusal": (502, "x")}])
+def test_a_look_costs_nothing(vendor: Vendor, jobs: Jobs, trouble: dict[str, Any]) -> None:
+    for name, value in trouble.items():
+        setattr(jobs, name, value)
+    with pytest.raises(ProviderError) as caught:
+        look(vendor, jobs)
+    assert not caught.value.maybe_billed
+    assert "started" not in str(caught.value)
+
+
+@pytest.mark.parametrize("job_id", ["../models", "a/b", "ftjob-1?x=1", "..", "ft job", "ftjob-1\n"])
+def test_an_id_that_would_reach_another_path_is_no_job(vendor: Vendor, jobs: Jobs, job_id: str) -> None:
+    with pytest.raises(InvalidRequestError, match="no fine-tuning job"):
+        look(vendor, jobs, job_id)
+    assert not jobs.keys
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_an_id_of_another_vendor_is_no_job(vendor: Vendor, jobs: Jobs, status: int) -> None:
+    jobs.refusal = (status, "malformed id")
+    with pytest.raises(InvalidRequestError, match="no fine-tuning job"):
+        look(vendor, jobs)
+
+
+def test_a_result_shows_no_key(vendor: Vendor, jobs: Jobs) -> None:
+    jobs.words, jobs.echo = [vendor.words["failed"]], f"bad key {KEY}"
+    result = look(vendor, jobs)
+    assert result["error"] == "bad key ****"
+    assert KEY not in json.dumps(result)
+
+
+def test_the_wait_that_a_limit_asks_for(vendor: Vendor, jobs: Jobs, training: Path) -> None:
+    jobs.refusal, jobs.headers = (429, "slow down"), {"Retry-After": "7"}
+    with pytest.raises(RateLimitError) as caught:
+        start(vendor, jobs, training)
+    assert caught.value.retry_after == 7
+
+
+def test_a_file_that_changes_on_its_way_starts_no_job(vendor: Vendor, jobs: Jobs, training: Path) -> None:
+    other = training.with_name("other.jsonl")
+    other.write_bytes(training.read_bytes())
+
+    def tamper() -> None:
+        other.write_bytes(training.read_bytes() * 2)
+
+    jobs.tampering = tamper
+    with pytest.raises(DatasetError, match="was changed"):
+        start(vendor, jobs, training, validation_file_path=other)
+    assert not jobs.created
+
+
+def test_a_validation_file_is_checked_and_sent_too(vendor: Vendor, jobs: Jobs, training: Path) -> None:
+    held_out = training.with_name("held_out.jsonl")
+    held_out.write_text(json.dumps(EXAMPLE), encoding="utf-8")
+    start(vendor, jobs, training, validation_file_path=held_out)
+    assert len(jobs.uploads) == 2
+    asked = {**jobs.created[0], **jobs.created[0].get("input", {})}
+    assert {"validation_file", "validation_data"} & set(asked)
+    held_out.write_text("{}", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"held_out\.jsonl:1"):
+        start(vendor, jobs, training, validation_file_path=held_out)
+
+
+@pytest.mark.parametrize("model", ["ft:gpt-4o-mini-2024-07-18:us::1", "gpt-next", "gpt-4.1"])
+def test_after_openais_last_day_no_model_is_taken(training: Path, model: str) -> None:
+    clock = FakeClock(datetime(2027, 1, 7, tzinfo=UTC))
+    provider = OpenAIProvider({"api_key": KEY, "clock": clock})
+    with pytest.raises(FineTuningUnavailableError, match="no new jobs after 2027-01-06"):
+        asyncio.run(provider.fine_tune(training, model))
+
+
+@pytest.fixture
+def azure() -> Iterator[tuple[Jobs, Callable[..., OpenAIProvider]]]:
+    """Azure after OpenAI's last day."""
+    jobs, clock = Jobs(["pending"]), FakeClock(datetime(2027, 1, 7, tzinfo=UTC))
+    deployments = {"mine": "gpt-4.1", "old": "gpt-4"}
+
+    def routes(app: web.Application, jobs: Jobs) -> None:
+        openai_routes(app, jobs, prefix="/openai/v1")
+
+    def build() -> OpenAIProvider:
+        return OpenAIProvider(
+            {
+                "backend": "azure",
+                "base_url": jobs.url,
+                "allow_http": True,
+                "api_key": KEY,
+                "clock": clock,
+                "deployments": deployments,
+            }
+        )
+
+    with tuning_vendor(routes, jobs):
+        yield jobs, build
+
+
+def test_azure_is_not_closed_by_openais_date_and_knows_its_deployments(azure: Any, training: Path) -> None:
+    jobs, build = azure
+    result = run(provider := build(), lambda: provider.fine_tune(training, "mine"))
+    assert (result["backend"], result["status"]) == ("azure", "queued")
+    assert jobs.created[0]["model"] == "gpt-4.1-2025-04-14"
+    with pytest.raises(FineTuningUnavailableError, match="cannot be fine-tuned"):
+        run(second := build(), lambda: second.fine_tune(training, "old"))
+
+
+def test_azure_reads_a_file_before_it_takes_the_job(azure: Any, training: Path) -> None:
+    jobs, build = azure
+    jobs.file_words = ["pending", "running", "processed"]
+    provider = build()
+    assert run(provider, lambda: provider.fine_tune(training, "mine"))["job_id"] == JOB
+    assert provider.clock.sleeps == [2.0, 2.0]
+    jobs.file_words = ["pending", "error"]
+    with pytest.raises(DatasetError, match=r"file-1 there: line 3; no job was started"):
+        run(provider, lambda: provider.fine_tune(training, "mine"))
+    jobs.file_words = ["pending"]
+    with pytest.raises(ProviderTimeoutError, match=r"no job was started; uploaded: file-1") as caught:
+        run(provider, lambda: provider.fine_tune(training, "mine", deadline_s=9))
+    assert not caught.value.maybe_billed
+    assert len(jobs.created) == 1
+
+
+def test_a_file_that_vanishes_on_its_way(
+    vendor: Vendor, jobs: Jobs, training: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check_and_remove(path: Path, **rules: Any) -> Any:
+        found = check_training_file(path, **rules)
+        Path(path).unlink()
+        return found
+
+    monkeypatch.setattr("llmbench.providers.fine_tuning.check_training_file", check_and_remove)
+    with pytest.raises(DatasetError, match=r"training\.jsonl.* could not be read .*no job was started"):
+        start(vendor, jobs, training)
+    assert not jobs.keys
+
+
+def test_together_sends_its_files_elsewhere_without_the_key(training: Path) -> None:
+    jobs = Jobs(["pending"])
+    with tuning_vendor(together_routes, jobs):
+        start(VENDORS["together"], jobs, training)
+    assert len(jobs.storage_headers) == 1
+    assert KEY not in str(jobs.storage_headers)
+    assert "Authorization" not in jobs.storage_headers[0]
+
+
+def test_together_is_asked_for_no_more_than_was_given(training: Path) -> None:
+    jobs = Jobs(["pending"])
+    with tuning_vendor(together_routes, jobs):
+        start(VENDORS["together"], jobs, training)
+        start(VENDORS["together"], jobs, training, lora_r=8, n_epochs=2, seed=3, suffix="v2", lora=None)
+        start(VENDORS["together"], jobs, training, lora=True, train_on_inputs=False)
+        start(VENDORS["together"], jobs, training, lora=False)
+    plain = {"model": TRAINED, "training_file": "file-1"}
+    assert jobs.created == [
+        plain,
+        {
+            **plain,
+            "n_epochs": 2,
+            "random_seed": 3,
+            "suffix": "v2",
+            "training_type": {"type": "Lora", "lora_r": 8, "lora_alpha": 16},
+        },
+        {
+            **plain,
+            "training_type": {"type": "Lora", "lora_r": 16, "lora_alpha": 32},
+            "training_method": {"method": "sft", "train_on_inputs": False},
+        },
+        {**plain, "training_type": {"type": "Full"}},
+    ]
+
+
+def test_together_trains_under_another_id_than_it_answers(training: Path) -> None:
+    jobs = Jobs(["pending"])
+    with tuning_vendor(together_routes, jobs):
+        assert start(VENDORS["together"], jobs, training)["base_model"] == TRAINED
+        assert jobs.limits_asked == ["meta-llama/Meta-Llama-3.1-8B-Instruct-Turbo", TRAINED]
+        uploads = len(jobs.uploads)
+        with pytest.raises(FineTuningUnavailableError, match="does not fine-tune 'me/unknown'"):
+            start(VENDORS["together"], jobs, training, base_model="me/unknown")
+        assert len(jobs.uploads) == uploads
+
+
+def test_together_takes_files_by_their_ending_and_no_lora_options_without_lora(training: Path) -> None:
+    jobs = Jobs(["pending"])
+    other = training.rename(training.with_suffix(".txt"))
+    with tuning_vendor(together_routes, jobs):
+        with pytest.raises(UsageError, match=r"\.jsonl"):
+            start(VENDORS["together"], jobs, other)
+        with pytest.raises(UsageError, match="lora_r"):
+            start(VENDORS["together"], jobs, other.rename(training), lora=False, lora_r=8)
+    assert not jobs.limits_asked
+
+
+def test_a_storage_that_refuses_is_not_a_wrong_key(training: Path) -> None:
+    jobs = Jobs(["pending"], storage_status=403)
+    with (
+        tuning_vendor(together_routes, jobs),
+        pytest.raises(ServerError, match=r"storage at localhost .*no job was started") as caught,
+    ):
+        start(VENDORS["together"], jobs, training)
+    assert not caught.value.maybe_billed
+
+
+def test_replicates_word_for_a_training_that_never_ran() -> None:
+    jobs = Jobs(["aborted"])
+    with tuning_vendor(replicate_routes, jobs):
+        assert look(VENDORS["replicate"], jobs)["status"] == "cancelled"
+
+
+def test_a_redirect_is_not_followed(training: Path) -> None:
+    elsewhere: list[str] = []
+
+    async def note(request: web.Request) -> web.Response:
+        elsewhere.append(request.headers.get("Authorization", ""))
+        return web.json_response({})
+
+    for vendor in VENDORS.values():
+        jobs = Jobs([vendor.words["queued"]])
+        with running(lambda app: app.router.add_route("*", "/{any:.*}", note) and None) as other:
+            jobs.refusal, jobs.headers = (307, "moved"), {"Location": f"{other}/x"}
+            with tuning_vendor(vendor.routes, jobs), pytest.raises(InvalidRequestError):
+                start(vendor, jobs, training)
+    assert not elsewhere
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": [{"type": "text", "text": "x"}]}, {"role": "assistant", "content": "y"}],
+        [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "tool_calls": [{"id": "1"}], "content": None},
+            {"role": "tool", "content": "y", "tool_call_id": "1"},
+            {"role": "assistant", "content": "z", "weight": 0},
+        ],
+    ],
+)
+def test_what_the_vendors_take_is_taken(tmp_path: Path, messages: list[Any]) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"messages": messages}), encoding="utf-8")
+    assert check_training_file(path, formats=frozenset({CHAT})).examples == 1
+
+
+def test_at_most_twenty_problems_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("NaN\n" * 500, encoding="utf-8")
+    with pytest.raises(DatasetError) as caught:
+        check_training_file(path, formats=frozenset({CHAT}))
+    assert str(caught.value).count("is not JSON") == 20
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(EXAMPLE).encode())
+    with pytest.raises(DatasetError, match=r"t\.jsonl:1 starts with a byte order mark"):
+        check_training_file(path, formats=frozenset({CHAT}))
+
+
+def test_a_file_of_one_endless_line_does_not_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    with path.open("wb") as content:
+        content.truncate(200_000_000)  # sparse: zeros without a line end
+        content.seek(0, 2)
+        content.write(b"\n{}\n")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError, match=r"t\.jsonl:1 is longer than 32 MiB.*\n.*t\.jsonl:2 has no"):
+            check_training_file(path, formats=frozenset({CHAT}))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 110_000_000

@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from llmbench.errors import ConnectionFailedError, ModelUnavailableError, ProviderError
+from llmbench.errors import (
+    BadResponseError,
+    ConnectionFailedError,
+    ContextWindowError,
+    ModelUnavailableError,
+    ProviderError,
+    ServerError,
+    UsageError,
+)
 from llmbench.providers import LlamaProvider
-from llmbench.providers.ollama_wire import LineReader, chat_body, read_reply
+from llmbench.providers.ollama_wire import LineReader, chat_body, chat_error, read_reply
 from llmbench.types import ChatRequest, LLMResponse
 from tests.providers.dialects.ollama import OllamaDialect
 from tests.providers.vendor_stub import VendorStub, serving
@@ -67,6 +75,23 @@ def test_a_model_that_is_not_there_is_named_with_how_to_get_it() -> None:
         ask(stub, "missing", max_attempts=1)
 
 
+def test_what_to_pull_is_the_id_that_was_sent() -> None:
+    with serving(OllamaDialect()) as stub, pytest.raises(ModelUnavailableError) as caught:
+        ask(stub, "llama-9-tiny", model_ids={"llama-9-tiny": "missing"}, max_attempts=1)
+    assert "ollama pull missing." in str(caught.value)
+    assert caught.value.model == "llama-9-tiny"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"context": 0}, {"context": "8192"}, {"context": True}, {"keep_alive": True}, {"keep_alive": [1]}],
+    ids=str,
+)
+def test_settings_that_cannot_be_meant(setting: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(setting))):
+        LlamaProvider({"backend": "ollama", **setting})
+
+
 def request(**params: Any) -> ChatRequest:
     return ChatRequest("m", [{"role": "user", "content": "hi"}], params)
 
@@ -76,6 +101,47 @@ def test_json_without_a_schema() -> None:
         request(response_format={"type": "json_object"}), model="m", stream=False, provider="ollama"
     )
     assert body["format"] == "json"
+
+
+def test_a_role_that_templates_do_not_know_is_not_lost() -> None:
+    messages = [{"role": "developer", "content": "be kind"}, {"role": "user", "content": "hi"}]
+    body = chat_body(ChatRequest("m", messages), model="m", stream=False, provider="ollama")
+    assert body["messages"] == [{"role": "system", "content": "be kind"}, messages[1]]
+    assert messages[0]["role"] == "developer"
+
+
+# As ollama/ollama words them: its llama-server, its MLX runner, and the check before both.
+TOO_LONG = [
+    (400, "request (9000 tokens) exceeds the available context size (4096 tokens), try increasing it"),
+    (400, "the input length exceeds the context length"),
+    (
+        400,
+        "the prompt is longer than the context length currently available to the model; shorten the prompt",
+    ),
+    (500, "input length (9000 tokens) exceeds the model's maximum context length (4096 tokens)"),
+]
+
+
+@pytest.mark.parametrize(("status", "text"), TOO_LONG)
+def test_a_prompt_that_is_too_long(status: int, text: str) -> None:
+    body = json.dumps({"error": text}).encode()
+    error = chat_error(status, body, {}, provider="ollama", model="m")
+    assert type(error) is ContextWindowError
+    assert error.status_code == status
+    with pytest.raises(ContextWindowError):
+        LineReader(provider="ollama", model="m").feed(body + b"\n")
+
+
+@pytest.mark.parametrize("text", ["context canceled", "failed to create context: out of memory", ""])
+def test_other_failures_stay_failures_of_the_server(text: str) -> None:
+    error = chat_error(500, json.dumps({"error": text}).encode(), {}, provider="ollama", model="m")
+    assert type(error) is ServerError
+
+
+def test_a_reply_that_is_not_finished_is_no_answer() -> None:
+    body = {"message": {"content": "4"}, "done": False}
+    with pytest.raises(BadResponseError, match="not finished"):
+        read_reply(json.dumps(body).encode(), provider="ollama", model="m")
 
 
 def test_thinking_is_no_content() -> None:

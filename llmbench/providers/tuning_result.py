@@ -1,0 +1,82 @@
+"""From a vendor's reply to the result of a job. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from llmbench.errors import BadResponseError
+from llmbench.providers.wire_errors import mask
+
+if TYPE_CHECKING:
+    from llmbench.providers.base import BaseLLMProvider
+
+__all__ = ["first_text", "instant", "job_result", "normal_status", "read_reply"]
+
+_KEYS = (
+    "job_id", "status", "vendor_status", "provider", "backend", "base_model", "fine_tuned_model",
+    "training_file_id", "training_file_sha256", "trained_tokens", "created_at", "finished_at", "error",
+    "details",
+)  # fmt: skip
+
+
+def read_reply(body: bytes, provider: BaseLLMProvider, what: str) -> dict[str, Any]:
+    """The JSON object in a reply of status 2xx about `what`, keys masked; it has an `id`.
+
+    The SDKs' own models are not asked: one of them refuses states that the vendor documents, and the
+    id of a job that was just started must not be lost to such a thing.
+    """
+    text = mask(body.decode("utf-8", "replace"), tuple(provider.secrets()))
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("id"), str) or not found["id"]:
+        raise BadResponseError(
+            f"{provider.endpoint} at {provider.base_url} answered about {what} without its id; "
+            "check base_url.",
+            provider=provider.name,
+        )
+    return found
+
+
+def normal_status(word: Any, words: Mapping[str, str], *, provider: BaseLLMProvider, job_id: str) -> str:
+    """The state for a vendor's word. Raises BadResponseError for a word that is not known."""
+    found = words.get(word) if isinstance(word, str) else None
+    if found is None:
+        raise BadResponseError(
+            f"{provider.endpoint} reports the job {job_id!r} as {word!r:.80}, which llmbench does not know; "
+            "look at the vendor's page of the job, and upgrade llmbench.",
+            provider=provider.name,
+        )
+    return found
+
+
+def instant(value: Any) -> str | None:
+    """An epoch, an ISO text or a datetime as an ISO instant in UTC.
+
+    >>> instant(0), instant("2026-01-02T03:04:05Z"), instant("soon")
+    ('1970-01-01T00:00:00+00:00', '2026-01-02T03:04:05+00:00', None)
+    """
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = datetime.fromtimestamp(value, UTC)
+        elif isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if not isinstance(value, datetime):
+            return None
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def first_text(values: Sequence[Any]) -> str | None:
+    """The first that is a text with something in it."""
+    return next((value for value in values if isinstance(value, str) and value.strip()), None)
+
+
+def job_result(provider: BaseLLMProvider, **known: Any) -> dict[str, Any]:
+    """A result with every key of `llmbench.providers.fine_tuning`; what is not given is None."""
+    return {**dict.fromkeys(_KEYS), "provider": provider.name, "backend": provider.backend, **known}
