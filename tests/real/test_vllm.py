@@ -37,7 +37,7 @@ from tests.real.parts import (
 )
 
 KEY = "key-of-the-tests"
-CONTEXT = 1024
+CONTEXT = 4096
 STORY = "Tell a story."
 # A model of noise may end its answer at any token; a grammar does not let it.
 LONG = response_format({"type": "array", "items": {"enum": [1]}, "minItems": CONTEXT})
