@@ -259,6 +259,13 @@ class CallRecord:
     fingerprint: str | None = None
     run_id: str | None = None
     """The matrix or report run that made the call."""
+    unit_id: str | None = None
+    """For whom the call was made (a lead, an account), where the caller says so."""
+    experiment_id: str | None = None
+    arm: str | None = None
+    """The arm of the experiment that the unit is assigned to; what was asked is `model`."""
+    route: Mapping[str, Any] | None = None
+    """How a router came to ask this model; None for a call that no router made."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -39,7 +39,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "finish_reason": str, "usage": dict, "queue_ms": _NUMBER, "load_ms": _NUMBER, "prefill_ms": _NUMBER,
     "decode_ms": _NUMBER, "time_to_first_token_ms": _NUMBER, "cost": _NUMBER, "cost_basis": str,
     "price_book": str, "price_as_of": str, "served_model": str, "fingerprint": str, "run_id": str,
-    "metadata": dict,
+    "unit_id": str, "experiment_id": str, "arm": str, "route": dict, "metadata": dict,
 }  # fmt: skip
 _REQUIRED = (
     "call_id", "attempt", "request_hash", "endpoint", "provider", "model", "messages", "params", "repeat",

@@ -6,6 +6,9 @@ schema is one more step at the end, and every older file walks up by the steps i
 Version 1: `requests` holds what was asked, once for all attempts that sent it; `calls` holds one
 row per attempt. Text that UTF-8 cannot carry (lone surrogates) is a BLOB in the same column, see
 `llmbench.ledger.rows`; instants are ISO 8601 text in UTC with six decimals, which sorts by time.
+
+Version 2: how a call was routed and for which unit; `epochs` and `assignments` of experiments, and
+the `outcomes` that came of the calls.
 """
 
 from __future__ import annotations
@@ -97,6 +100,57 @@ MIGRATIONS: tuple[Migration, ...] = (
             # The newest ok answer of a request is the last entry of its range.
             "CREATE INDEX calls_by_request ON calls (request_id, status, started_at)",
             "CREATE INDEX calls_by_run ON calls (run_id)",
+        ),
+    ),
+    Migration(
+        2,
+        "routed calls, experiments and their outcomes",
+        (
+            "ALTER TABLE calls ADD COLUMN unit_id TEXT",
+            "ALTER TABLE calls ADD COLUMN experiment_id TEXT",
+            "ALTER TABLE calls ADD COLUMN arm TEXT",
+            "ALTER TABLE calls ADD COLUMN route TEXT",
+            "CREATE INDEX calls_by_unit ON calls (unit_id) WHERE unit_id IS NOT NULL",
+            "CREATE INDEX calls_by_time ON calls (started_at)",
+            # One row per change of the weights; the epoch counts them from 1.
+            """
+            CREATE TABLE epochs (
+                id INTEGER PRIMARY KEY,
+                experiment_id TEXT NOT NULL,
+                epoch INTEGER NOT NULL,
+                weights TEXT NOT NULL,
+                started_at TEXT NOT NULL,
+                UNIQUE (experiment_id, epoch)
+            )
+            """,
+            # A unit stays where it was first assigned; it gets a second row only if that arm is dropped.
+            """
+            CREATE TABLE assignments (
+                id INTEGER PRIMARY KEY,
+                experiment_id TEXT NOT NULL,
+                unit_id TEXT NOT NULL,
+                epoch INTEGER NOT NULL,
+                arm TEXT NOT NULL,
+                probability REAL NOT NULL,
+                assigned_at TEXT NOT NULL,
+                UNIQUE (experiment_id, unit_id, epoch)
+            )
+            """,
+            """
+            CREATE TABLE outcomes (
+                id INTEGER PRIMARY KEY,
+                digest BLOB NOT NULL UNIQUE,
+                unit_id TEXT,
+                call_id TEXT,
+                replied INTEGER NOT NULL,
+                happened_at TEXT NOT NULL,
+                value REAL,
+                recorded_at TEXT NOT NULL,
+                metadata TEXT NOT NULL
+            )
+            """,
+            "CREATE INDEX outcomes_by_unit ON outcomes (unit_id)",
+            "CREATE INDEX outcomes_by_call ON outcomes (call_id)",
         ),
     ),
 )

@@ -96,7 +96,7 @@ class Verification(NamedTuple):
 def newest_answers(
     connection: sqlite3.Connection, request_hashes: Iterable[str], not_before: datetime | None = None
 ) -> dict[str, CallRecord]:
-    """See `Ledger.answers`."""
+    """See `Ledger.answers`. An answer whose text was not kept cannot be replayed."""
     recent = "" if not_before is None else "AND newest.started_at >= ?"
     limit = [] if not_before is None else [instant_text(not_before)]
     hashes = list(dict.fromkeys(request_hashes))
@@ -108,7 +108,8 @@ def newest_answers(
             f"""
             SELECT {SELECT_RECORD} FROM requests CROSS JOIN calls ON calls.id = (
                 SELECT id FROM calls AS newest
-                WHERE newest.request_id = requests.id AND newest.status = 'ok' {recent}
+                WHERE newest.request_id = requests.id AND newest.status = 'ok'
+                AND newest.content IS NOT NULL {recent}
                 ORDER BY newest.started_at DESC, newest.id DESC LIMIT 1
             )
             WHERE requests.request_hash IN ({", ".join("?" * len(piece))})

@@ -46,7 +46,8 @@ CALL_COLUMNS = (
     "call_id", "attempt", "started_at", "latency_ms", "wall_ms", "status", "error_type", "error_message",
     "content", "finish_reason", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
     "reasoning_tokens", "queue_ms", "load_ms", "prefill_ms", "decode_ms", "time_to_first_token_ms", "cost",
-    "cost_basis", "price_book", "price_as_of", "served_model", "fingerprint", "run_id", "metadata",
+    "cost_basis", "price_book", "price_as_of", "served_model", "fingerprint", "run_id", "unit_id", "experiment_id",
+    "arm", "route", "metadata",
 )  # fmt: skip
 
 SELECT_RECORD = ", ".join(
@@ -144,6 +145,10 @@ def encode(call: CallRecord) -> TableRows:
             stored_text(call.served_model),
             stored_text(call.fingerprint),
             stored_text(call.run_id),
+            stored_text(call.unit_id),
+            stored_text(call.experiment_id),
+            stored_text(call.arm),
+            None if call.route is None else _json(call.route, sort_keys=False),
             _json(call.metadata, sort_keys=False),
         )
     except (TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
@@ -159,7 +164,7 @@ def decode(row: Sequence[Any]) -> CallRecord:
             call_id, attempt, started_at, latency_ms, wall_ms, status, error_type, error_message,
             content, finish_reason, input_tokens, output_tokens, cache_read, cache_write, reasoning,
             queue_ms, load_ms, prefill_ms, decode_ms, first_token_ms, cost, cost_basis,
-            price_book, price_as_of, served_model, fingerprint, run_id, metadata,
+            price_book, price_as_of, served_model, fingerprint, run_id, unit_id, experiment_id, arm, route, metadata,
         ) = row  # fmt: skip
         return CallRecord(
             call_id=_text(call_id),
@@ -195,6 +200,10 @@ def decode(row: Sequence[Any]) -> CallRecord:
             served_model=_text(served_model),
             fingerprint=_text(fingerprint),
             run_id=_text(run_id),
+            unit_id=_text(unit_id),
+            experiment_id=_text(experiment_id),
+            arm=_text(arm),
+            route=None if route is None else json.loads(_text(route)),
             metadata=json.loads(_text(metadata)),
         )
     except (TypeError, ValueError, AttributeError, UsageError) as error:

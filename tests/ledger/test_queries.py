@@ -12,6 +12,7 @@ import pytest
 
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger import Ledger, SpendTotals
+from llmbench.ledger.migrations import MIGRATIONS
 from llmbench.types import CallRecord
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -162,7 +163,12 @@ def test_spend_sums_what_is_known(ledger: Ledger, make_call: Callable[..., CallR
 def test_verify_sound(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
     record_all(ledger, [make_call("a"), make_call("b")])
     checked = ledger.verify()
-    assert (checked.path, checked.schema_version, checked.calls, checked.problems) == (ledger.path, 1, 2, ())
+    assert (checked.path, checked.schema_version, checked.calls, checked.problems) == (
+        ledger.path,
+        MIGRATIONS[-1].version,
+        2,
+        (),
+    )
     assert checked.sound
 
 
@@ -216,3 +222,19 @@ def test_read_of_a_damaged_ledger_says_what_to_do(
     path.write_bytes(content)
     with Ledger(path) as ledger, pytest.raises(LedgerError, match="is damaged: move it away and import"):
         list(ledger.calls())
+
+
+def test_answers_leaves_out_an_answer_whose_text_was_not_kept(
+    ledger: Ledger, make_call: Callable[..., CallRecord]
+) -> None:
+    textless = make_call("b", request_hash="h", content=None, started_at=START + timedelta(days=1))
+    record_all(ledger, [make_call("a", request_hash="h"), textless])
+    assert ledger.answers(["h"])["h"].call_id == "a"
+
+
+def test_routed_call_comes_back_as_it_was(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
+    call = make_call(
+        unit_id="lead 7", experiment_id="x", arm="a/m", route={"rule": "short", "candidates": []}
+    )
+    record_all(ledger, [call])
+    assert list(ledger.calls()) == [call]

@@ -102,11 +102,12 @@ def test_open_refused_ledger_leaves_no_connection(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     Ledger(path).close()
     with closing(sqlite3.connect(path)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(LedgerError, match="schema version 99"):
         Ledger(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {version}")
     Ledger(path).close()
 
 
