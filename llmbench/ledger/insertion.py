@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmbench.ledger.rows import CALL_COLUMNS, REQUEST_COLUMNS, TableRows
+from llmbench.ledger.rows import CALL_COLUMNS, REQUEST_COLUMNS, Statement, TableRows
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,13 +36,16 @@ class Inserted(NamedTuple):
     refused: list[int]
 
 
-def insert(connection: sqlite3.Connection, group: Sequence[TableRows]) -> Inserted:
+def insert(connection: sqlite3.Connection, group: Sequence[TableRows | Statement]) -> Inserted:
     """Add `group` within the caller's transaction. An attempt that is stored already with the same
     values is left as it is.
     """
     added = 0
     refused: list[int] = []
     for position, rows in enumerate(group):
+        if isinstance(rows, Statement):
+            added += connection.execute(*rows).rowcount
+            continue
         values = (rows.request[0], *rows.call)
         stored = connection.execute(_SELECT_STORED, rows.call[:2]).fetchone()
         if stored is None:

@@ -27,6 +27,7 @@ __all__ = [
     "CALL_COLUMNS",
     "REQUEST_COLUMNS",
     "SELECT_RECORD",
+    "Statement",
     "StoredText",
     "StoredValue",
     "TableRows",
@@ -46,8 +47,8 @@ CALL_COLUMNS = (
     "call_id", "attempt", "started_at", "latency_ms", "wall_ms", "status", "error_type", "error_message",
     "content", "finish_reason", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
     "reasoning_tokens", "queue_ms", "load_ms", "prefill_ms", "decode_ms", "time_to_first_token_ms", "cost",
-    "cost_basis", "price_book", "price_as_of", "served_model", "fingerprint", "run_id", "unit_id", "experiment_id",
-    "arm", "route", "metadata",
+    "cost_basis", "price_book", "price_as_of", "served_model", "fingerprint", "run_id", "unit_id",
+    "experiment_id", "arm", "route", "metadata",
 )  # fmt: skip
 
 SELECT_RECORD = ", ".join(
@@ -61,6 +62,13 @@ class TableRows(NamedTuple):
 
     request: tuple[StoredValue, ...]
     call: tuple[StoredValue, ...]
+
+
+class Statement(NamedTuple):
+    """Anything else to write: SQL that changes nothing the second time, with ? for its values."""
+
+    sql: str
+    values: tuple[StoredValue, ...]
 
 
 @overload
@@ -164,7 +172,8 @@ def decode(row: Sequence[Any]) -> CallRecord:
             call_id, attempt, started_at, latency_ms, wall_ms, status, error_type, error_message,
             content, finish_reason, input_tokens, output_tokens, cache_read, cache_write, reasoning,
             queue_ms, load_ms, prefill_ms, decode_ms, first_token_ms, cost, cost_basis,
-            price_book, price_as_of, served_model, fingerprint, run_id, unit_id, experiment_id, arm, route, metadata,
+            price_book, price_as_of, served_model, fingerprint, run_id, unit_id, experiment_id, arm, route,
+            metadata,
         ) = row  # fmt: skip
         return CallRecord(
             call_id=_text(call_id),

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmbench.errors import LedgerError
 from llmbench.ledger.insertion import insert
 from llmbench.ledger.migrations import transaction
+from llmbench.ledger.rows import TableRows
 from llmbench.ledger.store import Store, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmbench.ledger.rows import TableRows
+    from llmbench.ledger.rows import Statement
 
 __all__ = ["Writer"]
 
@@ -44,7 +45,7 @@ is too long, or too long for what is left of the disk, must not take the others 
 
 
 class _Waiter(NamedTuple):
-    rows: TableRows
+    rows: TableRows | Statement
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[None]
 
@@ -61,8 +62,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self.closed = False
 
-    def submit(self, rows: TableRows) -> asyncio.Future[None]:
-        """Queue one attempt; the future, of the running event loop, is done when it is durable.
+    def submit(self, rows: TableRows | Statement) -> asyncio.Future[None]:
+        """Queue one attempt or statement; the future, of the running event loop, is done when it is durable.
 
         From here on the row is written whatever becomes of the future. Raises LedgerError if the
         ledger is closed.
@@ -117,7 +118,7 @@ class Writer:
             _tell(group, self._write([waiting.rows for waiting in group]))
         return waiter is not None
 
-    def _write(self, group: Sequence[TableRows]) -> list[LedgerError | None]:
+    def _write(self, group: Sequence[TableRows | Statement]) -> list[LedgerError | None]:
         """Commit `group`; for each row None, or why it is not in the ledger."""
         path = self._store.path
         try:
@@ -134,7 +135,7 @@ class Writer:
                 f"Attempt {rows.call[1]!r} of call {rows.call[0]!r} is in the ledger {path} "
                 "with other values: give each call its own call_id and number its attempts from 1."
             )
-            if position in refused
+            if position in refused and isinstance(rows, TableRows)
             else None
             for position, rows in enumerate(group)
         ]
