@@ -137,6 +137,8 @@ class Attempt:
     error: str | None = None
     usage: Usage | None = None
     cost: float | None = None
+    model: str | None = None
+    """endpoint/model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from llmbench.providers.clock import Clock, SystemClock
 from llmbench.providers.fine_tuning import Tuner, look_at_tuning, start_tuning
 from llmbench.providers.identity import request_hash
 from llmbench.providers.stream import Stream
+from llmbench.providers.trail import Trail
 from llmbench.secret import Secret
 from llmbench.types import (
     CHAT_OPTIONS,
@@ -162,7 +163,7 @@ class BaseLLMProvider(ABC):
         could not be made durable (the answer is then in the error's `response`).
         """
         request = self.request(messages, model, temperature, max_tokens, repeat=repeat, **options)
-        return await Call(self, request, run_id=run_id, deadline_s=deadline_s).complete()
+        return await Call(self, request, self._trail(run_id, deadline_s)).complete()
 
     def stream_chat_completion(
         self,
@@ -180,7 +181,11 @@ class BaseLLMProvider(ABC):
         `stream.response` is the whole LLMResponse with usage, cost and time to first token.
         """
         request = self.request(messages, model, temperature, max_tokens, repeat=repeat, **options)
-        return Stream(Call(self, request, run_id=run_id, deadline_s=deadline_s).stream())
+        return Stream(Call(self, request, self._trail(run_id, deadline_s)).stream())
+
+    def _trail(self, run_id: str | None, deadline_s: float | None) -> Trail:
+        seconds = self.retry.deadline_s if deadline_s is None else deadline_s
+        return Trail(self.clock, seconds, self.recorder, run_id)
 
     async def fine_tune(
         self,
