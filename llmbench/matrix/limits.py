@@ -1,13 +1,14 @@
-"""How large and how dear a call can get, whether a budget can hold that, and whether it is recorded."""
+"""Whether a budget can hold the calls of a plan, and whether they are recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llmbench.errors import BudgetExceededError, UsageError
 from llmbench.matrix.checks import smallest
-from llmbench.types import Message, Usage
+from llmbench.providers.worst_case import output_limit, worst_case_price
+from llmbench.types import Usage
 
 if TYPE_CHECKING:
     from llmbench.ledger import Ledger
@@ -17,39 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "check_budget",
     "check_recorded",
-    "output_limit",
     "spent_before",
-    "worst_case_price",
-    "worst_case_usage",
 ]
-
-_TOKENS_PER_MESSAGE = 16
-"""Room for what a chat template adds to a message."""
-
-
-def worst_case_usage(messages: Sequence[Message], output_tokens: int) -> Usage:
-    """Tokens that a call cannot exceed: no tokenizer over bytes makes more tokens than bytes."""
-    written = sum(len(message["content"].encode("utf-8", "surrogatepass")) for message in messages)
-    return Usage(written + _TOKENS_PER_MESSAGE * (len(messages) + 1), output_tokens)
-
-
-def output_limit(provider: BaseLLMProvider, model: str, params: Mapping[str, object]) -> int | None:
-    """The most tokens an answer can have: `max_tokens`, else the model's own limit where known."""
-    given = params.get("max_tokens")
-    if isinstance(given, int):
-        return given
-    try:
-        return provider.get_model_info(model).max_output_tokens
-    except UsageError:
-        return None
-
-
-def worst_case_price(
-    provider: BaseLLMProvider, model: str, messages: Sequence[Message], output_tokens: int | None
-) -> float:
-    """USD that a call cannot exceed; 0 for a model without a price, which a budget cannot hold."""
-    # One token where no limit is known: only free and unpriced models are let through without.
-    return provider.price(model, worst_case_usage(messages, output_tokens or 1)).usd or 0.0
 
 
 def spent_before(ledger: Ledger, run_id: str | None, providers: Mapping[str, BaseLLMProvider]) -> float:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog.tokenizers import count_tokens
 from llmbench.errors import UsageError
-from llmbench.matrix.limits import output_limit
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.quote import CellQuote, Quote, Range
 from llmbench.matrix.replay import Job, Replay
+from llmbench.providers.worst_case import output_limit
 from llmbench.types import Message, Usage
 
 if TYPE_CHECKING:

@@ -22,11 +22,11 @@ from llmbench.errors import (
 )
 from llmbench.matrix.budget import Budget
 from llmbench.matrix.counts import CallCounts
-from llmbench.matrix.limits import output_limit, worst_case_price
 from llmbench.matrix.outcome import FILTERED, Outcome, from_record, from_response
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.progress import ProgressReporter
 from llmbench.matrix.replay import Job, Replay
+from llmbench.providers.worst_case import output_limit, worst_case_price
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider

@@ -59,6 +59,8 @@ class BaseLLMProvider(ABC):
     """Parameters of `chat_completion` that can be passed on; any other is refused."""
     self_hosted: bool = False
     """True where calls cost nothing beyond the hours of one's own machine."""
+    usd_per_hour: float | None = None
+    """What these hours cost, where the configuration says so."""
     personal_data: bool = False
     """True where items that hold personal data may be sent."""
 
@@ -285,11 +287,13 @@ class BaseLLMProvider(ABC):
         if refusal:
             raise InvalidRequestError(refusal, provider=self.name, model=model)
 
-    def request_hash(self, request: ChatRequest) -> str:
-        """The identity of a request: see `llmbench.providers.identity.request_hash`."""
+    def request_hash(self, request: ChatRequest, endpoint: str | None = None) -> str:
+        """The identity of a request: see `llmbench.providers.identity.request_hash`. `endpoint` is the
+        name it is recorded under, where that is not the provider's own.
+        """
         return request_hash(
             request,
-            endpoint=self.endpoint,
+            endpoint=endpoint or self.endpoint,
             provider=self.name,
             backend=self.backend,
             target=self._target(request.model),

@@ -63,12 +63,15 @@ _jitter = random.Random()  # noqa: S311
 class Call:
     """One request to one provider; its attempts go onto `trail`, which may hold other providers' too."""
 
-    def __init__(self, provider: BaseLLMProvider, request: ChatRequest, trail: Trail) -> None:
+    def __init__(
+        self, provider: BaseLLMProvider, request: ChatRequest, trail: Trail, endpoint: str | None = None
+    ) -> None:
         self._provider = provider
+        self._endpoint = endpoint or provider.endpoint
         self._request = request
         self._trail = trail
         self._clock = trail.clock
-        self._hash = provider.request_hash(request)
+        self._hash = provider.request_hash(request, self._endpoint)
 
     async def complete(self) -> LLMResponse:
         """Try until an answer comes, a failure is final, or attempts or time are used up."""
@@ -138,7 +141,7 @@ class Call:
 
     def _send(self) -> Sent:
         now, start = self._clock.now(), self._clock.monotonic()
-        return Sent(self._provider, self._request, self._hash, now, start)
+        return Sent(self._provider, self._endpoint, self._request, self._hash, now, start)
 
     async def _failed(self, error: BaseException, sent: Sent, seconds: float) -> ProviderError:
         """Record the failed attempt. Gives what is to be raised, or raises what is no ProviderError."""
@@ -174,7 +177,7 @@ class Call:
             return error
         if isinstance(error, TimeoutError):
             return ProviderTimeoutError(
-                f"{self._provider.endpoint}/{self._request.model} gave no answer within {seconds:g} s; "
+                f"{self._endpoint}/{self._request.model} gave no answer within {seconds:g} s; "
                 "try again, or raise deadline_s.",
                 provider=self._provider.name,
                 model=self._request.model,

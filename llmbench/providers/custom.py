@@ -40,7 +40,8 @@ class CustomProvider(BaseLLMProvider):
                 f"Endpoint {self.endpoint!r} has no base_url; give the address up to and with /v1, "
                 "such as http://127.0.0.1:8000/v1."
             )
-        self.self_hosted = config.get("usd_per_hour") is not None
+        self.usd_per_hour = config.get("usd_per_hour")
+        self.self_hosted = self.usd_per_hour is not None
         self._prices = _own_prices(config.get("prices") or {})
         if self._prices and self.self_hosted:
             raise UsageError(

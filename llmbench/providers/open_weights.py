@@ -38,6 +38,7 @@ class OpenWeightsProvider(BaseLLMProvider):
         row = backend_named(self.backend, self.backends, who=type(self).__name__)
         self.options = row.family_options.get(self.name, row.options)
         self.self_hosted = row.self_hosted
+        self.usd_per_hour = config.get("usd_per_hour")
         foreign = sorted(set(config) & (self.settings - row.settings - {"model_ids", "usd_per_hour"}))
         if foreign or (config.get("usd_per_hour") is not None and not row.self_hosted):
             raise UsageError(

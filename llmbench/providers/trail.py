@@ -28,6 +28,8 @@ class Sent:
     """One attempt on its way: to whom, what, and since when."""
 
     provider: BaseLLMProvider
+    endpoint: str
+    """The name under which it is recorded."""
     request: ChatRequest
     request_hash: str
     started_at: datetime
@@ -103,7 +105,7 @@ class Trail:
             error=error,
             usage=raw.usage if raw else None,
             cost=cost,
-            model=f"{sent.provider.endpoint}/{sent.request.model}",
+            model=f"{sent.endpoint}/{sent.request.model}",
         )
         self.attempts.append(attempt)
         return attempt
@@ -114,7 +116,7 @@ class Trail:
             call_id=self.id,
             attempt=attempt.number,
             request_hash=sent.request_hash,
-            endpoint=provider.endpoint,
+            endpoint=sent.endpoint,
             provider=provider.name,
             backend=provider.backend,
             model=request.model,
@@ -168,7 +170,7 @@ class Trail:
             ),
             attempts=tuple(self.attempts),
             finish_reason=raw.finish_reason,
-            endpoint=sent.provider.endpoint,
+            endpoint=sent.endpoint,
             served_model=raw.served_model,
             fingerprint=raw.fingerprint,
             call_id=self.id,

@@ -7,8 +7,9 @@ import pytest
 
 from llmbench.errors import ProviderTimeoutError
 from llmbench.ledger import Ledger
-from llmbench.matrix.limits import spent_before, worst_case_price
+from llmbench.matrix.limits import spent_before
 from llmbench.providers.fake import FakeClock, FakeProvider
+from llmbench.providers.worst_case import worst_case_price
 
 HELLO = [{"role": "user", "content": "four little words here"}]
 
