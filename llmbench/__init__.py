@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         OpenAIProvider,
         TogetherProvider,
     )
+    from llmbench.routing import Experiment, ModelRouter, RoutingStrategy
     from llmbench.types import LLMResponse, Message, ModelCapability, ModelInfo, Usage
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ _HOMES = {
     "BaseLLMProvider": "llmbench.providers",
     "CustomProvider": "llmbench.providers",
     "Dataset": "llmbench.matrix",
+    "Experiment": "llmbench.routing",
     "FakeProvider": "llmbench.providers",
     "GeminiProvider": "llmbench.providers",
     "LLMResponse": "llmbench.types",
@@ -45,8 +47,10 @@ _HOMES = {
     "MixtralProvider": "llmbench.providers",
     "ModelCapability": "llmbench.types",
     "ModelInfo": "llmbench.types",
+    "ModelRouter": "llmbench.routing",
     "OpenAIProvider": "llmbench.providers",
     "RecordedModel": "llmbench.matrix",
+    "RoutingStrategy": "llmbench.routing",
     "TogetherProvider": "llmbench.providers",
     "Usage": "llmbench.types",
 }
@@ -56,6 +60,7 @@ __all__ = [
     "BaseLLMProvider",
     "CustomProvider",
     "Dataset",
+    "Experiment",
     "FakeProvider",
     "GeminiProvider",
     "LLMResponse",
@@ -67,8 +72,10 @@ __all__ = [
     "MixtralProvider",
     "ModelCapability",
     "ModelInfo",
+    "ModelRouter",
     "OpenAIProvider",
     "RecordedModel",
+    "RoutingStrategy",
     "TogetherProvider",
     "Usage",
     "__version__",

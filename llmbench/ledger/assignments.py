@@ -1,0 +1,112 @@
+"""Experiments in the ledger: the epochs of their weights, and which unit is in which arm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmbench.errors import UsageError
+from llmbench.ledger.migrations import transaction
+from llmbench.ledger.rows import Statement, instant_text, stored_text
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from llmbench.ledger.store import Store
+
+__all__ = ["Assignment", "Epoch", "assigned", "assignment_row", "assignments", "epochs", "open_epoch"]
+
+_COLUMNS = "experiment_id, unit_id, epoch, arm, probability, assigned_at"
+
+
+class Epoch(NamedTuple):
+    """A time in which the weights of an experiment stayed the same."""
+
+    experiment_id: str
+    epoch: int
+    weights: Mapping[str, float]
+    started_at: datetime
+
+
+class Assignment(NamedTuple):
+    """The arm of one unit, and the probability with which it got it."""
+
+    experiment_id: str
+    unit_id: str
+    epoch: int
+    arm: str
+    probability: float
+    assigned_at: datetime
+
+
+def assignment_row(found: Assignment) -> Statement:
+    """What writes it; a second row of the same unit and epoch changes nothing."""
+    if not 0 < found.probability <= 1:
+        raise UsageError(
+            f"The probability of an assignment is above 0 and at most 1; it is {found.probability!r}."
+        )
+    return Statement(
+        f"INSERT INTO assignments ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) "  # noqa: S608 - a constant of this module
+        "ON CONFLICT (experiment_id, unit_id, epoch) DO NOTHING",
+        (
+            stored_text(found.experiment_id),
+            stored_text(found.unit_id),
+            found.epoch,
+            stored_text(found.arm),
+            found.probability,
+            instant_text(found.assigned_at),
+        ),
+    )
+
+
+def assigned(connection: sqlite3.Connection, experiment_id: str, unit_id: str) -> Assignment | None:
+    """See `Ledger.assigned`."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM assignments WHERE experiment_id = ? AND unit_id = ? "  # noqa: S608
+        "ORDER BY epoch DESC LIMIT 1",
+        (stored_text(experiment_id), stored_text(unit_id)),
+    ).fetchone()
+    return None if row is None else _assignment(row)
+
+
+def assignments(connection: sqlite3.Connection, experiment_id: str) -> Iterator[Assignment]:
+    """See `Ledger.assignments`."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM assignments WHERE experiment_id = ? ORDER BY id",  # noqa: S608
+        (stored_text(experiment_id),),
+    )
+    return map(_assignment, rows)
+
+
+def epochs(connection: sqlite3.Connection, experiment_id: str) -> list[Epoch]:
+    """See `Ledger.epochs`."""
+    rows = connection.execute(
+        "SELECT experiment_id, epoch, weights, started_at FROM epochs WHERE experiment_id = ? ORDER BY epoch",
+        (stored_text(experiment_id),),
+    )
+    return [Epoch(name, number, json.loads(w), datetime.fromisoformat(at)) for name, number, w, at in rows]
+
+
+def open_epoch(store: Store, experiment_id: str, weights: Mapping[str, float], at: datetime) -> int:
+    """See `Ledger.open_epoch`."""
+    text = json.dumps(dict(sorted(weights.items())), ensure_ascii=False)
+    with store.writing() as connection, transaction(connection):
+        newest = connection.execute(
+            "SELECT epoch, weights FROM epochs WHERE experiment_id = ? ORDER BY epoch DESC LIMIT 1",
+            (stored_text(experiment_id),),
+        ).fetchone()
+        if newest is not None and newest[1] == text:
+            return int(newest[0])
+        number = 1 if newest is None else int(newest[0]) + 1
+        connection.execute(
+            "INSERT INTO epochs (experiment_id, epoch, weights, started_at) VALUES (?, ?, ?, ?)",
+            (stored_text(experiment_id), number, stored_text(text), instant_text(at)),
+        )
+        return number
+
+
+def _assignment(row: Any) -> Assignment:
+    experiment_id, unit_id, epoch, arm, probability, at = row
+    return Assignment(experiment_id, unit_id, epoch, arm, probability, datetime.fromisoformat(at))

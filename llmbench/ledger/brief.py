@@ -1,0 +1,72 @@
+"""The few columns that reports and routers read of many attempts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from llmbench.ledger.rows import instant_text, stored_text
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["AttemptFacts", "attempt_facts", "newest_latencies", "spend_by_minute"]
+
+
+class AttemptFacts(NamedTuple):
+    """What a report on performance needs to know of one attempt."""
+
+    model: str
+    """endpoint/model."""
+    call_id: str
+    answered: bool
+    latency_ms: float
+    time_to_first_token_ms: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+    first_choice: str | None
+    """Of the call's route; None where no router made it."""
+
+
+def attempt_facts(connection: sqlite3.Connection, since: datetime | None) -> Iterator[AttemptFacts]:
+    """See `Ledger.attempt_facts`."""
+    rows = connection.execute(
+        "SELECT requests.endpoint || '/' || requests.model, calls.call_id, calls.status, calls.latency_ms, "
+        "calls.time_to_first_token_ms, calls.input_tokens, calls.output_tokens, calls.cost, calls.route "
+        "FROM calls JOIN requests ON requests.id = calls.request_id WHERE calls.started_at >= ? "
+        "ORDER BY calls.id",
+        ("" if since is None else instant_text(since),),
+    )
+    for model, call_id, status, latency, first, read, written, cost, route in rows:
+        chosen = None if route is None else json.loads(route).get("chosen")
+        yield AttemptFacts(model, call_id, status == "ok", latency or 0.0, first, read, written, cost, chosen)
+
+
+def newest_latencies(
+    connection: sqlite3.Connection, endpoint: str, model: str, limit: int
+) -> list[tuple[int | None, float]]:
+    """See `Ledger.newest_latencies`."""
+    rows = connection.execute(
+        "SELECT calls.output_tokens, calls.latency_ms FROM calls "
+        "JOIN requests ON requests.id = calls.request_id WHERE requests.endpoint = ? AND requests.model = ? "
+        "AND calls.status = 'ok' AND calls.latency_ms IS NOT NULL ORDER BY calls.started_at DESC LIMIT ?",
+        (stored_text(endpoint), stored_text(model), limit),
+    ).fetchall()
+    return [(tokens, latency) for tokens, latency in reversed(rows)]
+
+
+def spend_by_minute(connection: sqlite3.Connection, since: datetime) -> list[tuple[datetime, float]]:
+    """See `Ledger.spend_by_minute`."""
+    rows = connection.execute(
+        "SELECT substr(started_at, 1, 16), coalesce(sum(cost), 0), count(*) - count(cost), max(cost) "
+        "FROM calls WHERE started_at >= ? GROUP BY substr(started_at, 1, 16) ORDER BY 1",
+        (instant_text(since),),
+    ).fetchall()
+    dearest = max((row[3] or 0.0 for row in rows), default=0.0)
+    return [
+        (datetime.fromisoformat(f"{minute}:59+00:00"), usd + unknown * dearest)
+        for minute, usd, unknown, _ in rows
+    ]

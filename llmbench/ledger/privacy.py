@@ -1,0 +1,138 @@
+"""What a ledger is told of a call: all of it, or no texts, or texts with personal data blackened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from llmbench.errors import UsageError
+from llmbench.types import CallRecord, Message, Recorder
+
+__all__ = ["PATTERNS", "Discreet", "redacted", "without_texts"]
+
+PATTERNS: Mapping[str, str] = {
+    "email": r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
+    "iban": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",
+    "card": r"\b(?:\d[ -]?){12,18}\d\b",
+    "phone": r"(?<![\w.])(?:\+\d{1,3}[ .-]?)?(?:\(\d{1,5}\)[ .-]?)?\d{2,5}(?:[ .-]\d{2,5}){1,4}(?![\w])",
+    "ip": r"\b(?:\d{1,3}\.){3}\d{1,3}\b",
+}
+"""Regular expressions by name. They find the usual forms and not every one: a sieve, no guarantee."""
+
+_KEPT_METADATA = frozenset({"id", "request_id", "service_tier", "seed", "served_by", "retry_after"})
+_TEXT_PARAMETERS = frozenset({"stop", "response_format"})
+_KEPT_LENGTH = 100
+
+
+def without_texts(call: CallRecord) -> CallRecord:
+    """The call without anything that was written or read: who asked which model when, tokens, costs and
+    times stay, and the hash of the request.
+    """
+    return replace(
+        call,
+        messages=[],
+        params={key: value for key, value in call.params.items() if key not in _TEXT_PARAMETERS},
+        content=None,
+        error_message=None,
+        metadata={
+            key: value
+            for key, value in call.metadata.items()
+            if key in _KEPT_METADATA and len(str(value)) <= _KEPT_LENGTH
+        },
+    )
+
+
+def redacted(call: CallRecord, patterns: Mapping[str, re.Pattern[str]]) -> CallRecord:
+    """The call with whatever matches replaced by [name]. Its hash is marked where something was: the
+    answer is no longer the answer to what the hash stands for, and must not be replayed as such.
+    """
+    count = 0
+
+    def clean(value: Any) -> Any:
+        nonlocal count
+        if isinstance(value, str):
+            for name, pattern in patterns.items():
+                value, found = _blacken(value, name, pattern)
+                count += found
+            return value
+        if isinstance(value, Mapping):
+            return {key: clean(item) for key, item in value.items()}
+        if isinstance(value, Sequence) and not isinstance(value, bytes):
+            return [clean(item) for item in value]
+        return value
+
+    cleaned = replace(
+        call,
+        messages=[Message(role=m["role"], content=clean(m["content"])) for m in call.messages],
+        params=clean(call.params),
+        content=clean(call.content),
+        error_message=clean(call.error_message),
+        metadata=clean(call.metadata),
+    )
+    return replace(cleaned, request_hash=f"redacted:{call.request_hash}") if count else call
+
+
+class Discreet:
+    """A recorder in front of another, which is told less.
+
+    Args:
+        recorder: the one that keeps.
+        texts: whether prompts, answers and error messages are kept at all.
+        redact: names of PATTERNS, or regular expressions, to blacken in kept texts.
+
+    Raises UsageError for an expression that cannot be read.
+    """
+
+    def __init__(self, recorder: Recorder, *, texts: bool = False, redact: Sequence[str] = ()) -> None:
+        if isinstance(redact, str):
+            raise UsageError(f"redact is a list, such as [{redact!r}].")
+        self.recorder = recorder
+        self._texts = texts
+        self._patterns = {
+            name if name in PATTERNS else "redacted": re.compile("|".join(found))
+            for name, found in _grouped(redact).items()
+        }
+
+    async def record(self, call: CallRecord) -> None:
+        """As the recorder's own."""
+        if not self._texts:
+            call = without_texts(call)
+        elif self._patterns:
+            call = redacted(call, self._patterns)
+        await self.recorder.record(call)
+
+
+def _grouped(redact: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in redact:
+        try:
+            re.compile(PATTERNS.get(each, each))
+        except (re.error, TypeError) as error:
+            names = ", ".join(PATTERNS)
+            raise UsageError(
+                f"redact holds {each!r}, which is neither one of {names} nor a regular expression ({error})."
+            ) from error
+        found.setdefault(each if each in PATTERNS else "redacted", []).append(PATTERNS.get(each, each))
+    return found
+
+
+def _blacken(text: str, name: str, pattern: re.Pattern[str]) -> tuple[str, int]:
+    count = 0
+
+    def cover(match: re.Match[str]) -> str:
+        nonlocal count
+        if name == "card" and not _is_card(match.group()):
+            return match.group()
+        count += 1
+        return f"[{name}]"
+
+    return pattern.sub(cover, text), count
+
+
+def _is_card(text: str) -> bool:
+    """Whether the digits pass the check of ISO/IEC 7812 (Luhn)."""
+    digits = [int(each) for each in text if each.isdigit()]
+    doubled = [sum(divmod(2 * each, 10)) for each in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
