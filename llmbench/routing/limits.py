@@ -107,7 +107,7 @@ class Window:
             entry[1] = tokens
 
     def _forget(self, now: float) -> None:
-        while self._entries and self._entries[0][0] <= now - _MINUTE:
+        while self._entries and self._entries[0][0] + _MINUTE <= now:
             self._tokens -= self._entries.popleft()[1]
         if not self._entries:
             self._tokens = 0.0
@@ -169,7 +169,7 @@ class Spending:
 
     def _forget(self, span: float, now: float) -> None:
         entries = self._spent[span]
-        while entries and entries[0][2] <= now - span:
+        while entries and entries[0][2] + span <= now:
             self._sums[span] -= entries.popleft()[1]
         if not entries:
             self._sums[span] = 0.0
