@@ -16,7 +16,8 @@ PATTERNS: Mapping[str, str] = {
     "email": r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
     "iban": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",
     "card": r"\b(?:\d[ -]?){12,18}\d\b",
-    "phone": r"(?<![\w.])(?:\+\d{1,3}[ .-]?)?(?:\(\d{1,5}\)[ .-]?)?\d{2,5}(?:[ .-]\d{2,5}){1,4}(?![\w])",
+    # Seven digits and more, however they are set apart; dates are not meant.
+    "phone": r"(?<![\w.$])(?!\d{4}-\d\d-\d\d\b)\+?\(?\d(?:[ ()/-]{0,2}\d){6,14}(?!\w)",
     "ip": r"\b(?:\d{1,3}\.){3}\d{1,3}\b",
 }
 """Regular expressions by name. They find the usual forms and not every one: a sieve, no guarantee."""

@@ -15,17 +15,6 @@ SAME = (
     "success_rate", "total_requests", "input_tokens", "output_tokens", "attempts", "fallbacks", "cost",
     "failed_cost", "failed_unpriced", "priced",
 )  # fmt: skip
-    "success_rate",
-    "total_requests",
-    "input_tokens",
-    "output_tokens",
-    "attempts",
-    "fallbacks",
-    "cost",
-    "failed_cost",
-    "failed_unpriced",
-    "priced",
-)
 
 
 def make_router(ledger: Ledger | None = None) -> ModelRouter:

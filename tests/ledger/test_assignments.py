@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from llmbench.errors import UsageError
+from llmbench.ledger import Ledger
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def assign(ledger: Ledger, unit: str, arm: str = "a/m", epoch: int = 1, probability: float = 0.5) -> None:
+    asyncio.run(
+        ledger.record_assignment("x", unit, epoch=epoch, arm=arm, probability=probability, assigned_at=AT)
+    )
+
+
+def test_first_row_of_a_unit_and_epoch_stays(ledger: Ledger) -> None:
+    assign(ledger, "u", "a/m")
+    assign(ledger, "u", "b/m")
+    found = ledger.assigned("x", "u")
+    assert found is not None
+    assert (found.arm, found.probability, found.assigned_at) == ("a/m", 0.5, AT)
+    assert len(list(ledger.assignments("x"))) == 1
+
+
+def test_newest_epoch_counts(ledger: Ledger) -> None:
+    assign(ledger, "u", "a/m", epoch=1)
+    assign(ledger, "u", "b/m", epoch=3)
+    assign(ledger, "u", "c/m", epoch=2)
+    found = ledger.assigned("x", "u")
+    assert found is not None
+    assert (found.epoch, found.arm) == (3, "b/m")
+
+
+def test_unit_that_was_never_assigned(ledger: Ledger) -> None:
+    assert ledger.assigned("x", "u") is None
+    assert ledger.epochs("x") == []
+
+
+@pytest.mark.parametrize("probability", [0.0, -0.1, 1.1, float("nan")])
+def test_probability_that_is_none(ledger: Ledger, probability: float) -> None:
+    with pytest.raises(UsageError, match="above 0 and at most 1"):
+        assign(ledger, "u", probability=probability)
+
+
+def test_epochs_count_changes_of_the_weights(ledger: Ledger) -> None:
+    weights = [{"a": 0.9, "b": 0.1}, {"b": 0.1, "a": 0.9}, {"a": 0.5, "b": 0.5}, {"a": 0.9, "b": 0.1}]
+    assert [ledger.open_epoch("x", each, AT) for each in weights] == [1, 1, 2, 3]
+    assert [each.weights for each in ledger.epochs("x")] == [weights[0], weights[2], weights[3]]
+    assert ledger.open_epoch("y", weights[0], AT) == 1
+
+
+def test_many_open_one_epoch(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    Ledger(path).close()
+
+    def open_it(_: int) -> int:
+        with Ledger(path) as ledger:
+            return ledger.open_epoch("x", {"a": 1.0}, AT)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(open_it, range(16))) == {1}
