@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from llmbench.catalog import TIERS, Tier
+from llmbench.cli.ledger_care import prune, verify
+from llmbench.cli.ledger_options import DAY, open_ledger, start_of
+from llmbench.cli.ledger_reading import export, show, spend
 from llmbench.errors import UsageError
-from llmbench.money import dollars, priced_of
 
 if TYPE_CHECKING:
     from llmbench.ledger.reconcile import Reconciliation
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["ledger"]
 
 
-class _Day(click.ParamType[date]):
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        try:
-            return value if isinstance(value, date) else date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no date; write it as 2026-11-22.", param, ctx)
-
-
-_DAY = _Day()
 _csv = click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the whole table there.")
 _json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
@@ -41,23 +31,13 @@ def ledger() -> None:
     """What was asked, answered and paid."""
 
 
-@ledger.command()
-@click.option("--run", "run_id", help="Only the calls of one run.")
-def spend(run_id: str | None) -> None:
-    """Calls and USD, with the calls whose price is not known counted apart."""
-    from llmbench.ledger import Ledger
-
-    with Ledger() as book:
-        total = book.spend(run_id=run_id)
-    click.echo(
-        f"{total.calls:,} attempts: {total.ok:,} answered, {total.failed:,} failed, "
-        f"{total.cancelled:,} cancelled; {dollars(total.usd)}, {priced_of(total.priced, total.calls)}"
-    )
+for _command in (show, spend, export, prune, verify):
+    ledger.add_command(_command)
 
 
 @ledger.command()
 @click.option("--run", "run_id", help="Only the calls of one run.")
-@click.option("--since", type=_DAY, help="Only calls from this day on (UTC).")
+@click.option("--since", type=DAY, help="Only calls from this day on (UTC).")
 @click.option("--price-book", required=True, help="The prices to apply: current, or 2025-01-23.")
 @click.option("--tier", type=click.Choice(TIERS), help="As if all had been at that tier; default: as served.")
 @click.option("--cached-share", type=float, help="As if this share (0 to 1) of the input had been cached.")
@@ -74,11 +54,10 @@ def reprice(
     as_json: bool,
 ) -> None:
     """Price finished calls again: another book, as a batch, or cached. The ledger is not changed."""
-    from llmbench.ledger import Ledger
     from llmbench.ledger.reprice import reprice as price_again
 
-    with Ledger() as book:
-        found = price_again(book.calls(run_id, _start_of(since)), price_book, tier, cached_share)
+    with open_ledger() as book:
+        found = price_again(book.calls(run_id, start_of(since)), price_book, tier, cached_share)
     if not found.models:
         raise UsageError(
             "There are no such calls in the ledger; look for the run with llmbench ledger spend."
@@ -89,8 +68,8 @@ def reprice(
 @ledger.command()
 @click.argument("exports", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="EXPORT...")
 @click.option("--vendor", help="openai, anthropic, together or generic; default: told by the columns.")
-@click.option("--since", type=_DAY, help="First day (UTC); default: the export's first.")
-@click.option("--until", type=_DAY, help="Last day (UTC); default: the export's last.")
+@click.option("--since", type=DAY, help="First day (UTC); default: the export's first.")
+@click.option("--until", type=DAY, help="Last day (UTC); default: the export's last.")
 @click.option("--columns", help="For generic: date=...,model=...,calls=...,input=...,output=...,cost=...")
 @click.option("--endpoint", "names", multiple=True, help="Only the ledger's calls of this endpoint.")
 @click.option("--tolerance", type=float, default=0.01, show_default=True, help="Share that is no gap.")
@@ -109,14 +88,13 @@ def reconcile(
     as_json: bool,
 ) -> None:
     """Compare the ledger with a vendor's usage and cost exports (CSV or JSON), by day and model."""
-    from llmbench.ledger import Ledger
     from llmbench.ledger.reconcile import calls_of_vendor
     from llmbench.ledger.reconcile import reconcile as compare
     from llmbench.ledger.vendor_exports import read_exports
 
     told = read_exports(exports, vendor, _columns(columns))
     covered = (told.first, told.last) if told.first and told.last else None
-    with Ledger() as book:
+    with open_ledger() as book:
         calls = (call for call in book.calls() if not names or call.endpoint in names)
         found = compare(
             calls_of_vendor(calls, told.vendor),
@@ -144,10 +122,6 @@ def _publish(
         click.echo(sentence)
 
 
-def _start_of(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), UTC)
-
-
 def _columns(text: str | None) -> dict[str, str] | None:
     if text is None:
         return None
@@ -157,16 +131,6 @@ def _columns(text: str | None) -> dict[str, str] | None:
     return {name.strip(): column.strip() for name, _, column in pairs}
 
 
-@ledger.command()
-@click.argument("path", type=click.Path(path_type=Path))
-def export(path: Path) -> None:
-    """Write every call as JSON lines to PATH."""
-    from llmbench.ledger import Ledger
-
-    with Ledger() as book:
-        click.echo(f"{book.export(path)} calls written to {path}")
-
-
 @ledger.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
 def import_(path: Path) -> None:
@@ -174,20 +138,4 @@ def import_(path: Path) -> None:
     from llmbench.ledger import Ledger
 
     with Ledger() as book:
-        click.echo(f"{book.import_lines(path)} calls added from {path}")
-
-
-@ledger.command()
-def verify() -> None:
-    """Check that the ledger is whole; exit code 1 when it is not."""
-    from llmbench.ledger import Ledger
-
-    with Ledger() as book:
-        found = book.verify()
-    for problem in found.problems:
-        click.echo(problem)
-    click.echo(
-        f"schema {found.schema_version}, {found.calls} calls, {'sound' if found.sound else 'not sound'}"
-    )
-    if not found.sound:
-        sys.exit(1)
+        click.echo(f"{book.import_lines(path):,} attempts added from {path}")

@@ -1,18 +1,30 @@
-"""The few columns that reports and routers read of many attempts."""
+"""What lists, sums, reports and routers read of a ledger."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmbench.ledger.rows import instant_text, stored_text
+from llmbench.errors import UsageError
+from llmbench.ledger.queries import SPEND_SUMS, Selection, SpendTotals
+from llmbench.ledger.rows import SELECT_RECORD, decode, instant_text, stored_text
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["AttemptFacts", "attempt_facts", "newest_latencies", "spend_by_minute"]
+    from llmbench.types import CallRecord
+
+__all__ = [
+    "SPEND_KEYS",
+    "AttemptFacts",
+    "attempt_facts",
+    "newest",
+    "newest_latencies",
+    "spend_by",
+    "spend_by_minute",
+]
 
 
 class AttemptFacts(NamedTuple):
@@ -70,3 +82,54 @@ def spend_by_minute(connection: sqlite3.Connection, since: datetime) -> list[tup
         (datetime.fromisoformat(f"{minute}:59+00:00"), usd + unknown * dearest)
         for minute, usd, unknown, _ in rows
     ]
+
+
+SPEND_KEYS: Mapping[str, str] = {
+    "day": "substr(calls.started_at, 1, 10)",
+    "model": "requests.endpoint || '/' || requests.model",
+    "endpoint": "requests.endpoint",
+    "run": "calls.run_id",
+    "experiment": "calls.experiment_id || ': ' || calls.arm",
+    "unit": "calls.unit_id",
+}
+"""What spending can be summed by; None where a call has no such thing."""
+
+
+def spend_by(connection: sqlite3.Connection, by: str, selection: Selection) -> dict[str | None, SpendTotals]:
+    """See `Ledger.spend_by`."""
+    if by not in SPEND_KEYS:
+        raise UsageError(f"Spending is summed by one of {', '.join(SPEND_KEYS)}; not by {by!r}.")
+    conditions, values = selection.conditions()
+    key = SPEND_KEYS[by]
+    rows = connection.execute(
+        f"SELECT {key}, {SPEND_SUMS} FROM calls "  # noqa: S608 - constants of this package
+        f"JOIN requests ON requests.id = calls.request_id WHERE 1 = 1{conditions} GROUP BY {key} ORDER BY 1",
+        values,
+    )
+    return {row[0]: SpendTotals(*row[1:]) for row in rows}
+
+
+def newest(
+    connection: sqlite3.Connection,
+    limit: int,
+    selection: Selection,
+    *,
+    model: str | None = None,
+    unit_id: str | None = None,
+    call_id: str | None = None,
+) -> list[CallRecord]:
+    """See `Ledger.newest`."""
+    conditions, values = selection.conditions()
+    if model is not None:
+        conditions += " AND (requests.model = ? OR requests.endpoint || '/' || requests.model = ?)"
+        values += [stored_text(model)] * 2
+    for column, value in (("unit_id", unit_id), ("call_id", call_id)):
+        if value is not None:
+            conditions += f" AND calls.{column} = ?"
+            values.append(stored_text(value))
+    rows = connection.execute(
+        f"SELECT {SELECT_RECORD} FROM calls JOIN requests ON requests.id = calls.request_id "  # noqa: S608
+        f"WHERE 1 = 1{conditions} ORDER BY calls.id DESC LIMIT ?",
+        [*values, limit],
+    )
+    return [decode(row) for row in rows]

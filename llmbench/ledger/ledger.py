@@ -122,6 +122,29 @@ class Ledger:
         with self._reading() as connection:
             return queries.spend(connection, queries.Selection(run_id, since))
 
+    def spend_by(
+        self, by: str, run_id: str | None = None, since: datetime | None = None
+    ) -> dict[str | None, SpendTotals]:
+        """As `spend`, by day, model, endpoint, run, experiment or unit; None: calls without one."""
+        with self._reading() as connection:
+            return brief.spend_by(connection, by, queries.Selection(run_id, since))
+
+    def newest(
+        self,
+        limit: int = 20,
+        *,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        status: CallStatus | None = None,
+        model: str | None = None,
+        unit_id: str | None = None,
+        call_id: str | None = None,
+    ) -> list[CallRecord]:
+        """The newest attempts, the newest first; `model` is a model's name or endpoint/model."""
+        selection = queries.Selection(run_id, since, status)
+        with self._reading() as connection:
+            return brief.newest(connection, limit, selection, model=model, unit_id=unit_id, call_id=call_id)
+
     def attempt_facts(self, since: datetime | None = None) -> Iterator[AttemptFacts]:
         """A few columns of every attempt not started before `since`, in the order of recording."""
         with self._reading() as connection:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmbench.types import CallRecord
 
 __all__ = [
+    "SPEND_SUMS",
     "Selection",
     "SpendTotals",
     "Verification",
@@ -32,6 +33,11 @@ __all__ = [
 ]
 
 _FROM = "FROM calls JOIN requests ON requests.id = calls.request_id"
+SPEND_SUMS = (
+    "count(*), count(*) FILTER (WHERE status = 'ok'), count(*) FILTER (WHERE status = 'error'), "
+    "count(*) FILTER (WHERE status = 'cancelled'), count(cost), count(*) - count(cost), sum(cost)"
+)
+"""The fields of SpendTotals."""
 _HASHES_A_QUERY = 900
 _ROWS_A_PAGE = 500
 
@@ -44,7 +50,7 @@ class Selection(NamedTuple):
     status: CallStatus | None = None
 
     def conditions(self) -> tuple[str, list[Any]]:
-        """SQL to follow "WHERE 1", and its values. Raises UsageError for what cannot be meant."""
+        """SQL to follow a first condition, and its values. Raises UsageError for what cannot be meant."""
         sql, values = "", []
         if self.run_id is not None:
             sql += " AND calls.run_id = ?"
@@ -167,9 +173,7 @@ def spend(connection: sqlite3.Connection, selection: Selection) -> SpendTotals:
     """See `Ledger.spend`."""
     conditions, values = selection.conditions()
     row = connection.execute(
-        "SELECT count(*), count(*) FILTER (WHERE status = 'ok'), count(*) FILTER (WHERE status = 'error'), "  # noqa: S608
-        "count(*) FILTER (WHERE status = 'cancelled'), count(cost), count(*) - count(cost), sum(cost) "
-        f"FROM calls WHERE 1{conditions}",
+        f"SELECT {SPEND_SUMS} FROM calls WHERE 1 = 1{conditions}",  # noqa: S608
         values,
     ).fetchone()
     return SpendTotals(*row)

@@ -1,0 +1,75 @@
+"""`llmbench ledger prune` and `verify`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from llmbench.cli.ledger_options import DAY, open_ledger, start_of
+from llmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmbench.ledger.retention import Pruned
+
+__all__ = ["prune", "verify"]
+
+
+class _Age(click.ParamType[timedelta]):
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        found = re.fullmatch(r"(\d{1,5})d?", str(value))
+        if found is None or not int(found[1]):
+            self.fail(f"{value!r} is no age; write 90d for ninety days.", param, ctx)
+        return timedelta(days=int(found[1]))
+
+
+@click.command()
+@click.option("--before", type=DAY, help="Attempts started before this day (UTC).")
+@click.option("--older-than", "age", type=_Age(), help="Attempts older than this, such as 90d.")
+@click.option("--unit", "unit_id", help="Forget this unit; what its calls cost stays.")
+@click.option("--texts-only", is_flag=True, help="Only prompts and answers; the figures stay.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(
+    *, before: date | None, age: timedelta | None, unit_id: str | None, texts_only: bool, yes: bool
+) -> None:
+    """Take out what is not to be kept, for good. Exports and backups still hold it."""
+    if sum(each is not None for each in (before, age, unit_id)) != 1:
+        raise UsageError("Say what is to go by one of --before, --older-than and --unit.")
+    limit = datetime.now(UTC) - age if age is not None else start_of(before)
+    with open_ledger() as book:
+        would = book.prune(limit, unit_id=unit_id, texts_only=texts_only, dry_run=True)
+        if not any(would):
+            click.echo("Nothing in the ledger is meant by that.")
+            return
+        if not yes:
+            strip = texts_only or unit_id is not None
+            verb = "strip the texts of" if strip else "remove"
+            click.confirm(f"This will {verb} {_counts(would)}, for good. Go on?", abort=True)
+        done = book.prune(limit, unit_id=unit_id, texts_only=texts_only)
+    click.echo(f"Done: {_counts(done)}.")
+
+
+def _counts(found: Pruned) -> str:
+    parts = [f"{found.attempts:,} attempts", f"{found.requests:,} requests"]
+    parts += [
+        f"{n:,} {what}" for n, what in ((found.outcomes, "outcomes"), (found.assignments, "assignments")) if n
+    ]
+    return ", ".join(parts)
+
+
+@click.command()
+def verify() -> None:
+    """Check the ledger and read every row of it; exit code 1 if something is wrong."""
+    with open_ledger() as book:
+        found = book.verify()
+    for problem in found.problems:
+        click.echo(problem, err=True)
+    state = "sound" if found.sound else f"{len(found.problems):,} problems"
+    click.echo(f"{found.calls:,} attempts can be read (schema version {found.schema_version}): {state}")
+    if not found.sound:
+        sys.exit(1)
