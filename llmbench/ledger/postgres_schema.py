@@ -1,0 +1,92 @@
+"""The schema in a PostgreSQL database: the steps of `migrations`, and the version in a table of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from llmbench.errors import LedgerError
+from llmbench.ledger.migrations import APPLICATION_ID
+from llmbench.ledger.postgres_dialect import schema_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llmbench.ledger.connections import Connection
+    from llmbench.ledger.migrations import Migration
+
+__all__ = ["VERSION_TABLE", "prepare", "schema_version"]
+
+VERSION_TABLE = "llmbench_ledger"
+_CREATED = re.compile(r"CREATE (?:TABLE|INDEX) (\w+)")
+
+
+def schema_version(connection: Connection, name: str, known: int) -> int:
+    """The version of the current schema; 0 where no ledger is. Only reads.
+
+    Raises LedgerError for a version above `known`.
+    """
+    there = connection.execute("SELECT to_regclass(quote_ident(current_schema()) || '.' || ?)", [VERSION_TABLE])
+    if there.fetchone()[0] is None:
+        return 0
+    version = int(connection.execute(f"SELECT coalesce(max(version), 0) FROM {VERSION_TABLE}").fetchone()[0])  # noqa: S608
+    if version > known:
+        raise LedgerError(
+            f"The ledger {name} has schema version {version} and this llmbench knows versions up to {known}: "
+            "upgrade llmbench; the database was not changed."
+        )
+    return version
+
+
+def prepare(connection: Connection, name: str, migrations: Sequence[Migration]) -> None:
+    """Bring the current schema to the last step of `migrations`.
+
+    Each step is one transaction under a lock of the whole database; the version is read again under
+    it. Raises LedgerError for a schema that holds tables of another program under the ledger's names,
+    for a database that is not in UTF-8, and for a version above the last step's.
+    """
+    schema, encoding = connection.execute(
+        "SELECT current_schema(), current_setting('server_encoding')"
+    ).fetchone()
+    if encoding != "UTF8":
+        raise LedgerError(
+            f"The database of the ledger {name} is in {encoding}, which cannot hold every text: "
+            "give one that was created with encoding UTF8."
+        )
+    if schema is None:
+        raise LedgerError(
+            f"The ledger {name} has no schema: create the one that its URL's search_path names, or name another."
+        )
+    known = migrations[-1].version
+    if schema_version(connection, name, known) == known:
+        return
+    for step in migrations:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(?)", [APPLICATION_ID])
+            version = schema_version(connection, name, known)
+            if version >= step.version:
+                continue
+            if not version:
+                _refuse_others_tables(connection, name, schema, migrations)
+                connection.execute(f"CREATE TABLE {VERSION_TABLE} (version BIGINT NOT NULL)")
+                connection.execute(f"INSERT INTO {VERSION_TABLE} VALUES (0)")  # noqa: S608
+            for statement in step.statements:
+                connection.execute(schema_sql(statement))
+            connection.execute(f"UPDATE {VERSION_TABLE} SET version = ?", [step.version])  # noqa: S608
+
+
+def _refuse_others_tables(
+    connection: Connection, name: str, schema: str, migrations: Sequence[Migration]
+) -> None:
+    ours = {made for step in migrations for sql in step.statements for made in _CREATED.findall(sql)}
+    relations = connection.execute(
+        "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = ?",
+        [schema],
+    )
+    theirs = sorted(ours & {relation for (relation,) in relations})
+    if theirs:
+        raise LedgerError(
+            f"{name} is not a ledger, and its schema {schema!r} holds tables of another program "
+            f"({', '.join(theirs)}): name a schema of the ledger's own by "
+            "?options=-csearch_path%3Dschema; nothing was changed."
+        )
