@@ -85,10 +85,8 @@ class PostgresServer:
             for path in (self._home, secret):
                 if _run_as():
                     os.chown(path, _NOBODY, _NOBODY)
-            self._run(
-                "initdb", "--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}", "--encoding=UTF8",
-                "--locale=C", "--no-sync",
-            )  # fmt: skip
+            access = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}"]
+            self._run("initdb", *access, "--encoding=UTF8", "--locale=C", "--no-sync")
             self.start()
             self.execute("CREATE DATABASE ledger", database="postgres")
         except BaseException:
@@ -125,17 +123,17 @@ class PostgresServer:
             return cursor.fetchall() if cursor.description else []
 
     def _run(self, program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [str(self._binaries / program), f"--pgdata={self._data}", *arguments],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=(output := tempfile.TemporaryFile()),  # not a pipe, which the server would inherit
-            stderr=subprocess.STDOUT,
-            timeout=60,
-            check=False,
-            **_run_as(),
-        )
-        with output:
+        with tempfile.TemporaryFile() as output:  # not a pipe, which the server would inherit
+            done = subprocess.run(
+                [str(self._binaries / program), f"--pgdata={self._data}", *arguments],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=60,
+                check=False,
+                **_run_as(),
+            )
             output.seek(0)
             told = output.read().decode(errors="replace")
         log = self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from llmbench.errors import LedgerError
 from llmbench.ledger.rows import StoredValue
 
-__all__ = ["Connection", "LedgerStore", "Rows"]
+__all__ = ["Connection", "Executor", "LedgerStore", "Rows"]
 
 _T = TypeVar("_T")
 
@@ -22,18 +22,24 @@ _T = TypeVar("_T")
 class Rows(Protocol):
     """What came of a statement."""
 
-    @property
-    def rowcount(self) -> int: ...
-    def fetchone(self) -> Any: ...
-    def fetchall(self) -> list[Any]: ...
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+
     def __iter__(self) -> Iterator[Any]: ...
 
 
-class Connection(Protocol):
-    """One connection; outside of `transaction` each statement commits by itself."""
+class Executor(Protocol):
+    """Anything that takes a statement: SQLite's own connections as well."""
 
     def execute(self, sql: str, values: Sequence[StoredValue] = ..., /) -> Rows:
         """One statement."""
+
+
+class Connection(Executor, Protocol):
+    """One connection; outside of `transaction` each statement commits by itself."""
 
     def change_each(self, sql: str, values: Sequence[Sequence[StoredValue]], /) -> list[int]:
         """One statement for each of `values`, in few round trips: how many rows each one changed."""
@@ -73,10 +79,10 @@ class LedgerStore(Protocol):
     def fails_for_all(self, error: Exception) -> bool:
         """True for a failure that does not come of one row."""
 
-    def schema_version(self, connection: Connection) -> int:
+    def schema_version(self, connection: Executor) -> int:
         """The version of the schema. Raises LedgerError if it is not a ledger, or of a newer llmbench."""
 
-    def damages(self, connection: Connection) -> Iterator[str]:
+    def damages(self, connection: Executor) -> Iterator[str]:
         """Sentences: what the database itself finds wrong, rows aside."""
 
     def refuse_after_fork(self) -> None:

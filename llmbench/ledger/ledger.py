@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from llmbench.config import load_config
-from llmbench.errors import LedgerError, UsageError
+from llmbench.errors import ConfigError, LedgerError, UsageError
 from llmbench.ledger import lines, queries
 from llmbench.ledger.queries import SpendTotals, Verification
 from llmbench.ledger.rows import encode
@@ -211,7 +211,12 @@ class Ledger:
 
 def _open(url: str | Path, durability: Durability) -> LedgerStore:
     if is_database(url):
-        from llmbench.ledger.postgres import PostgresStore
-
+        try:
+            from llmbench.ledger.postgres import PostgresStore
+        except ImportError as error:
+            raise ConfigError(
+                "A ledger in PostgreSQL needs psycopg, which is not installed or not whole: "
+                "run pip install 'llmbench[postgres]'."
+            ) from error
         return PostgresStore(str(url))
     return Store(ledger_path(url), durability)

@@ -1,74 +1,38 @@
-"""The ledger as tables of a PostgreSQL database, that many machines may write at once."""
+"""The ledger as tables of a PostgreSQL database, which many machines may write at once."""
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from llmbench.errors import ConfigError, LedgerError
+import psycopg
+
+from llmbench.errors import LedgerError
+from llmbench.ledger import postgres_schema, queries
 from llmbench.ledger.migrations import MIGRATIONS, Migration
-
-try:
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
-    from psycopg.types.string import StrDumperUnknown  # noqa: F401  # says whether psycopg is whole
-except ImportError as error:
-    raise ConfigError(
-        "A PostgreSQL ledger needs psycopg, which is not installed: run pip install 'llmbench[postgres]'."
-    ) from error
-
-from llmbench.ledger import postgres_schema
+from llmbench.ledger.postgres_address import PATIENCE_S, Address
 from llmbench.ledger.postgres_dialect import adapt, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from llmbench.ledger.connections import Rows
+    from llmbench.ledger.connections import Executor, Rows
     from llmbench.ledger.rows import StoredValue
 
-__all__ = ["PATIENCE_S", "PostgresConnection", "PostgresStore"]
+__all__ = ["Look", "PostgresConnection", "PostgresStore", "look"]
 
 _T = TypeVar("_T")
 
-PATIENCE_S = 30.0
-"""How long a server that went away is waited for, and how long another program's lock."""
-
 _IDLE_READERS = 4
-_DEFAULTS: Mapping[str, Any] = {
-    "fallback_application_name": "llmbench",
-    "connect_timeout": 10,
-    # A server that vanished without a word is noticed within the patience.
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
-}
+_SHORTEST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
+# SQLSTATEs, or their beginnings.
 _OF_ONE_ROW = ("22", "23", "54")
 _PASSES = ("08", "40001", "40P01", "53300", "57P01", "57P02", "57P03")
-_ADVICE: Mapping[str, str] = {
-    "08": "cannot be reached: check its server and the network; what was recorded before is kept",
-    "22": "cannot hold a value of this record: see the error in brackets",
-    "25006": "is read-only: give the URL of a server that takes writes",
-    "28": "refuses this user: check the user and the password of its URL",
-    "3D000": "does not exist: create the database, or correct its URL",
-    "40": "was written by others at the same rows: try again",
-    "42501": "may not be used like this: grant the user of its URL its schema and tables",
-    "42P01": "lacks a table: it was dropped or replaced while open; open it again",
-    "42": "cannot do this: see the error in brackets",
-    "53100": "cannot grow: free space on its server's disk; what was recorded before is kept",
-    "53": "has no room on its server just now: try again, or raise the server's limits",
-    "54": "cannot hold a value this long: shorten the record's text",
-    "55P03": f"has been locked for {PATIENCE_S:.0f} s: end the program that holds it",
-    "57": "was stopped by its server: look why, and try again; what was recorded before is kept",
-    "58": "cannot be read or written: check its server's disk; what was recorded before is kept",
-    "XX": "is damaged on its server: look into the server's log",
-}
 
 
 class PostgresConnection:
@@ -79,32 +43,37 @@ class PostgresConnection:
         try:
             adapt(self._raw)
             self._raw.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+            # A server may be set to lose what it has acknowledged; one that does more than flush stays so.
             self._raw.execute(
-                "SELECT set_config('lock_timeout', %s, false), set_config('default_transaction_read_only', %s, false), "
-                "set_config('synchronous_commit', "
-                "CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
-                "ELSE current_setting('synchronous_commit') END, false)",
-                [f"{PATIENCE_S:.0f}s", "on" if read_only else "off"],
+                "SELECT set_config('lock_timeout', %s, false), set_config('synchronous_commit', "
+                "replace(current_setting('synchronous_commit'), 'off', 'on'), false)",
+                [f"{PATIENCE_S * 1000:.0f}"],
             )
+            if read_only:
+                self._raw.execute("SET default_transaction_read_only = on")
         except BaseException:
             self._raw.close()
             raise
 
     @property
     def closed(self) -> bool:
-        """True also where the server closed it."""
+        """True also where the server ended it."""
         return self._raw.closed
 
     def close(self) -> None:
+        """End the connection; what was not committed is rolled back."""
         self._raw.close()
 
     def execute(self, sql: str, values: Sequence[StoredValue] = (), /) -> Rows:
+        """See `Connection`."""
         return self._raw.execute(statement(sql), values)
 
     def change_each(self, sql: str, values: Sequence[Sequence[StoredValue]], /) -> list[int]:
+        """See `Connection`."""
         return [cursor.rowcount for cursor in self._each(sql, values)]
 
     def select_each(self, sql: str, values: Sequence[Sequence[StoredValue]], /) -> list[list[Any]]:
+        """See `Connection`."""
         return [cursor.fetchall() for cursor in self._each(sql, values)]
 
     def _each(self, sql: str, values: Sequence[Sequence[StoredValue]]) -> Iterator[psycopg.Cursor[Any]]:
@@ -133,32 +102,21 @@ class PostgresStore:
 
     def __init__(self, url: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
         self.pid = os.getpid()
-        try:
-            given = conninfo_to_dict(url)
-        except psycopg.Error:
-            # Its message repeats the URL.
-            raise LedgerError(
-                "The URL of the PostgreSQL ledger cannot be understood: write postgresql://user:password@host/database, "
-                "with special characters of the password percent-encoded."
-            ) from None
-        self.name = _name(given)
-        self._secrets = [str(given[key]) for key in ("user", "password", "sslpassword") if given.get(key)]
-        self._parameters = {**_DEFAULTS, **given, "client_encoding": "utf8"}
+        self._address = Address(url)
+        self.name = self._address.name
         self._lock = threading.Lock()
         self._idle: list[PostgresConnection] = []
         self._closed = False
         try:
-            self.connection = PostgresConnection(self._parameters)
+            # No patience: a URL that is wrong is told at once.
+            self.connection = PostgresConnection(self._address.parameters)
+            try:
+                postgres_schema.prepare(self.connection, self.name, migrations)
+            except BaseException:
+                self.connection.close()
+                raise
         except psycopg.Error as error:
             raise self.explain(error) from None
-        try:
-            postgres_schema.prepare(self.connection, self.name, migrations)
-        except psycopg.Error as error:
-            self.connection.close()
-            raise self.explain(error) from None
-        except BaseException:
-            self.connection.close()
-            raise
 
     def close(self) -> None:
         """Close every connection."""
@@ -179,12 +137,7 @@ class PostgresStore:
             except BaseException:
                 connection.close()
                 raise
-            with self._lock:
-                keep = not self._closed and len(self._idle) < _IDLE_READERS
-                if keep:
-                    self._idle.append(connection)
-            if not keep:
-                connection.close()
+            self._give_back(connection)
         except psycopg.Error as error:
             raise self.explain(error) from None
 
@@ -193,7 +146,7 @@ class PostgresStore:
         """A connection that writes, beside the writer's, for one long transaction of the caller's."""
         self.refuse_after_fork()
         try:
-            connection = self._connect()
+            connection = self._connect(time.monotonic() + PATIENCE_S)
             try:
                 yield connection
             finally:
@@ -207,59 +160,37 @@ class PostgresStore:
         found by the second try, so `work` must change nothing that is there already.
         """
         end = time.monotonic() + PATIENCE_S
-        pause = 0.02
+        pause = _SHORTEST_PAUSE_S
         while True:
             try:
                 if self.connection.closed:
                     self.connection = self._connect(end)
                 with self.connection.transaction():
                     result = work(self.connection)
-                return result
+                return result  # noqa: RET504  # only here is it committed
             except psycopg.Error as error:
-                passes = self.connection.closed or (error.sqlstate or "").startswith(_PASSES)
-                if not passes:
+                if not (self.connection.closed or (error.sqlstate or "").startswith(_PASSES)):
                     raise
                 if time.monotonic() > end:
                     raise self.explain(error) from None
             time.sleep(pause)
-            pause = min(2 * pause, 1.0)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def explain(self, error: Exception) -> LedgerError:
         """`error` as one sentence that says what to do, without user and password."""
-        state = getattr(error, "sqlstate", None) or ("08" if isinstance(error, psycopg.OperationalError) else "")
-        advice = next(
-            (_ADVICE[key] for key in (state, state[:2]) if key in _ADVICE),
-            "cannot do this: see the error in brackets",
-        )
-        told = " ".join(str(error).split()).rstrip(".")
-        for secret in self._secrets:
-            told = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", told)
-        told = re.sub(r'\b(user|role) "[^"]*"', r'\1 "***"', told)
-        return LedgerError(f"The ledger {self.name} {advice} ({told}).")
+        return self._address.explain(error)
 
     def fails_for_all(self, error: Exception) -> bool:
         """True for a failure that does not come of one row's values."""
         return isinstance(error, psycopg.Error) and not (error.sqlstate or "").startswith(_OF_ONE_ROW)
 
-    def schema_version(self, connection: PostgresConnection) -> int:
+    def schema_version(self, connection: Executor) -> int:
         """The version of the schema. Raises LedgerError if it is no ledger, or of a newer llmbench."""
         return postgres_schema.schema_version(connection, self.name, MIGRATIONS[-1].version)
 
-    def damages(self, connection: PostgresConnection) -> Iterator[str]:
-        """Foreign keys are PostgreSQL's own to keep; an index that failed to build is not."""
-        for (index,) in connection.execute(
-            "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
-            "JOIN pg_namespace ON pg_namespace.oid = relnamespace "
-            "WHERE nspname = current_schema() AND NOT indisvalid"
-        ):
-            yield f"The index `{index}` is not valid: run REINDEX INDEX {index}."
-        missing = (
-            "SELECT count(*) FROM calls LEFT JOIN requests ON requests.id = calls.request_id "
-            "WHERE requests.id IS NULL"
-        )
-        count = connection.execute(missing).fetchone()[0]
-        if count:
-            yield f"{count} rows of table `calls` refer to rows of `requests` that are not there."
+    def damages(self, connection: Executor) -> Iterator[str]:
+        """Constraints and indexes that PostgreSQL does not answer for."""
+        yield from postgres_schema.damages(connection)
 
     def refuse_after_fork(self) -> None:
         """Raise LedgerError in a child that inherited this object by a fork."""
@@ -274,7 +205,7 @@ class PostgresStore:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return self._connect(read_only=True)
+                return self._connect(time.monotonic() + PATIENCE_S, read_only=True)
             try:
                 connection.execute("SELECT 1")
             except psycopg.Error:  # the server was restarted since
@@ -282,23 +213,54 @@ class PostgresStore:
             else:
                 return connection
 
-    def _connect(self, end: float | None = None, *, read_only: bool = False) -> PostgresConnection:
+    def _give_back(self, connection: PostgresConnection) -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < _IDLE_READERS:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self, end: float, *, read_only: bool = False) -> PostgresConnection:
         """A connection to a server that was there before, and may be restarting."""
-        end = time.monotonic() + PATIENCE_S if end is None else end
-        pause = 0.02
+        pause = _SHORTEST_PAUSE_S
         while True:
             try:
-                return PostgresConnection(self._parameters, read_only=read_only)
+                return PostgresConnection(self._address.parameters, read_only=read_only)
             except psycopg.OperationalError:
                 if time.monotonic() > end:
                     raise
             time.sleep(pause)
-            pause = min(2 * pause, 1.0)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
-def _name(given: Mapping[str, Any]) -> str:
-    host = str(given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or "")
-    host = f"[{host}]" if ":" in host else quote(host, safe=",")
-    port = f":{given['port']}" if given.get("port") else ""
-    database = quote(str(given.get("dbname") or os.environ.get("PGDATABASE") or ""))
-    return f"postgresql://{host}{port}/{database}"
+class Look(NamedTuple):
+    """What a URL leads to."""
+
+    version: int
+    """Of the schema; 0 where no ledger is yet."""
+    calls: int
+    writable: bool
+    """Whether attempts can be recorded, or the tables be made."""
+
+
+def look(url: str) -> Look:
+    """What is there, without changing it. Raises LedgerError for what cannot be a ledger."""
+    address = Address(url)
+    try:
+        connection = PostgresConnection(address.parameters, read_only=True)
+        try:
+            version = postgres_schema.schema_version(connection, address.name, MIGRATIONS[-1].version)
+            if not version:
+                postgres_schema.refuse_unfit(connection, address.name, MIGRATIONS)
+            calls = queries.count_calls(connection) if version else 0
+            may = (
+                "SELECT has_table_privilege('requests', 'INSERT') AND has_table_privilege('calls', 'INSERT')"
+                if version == MIGRATIONS[-1].version
+                else "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+            )
+            writable = connection.execute(f"{may} AND NOT pg_is_in_recovery()").fetchone()[0]
+        finally:
+            connection.close()
+    except psycopg.Error as error:
+        raise address.explain(error) from None
+    return Look(version, calls, bool(writable))

@@ -50,8 +50,8 @@ def statement(sql: str) -> bytes:
 def schema_sql(sql: str) -> str:
     """A statement of a migration with PostgreSQL's types.
 
-    >>> schema_sql("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, x REAL, b BLOB NOT NULL)")
-    'CREATE TABLE t (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n BIGINT, x DOUBLE PRECISION, b BYTEA NOT NULL)'
+    >>> schema_sql("CREATE TABLE t (id INTEGER PRIMARY KEY, x REAL, b BLOB)")
+    'CREATE TABLE t (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, x DOUBLE PRECISION, b BYTEA)'
     """
     return _OF_SCHEMA.sub(lambda found: _TYPES[found[0]], sql)
 
@@ -83,7 +83,7 @@ def from_text(text: str) -> StoredText:
 class _TextDumper(StrDumperUnknown):
     def dump(self, obj: Any) -> Buffer:
         if obj.__class__ is str and "\0" not in obj and _MARK not in obj:
-            return obj.encode()  # type: ignore[no-any-return]
+            return obj.encode()
         return to_text(obj).encode()
 
 

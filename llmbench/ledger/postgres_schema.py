@@ -1,4 +1,4 @@
-"""The schema in a PostgreSQL database: the steps of `migrations`, and the version in a table of its own."""
+"""The schema in a PostgreSQL database: the steps of `migrations`, and their version in a table of its own."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from llmbench.ledger.migrations import APPLICATION_ID
 from llmbench.ledger.postgres_dialect import schema_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from llmbench.ledger.connections import Connection
+    from llmbench.ledger.connections import Connection, Executor
     from llmbench.ledger.migrations import Migration
 
-__all__ = ["VERSION_TABLE", "prepare", "schema_version"]
+__all__ = ["VERSION_TABLE", "damages", "prepare", "refuse_unfit", "schema_version"]
 
 VERSION_TABLE = "llmbench_ledger"
 _CREATED = re.compile(r"CREATE (?:TABLE|INDEX) (\w+)")
 
 
-def schema_version(connection: Connection, name: str, known: int) -> int:
+def schema_version(connection: Executor, name: str, known: int) -> int:
     """The version of the current schema; 0 where no ledger is. Only reads.
 
     Raises LedgerError for a version above `known`.
     """
-    there = connection.execute("SELECT to_regclass(quote_ident(current_schema()) || '.' || ?)", [VERSION_TABLE])
-    if there.fetchone()[0] is None:
+    found = connection.execute(f"SELECT to_regclass(quote_ident(current_schema()) || '.{VERSION_TABLE}')")
+    if found.fetchone()[0] is None:
         return 0
-    version = int(connection.execute(f"SELECT coalesce(max(version), 0) FROM {VERSION_TABLE}").fetchone()[0])  # noqa: S608
+    found = connection.execute(f"SELECT coalesce(max(version), 0) FROM {VERSION_TABLE}")  # noqa: S608
+    version = int(found.fetchone()[0])
     if version > known:
         raise LedgerError(
             f"The ledger {name} has schema version {version} and this llmbench knows versions up to {known}: "
@@ -42,8 +43,29 @@ def prepare(connection: Connection, name: str, migrations: Sequence[Migration]) 
     """Bring the current schema to the last step of `migrations`.
 
     Each step is one transaction under a lock of the whole database; the version is read again under
-    it. Raises LedgerError for a schema that holds tables of another program under the ledger's names,
-    for a database that is not in UTF-8, and for a version above the last step's.
+    it. Raises LedgerError as `schema_version` and `refuse_unfit` do.
+    """
+    known = migrations[-1].version
+    if schema_version(connection, name, known) == known:
+        return
+    for step in migrations:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(?)", [APPLICATION_ID])
+            version = schema_version(connection, name, known)
+            if version >= step.version:
+                continue
+            if not version:
+                refuse_unfit(connection, name, migrations)
+                connection.execute(f"CREATE TABLE {VERSION_TABLE} (version BIGINT NOT NULL)")
+                connection.execute(f"INSERT INTO {VERSION_TABLE} VALUES (0)")  # noqa: S608
+            for statement in step.statements:
+                connection.execute(schema_sql(statement))
+            connection.execute(f"UPDATE {VERSION_TABLE} SET version = ?", [step.version])  # noqa: S608
+
+
+def refuse_unfit(connection: Executor, name: str, migrations: Sequence[Migration]) -> None:
+    """Raise LedgerError where a new ledger cannot be made: the database is not in UTF-8, the search
+    path names no schema, or that holds tables of another program under the ledger's names.
     """
     schema, encoding = connection.execute(
         "SELECT current_schema(), current_setting('server_encoding')"
@@ -55,32 +77,13 @@ def prepare(connection: Connection, name: str, migrations: Sequence[Migration]) 
         )
     if schema is None:
         raise LedgerError(
-            f"The ledger {name} has no schema: create the one that its URL's search_path names, or name another."
+            f"The ledger {name} has no schema: create the one that its URL's search_path names, or name "
+            "another."
         )
-    known = migrations[-1].version
-    if schema_version(connection, name, known) == known:
-        return
-    for step in migrations:
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(?)", [APPLICATION_ID])
-            version = schema_version(connection, name, known)
-            if version >= step.version:
-                continue
-            if not version:
-                _refuse_others_tables(connection, name, schema, migrations)
-                connection.execute(f"CREATE TABLE {VERSION_TABLE} (version BIGINT NOT NULL)")
-                connection.execute(f"INSERT INTO {VERSION_TABLE} VALUES (0)")  # noqa: S608
-            for statement in step.statements:
-                connection.execute(schema_sql(statement))
-            connection.execute(f"UPDATE {VERSION_TABLE} SET version = ?", [step.version])  # noqa: S608
-
-
-def _refuse_others_tables(
-    connection: Connection, name: str, schema: str, migrations: Sequence[Migration]
-) -> None:
     ours = {made for step in migrations for sql in step.statements for made in _CREATED.findall(sql)}
     relations = connection.execute(
-        "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = ?",
+        "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+        "WHERE nspname = ?",
         [schema],
     )
     theirs = sorted(ours & {relation for (relation,) in relations})
@@ -90,3 +93,21 @@ def _refuse_others_tables(
             f"({', '.join(theirs)}): name a schema of the ledger's own by "
             "?options=-csearch_path%3Dschema; nothing was changed."
         )
+
+
+def damages(connection: Executor) -> Iterator[str]:
+    """Sentences: what is wrong beside the rows' own values."""
+    broken = connection.execute(
+        "SELECT relname::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+        "JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+        "WHERE nspname = current_schema() AND NOT indisvalid"
+    )
+    for (index,) in broken:
+        yield f"The index `{index}` is not valid: run REINDEX INDEX {index}."
+    # A foreign key guards this, unless its triggers were turned off.
+    lost = connection.execute(
+        "SELECT calls.id FROM calls LEFT JOIN requests ON requests.id = calls.request_id "
+        "WHERE requests.id IS NULL ORDER BY calls.id LIMIT 100"
+    )
+    for (row,) in lost:
+        yield f"Row {row} of table `calls` refers to a row of `requests` that is not there."

@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 
-
 class SurrogateText(bytes):
     """Text with lone surrogates, as UTF-8 that allows them; other bytes are no text."""
 

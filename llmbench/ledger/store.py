@@ -16,9 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from llmbench.ledger.connections import Executor
     from llmbench.ledger.rows import StoredValue
 
-__all__ = ["BUSY_TIMEOUT_S", "Durability", "SqliteConnection", "Store", "explain", "is_database", "ledger_path"]
+__all__ = [
+    "BUSY_TIMEOUT_S",
+    "Durability",
+    "SqliteConnection",
+    "Store",
+    "explain",
+    "is_database",
+    "ledger_path",
+]
 
 _T = TypeVar("_T")
 
@@ -61,7 +70,8 @@ def ledger_path(url: str | Path) -> Path:
         raise LedgerError(
             # Its scheme only: what follows may hold a password.
             f"{text.partition('://')[0]!r} is not the path of a ledger file: give one, such as "
-            ".llmbench/ledger.db, or a postgresql:// URL, by parameter `url`, LLMBENCH_LEDGER or llmbench.toml."
+            ".llmbench/ledger.db, or a postgresql:// URL, by parameter `url`, LLMBENCH_LEDGER or "
+            "llmbench.toml."
         )
     return Path(text)
 
@@ -88,12 +98,15 @@ class SqliteConnection(sqlite3.Connection):
     """SQLite's connection with the words of `llmbench.ledger.connections`."""
 
     def change_each(self, sql: str, values: Sequence[Sequence[StoredValue]], /) -> list[int]:
+        """See `Connection`: nothing is gained by sending several to a library in this process."""
         return [self.execute(sql, each).rowcount for each in values]
 
     def select_each(self, sql: str, values: Sequence[Sequence[StoredValue]], /) -> list[list[Any]]:
+        """See `Connection`."""
         return [self.execute(sql, each).fetchall() for each in values]
 
     def transaction(self) -> AbstractContextManager[None]:
+        """See `llmbench.ledger.migrations.transaction`."""
         return transaction(self)
 
 
@@ -169,7 +182,7 @@ class Store:
             raise self.explain(error) from error
 
     def write(self, work: Callable[[SqliteConnection], _T]) -> _T:
-        """`work` as one transaction on `connection`. Raises LedgerError if the file was replaced meanwhile."""
+        """`work` as one transaction on `connection`. Raises LedgerError if the file was replaced."""
         with self.connection.transaction():
             result = work(self.connection)
         self.refuse_if_replaced()
@@ -183,11 +196,11 @@ class Store:
         """True for a failure that every row of a group shares."""
         return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _FAILS_FOR_ALL
 
-    def schema_version(self, connection: SqliteConnection) -> int:
+    def schema_version(self, connection: Executor) -> int:
         """The version of the file. Raises LedgerError if it is no ledger, or of a newer llmbench."""
         return schema_version(connection, self._path, MIGRATIONS[-1].version)
 
-    def damages(self, connection: SqliteConnection) -> Iterator[str]:
+    def damages(self, connection: Executor) -> Iterator[str]:
         """What SQLite's own checks find."""
         for (message,) in connection.execute("PRAGMA integrity_check"):
             if message != "ok":

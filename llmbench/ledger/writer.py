@@ -110,7 +110,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it and the next be served
             if len(group) == 1 or isinstance(error, LedgerError) or self._store.fails_for_all(error):
                 return [_of_one_row(error, self._store) for _ in group]
-            # One that is too long, or too long for what is left of the disk, must not take the others with it.
+            # One that is too long, perhaps only for what is left of the disk, must not take the others along.
             return [self._write([rows])[0] for rows in group]
         return [
             LedgerError(

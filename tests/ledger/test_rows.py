@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from llmbench.errors import LedgerError
 from llmbench.ledger.insertion import insert
 from llmbench.ledger.migrations import migrate
-from llmbench.ledger.store import SqliteConnection
 from llmbench.ledger.rows import SELECT_RECORD, decode, encode
+from llmbench.ledger.store import SqliteConnection
 from llmbench.types import CallRecord, Usage
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=30)
