@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -68,6 +70,7 @@ class PostgresServer:
     def __init__(self, binaries: Path, **settings: str) -> None:
         self._binaries = binaries
         self._settings = {**_SETTINGS, **settings}
+        self._numbers = itertools.count()
         self._home = Path(tempfile.mkdtemp(prefix="llmbench-postgres-"))
         self._data = self._home / "data"
         with socket.socket() as probe:
@@ -113,6 +116,14 @@ class PostgresServer:
     @property
     def log(self) -> Path:
         return self._home / "server.log"
+
+    @contextmanager
+    def schema(self) -> Iterator[str]:
+        """The URL of an empty schema, which is gone afterwards."""
+        name = f"s{next(self._numbers)}"
+        self.execute(f"CREATE SCHEMA {name}")
+        yield self.url(name)
+        self.execute(f"DROP SCHEMA {name} CASCADE")
 
     def execute(self, sql: str, *, database: str = "ledger") -> list[Any]:
         """One statement by the database's owner."""
