@@ -79,7 +79,7 @@ def postgres() -> Iterator[PostgresServer]:
 
     found = binaries()
     if found is None:
-        pytest.skip("no PostgreSQL server on this machine: make test-real installs one, or pip install psycopg")
+        pytest.skip("no PostgreSQL server or no psycopg here: make test-real brings a server")
     # The tests end processes, never the machine.
     with PostgresServer(found, fsync="off") as server:
         yield server

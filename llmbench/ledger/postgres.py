@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from llmbench.ledger.connections import Executor, Rows
     from llmbench.ledger.rows import StoredValue
+
+# A server that goes away is told once, by an error or not at all; psycopg also warns of each thing it
+# could not clean up, which Python prints where nobody has set up logging.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 __all__ = ["Look", "PostgresConnection", "PostgresStore", "look"]
 

@@ -29,7 +29,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-_SECRET = ("user", "password", "sslpassword", "passfile")
+_PASSWORDS = ("password", "sslpassword")
 _ADVICE: Mapping[str, str] = {  # by SQLSTATE, or by its class
     "08": "cannot be reached: check its URL, its server and the network",
     "22": "cannot hold a value of this record: see the error in brackets",
@@ -55,16 +55,21 @@ class Address:
     def __init__(self, url: str) -> None:
         try:
             given = conninfo_to_dict(url)
-        except psycopg.Error:
-            # Its message repeats the URL.
+        except psycopg.Error:  # its message repeats the URL
+            given = {}
+        # Where a password is not percent-encoded, its second half is read as the host, the port or the
+        # database, and must not be shown as such.
+        torn = any("@" in str(given.get(part, "")) for part in ("host", "dbname"))
+        if not given or torn or not re.fullmatch(r"[\d,]*", str(given.get("port", ""))):
             raise LedgerError(
                 "The URL of the PostgreSQL ledger cannot be understood: write "
                 "postgresql://user:password@host/database, with what is special in the password "
                 "percent-encoded."
-            ) from None
+            )
         self.name = _name(given)
         self.parameters = {**_DEFAULTS, **given, "client_encoding": "utf8"}
-        self._secrets = [str(given[key]) for key in _SECRET if given.get(key)]
+        self._user = str(given.get("user") or "")
+        self._passwords = [str(given[key]) for key in _PASSWORDS if given.get(key)]
 
     def __repr__(self) -> str:
         return f"Address({self.name!r})"
@@ -77,9 +82,11 @@ class Address:
         unknown = "cannot do this: see the error in brackets"
         advice = _ADVICE.get(state) or _ADVICE.get(state[:2], unknown)
         told = " ".join(str(error).split()).rstrip(".")
-        for secret in self._secrets:
-            told = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", told)
-        # The user may come from the environment or the operating system as well.
+        for password in self._passwords:
+            told = told.replace(password, "***")
+        if self._user:
+            told = re.sub(rf"(?<!\w){re.escape(self._user)}(?!\w)", "***", told)
+        # It may come from the environment or the operating system as well.
         told = re.sub(r'\b(user|role) "[^"]*"', r'\1 "***"', told)
         return LedgerError(f"The ledger {self.name} {advice} ({told}).")
 

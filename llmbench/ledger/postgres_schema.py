@@ -26,8 +26,13 @@ def schema_version(connection: Executor, name: str, known: int) -> int:
 
     Raises LedgerError for a version above `known`.
     """
-    found = connection.execute(f"SELECT to_regclass(quote_ident(current_schema()) || '.{VERSION_TABLE}')")
-    if found.fetchone()[0] is None:
+    # Not to_regclass, which may answer from a cache of before the lock was taken.
+    found = connection.execute(
+        "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+        "WHERE nspname = current_schema() AND relname = ?",
+        [VERSION_TABLE],
+    )
+    if not found.fetchone()[0]:
         return 0
     found = connection.execute(f"SELECT coalesce(max(version), 0) FROM {VERSION_TABLE}")  # noqa: S608
     version = int(found.fetchone()[0])

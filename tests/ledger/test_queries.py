@@ -130,7 +130,9 @@ def test_calls_stream_beside_new_records(ledger: Ledger, make_call: Callable[...
     assert [first.call_id, *(call.call_id for call in stream)] == [f"c{i}" for i in range(1_501)]
 
 
-def test_calls_left_halfway_holds_nothing_open(file_ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
+def test_calls_left_halfway_holds_nothing_open(
+    file_ledger: Ledger, make_call: Callable[..., CallRecord]
+) -> None:
     record_all(file_ledger, [make_call(f"c{i}") for i in range(600)])
     stream = file_ledger.calls()
     next(stream)

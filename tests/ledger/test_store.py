@@ -20,7 +20,9 @@ posix_only = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("url", ["sqlite:///ledger.db", "mysql://host/db", "postgresql+psycopg2://host/db", ":memory:", ""])
+@pytest.mark.parametrize(
+    "url", ["sqlite:///ledger.db", "mysql://host/db", "postgresql+psycopg2://host/db", ":memory:", ""]
+)
 def test_ledger_path_that_is_no_path_is_refused(url: str) -> None:
     with pytest.raises(LedgerError, match="is not the path of a ledger file"):
         Ledger(url)
@@ -167,7 +169,9 @@ def test_read_only_ledger_can_be_read(run_python: Callable[..., str]) -> None:
 
 @posix_only
 @pytest.mark.parametrize("victim", ["ledger.db", "ledger.db-wal"])
-def test_deleted_file_is_noticed(file_ledger: Ledger, make_call: Callable[..., CallRecord], victim: str) -> None:
+def test_deleted_file_is_noticed(
+    file_ledger: Ledger, make_call: Callable[..., CallRecord], victim: str
+) -> None:
     asyncio.run(file_ledger.record(make_call("before")))
     (file_ledger.path.parent / victim).unlink()
     for use in (

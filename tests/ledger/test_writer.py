@@ -19,6 +19,7 @@ import pytest
 
 from llmbench.errors import LedgerError
 from llmbench.ledger import Ledger
+from llmbench.ledger.rows import Statement, stored_text
 from llmbench.types import CallRecord
 
 
@@ -28,6 +29,7 @@ def locked(ledger: Ledger) -> Iterator[None]:
     if ledger.path is None:
         with ledger._store.writing() as connection, connection.transaction():
             connection.execute("LOCK TABLE requests IN EXCLUSIVE MODE")
+            connection.execute("SELECT 1").fetchone()  # the lock is only sent before
             yield
         return
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
@@ -211,6 +213,29 @@ def test_record_on_a_full_disk_fails_alone_and_later_ones_are_served(
     assert file_ledger.verify().sound
 
 
+def test_statements_are_written_in_their_order_beside_attempts(
+    ledger: Ledger, make_call: Callable[..., CallRecord]
+) -> None:
+    sql = (
+        "INSERT INTO outcomes (digest, unit_id, replied, happened_at, recorded_at, metadata) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
+    )
+    outcomes = [
+        Statement(sql, (bytes([number]) * 16, stored_text(unit), 1, "2026", "2026", "{}"))
+        for number, unit in [(255, "a\0"), (0, "\ud83d"), (255, "again")]
+    ]
+
+    async def write() -> None:
+        futures = [ledger._writer.submit(outcome) for outcome in outcomes]
+        await asyncio.gather(*futures, ledger.record(make_call("c")))
+
+    asyncio.run(write())
+    with ledger._store.reading() as connection:
+        rows = connection.execute("SELECT digest, unit_id FROM outcomes ORDER BY id").fetchall()
+    assert rows == [outcome.values[:2] for outcome in outcomes[:2]]
+    assert ids(ledger) == ["c"]
+
+
 FILE_LIMIT = """
 import asyncio, os, resource, sys
 from llmbench.errors import LedgerError
@@ -385,7 +410,9 @@ def test_close_writes_what_waits(ledger_url: str, make_call: Callable[..., CallR
         assert len(ids(again)) == 3000
 
 
-def test_close_twice_and_use_after(ledger_url: str, tmp_path: Path, make_call: Callable[..., CallRecord]) -> None:
+def test_close_twice_and_use_after(
+    ledger_url: str, tmp_path: Path, make_call: Callable[..., CallRecord]
+) -> None:
     ledger = Ledger(ledger_url)
     asyncio.run(ledger.record(make_call("a")))
     ledger.close()
