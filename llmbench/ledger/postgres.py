@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import psycopg
@@ -47,7 +47,6 @@ class PostgresConnection:
         self._raw = psycopg.connect(**parameters, autocommit=True)
         try:
             adapt(self._raw)
-            self._raw.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             # A server may be set to lose what it has acknowledged; one that does more than flush stays so.
             self._raw.execute(
                 "SELECT set_config('lock_timeout', %s, false), set_config('synchronous_commit', "
@@ -81,7 +80,9 @@ class PostgresConnection:
         """See `Connection`."""
         return [cursor.fetchall() for cursor in self._each(sql, values)]
 
-    def _each(self, sql: str, values: Sequence[Sequence[StoredValue]]) -> Iterator[psycopg.Cursor[Any]]:
+    def _each(
+        self, sql: str, values: Sequence[Sequence[StoredValue]]
+    ) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
         if not values:
             return
         with self._raw.cursor() as cursor:
@@ -93,8 +94,19 @@ class PostgresConnection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction whose statements are sent without waiting for each other's answers."""
-        with self._raw.pipeline(), self._raw.transaction():
-            yield
+        try:
+            with self._raw.pipeline():
+                self._raw.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                yield
+                end = self._raw.execute("COMMIT")
+            if end.statusmessage != "COMMIT":  # PostgreSQL's answer to COMMIT after a failure is ROLLBACK
+                raise psycopg.OperationalError("the transaction was rolled back")
+        except BaseException:
+            with suppress(psycopg.Error):
+                self._raw.rollback()
+            if self._raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                self._raw.close()
+            raise
 
 
 class PostgresStore:
