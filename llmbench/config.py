@@ -50,8 +50,8 @@ class ProjectConfig:
 
     root: Path
     endpoints: Mapping[str, EndpointConfig]
-    ledger_url: str
-    """A file, or a database URL: LLMBENCH_LEDGER where set, else .llmbench/ledger.db under the root."""
+    ledger_url: str = field(repr=False)  # it may hold a password
+    """A file, or a PostgreSQL URL: LLMBENCH_LEDGER where set, else .llmbench/ledger.db under the root."""
     ledger_durability: Literal["process", "power"] = "process"
     """What a recorded call survives: see `llmbench.ledger.Ledger`."""
     personal_files: tuple[str, ...] = ()
@@ -104,7 +104,8 @@ def load_config(start: Path | None = None) -> ProjectConfig:
     durability = ledger.get("durability", "process")
     if durability not in {"process", "power"}:
         _refuse(path, f"has [ledger] durability = {durability!r}", '"process" or "power"')
-    default_ledger = str(root / str(ledger.get("path", ".llmbench/ledger.db")))
+    named = str(ledger.get("path", ".llmbench/ledger.db"))
+    default_ledger = named if "://" in named else str(root / named)
     endpoints = tables.get("endpoints", {})
     if not isinstance(endpoints, dict):
         _refuse(path, "has `endpoints` that is not a table", "[endpoints.NAME]")

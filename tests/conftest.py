@@ -5,10 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 _KEYS = ("_API_KEY", "_API_TOKEN", "_TOKEN", "_SECRET", "_PASSWORD")
 
@@ -66,3 +70,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "llmbench.toml").write_text("", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests that ask for one; they are skipped where none can be started."""
+    from tests.postgres_server import PostgresServer, binaries
+
+    found = binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL server or no psycopg here: make test-real brings a server")
+    # The tests end processes, never the machine.
+    with PostgresServer(found, fsync="off") as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """An empty schema."""
+    with postgres.schema() as url:
+        yield url

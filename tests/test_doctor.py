@@ -380,10 +380,24 @@ def test_a_ledger_that_is_none(project: Path, monkeypatch: pytest.MonkeyPatch) -
     path.write_text("not a database, but long enough to be looked at as one", encoding="utf-8")
     monkeypatch.setenv("LLMBENCH_LEDGER", str(path))
     assert check(examine(today=TODAY, offline=True), "ledger").status == "problem"
-    monkeypatch.setenv("LLMBENCH_LEDGER", f"postgresql://ada:{OTHER_KEY}@db/ledger")
-    found = examine(today=TODAY, offline=True)
+
+
+def test_a_ledger_in_a_database_that_does_not_answer(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMBENCH_LEDGER", f"postgresql://ada:{OTHER_KEY}@127.0.0.1:1/ledger")
+    assert check(examine(today=TODAY, offline=True), "ledger").status == "ok"
+    found = examine(today=TODAY)
     assert check(found, "ledger").status == "problem"
+    assert "postgresql://127.0.0.1:1/ledger cannot be reached" in check(found, "ledger").message
+    assert not {OTHER_KEY, "ada"} & set(everything_shown(found).replace(":", " ").split())
     assert OTHER_KEY not in everything_shown(found)
+
+
+def test_a_ledger_in_a_database(postgres_url: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMBENCH_LEDGER", postgres_url)
+    assert check(examine(today=TODAY), "ledger").message.startswith("0 calls, schema 0")
+    Ledger().close()
+    answer = check(examine(today=TODAY), "ledger")
+    assert (answer.status, answer.message.split(",")[0]) == ("ok", "0 calls")
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -29,7 +29,7 @@ def examine(*, offline: bool = False, today: date | None = None, seconds: float 
         machine.python(),
         machine.disk(known.root),
         read,
-        project.ledger(config),
+        project.ledger(config, offline=offline),
         *project.prices(today),
         *endpoints.vendors(offline=offline),
         *endpoints.endpoints(known, offline=offline),

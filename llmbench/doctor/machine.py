@@ -27,6 +27,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "local": ("xllamacpp",),
     "keyring": ("keyring",),
     "notebooks": ("ipykernel", "matplotlib", "nbconvert", "numpy", "pandas", "papermill", "scipy"),
+    "postgres": ("psycopg",),
     "warehouse": ("ibis", "duckdb"),
 }
 """What must be importable for each extra."""

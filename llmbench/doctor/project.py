@@ -16,7 +16,7 @@ from llmbench.config import CONFIG_NAME, ProjectConfig, find_root, load_config
 from llmbench.doctor.diagnosis import Check
 from llmbench.errors import ConfigError, LedgerError, LLMBenchError
 from llmbench.ledger.migrations import MIGRATIONS, schema_version
-from llmbench.ledger.store import explain, ledger_path
+from llmbench.ledger.store import explain, is_database, ledger_path
 
 __all__ = ["configuration", "ledger", "prices"]
 
@@ -64,17 +64,41 @@ def prices(today: date) -> Iterator[Check]:
         yield Check("prices", "ok", f"The price list is of {book.as_of}.")
 
 
-def ledger(config: ProjectConfig | None) -> Check:
-    """Whether calls can be recorded. Nothing is written: a lock is taken and given back."""
+def ledger(config: ProjectConfig | None, *, offline: bool = False) -> Check:
+    """Whether calls can be recorded. Nothing is written: a file is locked and unlocked again, a
+    database is only read, and not `offline`.
+    """
     if config is None and not os.environ.get("LLMBENCH_LEDGER"):
         return Check("ledger", "warning", f"Not checked: {CONFIG_NAME}, which may name it, cannot be read.")
     try:
-        path = ledger_path(config.ledger_url if config else os.environ["LLMBENCH_LEDGER"])
+        url = config.ledger_url if config else os.environ["LLMBENCH_LEDGER"]
+        if is_database(url):
+            return _database(url, offline=offline)
+        path = ledger_path(url)
         return _existing(path) if path.exists() else _to_be_made(path)
     except LedgerError as error:
         return Check("ledger", "problem", str(error))
     except OSError as error:
         return Check("ledger", "problem", f"The ledger cannot be looked at ({error.strerror}).")
+
+
+def _database(url: str, *, offline: bool) -> Check:
+    try:
+        from llmbench.ledger.postgres import look
+    except ImportError:
+        return Check(
+            "ledger", "problem", "It is in PostgreSQL: run pip install 'llmbench[postgres]' to open it."
+        )
+    if offline:
+        return Check("ledger", "ok", "It is in PostgreSQL; not asked (--offline).")
+    found = look(url)
+    if not found.writable:
+        return Check(
+            "ledger",
+            "problem",
+            "Its user may not write, so no call can be recorded: grant it the schema and its tables.",
+        )
+    return _of_version(found.version, found.calls)
 
 
 def _existing(path: Path) -> Check:
@@ -97,6 +121,11 @@ def _existing(path: Path) -> Check:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             return Check("ledger", "warning", "Another program is writing to it just now: try again.")
         raise explain(error, path) from error
+    return _of_version(version, count)
+
+
+def _of_version(version: int, count: int) -> Check:
+    known = MIGRATIONS[-1].version
     if version < known:
         text = f"{count:,} calls, schema {version}: the next command brings it to {known}."
         return Check("ledger", "warning" if version else "ok", text)

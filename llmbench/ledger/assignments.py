@@ -8,13 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import UsageError
-from llmbench.ledger.migrations import transaction
 from llmbench.ledger.rows import Statement, instant_text, stored_text
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from llmbench.ledger.store import Store
+    from llmbench.ledger.connections import Executor, LedgerStore
 
 __all__ = ["Assignment", "Epoch", "assigned", "assignment_row", "assignments", "epochs", "open_epoch"]
 
@@ -61,7 +58,7 @@ def assignment_row(found: Assignment) -> Statement:
     )
 
 
-def assigned(connection: sqlite3.Connection, experiment_id: str, unit_id: str) -> Assignment | None:
+def assigned(connection: Executor, experiment_id: str, unit_id: str) -> Assignment | None:
     """See `Ledger.assigned`."""
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM assignments WHERE experiment_id = ? AND unit_id = ? "  # noqa: S608
@@ -71,7 +68,7 @@ def assigned(connection: sqlite3.Connection, experiment_id: str, unit_id: str) -
     return None if row is None else _assignment(row)
 
 
-def assignments(connection: sqlite3.Connection, experiment_id: str) -> Iterator[Assignment]:
+def assignments(connection: Executor, experiment_id: str) -> Iterator[Assignment]:
     """See `Ledger.assignments`."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM assignments WHERE experiment_id = ? ORDER BY id",  # noqa: S608
@@ -80,7 +77,7 @@ def assignments(connection: sqlite3.Connection, experiment_id: str) -> Iterator[
     return map(_assignment, rows)
 
 
-def epochs(connection: sqlite3.Connection, experiment_id: str) -> list[Epoch]:
+def epochs(connection: Executor, experiment_id: str) -> list[Epoch]:
     """See `Ledger.epochs`."""
     rows = connection.execute(
         "SELECT experiment_id, epoch, weights, started_at FROM epochs WHERE experiment_id = ? ORDER BY epoch",
@@ -89,22 +86,25 @@ def epochs(connection: sqlite3.Connection, experiment_id: str) -> list[Epoch]:
     return [Epoch(name, number, json.loads(w), datetime.fromisoformat(at)) for name, number, w, at in rows]
 
 
-def open_epoch(store: Store, experiment_id: str, weights: Mapping[str, float], at: datetime) -> int:
+def open_epoch(store: LedgerStore, experiment_id: str, weights: Mapping[str, float], at: datetime) -> int:
     """See `Ledger.open_epoch`."""
     text = json.dumps(dict(sorted(weights.items())), ensure_ascii=False)
-    with store.writing() as connection, transaction(connection):
-        newest = connection.execute(
-            "SELECT epoch, weights FROM epochs WHERE experiment_id = ? ORDER BY epoch DESC LIMIT 1",
-            (stored_text(experiment_id),),
-        ).fetchone()
-        if newest is not None and newest[1] == text:
-            return int(newest[0])
-        number = 1 if newest is None else int(newest[0]) + 1
-        connection.execute(
-            "INSERT INTO epochs (experiment_id, epoch, weights, started_at) VALUES (?, ?, ?, ?)",
-            (stored_text(experiment_id), number, stored_text(text), instant_text(at)),
-        )
-        return number
+    while True:
+        with store.writing() as connection, connection.transaction():
+            newest = connection.execute(
+                "SELECT epoch, weights FROM epochs WHERE experiment_id = ? ORDER BY epoch DESC LIMIT 1",
+                (stored_text(experiment_id),),
+            ).fetchone()
+            if newest is not None and newest[1] == text:
+                return int(newest[0])
+            number = 1 if newest is None else int(newest[0]) + 1
+            (made,) = connection.change_each(
+                "INSERT INTO epochs (experiment_id, epoch, weights, started_at) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (experiment_id, epoch) DO NOTHING",
+                [(stored_text(experiment_id), number, stored_text(text), instant_text(at))],
+            )
+        if made:  # else another process was first, and its weights may be these
+            return number
 
 
 def _assignment(row: Any) -> Assignment:

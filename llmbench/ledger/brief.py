@@ -12,8 +12,7 @@ from llmbench.ledger.queries import SPEND_SUMS, Selection, SpendTotals
 from llmbench.ledger.rows import SELECT_RECORD, decode, instant_text, stored_text
 
 if TYPE_CHECKING:
-    import sqlite3
-
+    from llmbench.ledger.connections import Executor
     from llmbench.types import CallRecord
 
 __all__ = [
@@ -43,7 +42,7 @@ class AttemptFacts(NamedTuple):
     """Of the call's route; None where no router made it."""
 
 
-def attempt_facts(connection: sqlite3.Connection, since: datetime | None) -> Iterator[AttemptFacts]:
+def attempt_facts(connection: Executor, since: datetime | None) -> Iterator[AttemptFacts]:
     """See `Ledger.attempt_facts`."""
     rows = connection.execute(
         "SELECT requests.endpoint || '/' || requests.model, calls.call_id, calls.status, calls.latency_ms, "
@@ -58,7 +57,7 @@ def attempt_facts(connection: sqlite3.Connection, since: datetime | None) -> Ite
 
 
 def newest_latencies(
-    connection: sqlite3.Connection, endpoint: str, model: str, limit: int
+    connection: Executor, endpoint: str, model: str, limit: int
 ) -> list[tuple[int | None, float]]:
     """See `Ledger.newest_latencies`."""
     rows = connection.execute(
@@ -70,7 +69,7 @@ def newest_latencies(
     return [(tokens, latency) for tokens, latency in reversed(rows)]
 
 
-def spend_by_minute(connection: sqlite3.Connection, since: datetime) -> list[tuple[datetime, float]]:
+def spend_by_minute(connection: Executor, since: datetime) -> list[tuple[datetime, float]]:
     """See `Ledger.spend_by_minute`."""
     rows = connection.execute(
         "SELECT substr(started_at, 1, 16), coalesce(sum(cost), 0), count(*) - count(cost), max(cost) "
@@ -95,7 +94,7 @@ SPEND_KEYS: Mapping[str, str] = {
 """What spending can be summed by; None where a call has no such thing."""
 
 
-def spend_by(connection: sqlite3.Connection, by: str, selection: Selection) -> dict[str | None, SpendTotals]:
+def spend_by(connection: Executor, by: str, selection: Selection) -> dict[str | None, SpendTotals]:
     """See `Ledger.spend_by`."""
     if by not in SPEND_KEYS:
         raise UsageError(f"Spending is summed by one of {', '.join(SPEND_KEYS)}; not by {by!r}.")
@@ -110,7 +109,7 @@ def spend_by(connection: sqlite3.Connection, by: str, selection: Selection) -> d
 
 
 def newest(
-    connection: sqlite3.Connection,
+    connection: Executor,
     limit: int,
     selection: Selection,
     *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import weakref
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from llmbench.config import load_config
-from llmbench.errors import LedgerError, UsageError
+from llmbench.errors import ConfigError, LedgerError, UsageError
 from llmbench.ledger import assignments, brief, lines, queries
 from llmbench.ledger.assignments import Assignment, Epoch
 from llmbench.ledger.brief import AttemptFacts
@@ -18,7 +17,7 @@ from llmbench.ledger.outcomes import Event, Outcomes, outcome_row, read_outcomes
 from llmbench.ledger.queries import SpendTotals, Verification
 from llmbench.ledger.retention import Pruned, prune
 from llmbench.ledger.rows import encode
-from llmbench.ledger.store import Durability, Store, ledger_path
+from llmbench.ledger.store import Durability, Store, is_database, ledger_path
 from llmbench.ledger.writer import Writer
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from llmbench.ledger.connections import Connection, LedgerStore
     from llmbench.types import CallRecord, CallStatus
 
 __all__ = ["Ledger"]
@@ -35,9 +35,12 @@ __all__ = ["Ledger"]
 class Ledger:
     """Every attempt of every call, durable: what resume, replay and spend are read from.
 
-    `url` is the path of an SQLite file, made with its folder if absent; None is the project's own.
-    Threads, event loops and processes may use one ledger at the same time; a process made by a
-    fork may not use one that its parent had open.
+    `url` is the path of an SQLite file, made with its folder if absent, or a PostgreSQL database as
+    `postgresql://user:password@host/database` (extra `postgres`; tables are made in the role's current
+    schema, or in that of `?options=-csearch_path%3Dname`); None is the project's own. Threads, event
+    loops and processes may use one ledger at the same time; a process made by a fork may not use one
+    that its parent had open. `path` is the file, None for a database; `name` is for people, and never
+    has user or password.
 
     What durable means once `record` has returned:
 
@@ -46,13 +49,17 @@ class Ledger:
       crash of the operating system may take the last moments; the file stays sound.
     - `durability="power"`: also flushed to the disk (fsync) at each commit, so that it survives a
       power cut as well, as far as the disk keeps its promise. Slower by one flush per group.
+    - On PostgreSQL both are the server's own promise, a flushed commit (`synchronous_commit` is on,
+      or what the server has that is stronger). While it restarts, `record` and the readers wait for
+      it up to 30 s, and then raise LedgerError.
     - None: what `[ledger] durability` in llmbench.toml says for the project's own ledger, else "process".
 
     Keys and other secrets never get here: a `CallRecord` has no field for them. Prompts and
     answers do, in clear text.
 
-    Raises LedgerError if the file is no ledger, is of a newer llmbench, or cannot be opened; such
-    a file is left as it was. A read-only file can be read.
+    Raises LedgerError if the file or database is no ledger, is of a newer llmbench, or cannot be
+    opened; it is left as it was. A read-only one can be read. Raises ConfigError where the extra
+    `postgres` is missing.
 
     >>> import asyncio, tempfile
     >>> from datetime import UTC, datetime
@@ -74,8 +81,9 @@ class Ledger:
             durability = load_config().ledger_durability if url is None else "process"
         if durability not in {"process", "power"}:
             raise UsageError(f'durability is {durability!r} and must be "process" or "power".')
-        self.path = ledger_path(url)
-        self._store = Store(self.path, durability)
+        self._store = _open(load_config().ledger_url if url is None else url, durability)
+        self.path = self._store.path
+        self.name = self._store.name
         self._writer = Writer(self._store)
         # Also called at the interpreter's exit, where it writes what is still waiting.
         self._finalizer = weakref.finalize(self, self._writer.close)
@@ -311,19 +319,40 @@ class Ledger:
 
     def _refuse_if_closed(self) -> None:
         if self._writer.closed:
-            raise LedgerError(f"The ledger {self.path} is closed: open it again to read it.")
+            raise LedgerError(f"The ledger {self.name} is closed: open it again to read it.")
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Iterator[Connection]:
         self._refuse_if_closed()
         with self._store.reading() as connection:
             yield connection
 
     def __repr__(self) -> str:
+        if self._writer.closed:
+            state = "closed"
+        elif self.path is None:  # a display must not wait for a server
+            state = "open"
+        else:
+            state = self._count()
+        return f"Ledger({self.name!r}, {state})"
+
+    def _count(self) -> str:
         try:
             with self._reading() as connection:
                 count = queries.count_calls(connection)
-            rows = f"{count:,} row{'' if count == 1 else 's'}"
-        except (LedgerError, sqlite3.Error) as error:
-            rows = "closed" if self._writer.closed else str(error)
-        return f"Ledger({str(self.path)!r}, {rows})"
+        except LedgerError as error:
+            return str(error)
+        return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def _open(url: str | Path, durability: Durability) -> LedgerStore:
+    if is_database(url):
+        try:
+            from llmbench.ledger.postgres import PostgresStore
+        except ImportError as error:
+            raise ConfigError(
+                "A ledger in PostgreSQL needs psycopg, which is not installed or not whole: "
+                "run pip install 'llmbench[postgres]'."
+            ) from error
+        return PostgresStore(str(url))
+    return Store(ledger_path(url), durability)

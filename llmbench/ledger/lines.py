@@ -19,15 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger.insertion import insert
-from llmbench.ledger.migrations import transaction
 from llmbench.ledger.rows import TableRows, encode, instant_text
 from llmbench.types import CallRecord, Usage
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator, Mapping
 
-    from llmbench.ledger.store import Store
+    from llmbench.ledger.connections import Connection, LedgerStore
 
 __all__ = ["line_of", "read_into", "record_of", "write"]
 
@@ -116,10 +114,10 @@ def write(path: Path, records: Iterable[CallRecord]) -> int:
     return count
 
 
-def read_into(store: Store, path: Path) -> int:
+def read_into(store: LedgerStore, path: Path) -> int:
     """Add the attempts of the file at `path`, all or none; returns how many were new."""
     added = 0
-    with store.writing() as connection, transaction(connection):
+    with store.writing() as connection, connection.transaction():
         group: list[TableRows] = []
         numbers: list[int] = []
         for number, rows in _rows_of(path):
@@ -132,7 +130,7 @@ def read_into(store: Store, path: Path) -> int:
     return added
 
 
-def _add(connection: sqlite3.Connection, path: Path, group: list[TableRows], numbers: list[int]) -> int:
+def _add(connection: Connection, path: Path, group: list[TableRows], numbers: list[int]) -> int:
     inserted = insert(connection, group)
     for position in inserted.refused:
         rows = group[position]

@@ -25,6 +25,8 @@ from llmbench.errors import LedgerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llmbench.ledger.connections import Executor
+
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "Migration", "migrate", "schema_version", "transaction"]
 
 APPLICATION_ID = 0x6C6C6D62
@@ -173,7 +175,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def schema_version(connection: sqlite3.Connection, path: Path, known: int) -> int:
+def schema_version(connection: Executor, path: Path, known: int) -> int:
     """The version of an open file; 0 for an empty one. Only reads.
 
     Raises LedgerError for a file of another program and for a version above `known`.

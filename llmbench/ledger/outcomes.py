@@ -16,6 +16,8 @@ from llmbench.ledger.rows import Statement, instant_text, stored_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from llmbench.ledger.connections import Executor
+
 __all__ = ["Event", "Outcome", "Outcomes", "outcome_row", "read_outcomes"]
 
 
@@ -180,7 +182,7 @@ _EVENTS = (
 
 
 def read_outcomes(
-    connection: Any,
+    connection: Executor,
     experiment_id: str | None,
     since: datetime | None,
     until: datetime | None,
@@ -219,7 +221,7 @@ def read_outcomes(
 
 
 def _match(
-    connection: Any, by_name: Mapping[str, list[_Unit]], window: timedelta | None
+    connection: Executor, by_name: Mapping[str, list[_Unit]], window: timedelta | None
 ) -> tuple[list[Event], list[Event], list[Event]]:
     """Put every reply to its units; give those that belong to none, came before, or came too late."""
     alone: list[Event] = []
@@ -264,7 +266,7 @@ def _outcome(name: str, experiment: str | None, unit: _Unit) -> Outcome:
 
 
 def _not_sent(
-    connection: Any, experiment_id: str | None, units: Mapping[tuple[str, str | None], _Unit]
+    connection: Executor, experiment_id: str | None, units: Mapping[tuple[str, str | None], _Unit]
 ) -> tuple[str, ...]:
     sql = "SELECT DISTINCT unit_id, experiment_id FROM assignments"
     values = [] if experiment_id is None else [stored_text(experiment_id)]

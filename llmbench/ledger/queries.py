@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from llmbench.errors import LedgerError, UsageError
-from llmbench.ledger.migrations import MIGRATIONS, schema_version
 from llmbench.ledger.rows import SELECT_RECORD, decode, instant_text, stored_text
 from llmbench.types import CallStatus
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from llmbench.ledger.store import Store
+    from llmbench.ledger.connections import Connection, LedgerStore
     from llmbench.types import CallRecord
 
 __all__ = [
@@ -84,9 +83,10 @@ class SpendTotals(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """The state of a ledger file."""
+    """The state of a ledger."""
 
-    path: Path
+    path: Path | None
+    """The file; None for a database."""
     schema_version: int | None
     calls: int
     """Attempts that can be read."""
@@ -100,7 +100,7 @@ class Verification(NamedTuple):
 
 
 def newest_answers(
-    connection: sqlite3.Connection, request_hashes: Iterable[str], not_before: datetime | None = None
+    connection: Connection, request_hashes: Iterable[str], not_before: datetime | None = None
 ) -> dict[str, CallRecord]:
     """See `Ledger.answers`. An answer whose text was not kept cannot be replayed."""
     recent = "" if not_before is None else "AND newest.started_at >= ?"
@@ -129,7 +129,7 @@ def newest_answers(
     return found
 
 
-def attempts_of(connection: sqlite3.Connection, request_hash: str) -> list[CallRecord]:
+def attempts_of(connection: Connection, request_hash: str) -> list[CallRecord]:
     """See `Ledger.attempts_of`."""
     rows = connection.execute(
         f"SELECT {SELECT_RECORD} {_FROM} WHERE requests.request_hash = ? ORDER BY calls.started_at, calls.id",
@@ -139,21 +139,25 @@ def attempts_of(connection: sqlite3.Connection, request_hash: str) -> list[CallR
 
 
 def calls(
-    reading: Callable[[], AbstractContextManager[sqlite3.Connection]], selection: Selection
+    reading: Callable[[], AbstractContextManager[Connection]], selection: Selection
 ) -> Iterator[CallRecord]:
     """See `Ledger.calls`. Refuses a wrong selection at once, not at the first `next`."""
     conditions, values = selection.conditions()
     with reading() as connection:
-        last = connection.execute("SELECT coalesce(max(id), 0) FROM calls").fetchone()[0]
-    return _pages(reading, conditions, values, last)
+        last = _last(connection)
+    return (decode(row) for row in _rows(reading, conditions, values, last))
 
 
-def _pages(
-    reading: Callable[[], AbstractContextManager[sqlite3.Connection]],
+def _last(connection: Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM calls").fetchone()[0])
+
+
+def _rows(
+    reading: Callable[[], AbstractContextManager[Connection]],
     conditions: str,
     values: list[Any],
     last: int,
-) -> Iterator[CallRecord]:
+) -> Iterator[Any]:
     after = 0
     while True:
         with reading() as connection:
@@ -162,14 +166,13 @@ def _pages(
                 f"ORDER BY calls.id LIMIT {_ROWS_A_PAGE}",
                 [after, last, *values],
             ).fetchall()
-        for row in page:
-            yield decode(row)
+        yield from page
         if len(page) < _ROWS_A_PAGE:
             return
         after = page[-1][0]
 
 
-def spend(connection: sqlite3.Connection, selection: Selection) -> SpendTotals:
+def spend(connection: Connection, selection: Selection) -> SpendTotals:
     """See `Ledger.spend`."""
     conditions, values = selection.conditions()
     row = connection.execute(
@@ -179,28 +182,20 @@ def spend(connection: sqlite3.Connection, selection: Selection) -> SpendTotals:
     return SpendTotals(*row)
 
 
-def count_calls(connection: sqlite3.Connection) -> int:
+def count_calls(connection: Connection) -> int:
     """Attempts in the ledger."""
     return int(connection.execute("SELECT count(*) FROM calls").fetchone()[0])
 
 
-def verify(store: Store) -> Verification:
+def verify(store: LedgerStore) -> Verification:
     """See `Ledger.verify`."""
     version, readable = None, 0
     problems: list[str] = []
     try:
         with store.reading() as connection:
-            version = schema_version(connection, store.path, MIGRATIONS[-1].version)
-            problems += [
-                f"SQLite's integrity check: {message}."
-                for (message,) in connection.execute("PRAGMA integrity_check")
-                if message != "ok"
-            ]
-            problems += [
-                f"Row {row} of table `{table}` refers to a row of `{parent}` that is not there."
-                for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check")
-            ]
-            for row in connection.execute(f"SELECT {SELECT_RECORD} {_FROM}"):
+            version = store.schema_version(connection)
+            problems += store.damages(connection)
+            for row in _rows(lambda: nullcontext(connection), "", [], _last(connection)):
                 try:
                     decode(row)
                 except LedgerError as error:

@@ -30,6 +30,7 @@ __all__ = [
     "Statement",
     "StoredText",
     "StoredValue",
+    "SurrogateText",
     "TableRows",
     "decode",
     "encode",
@@ -37,7 +38,12 @@ __all__ = [
     "stored_text",
 ]
 
-StoredText = str | bytes
+
+class SurrogateText(bytes):
+    """Text with lone surrogates, as UTF-8 that allows them; other bytes are no text."""
+
+
+StoredText = str | SurrogateText
 StoredValue = str | bytes | int | float | None
 
 REQUEST_COLUMNS = (
@@ -76,7 +82,7 @@ def stored_text(text: str) -> StoredText: ...
 @overload
 def stored_text(text: None) -> None: ...
 def stored_text(text: str | None) -> StoredText | None:
-    r"""`text` as SQLite can hold it.
+    r"""`text` as a database can hold it.
 
     >>> stored_text("né"), stored_text("\ud83d"), stored_text("\ud83d\ude00") == "\U0001f600"
     ('né', b'\xed\xa0\xbd', True)
@@ -88,7 +94,7 @@ def stored_text(text: str | None) -> StoredText | None:
     except UnicodeEncodeError:
         joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         blob = joined.encode(errors="surrogatepass")
-        return joined if _is_utf8(blob) else blob
+        return joined if _is_utf8(blob) else SurrogateText(blob)
     return text
 
 
@@ -230,7 +236,7 @@ def _is_utf8(blob: bytes) -> bool:
     return True
 
 
-def _text(value: StoredText | None) -> Any:
+def _text(value: str | bytes | None) -> Any:
     return value.decode(errors="surrogatepass") if isinstance(value, bytes) else value
 
 

@@ -1,4 +1,4 @@
-"""The ledger's file: where it is, how it is opened, and what its failures mean."""
+"""The ledger as a file of SQLite: where it is, how it is opened, and what its failures mean."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ import sqlite3
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from llmbench.errors import LedgerError
-from llmbench.ledger.migrations import MIGRATIONS, Migration, migrate, schema_version
+from llmbench.ledger.migrations import MIGRATIONS, Migration, migrate, schema_version, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
-__all__ = ["BUSY_TIMEOUT_S", "Durability", "Store", "explain", "ledger_path"]
+    from llmbench.ledger.connections import Executor
+    from llmbench.ledger.rows import StoredValue
+
+__all__ = [
+    "BUSY_TIMEOUT_S",
+    "Durability",
+    "SqliteConnection",
+    "Store",
+    "explain",
+    "is_database",
+    "ledger_path",
+]
+
+_T = TypeVar("_T")
 
 Durability = Literal["process", "power"]
 
@@ -24,31 +38,40 @@ BUSY_TIMEOUT_S = 30.0
 
 _HEADER = b"SQLite format 3\x00"
 
+_FAILS_FOR_ALL = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+"""Failures that every row of a group shares; SQLITE_FULL may be those of one long row."""
+
 _opened_by: dict[tuple[int, int], list[int]] = {}
 """Process ids that have a file (device, inode) open. A forked child inherits the entries of its
 parent together with SQLite's belief that it holds the parent's locks, so it must not touch the file."""
 
 
-def ledger_path(url: str | Path | None) -> Path:
-    """The file that `url` means; None is the project's own.
+def is_database(url: str | Path) -> bool:
+    """True for the URL of a PostgreSQL database."""
+    return str(url).startswith(("postgresql://", "postgres://"))
+
+
+def ledger_path(url: str | Path) -> Path:
+    """The file that `url` means.
 
     Raises LedgerError for anything but a path.
     """
-    if url is None:
-        from llmbench.config import load_config
-
-        url = load_config().ledger_url
     text = str(url)
-    if text.startswith(("postgresql:", "postgres:", "postgresql+")):
-        raise LedgerError(
-            "A PostgreSQL ledger is not supported by this version of llmbench: "
-            "give the path of an SQLite file (parameter `url`, LLMBENCH_LEDGER or llmbench.toml)."
-        )
     if "://" in text or text in {"", ":memory:"}:
         raise LedgerError(
             # Its scheme only: what follows may hold a password.
             f"{text.partition('://')[0]!r} is not the path of a ledger file: give one, such as "
-            ".llmbench/ledger.db, by parameter `url`, LLMBENCH_LEDGER or llmbench.toml."
+            ".llmbench/ledger.db, or a postgresql:// URL, by parameter `url`, LLMBENCH_LEDGER or "
+            "llmbench.toml."
         )
     return Path(text)
 
@@ -71,6 +94,22 @@ def explain(error: Exception, path: Path) -> LedgerError:
     return LedgerError(f"The ledger {path} {advice} ({error}).")
 
 
+class SqliteConnection(sqlite3.Connection):
+    """SQLite's connection with the words of `llmbench.ledger.connections`."""
+
+    def change_each(self, sql: str, values: Sequence[Sequence[StoredValue]], /) -> list[int]:
+        """See `Connection`: nothing is gained by sending several to a library in this process."""
+        return [self.execute(sql, each).rowcount for each in values]
+
+    def select_each(self, sql: str, values: Sequence[Sequence[StoredValue]], /) -> list[list[Any]]:
+        """See `Connection`."""
+        return [self.execute(sql, each).fetchall() for each in values]
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """See `llmbench.ledger.migrations.transaction`."""
+        return transaction(self)
+
+
 class Store:
     """One ledger file, checked and brought to the newest schema.
 
@@ -81,7 +120,9 @@ class Store:
     def __init__(
         self, path: Path, durability: Durability, migrations: Sequence[Migration] = MIGRATIONS
     ) -> None:
-        self.path = path
+        self.path: Path | None = path
+        self._path = path
+        self.name = str(path)
         self._file = path.absolute()  # the working folder may change
         self.pid = os.getpid()
         self._durability = durability
@@ -96,13 +137,13 @@ class Store:
         try:
             self.connection = self._connect("rw" if path.exists() else "rwc")
         except sqlite3.Error as error:
-            raise explain(error, path) from error
+            raise self.explain(error) from error
         try:
             self._prepare(migrations)
             self._files = self._identities()
         except sqlite3.Error as error:
             self.connection.close()
-            raise explain(error, path) from error
+            raise self.explain(error) from error
         except BaseException:
             self.connection.close()
             raise
@@ -116,7 +157,7 @@ class Store:
             pids.remove(self.pid)
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[SqliteConnection]:
         """A connection that only reads. Raises LedgerError for what SQLite cannot read."""
         self.refuse_after_fork()
         try:
@@ -124,10 +165,10 @@ class Store:
             with closing(self._connect("ro")) as connection:
                 yield connection
         except sqlite3.Error as error:
-            raise explain(error, self.path) from error
+            raise self.explain(error) from error
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[SqliteConnection]:
         """A connection that writes, beside the writer's, for one long transaction of the caller's.
         Raises LedgerError for what SQLite cannot do, and if the file was replaced meanwhile.
         """
@@ -138,9 +179,36 @@ class Store:
                 yield connection
                 self.refuse_if_replaced()
         except sqlite3.Error as error:
-            raise explain(error, self.path) from error
+            raise self.explain(error) from error
 
-    def compact(self, connection: sqlite3.Connection) -> None:
+    def write(self, work: Callable[[SqliteConnection], _T]) -> _T:
+        """`work` as one transaction on `connection`. Raises LedgerError if the file was replaced."""
+        with self.connection.transaction():
+            result = work(self.connection)
+        self.refuse_if_replaced()
+        return result
+
+    def explain(self, error: Exception) -> LedgerError:
+        """`error` as one sentence that says what to do."""
+        return explain(error, self._path)
+
+    def fails_for_all(self, error: Exception) -> bool:
+        """True for a failure that every row of a group shares."""
+        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _FAILS_FOR_ALL
+
+    def schema_version(self, connection: Executor) -> int:
+        """The version of the file. Raises LedgerError if it is no ledger, or of a newer llmbench."""
+        return schema_version(connection, self._path, MIGRATIONS[-1].version)
+
+    def damages(self, connection: Executor) -> Iterator[str]:
+        """What SQLite's own checks find."""
+        for (message,) in connection.execute("PRAGMA integrity_check"):
+            if message != "ok":
+                yield f"SQLite's integrity check: {message}."
+        for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+            yield f"Row {row} of table `{table}` refers to a row of `{parent}` that is not there."
+
+    def compact(self, connection: Executor) -> None:
         """Give back the room of what was deleted, and leave no byte of it in the file or its WAL."""
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("VACUUM")
@@ -150,7 +218,7 @@ class Store:
         """Raise LedgerError in a child that inherited this object by a fork."""
         if os.getpid() != self.pid:
             raise LedgerError(
-                f"The ledger {self.path} was open when this process was forked and cannot be used here: "
+                f"The ledger {self.name} was open when this process was forked and cannot be used here: "
                 "start workers by multiprocessing's 'spawn', or close the ledger before the fork."
             )
 
@@ -160,33 +228,33 @@ class Store:
         """
         if self._identities() != self._files:
             raise LedgerError(
-                f"The ledger {self.path} or its WAL was deleted or replaced while open, and what is written "
+                f"The ledger {self.name} or its WAL was deleted or replaced while open, and what is written "
                 "now would be lost: open it again, or put the file back and then open it."
             )
 
     def _check_file(self) -> None:
         """Look at the file before SQLite does, which could change what is not a ledger."""
         try:
-            with self.path.open("rb") as file:
+            with self._file.open("rb") as file:
                 header = file.read(len(_HEADER))
                 status = os.fstat(file.fileno())
         except FileNotFoundError:
             return
         except OSError as error:
             raise LedgerError(
-                f"The ledger {self.path} cannot be read ({error.strerror}): give the path of a readable file."
+                f"The ledger {self.name} cannot be read ({error.strerror}): give the path of a readable file."
             ) from error
         if header not in {b"", _HEADER}:
             raise LedgerError(
-                f"{self.path} is not a ledger (not an SQLite file): give another path, it was not changed."
+                f"{self.name} is not a ledger (not an SQLite file): give another path, it was not changed."
             )
         if any(pid != os.getpid() for pid in _opened_by.get((status.st_dev, status.st_ino), [])):
             raise LedgerError(
-                f"The ledger {self.path} was open when this process was forked and cannot be used here: "
+                f"The ledger {self.name} was open when this process was forked and cannot be used here: "
                 "start workers by multiprocessing's 'spawn', or close the ledger before the fork."
             )
 
-    def _connect(self, mode: Literal["ro", "rw", "rwc"]) -> sqlite3.Connection:
+    def _connect(self, mode: Literal["ro", "rw", "rwc"]) -> SqliteConnection:
         access = f"mode={mode}"
         if self.read_only:
             # Without a WAL nobody is writing, and SQLite need not put its own files into a folder that
@@ -198,23 +266,24 @@ class Store:
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
+            factory=SqliteConnection,
         )
 
     def _prepare(self, migrations: Sequence[Migration]) -> None:
         known = migrations[-1].version
-        version = schema_version(self.connection, self.path, known)
+        version = schema_version(self.connection, self._path, known)
         if self.read_only:
             if version < known:
                 raise LedgerError(
-                    f"The ledger {self.path} has schema version {version}, and this llmbench reads {known} "
+                    f"The ledger {self.name} has schema version {version}, and this llmbench reads {known} "
                     "but may not upgrade a read-only file: make the file and its folder writable, or copy it."
                 )
             return
         self._switch_to_wal()
         self._configure(self.connection)
-        migrate(self.connection, self.path, migrations)
+        migrate(self.connection, self._path, migrations)
 
-    def _configure(self, connection: sqlite3.Connection) -> None:
+    def _configure(self, connection: SqliteConnection) -> None:
         # Hashes fall all over their indexes: room for these, and fewer, longer merges of the WAL.
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -250,6 +319,6 @@ class Store:
                 time.sleep(0.01)
         if mode != "wal":
             raise LedgerError(
-                f"The ledger {self.path} is on a file system that cannot share memory between processes "
+                f"The ledger {self.name} is on a file system that cannot share memory between processes "
                 f"(SQLite stays in mode {mode!r}): give a path on a local disk."
             )

@@ -9,39 +9,24 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
-import sqlite3
 import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.errors import LedgerError
 from llmbench.ledger.insertion import insert
-from llmbench.ledger.migrations import transaction
 from llmbench.ledger.rows import TableRows
-from llmbench.ledger.store import Store, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llmbench.ledger.connections import LedgerStore
     from llmbench.ledger.rows import Statement
 
 __all__ = ["Writer"]
 
 _LARGEST_GROUP = 1024
 """Rows of one transaction at most, so that other processes get their turn."""
-
-_FAILS_FOR_ALL = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_READONLY,
-}
-"""Failures that every row of a group shares. After another one each row is tried alone: one that
-is too long, or too long for what is left of the disk, must not take the others with it."""
 
 
 class _Waiter(NamedTuple):
@@ -55,7 +40,7 @@ class Writer:
     collected and its finalizer closes this.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: LedgerStore) -> None:
         self._store = store
         self._waiting: queue.SimpleQueue[_Waiter | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -73,7 +58,7 @@ class Writer:
         future: asyncio.Future[None] = loop.create_future()
         with self._lock:
             if self.closed:
-                raise LedgerError(f"The ledger {self._store.path} is closed: open it again to record.")
+                raise LedgerError(f"The ledger {self._store.name} is closed: open it again to record.")
             if self._thread is None:
                 # A daemon, because the interpreter joins all others before it runs the exit
                 # handlers, one of which ends this thread.
@@ -120,19 +105,16 @@ class Writer:
 
     def _write(self, group: Sequence[TableRows | Statement]) -> list[LedgerError | None]:
         """Commit `group`; for each row None, or why it is not in the ledger."""
-        path = self._store.path
         try:
-            with transaction(self._store.connection):
-                refused = set(insert(self._store.connection, group).refused)
-            self._store.refuse_if_replaced()
+            refused = set(self._store.write(lambda connection: insert(connection, group)).refused)
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters must hear of it and the next be served
-            primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-            if len(group) == 1 or primary in _FAILS_FOR_ALL or isinstance(error, LedgerError):
+            if len(group) == 1 or isinstance(error, LedgerError) or self._store.fails_for_all(error):
                 return [_of_one_row(error, self._store) for _ in group]
+            # One that is too long, perhaps only for what is left of the disk, must not take the others along.
             return [self._write([rows])[0] for rows in group]
         return [
             LedgerError(
-                f"Attempt {rows.call[1]!r} of call {rows.call[0]!r} is in the ledger {path} "
+                f"Attempt {rows.call[1]!r} of call {rows.call[0]!r} is in the ledger {self._store.name} "
                 "with other values: give each call its own call_id and number its attempts from 1."
             )
             if position in refused and isinstance(rows, TableRows)
@@ -141,9 +123,9 @@ class Writer:
         ]
 
 
-def _of_one_row(error: Exception, store: Store) -> LedgerError:
+def _of_one_row(error: Exception, store: LedgerStore) -> LedgerError:
     """An exception of its own for each waiter, because raising adds the waiter's traceback to it."""
-    told = LedgerError(str(error)) if isinstance(error, LedgerError) else explain(error, store.path)
+    told = LedgerError(str(error)) if isinstance(error, LedgerError) else store.explain(error)
     told.__cause__ = error
     return told
 

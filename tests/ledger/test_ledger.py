@@ -39,8 +39,10 @@ def test_ledger_shows_path_and_rows(tmp_path: Path, make_call: Callable[..., Cal
     assert repr(ledger) == f"Ledger({str(path)!r}, closed)"
 
 
-def test_ledger_two_on_one_file_see_each_other(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
-    with Ledger(ledger.path) as other:
+def test_ledger_two_on_one_place_see_each_other(
+    ledger: Ledger, ledger_url: str, make_call: Callable[..., CallRecord]
+) -> None:
+    with Ledger(ledger_url) as other:
         asyncio.run(other.record(make_call("a")))
         asyncio.run(ledger.record(make_call("b")))
         assert [call.call_id for call in other.calls()] == ["a", "b"]

@@ -39,6 +39,9 @@ def filled(ledger: Ledger, make_call: Callable[..., CallRecord]) -> Ledger:
 
 
 def bytes_of(ledger: Ledger) -> bytes:
+    """Of the files; where there are none, what the tables give."""
+    if ledger.path is None:
+        return repr(list(ledger.calls())).encode()
     return b"".join(path.read_bytes() for path in ledger.path.parent.glob(f"{ledger.path.name}*"))
 
 

@@ -16,6 +16,7 @@ from llmbench.errors import LedgerError
 from llmbench.ledger.insertion import insert
 from llmbench.ledger.migrations import migrate
 from llmbench.ledger.rows import SELECT_RECORD, decode, encode
+from llmbench.ledger.store import SqliteConnection
 from llmbench.types import CallRecord, Usage
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=30)
@@ -75,7 +76,7 @@ records = st.builds(
 
 
 def stored_and_read(record: CallRecord) -> CallRecord:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteConnection)
     try:
         migrate(connection, Path("memory"))
         insert(connection, [encode(record)])

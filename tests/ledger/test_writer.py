@@ -19,13 +19,20 @@ import pytest
 
 from llmbench.errors import LedgerError
 from llmbench.ledger import Ledger
+from llmbench.ledger.rows import Statement, stored_text
 from llmbench.types import CallRecord
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(ledger: Ledger) -> Iterator[None]:
     """Another connection writes meanwhile, so that what is recorded has to wait."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    if ledger.path is None:
+        with ledger._store.writing() as connection, connection.transaction():
+            connection.execute("LOCK TABLE requests IN EXCLUSIVE MODE")
+            connection.execute("SELECT 1").fetchone()  # the lock is only sent before
+            yield
+        return
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("ROLLBACK")
@@ -45,7 +52,7 @@ def test_record_is_there_when_it_returns(ledger: Ledger, make_call: Callable[...
 
 def test_record_waits_until_it_is_committed(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
     async def record() -> bool:
-        with locked(ledger.path):
+        with locked(ledger):
             task = asyncio.create_task(ledger.record(make_call("a")))
             await asyncio.sleep(0.1)
             early = task.done()
@@ -56,18 +63,18 @@ def test_record_waits_until_it_is_committed(ledger: Ledger, make_call: Callable[
     assert ids(ledger) == ["a"]
 
 
-def test_record_commits_what_waits_at_once(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
+def test_record_commits_what_waits_at_once(file_ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
     statements: list[str] = []
-    ledger._store.connection.set_trace_callback(statements.append)
+    file_ledger._store.connection.set_trace_callback(statements.append)
 
     async def record() -> None:
-        with locked(ledger.path):
-            tasks = [asyncio.create_task(ledger.record(make_call(f"c{i}"))) for i in range(200)]
+        with locked(file_ledger):
+            tasks = [asyncio.create_task(file_ledger.record(make_call(f"c{i}"))) for i in range(200)]
             await asyncio.sleep(0.1)
         await asyncio.gather(*tasks)
 
     asyncio.run(record())
-    assert len(ids(ledger)) == 200
+    assert len(ids(file_ledger)) == 200
     # The first may have been taken alone before the others were there.
     assert statements.count("COMMIT") <= 2
 
@@ -95,7 +102,7 @@ def test_record_from_many_threads_and_loops(ledger: Ledger, make_call: Callable[
 
 def test_record_cancelled_wait_keeps_the_row(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
     async def record() -> None:
-        with locked(ledger.path):
+        with locked(ledger):
             tasks = [asyncio.create_task(ledger.record(make_call(f"c{i}"))) for i in range(10)]
             await asyncio.sleep(0.05)
             for task in tasks[::2]:
@@ -118,7 +125,7 @@ def test_record_of_a_loop_that_is_gone_keeps_the_row(
         await asyncio.sleep(0.05)
         task.cancel()
 
-    with locked(ledger.path):
+    with locked(ledger):
         asyncio.run(leave())
     asyncio.run(ledger.record(make_call("later")))
     assert ids(ledger) == ["left", "later"]
@@ -136,7 +143,7 @@ def test_record_same_attempt_with_other_values_is_refused_alone(
     asyncio.run(ledger.record(make_call("a")))
 
     async def record() -> list[BaseException | None]:
-        with locked(ledger.path):
+        with locked(ledger):
             tasks = [
                 asyncio.create_task(ledger.record(call))
                 for call in (make_call("b"), make_call("a", request_hash="other"), make_call("c"))
@@ -177,16 +184,16 @@ def test_record_two_bodies_of_one_hash_keep_their_messages(
 
 
 def test_record_on_a_full_disk_fails_alone_and_later_ones_are_served(
-    ledger: Ledger, make_call: Callable[..., CallRecord]
+    file_ledger: Ledger, make_call: Callable[..., CallRecord]
 ) -> None:
-    asyncio.run(ledger.record(make_call("before")))
-    pages = ledger._store.connection.execute("PRAGMA page_count").fetchone()[0]
-    ledger._store.connection.execute(f"PRAGMA max_page_count = {pages + 20}")
+    asyncio.run(file_ledger.record(make_call("before")))
+    pages = file_ledger._store.connection.execute("PRAGMA page_count").fetchone()[0]
+    file_ledger._store.connection.execute(f"PRAGMA max_page_count = {pages + 20}")
 
     async def record() -> list[BaseException | None]:
-        with locked(ledger.path):
+        with locked(file_ledger):
             tasks = [
-                asyncio.create_task(ledger.record(call))
+                asyncio.create_task(file_ledger.record(call))
                 for call in (
                     make_call("small"),
                     make_call("huge", content="x" * 500_000),
@@ -200,10 +207,33 @@ def test_record_on_a_full_disk_fails_alone_and_later_ones_are_served(
     assert (small, small_too) == (None, None)
     assert isinstance(huge, LedgerError)
     assert "cannot grow: free space on its disk; what was recorded before is kept" in str(huge)
-    ledger._store.connection.execute("PRAGMA max_page_count = 1000000")
-    asyncio.run(ledger.record(make_call("huge", content="x" * 500_000)))
-    assert ids(ledger) == ["before", "small", "small too", "huge"]
-    assert ledger.verify().sound
+    file_ledger._store.connection.execute("PRAGMA max_page_count = 1000000")
+    asyncio.run(file_ledger.record(make_call("huge", content="x" * 500_000)))
+    assert ids(file_ledger) == ["before", "small", "small too", "huge"]
+    assert file_ledger.verify().sound
+
+
+def test_statements_are_written_in_their_order_beside_attempts(
+    ledger: Ledger, make_call: Callable[..., CallRecord]
+) -> None:
+    sql = (
+        "INSERT INTO outcomes (digest, unit_id, replied, happened_at, recorded_at, metadata) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
+    )
+    outcomes = [
+        Statement(sql, (bytes([number]) * 16, stored_text(unit), 1, "2026", "2026", "{}"))
+        for number, unit in [(255, "a\0"), (0, "\ud83d"), (255, "again")]
+    ]
+
+    async def write() -> None:
+        futures = [ledger._writer.submit(outcome) for outcome in outcomes]
+        await asyncio.gather(*futures, ledger.record(make_call("c")))
+
+    asyncio.run(write())
+    with ledger._store.reading() as connection:
+        rows = connection.execute("SELECT digest, unit_id FROM outcomes ORDER BY id").fetchall()
+    assert rows == [outcome.values[:2] for outcome in outcomes[:2]]
+    assert ids(ledger) == ["c"]
 
 
 FILE_LIMIT = """
@@ -241,7 +271,7 @@ def test_record_after_a_long_lock_says_who_is_to_blame(
     monkeypatch.setattr("llmbench.ledger.store.BUSY_TIMEOUT_S", 0.05)
     with Ledger(tmp_path / "ledger.db") as ledger:
         with (
-            locked(ledger.path),
+            locked(ledger),
             pytest.raises(LedgerError, match=r"locked .* end the program"),
         ):
             asyncio.run(ledger.record(make_call("a")))
@@ -281,9 +311,9 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("round_", range(3))
 def test_record_survives_kill_9(
-    tmp_path: Path, start_python: Callable[..., subprocess.Popen[str]], round_: int
+    ledger_url: str, start_python: Callable[..., subprocess.Popen[str]], round_: int
 ) -> None:
-    process = start_python(KILLED, tmp_path / "ledger.db")
+    process = start_python(KILLED, ledger_url)
     assert process.stdout is not None
     told = [process.stdout.readline().strip() for _ in range(300 + 77 * round_)]
     process.kill()
@@ -291,7 +321,7 @@ def test_record_survives_kill_9(
     told += process.stdout.read().splitlines()
     process.stdout.close()
     assert process.wait(20) == -signal.SIGKILL
-    with Ledger(tmp_path / "ledger.db") as ledger:
+    with Ledger(ledger_url) as ledger:
         kept = set(ids(ledger))
         assert ledger.verify().sound
     assert len(told) >= 300
@@ -313,12 +343,12 @@ asyncio.run(main())
 
 
 def test_record_from_processes_that_start_together(
-    tmp_path: Path, start_python: Callable[..., subprocess.Popen[str]]
+    ledger_url: str, start_python: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    processes = [start_python(WRITES, tmp_path / "ledger.db", name) for name in "abc"]
+    processes = [start_python(WRITES, ledger_url, name) for name in "abc"]
     outputs = [process.communicate(timeout=30)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], outputs
-    with Ledger(tmp_path / "ledger.db") as ledger:
+    with Ledger(ledger_url) as ledger:
         assert sorted(ids(ledger)) == sorted(f"{name}-{i}" for name in "abc" for i in range(300))
         assert ledger.verify().sound
 
@@ -366,8 +396,8 @@ def test_exit_writes_what_waits_and_does_not_hang(
         assert ids(ledger) == ["a"]
 
 
-def test_close_writes_what_waits(tmp_path: Path, make_call: Callable[..., CallRecord]) -> None:
-    ledger = Ledger(tmp_path / "ledger.db")
+def test_close_writes_what_waits(ledger_url: str, make_call: Callable[..., CallRecord]) -> None:
+    ledger = Ledger(ledger_url)
 
     async def record() -> None:
         tasks = [asyncio.create_task(ledger.record(make_call(f"c{i}"))) for i in range(3000)]
@@ -376,12 +406,14 @@ def test_close_writes_what_waits(tmp_path: Path, make_call: Callable[..., CallRe
         await asyncio.gather(*tasks)
 
     asyncio.run(record())
-    with Ledger(tmp_path / "ledger.db") as again:
+    with Ledger(ledger_url) as again:
         assert len(ids(again)) == 3000
 
 
-def test_close_twice_and_use_after(tmp_path: Path, make_call: Callable[..., CallRecord]) -> None:
-    ledger = Ledger(tmp_path / "ledger.db")
+def test_close_twice_and_use_after(
+    ledger_url: str, tmp_path: Path, make_call: Callable[..., CallRecord]
+) -> None:
+    ledger = Ledger(ledger_url)
     asyncio.run(ledger.record(make_call("a")))
     ledger.close()
     ledger.close()
@@ -402,9 +434,9 @@ def test_close_twice_and_use_after(tmp_path: Path, make_call: Callable[..., Call
 
 
 def test_close_ends_the_thread_of_a_forgotten_ledger(
-    tmp_path: Path, make_call: Callable[..., CallRecord]
+    ledger_url: str, make_call: Callable[..., CallRecord]
 ) -> None:
-    ledger = Ledger(tmp_path / "ledger.db")
+    ledger = Ledger(ledger_url)
     asyncio.run(ledger.record(make_call("a")))
     thread = ledger._writer._thread
     gone = weakref.ref(ledger)

