@@ -119,7 +119,7 @@ class Gate:
                 until = health.resting_until if now < health.resting_until else math.inf
                 return Blocked(reason, until, for_good=health.disabled is not None)
             if limit.concurrency is not None and state.in_flight >= limit.concurrency:
-                return Blocked(f"has {state.in_flight} calls in flight", math.inf)
+                return Blocked(f"has {state.in_flight} calls in flight, its limit", math.inf)
             if alternatives and (reason := state.slow(now)):
                 return Blocked(reason, now)
             if state.window is not None:
