@@ -75,11 +75,11 @@ class Dispatch:
             target = ticket.target
             within = self._gate.answer_within(target) if len(self._left) > 1 else None
             self._trail.recorder = self._recorders[target.endpoint]
-            call = Call(target.provider, self._requests[target], self._trail, target.endpoint)
             if target not in self._tries:
                 self._book.asked(target)
             self._tries[target] = self._tries.get(target, 0) + 1
             try:
+                call = Call(target.provider, self._requests[target], self._trail, target.endpoint)
                 response = await call.try_once(within)
             except ProviderError as error:
                 self._gate.failed(ticket, error)
@@ -131,10 +131,10 @@ class Dispatch:
                     if found.until > now:
                         soonest = min(soonest, found.until)
             if not self._left:
-                self._give_up("now")
+                self._give_up("")
             left = self._trail.seconds_left
             if soonest - now >= left and soonest < math.inf:
-                self._give_up(f"within {left:.1f} s")
+                self._give_up(f" within {left:.1f} s")
             await self._wait(min(soonest - now, left), version)
 
     def _try(self, target: Target, *, alternatives: bool) -> Ticket | Blocked:
@@ -199,7 +199,7 @@ class Dispatch:
             sleeping.cancel()
             ending.cancel()
         if self._trail.seconds_left <= 0:
-            self._give_up("before the deadline")
+            self._give_up(" before the deadline")
 
     def _give_up(self, when: str) -> NoReturn:
         """Raise the failure at hand, or one that says why nothing was sent."""
@@ -214,10 +214,9 @@ class Dispatch:
             raise self._failure
         first = self._route.targets[0]
         kind = ModelUnavailableError if not self._left else ProviderTimeoutError
-        several = len(self._route.targets) > 1
-        subject = "No model of the route can" if several else f"{first.id} cannot"
+        who = "The models of the route" if len(self._route.targets) > 1 else first.id
         raise kind(
-            f"{subject} be asked {when} ({why}); wait, raise the deadline, or call router.enable(model).",
+            f"{who} cannot be asked{when} ({why}); wait, raise the deadline, or call router.enable(model).",
             provider=first.provider.name,
             model=first.model,
         )

@@ -51,6 +51,8 @@ class Ticket(NamedTuple):
     """One call that was let in; it is given back by one of `Gate`'s `answered`, `failed` or `left`."""
 
     target: Target
+    since: float
+    """When, by the clock."""
     worst_usd: float
     entry: list[float] | None
 
@@ -117,7 +119,7 @@ class Gate:
                 until = health.resting_until if now < health.resting_until else math.inf
                 return Blocked(reason, until, for_good=health.disabled is not None)
             if limit.concurrency is not None and state.in_flight >= limit.concurrency:
-                return Blocked(f"has {state.in_flight} calls in flight", math.inf)
+                return Blocked(f"has {state.in_flight} calls in flight, its limit", math.inf)
             if alternatives and (reason := state.slow(now)):
                 return Blocked(reason, now)
             if state.window is not None:
@@ -135,7 +137,7 @@ class Gate:
         state.health.entered()
         if self.spending is not None:
             self.spending.reserve(worst_usd)
-        return Ticket(target, worst_usd, state.window.enter(now, tokens) if state.window else None)
+        return Ticket(target, now, worst_usd, state.window.enter(now, tokens) if state.window else None)
 
     def answered(
         self, ticket: Ticket, *, latency_ms: float, tokens: int | None, charged_usd: float | None
@@ -153,13 +155,13 @@ class Gate:
         """The call failed."""
         with self._lock:
             state = self._leave(ticket, ticket.worst_usd if error.maybe_billed else 0.0)
-            state.health.failed(error, self.clock.monotonic())
+            state.health.failed(error, self.clock.monotonic(), ticket.since)
         self._wake()
 
     def left(self, ticket: Ticket) -> None:
         """The call was given up; it may be billed."""
         with self._lock:
-            self._leave(ticket, ticket.worst_usd).health.left()
+            self._leave(ticket, ticket.worst_usd).health.left(ticket.since)
         self._wake()
 
     def _leave(self, ticket: Ticket, charged_usd: float) -> _State:

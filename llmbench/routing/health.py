@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from llmbench.errors import ProviderError, RateLimitError
 
 __all__ = ["CooldownPolicy", "Health"]
+
+_MOST_DOUBLINGS = 64  # beyond any `longest_s`; a power of thousands is no float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Health:
     rate_limits: int = 0
     """In a row."""
     resting_until: float = 0.0
+    rested_at: float = -math.inf
+    """When the last rest began. A call that was let in before tells of the same trouble once more."""
     reason: str = ""
     disabled: str | None = None
     """Why nothing is asked of it until somebody enables it again."""
@@ -57,29 +62,39 @@ class Health:
         self.failures = self.rate_limits = 0
         self.probing = False
 
-    def left(self) -> None:
-        """A call ended without telling anything of the model, as one that was cancelled."""
-        self.probing = False
+    def left(self, since: float) -> None:
+        """A call let in at `since` ended without telling anything of the model, as a cancelled one."""
+        if since > self.rested_at:
+            self.probing = False
 
-    def failed(self, error: ProviderError, now: float) -> None:
-        """Take in a failure."""
-        self.probing = False
+    def failed(self, error: ProviderError, now: float, since: float) -> None:
+        """Take in the failure of a call let in at `since`."""
         if error.disables_model:
+            self.probing = False
             self.disabled = f"{type(error).__name__}: {error}"
-        elif isinstance(error, RateLimitError):
-            self.rate_limits += 1
-            self._rest(now, self.policy.rate_limit_s * 2.0 ** (self.rate_limits - 1), error)
         elif not error.retryable:
             self.answered()
+        elif since <= self.rested_at:
+            # Many were in flight when the trouble began: together they are one failure, and none of
+            # them is the call that is to see whether it is over.
+            if error.retry_after is not None:
+                self.resting_until = max(self.resting_until, now + error.retry_after)
+        elif isinstance(error, RateLimitError):
+            self.probing = False
+            self.rate_limits += 1
+            self._rest(now, self.policy.rate_limit_s, self.rate_limits - 1, error)
         else:
+            self.probing = False
             self.failures += 1
             over = self.failures - self.policy.after_failures
             if over >= 0 or error.retry_after is not None:
-                self._rest(now, self.policy.first_s * 2.0 ** max(over, 0), error)
+                self._rest(now, self.policy.first_s, max(over, 0), error)
 
-    def _rest(self, now: float, seconds: float, error: ProviderError) -> None:
+    def _rest(self, now: float, first_s: float, doublings: int, error: ProviderError) -> None:
         # What the server asks for counts, also where it is less than ours.
-        asked = error.retry_after
-        seconds = min(seconds, self.policy.longest_s) if asked is None else asked
+        seconds = error.retry_after
+        if seconds is None:
+            seconds = min(first_s * 2.0 ** min(doublings, _MOST_DOUBLINGS), self.policy.longest_s)
         self.resting_until = max(self.resting_until, now + seconds)
+        self.rested_at = now
         self.reason = type(error).__name__

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from llmbench.errors import UsageError
+from llmbench.errors import LedgerError, UsageError
 from llmbench.providers.calling import RetryPolicy
 from llmbench.providers.clock import Clock, SystemClock
 from llmbench.providers.trail import Trail
@@ -180,9 +181,17 @@ class ModelRouter:
         # Written while the model works, and durable before its answer is handed out.
         keeping = asyncio.ensure_future(self._assigner.keep(assigned))
         try:
-            return await dispatch.run()
-        finally:
+            response = await dispatch.run()
+        except BaseException:
+            with suppress(LedgerError):  # what ended the call says more
+                await asyncio.shield(keeping)
+            raise
+        try:
             await asyncio.shield(keeping)
+        except LedgerError as error:
+            error.response = response
+            raise
+        return response
 
     def explain(
         self,

@@ -135,7 +135,7 @@ def serving(dialect: Dialect) -> Iterator[VendorStub]:
 
 
 @contextmanager
-def running(add_routes: Callable[[web.Application], None]) -> Iterator[str]:
+def running(add_routes: Callable[[web.Application], None], port: int = 0) -> Iterator[str]:
     """An aiohttp application in a thread of its own; gives http://127.0.0.1:PORT."""
     ready = threading.Event()
     loop = asyncio.new_event_loop()
@@ -147,7 +147,7 @@ def running(add_routes: Callable[[web.Application], None]) -> Iterator[str]:
         # A client that leaves cancels its handler, which is how the stub sees it.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         runners.append(runner)
         ready.set()
 

@@ -16,23 +16,24 @@ def failing(*errors: ProviderError, at: float = 0.0) -> Health:
     health = Health(POLICY)
     for error in errors:
         health.entered()
-        health.failed(error, at)
+        health.failed(error, at, at)
     return health
 
 
 def test_rests_after_failures_in_a_row_longer_each_time() -> None:
     health = failing(ServerError("no"), ServerError("no"))
     assert health.blocked(0.0) is None
+    now = 100.0
     for rest in (5, 10, 15, 15):
-        health.failed(ServerError("no"), 100.0)
-        assert health.resting_until == 100.0 + rest
-        health.resting_until = 0.0
+        health.failed(ServerError("no"), now, now)
+        assert health.resting_until == now + rest
+        now = health.resting_until
 
 
 def test_an_answer_ends_the_row() -> None:
     health = failing(ServerError("no"), ServerError("no"))
     health.answered()
-    health.failed(ServerError("no"), 0.0)
+    health.failed(ServerError("no"), 0.0, 0.0)
     assert health.blocked(0.0) is None
 
 
@@ -50,7 +51,10 @@ def test_rate_limit_rests_as_long_as_the_server_asks() -> None:
     health = failing(RateLimitError("slow", retry_after=40.0))
     assert health.blocked(39.9)
     assert health.blocked(40.0) is None
-    assert failing(RateLimitError("slow"), RateLimitError("slow")).resting_until == 2.0
+    unnamed = failing(RateLimitError("slow"))
+    assert unnamed.resting_until == 1.0
+    unnamed.failed(RateLimitError("slow"), 5.0, 5.0)
+    assert unnamed.resting_until == 7.0
 
 
 def test_out_of_quota_disables() -> None:
@@ -65,5 +69,5 @@ def test_a_refused_request_says_nothing_against_the_model() -> None:
 def test_a_call_that_was_given_up_frees_the_probe() -> None:
     health = failing(*[ServerError("no")] * 3)
     health.entered()
-    health.left()
+    health.left(5.0)
     assert health.blocked(5.0) is None
