@@ -25,8 +25,8 @@ posix_only = pytest.mark.skipif(
     [
         "sqlite:///ledger.db",
         "mysql://host/db",
-        "postgresql+psycopg2://host/db",
-        Path("postgresql://u:secret@h/db"),
+        "postgresql+psycopg2://u:secret@host/db",
+        Path("postgresql://u:secret@host/db"),
         ":memory:",
         "",
     ],
