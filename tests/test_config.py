@@ -38,6 +38,16 @@ def test_ledger_of_the_project_and_of_the_environment(project: Path, monkeypatch
     assert Path(load_config().ledger_url) == project.resolve() / ".llmbench" / "ledger.db"
 
 
+def test_a_ledger_in_a_database_is_not_a_path_below_the_root(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LLMBENCH_LEDGER", raising=False)
+    write(project, '[ledger]\npath = "postgresql://ada:correct-horse@db/ledger"\n')
+    config = load_config()
+    assert config.ledger_url == "postgresql://ada:correct-horse@db/ledger"
+    assert "correct-horse" not in repr(config)
+
+
 def test_the_ledgers_durability_is_a_setting(project: Path) -> None:
     assert load_config().ledger_durability == "process"
     write(project, '[ledger]\ndurability = "power"\n')

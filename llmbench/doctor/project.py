@@ -15,8 +15,9 @@ from llmbench.catalog.project_prices import FILE_NAME, project_prices
 from llmbench.config import CONFIG_NAME, ProjectConfig, find_root, load_config
 from llmbench.doctor.diagnosis import Check
 from llmbench.errors import ConfigError, LedgerError, LLMBenchError
+from llmbench.ledger.location import is_database, ledger_path
 from llmbench.ledger.migrations import MIGRATIONS, schema_version
-from llmbench.ledger.store import explain, is_database, ledger_path
+from llmbench.ledger.store import explain
 
 __all__ = ["configuration", "ledger", "prices"]
 

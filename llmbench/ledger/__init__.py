@@ -1,7 +1,7 @@
 """Every call and its outcome, durable: the one mechanism of resume, replay and audit.
 
-`Ledger` is a file of SQLite; what is recorded is a `CallRecord` per attempt, failed and cancelled
-ones included.
+`Ledger` is a file of SQLite or a database of PostgreSQL; what is recorded is a `CallRecord` per
+attempt, failed and cancelled ones included.
 """
 
 from llmbench.ledger.ledger import Ledger

@@ -13,11 +13,12 @@ from llmbench.errors import ConfigError, LedgerError, UsageError
 from llmbench.ledger import assignments, brief, lines, queries
 from llmbench.ledger.assignments import Assignment, Epoch
 from llmbench.ledger.brief import AttemptFacts
+from llmbench.ledger.location import is_database, ledger_path
 from llmbench.ledger.outcomes import Event, Outcomes, outcome_row, read_outcomes
 from llmbench.ledger.queries import SpendTotals, Verification
 from llmbench.ledger.retention import Pruned, prune
 from llmbench.ledger.rows import encode
-from llmbench.ledger.store import Durability, Store, is_database, ledger_path
+from llmbench.ledger.store import Durability, Store
 from llmbench.ledger.writer import Writer
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ class Ledger:
       crash of the operating system may take the last moments; the file stays sound.
     - `durability="power"`: also flushed to the disk (fsync) at each commit, so that it survives a
       power cut as well, as far as the disk keeps its promise. Slower by one flush per group.
-    - On PostgreSQL both are the server's own promise, a flushed commit (`synchronous_commit` is on,
-      or what the server has that is stronger). While it restarts, `record` and the readers wait for
-      it up to 30 s, and then raise LedgerError.
+    - On PostgreSQL both are the server's own promise, a flushed commit (`synchronous_commit` is on, or
+      as the server has it, but never off). While it restarts, `record`, and readings that begin,
+      wait for it up to 30 s, and then raise LedgerError.
     - None: what `[ledger] durability` in llmbench.toml says for the project's own ledger, else "process".
 
     Keys and other secrets never get here: a `CallRecord` has no field for them. Prompts and

@@ -94,7 +94,7 @@ def stored_text(text: str | None) -> StoredText | None:
     except UnicodeEncodeError:
         joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         blob = joined.encode(errors="surrogatepass")
-        return joined if _is_utf8(blob) else SurrogateText(blob)
+        return joined if blob.decode(errors="ignore") == joined else SurrogateText(blob)
     return text
 
 
@@ -226,14 +226,6 @@ def decode(row: Sequence[Any]) -> CallRecord:
             f"Row {row[0]} of the ledger's table `calls` is damaged ({error}): "
             "run `llmbench ledger verify`, and bring the rows back from an export."
         ) from error
-
-
-def _is_utf8(blob: bytes) -> bool:
-    try:
-        blob.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _text(value: str | bytes | None) -> Any:

@@ -1,4 +1,4 @@
-"""The ledger as a file of SQLite: where it is, how it is opened, and what its failures mean."""
+"""The ledger as a file of SQLite: how it is opened, and what its failures mean."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ __all__ = [
     "SqliteConnection",
     "Store",
     "explain",
-    "is_database",
-    "ledger_path",
 ]
 
 _T = TypeVar("_T")
@@ -53,27 +51,6 @@ _FAILS_FOR_ALL = {
 _opened_by: dict[tuple[int, int], list[int]] = {}
 """Process ids that have a file (device, inode) open. A forked child inherits the entries of its
 parent together with SQLite's belief that it holds the parent's locks, so it must not touch the file."""
-
-
-def is_database(url: str | Path) -> bool:
-    """True for the URL of a PostgreSQL database."""
-    return str(url).startswith(("postgresql://", "postgres://"))
-
-
-def ledger_path(url: str | Path) -> Path:
-    """The file that `url` means.
-
-    Raises LedgerError for anything but a path.
-    """
-    text = str(url)
-    if "://" in text or text in {"", ":memory:"}:
-        raise LedgerError(
-            # Its scheme only: what follows may hold a password.
-            f"{text.partition('://')[0]!r} is not the path of a ledger file: give one, such as "
-            ".llmbench/ledger.db, or a postgresql:// URL, by parameter `url`, LLMBENCH_LEDGER or "
-            "llmbench.toml."
-        )
-    return Path(text)
 
 
 def explain(error: Exception, path: Path) -> LedgerError:

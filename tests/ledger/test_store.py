@@ -21,11 +21,20 @@ posix_only = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:///ledger.db", "mysql://host/db", "postgresql+psycopg2://host/db", ":memory:", ""]
+    "url",
+    [
+        "sqlite:///ledger.db",
+        "mysql://host/db",
+        "postgresql+psycopg2://u:secret@host/db",
+        Path("postgresql://u:secret@host/db"),
+        ":memory:",
+        "",
+    ],
 )
-def test_ledger_path_that_is_no_path_is_refused(url: str) -> None:
-    with pytest.raises(LedgerError, match="is not the path of a ledger file"):
+def test_ledger_path_that_is_no_path_is_refused(url: str | Path) -> None:
+    with pytest.raises(LedgerError, match="is not the path of a ledger file") as caught:
         Ledger(url)
+    assert "secret" not in str(caught.value)
 
 
 def test_ledger_path_none_is_the_projects_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
