@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import weakref
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from llmbench.config import load_config
 from llmbench.errors import ConfigError, LedgerError, UsageError
-from llmbench.ledger import assignments, brief, lines, queries
-from llmbench.ledger.assignments import Assignment, Epoch
+from llmbench.ledger import brief, lines, queries
 from llmbench.ledger.brief import AttemptFacts
+from llmbench.ledger.experiments import ExperimentsLedger
 from llmbench.ledger.location import is_database, ledger_path
-from llmbench.ledger.outcomes import Event, Outcomes, outcome_row, read_outcomes
 from llmbench.ledger.queries import SpendTotals, Verification
 from llmbench.ledger.retention import Pruned, prune
 from llmbench.ledger.rows import encode
@@ -22,7 +21,7 @@ from llmbench.ledger.store import Durability, Store
 from llmbench.ledger.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     import pandas as pd
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Ledger"]
 
 
-class Ledger:
+class Ledger(ExperimentsLedger):
     """Every attempt of every call, durable: what resume, replay and spend are read from.
 
     `url` is the path of an SQLite file, made with its folder if absent, or a PostgreSQL database as
@@ -170,81 +169,6 @@ class Ledger:
         """
         with self._reading() as connection:
             return brief.spend_by_minute(connection, since)
-
-    def open_epoch(self, experiment_id: str, weights: Mapping[str, float], at: datetime) -> int:
-        """The number of the epoch of these weights: the newest one's if it has them, else the next."""
-        self._refuse_if_closed()
-        return assignments.open_epoch(self._store, experiment_id, weights, at)
-
-    def epochs(self, experiment_id: str) -> list[Epoch]:
-        """The epochs of an experiment, the first first."""
-        with self._reading() as connection:
-            return assignments.epochs(connection, experiment_id)
-
-    async def record_assignment(
-        self,
-        experiment_id: str,
-        unit_id: str,
-        *,
-        epoch: int,
-        arm: str,
-        probability: float,
-        assigned_at: datetime,
-    ) -> None:
-        """Return once the arm of a unit is durable. A second arm in one epoch changes nothing."""
-        found = Assignment(experiment_id, unit_id, epoch, arm, probability, assigned_at)
-        await self._writer.submit(assignments.assignment_row(found))
-
-    def assigned(self, experiment_id: str, unit_id: str) -> Assignment | None:
-        """The newest assignment of a unit, or None."""
-        with self._reading() as connection:
-            return assignments.assigned(connection, experiment_id, unit_id)
-
-    def assignments(self, experiment_id: str) -> Iterator[Assignment]:
-        """All assignments of an experiment, in the order of recording."""
-        with self._reading() as connection:
-            yield from assignments.assignments(connection, experiment_id)
-
-    def record_outcome(
-        self,
-        unit_id: str | None = None,
-        *,
-        call_id: str | None = None,
-        replied: bool = True,
-        at: datetime | None = None,
-        value: float | None = None,
-        **metadata: Any,
-    ) -> None:
-        """Keep what came of a call, or of the calls for a unit; durable when it returns.
-
-        `at` is when it happened (an aware datetime; default now), `value` USD. The order in which
-        outcomes are recorded, and whether the call is there yet, does not matter; the same outcome
-        again changes nothing. Raises UsageError and LedgerError.
-        """
-        moment = datetime.now(UTC)
-        event = Event(unit_id, call_id, replied, at or moment, value, metadata)
-        row = outcome_row(event, moment)
-        self._refuse_if_closed()
-        with self._store.writing() as connection:
-            connection.execute(*row)
-
-    def outcomes(
-        self,
-        experiment_id: str | None = None,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        window_days: float | None = None,
-    ) -> Outcomes:
-        """One outcome per unit (and experiment) to which something was answered; a call without a unit
-        is a unit of its own.
-
-        `since` and `until` bound when calls were made. A reply counts from the first answer on, for
-        `window_days` where given. What cannot be counted is on the result, by reason.
-        """
-        window = None if window_days is None else timedelta(days=window_days)
-        with self._reading() as connection:
-            return read_outcomes(connection, experiment_id, since, until, window)
 
     def prune(
         self,
