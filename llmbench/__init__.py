@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llmbench.lazy import attach
 
 if TYPE_CHECKING:
+    from llmbench.finetune import UniversalModelTrainer
     from llmbench.ledger import Ledger
     from llmbench.matrix import Dataset, Matrix, RecordedModel
     from llmbench.providers import (
@@ -52,6 +53,7 @@ _HOMES = {
     "RecordedModel": "llmbench.matrix",
     "RoutingStrategy": "llmbench.routing",
     "TogetherProvider": "llmbench.providers",
+    "UniversalModelTrainer": "llmbench.finetune",
     "Usage": "llmbench.types",
 }
 
@@ -77,6 +79,7 @@ __all__ = [
     "RecordedModel",
     "RoutingStrategy",
     "TogetherProvider",
+    "UniversalModelTrainer",
     "Usage",
     "__version__",
 ]
