@@ -14,14 +14,13 @@ import statistics
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from aiohttp import web
 
 ROUNDS = 5
-CONCURRENCY = (1, 16, 64, 256)
 CALLS = {1: 500, 16: 1000, 64: 1500, 256: 1500}
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".bench"
@@ -92,10 +91,10 @@ class Worker:
         if self._process.stdout.readline() != "ready\n":
             raise SystemExit(f"{client} did not answer its first call; run: {' '.join(command)}")
 
-    def measure(self, concurrency: int) -> dict[str, float]:
+    def measure(self, concurrency: int, calls: int) -> dict[str, float]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(concurrency, CALLS[concurrency], file=self._process.stdin, flush=True)
+        print(concurrency, calls, file=self._process.stdin, flush=True)
         found: dict[str, float] = json.loads(self._process.stdout.readline())
         return found
 
@@ -109,8 +108,8 @@ Seen = dict[tuple[str, int], list[dict[str, float]]]
 """By client and calls in flight, what each round gave."""
 
 
-def measure(clients: Sequence[str], concurrencies: Sequence[int]) -> Seen:
-    """All rounds of all clients, against one server."""
+def measure(clients: Sequence[str], calls: Mapping[int, int]) -> Seen:
+    """All rounds of all clients, against one server. `calls`: of one round, by calls in flight."""
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     server.start()
@@ -118,9 +117,9 @@ def measure(clients: Sequence[str], concurrencies: Sequence[int]) -> Seen:
     workers = {client: Worker(client, url) for client in clients}
     seen: Seen = {}
     for _ in range(ROUNDS):
-        for concurrency in concurrencies:
+        for concurrency, count in calls.items():
             for client, worker in workers.items():
-                seen.setdefault((client, concurrency), []).append(worker.measure(concurrency))
+                seen.setdefault((client, concurrency), []).append(worker.measure(concurrency, count))
     for worker in workers.values():
         worker.stop()
     server.terminate()
@@ -144,4 +143,4 @@ def show(seen: Seen, baseline: str) -> None:
 
 
 if __name__ == "__main__":
-    show(measure(CLIENTS, CONCURRENCY), BASELINE)
+    show(measure(CLIENTS, CALLS), BASELINE)
