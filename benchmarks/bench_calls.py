@@ -14,13 +14,13 @@ import statistics
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from aiohttp import web
 
 ROUNDS = 5
-CONCURRENCY = (1, 16, 64, 256)
 CALLS = {1: 500, 16: 1000, 64: 1500, 256: 1500}
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".bench"
@@ -69,7 +69,7 @@ def serve(pipe: Connection) -> None:
 
 def interpreter(client: str) -> str:
     """The Python that has the client; litellm's venv is made at first use."""
-    if client != "litellm":
+    if not client.startswith("litellm"):
         return sys.executable
     folder = PEERS / "litellm"
     python = folder / "bin" / "python"
@@ -91,10 +91,10 @@ class Worker:
         if self._process.stdout.readline() != "ready\n":
             raise SystemExit(f"{client} did not answer its first call; run: {' '.join(command)}")
 
-    def measure(self, concurrency: int) -> dict[str, float]:
+    def measure(self, concurrency: int, calls: int) -> dict[str, float]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(concurrency, CALLS[concurrency], file=self._process.stdin, flush=True)
+        print(concurrency, calls, file=self._process.stdin, flush=True)
         found: dict[str, float] = json.loads(self._process.stdout.readline())
         return found
 
@@ -104,39 +104,43 @@ class Worker:
         self._process.wait(10)
 
 
-def main() -> None:
+Seen = dict[tuple[str, int], list[dict[str, float]]]
+"""By client and calls in flight, what each round gave."""
+
+
+def measure(clients: Sequence[str], calls: Mapping[int, int]) -> Seen:
+    """All rounds of all clients, against one server. `calls`: of one round, by calls in flight."""
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{here.recv()}/v1"
-    workers = {client: Worker(client, url) for client in CLIENTS}
-    seen: dict[tuple[str, int], list[dict[str, float]]] = {}
+    workers = {client: Worker(client, url) for client in clients}
+    seen: Seen = {}
     for _ in range(ROUNDS):
-        for concurrency in CONCURRENCY:
+        for concurrency, count in calls.items():
             for client, worker in workers.items():
-                seen.setdefault((client, concurrency), []).append(worker.measure(concurrency))
+                seen.setdefault((client, concurrency), []).append(worker.measure(concurrency, count))
     for worker in workers.values():
         worker.stop()
     server.terminate()
-    show(seen)
+    return seen
 
 
-def show(seen: dict[tuple[str, int], list[dict[str, float]]]) -> None:
+def show(seen: Seen, baseline: str) -> None:
     def column(client: str, concurrency: int, what: str) -> list[float]:
         return [r[what] for r in seen[client, concurrency]]
 
     # The ratio is the median of those of each round, in which both ran seconds apart.
-    print(f"| client | in flight | CPU ms a call, median (min to max) | calls a second | CPU / {BASELINE} |")
+    print(f"| client | in flight | CPU ms a call, median (min to max) | calls a second | CPU / {baseline} |")
     print("|---|---|---|---|---|")
-    for concurrency in CONCURRENCY:
-        base = column(BASELINE, concurrency, "cpu_ms")
-        for client in CLIENTS:
-            cpu = column(client, concurrency, "cpu_ms")
-            rate = statistics.median(column(client, concurrency, "calls_per_s"))
-            ratio = statistics.median(ours / theirs for ours, theirs in zip(cpu, base, strict=True))
-            spread = f"{statistics.median(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f})"
-            print(f"| {client} | {concurrency} | {spread} | {rate:.0f} | {ratio:.2f} |")
+    for client, concurrency in seen:
+        base = column(baseline, concurrency, "cpu_ms")
+        cpu = column(client, concurrency, "cpu_ms")
+        rate = statistics.median(column(client, concurrency, "calls_per_s"))
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(cpu, base, strict=True))
+        spread = f"{statistics.median(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f})"
+        print(f"| {client} | {concurrency} | {spread} | {rate:.0f} | {ratio:.2f} |")
 
 
 if __name__ == "__main__":
-    main()
+    show(measure(CLIENTS, CALLS), BASELINE)

@@ -1,4 +1,4 @@
-"""One client of bench_calls.py in a process of its own, so that its CPU time is its own.
+"""One client of bench_calls.py or bench_router.py in a process of its own, so that its CPU time is its own.
 
 Run as `python call_worker.py CLIENT URL`; each line `CONCURRENCY CALLS` on stdin gives one line of
 JSON on stdout. Imports nothing that its client does not need: peers have venvs of their own.
@@ -64,6 +64,32 @@ async def litellm_alone(url: str) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
+async def litellm_router(url: str) -> AsyncIterator[Ask]:
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    import litellm
+
+    litellm.telemetry = False
+    parameters = {"model": "openai/m", "api_base": url, "api_key": "sk-none"}
+    models = [{"model_name": name, "litellm_params": parameters} for name in ("m", "other")]
+    router = litellm.Router(models, num_retries=0, fallbacks=[{"m": ["other"]}])
+    yield lambda: router.acompletion(model="m", messages=MESSAGES)
+
+
+@asynccontextmanager
+async def our_router(url: str, *, store_texts: bool) -> AsyncIterator[Ask]:
+    """SMART by the document's table (no hint: every rule is looked at), over a CustomProvider."""
+    import llmbench
+
+    with tempfile.TemporaryDirectory() as folder, llmbench.Ledger(f"{folder}/ledger.db") as ledger:
+        prices = {"mixtral-8x7b": {"input": 1.0, "output": 2.0, "as_of": "2026-11-01"}}
+        provider = llmbench.CustomProvider({"base_url": url, "prices": prices})
+        async with llmbench.ModelRouter(
+            {"mixtral": provider}, "smart", ledger=ledger, store_texts=store_texts
+        ) as router:
+            yield lambda: router.route(MESSAGES)
+
+
+@asynccontextmanager
 async def ours(kind: str, url: str) -> AsyncIterator[Ask]:
     import llmbench
 
@@ -88,6 +114,9 @@ CLIENTS: dict[str, Callable[[str], Any]] = {
     "AsyncOpenAI": async_openai,
     "AsyncOpenAI on aiohttp": async_openai_on_aiohttp,
     "litellm": litellm_alone,
+    "litellm.Router": litellm_router,
+    "ModelRouter": lambda url: our_router(url, store_texts=False),
+    "ModelRouter, texts kept": lambda url: our_router(url, store_texts=True),
     "CustomProvider": lambda url: ours("custom", url),
     "LlamaProvider on vllm": lambda url: ours("vllm", url),
     "OpenAIProvider": lambda url: ours("openai", url),
