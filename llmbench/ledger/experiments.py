@@ -77,6 +77,7 @@ class ExperimentsLedger:
     ) -> None:
         """Keep what came of a call, or of the calls for a unit; durable when it returns.
 
+        The first argument may also be the id of a call, which then counts for its unit.
         `at` is when it happened (an aware datetime; default now), `value` USD. The order in which
         outcomes are recorded, and whether the call is there yet, does not matter; the same outcome
         again changes nothing. Raises UsageError and LedgerError.

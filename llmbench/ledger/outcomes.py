@@ -175,8 +175,8 @@ _CALLS = (
 )
 _EVENTS = (
     "SELECT unit_id, call_id, replied, happened_at, value, metadata, "
-    "(SELECT coalesce(calls.unit_id, calls.call_id) FROM calls WHERE calls.call_id = outcomes.call_id "
-    "LIMIT 1) "
+    "(SELECT coalesce(calls.unit_id, calls.call_id) FROM calls "
+    "WHERE calls.call_id = coalesce(outcomes.call_id, outcomes.unit_id) LIMIT 1) "
     "FROM outcomes ORDER BY happened_at, id"
 )
 
@@ -230,7 +230,8 @@ def _match(
     for unit_id, call_id, replied, at, value, metadata, of_call in connection.execute(_EVENTS):
         when = datetime.fromisoformat(at)
         event = Event(unit_id, call_id, bool(replied), when, value, json.loads(metadata))
-        exposed = [u for u in by_name.get(unit_id or of_call or "", ()) if u.first_sent is not None]
+        units = by_name.get(unit_id or "") or by_name.get(of_call or "") or []
+        exposed = [unit for unit in units if unit.first_sent is not None]
         if not exposed:
             alone.append(event)
             continue

@@ -71,7 +71,11 @@ def test_outcome_of_a_call_counts_for_its_unit(ledger: Ledger, sent: Callable[..
     record(ledger, sent("1", "u"), sent("2", None))
     ledger.record_outcome(call_id="1", at=SENT + DAY)
     ledger.record_outcome(call_id="2", at=SENT + DAY)
-    assert {o.unit_id: o.replied for o in ledger.outcomes()} == {"u": 1, "2": 1}
+    record(ledger, sent("3", "v"))
+    ledger.record_outcome("3", at=SENT + DAY)
+    found = ledger.outcomes()
+    assert {o.unit_id: o.replied for o in found} == {"u": 1, "2": 1, "v": 1}
+    assert not found.without_exposure
 
 
 def test_what_cannot_be_counted_is_shown_by_reason(ledger: Ledger, sent: Callable[..., CallRecord]) -> None:

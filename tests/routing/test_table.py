@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +115,11 @@ def test_no_rule_applies() -> None:
 def test_features_of_no_messages(messages: Any) -> None:
     with pytest.raises(UsageError):
         features_of(messages, None)
+
+
+def test_table_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "routing.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    table = routing_table(tomllib.loads(block))
+    assert table.choose(Features("sentiment", False, 9), "").models[0] == "llama-3.1-8b"
+    assert table.choose(Features(None, False, 1001), "").rule == "long"
