@@ -247,6 +247,10 @@ def _whole(value: SupportsIndex) -> int:
 
 
 def _json(value: object, *, sort_keys: bool) -> StoredText:
+    if value == {}:
+        return "{}"  # most metadata
+    if value == []:
+        return "[]"
     encoder = _SORTED if sort_keys else _AS_GIVEN
     try:
         return stored_text(encoder.encode(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["Sent", "Trail"]
 
 _RECORDING_SECONDS = 5.0
+
+# Seeded by the system once: asking it for each call cost as much as writing the record.
+_ids = random.Random(os.urandom(32))  # noqa: S311 - an id, no secret
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _ids.seed(os.urandom(32)))
+
+
+def _new_id() -> str:
+    return f"{_ids.getrandbits(128):032x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Trail:
     experiment_id: str | None = None
     arm: str | None = None
     route: Mapping[str, Any] | None = None
-    id: str = field(default_factory=lambda: os.urandom(16).hex())
+    id: str = field(default_factory=_new_id)
     attempts: list[Attempt] = field(default_factory=list)
     begin: float = field(init=False)
 
