@@ -49,7 +49,7 @@ class ModelRouter:
         quality: {"endpoint/model" or model: score}, such as `Matrix(...).results()` gives, for
             BEST_QUALITY.
         experiment: arms and weights for AB_TEST; default: the table's.
-        limits: {"endpoint/model" or endpoint: Limit}.
+        limits: {"endpoint/model": Limit}; an endpoint alone means each of its models.
         budgets: USD a run, hour and day.
         ledger: where every attempt, assignment and outcome is kept. Without one, providers record to
             their own ledgers, if they have any.
@@ -97,6 +97,8 @@ class ModelRouter:
             providers, ledger = open_providers(providers, ledger)
         if not providers:
             raise UsageError('The router has no providers; give them as {"name": provider}.')
+        if ledger is not None and not callable(getattr(ledger, "record_assignment", None)):
+            raise UsageError(f"ledger must be a Ledger, such as Ledger(path); it is {ledger!r:.80}.")
         self.ledger = ledger
         self._endpoints = Endpoints(providers)
         self._clock = clock or SystemClock()

@@ -186,6 +186,7 @@ def test_calls_that_cannot_be_meant(arguments: dict[str, Any], message: str) -> 
         ({"limits": {"openai": 3}}, "give a Limit"),
         ({"quality": 3}, "quality must map"),
         ({"max_attempts": 0}, "max_attempts"),
+        ({"ledger": "ledger.db"}, "ledger must be a Ledger"),
         ({"redact": ["("], "store_texts": True}, "neither one of"),
     ],
 )
