@@ -23,6 +23,8 @@ class CooldownPolicy:
     longest_s: float = 300.0
     rate_limit_s: float = 1.0
     """The rest after a rate limit that names no time; doubles likewise."""
+    longest_asked_s: float = 3600.0
+    """A server that asks for more is looked at again after this."""
 
 
 @dataclass(slots=True)
@@ -78,7 +80,8 @@ class Health:
             # Many were in flight when the trouble began: together they are one failure, and none of
             # them is the call that is to see whether it is over.
             if error.retry_after is not None:
-                self.resting_until = max(self.resting_until, now + error.retry_after)
+                asked = min(error.retry_after, self.policy.longest_asked_s)
+                self.resting_until = max(self.resting_until, now + asked)
         elif isinstance(error, RateLimitError):
             self.probing = False
             self.rate_limits += 1
@@ -92,8 +95,9 @@ class Health:
 
     def _rest(self, now: float, first_s: float, doublings: int, error: ProviderError) -> None:
         # What the server asks for counts, also where it is less than ours.
-        seconds = error.retry_after
-        if seconds is None:
+        if error.retry_after is not None:
+            seconds = min(error.retry_after, self.policy.longest_asked_s)
+        else:
             seconds = min(first_s * 2.0 ** min(doublings, _MOST_DOUBLINGS), self.policy.longest_s)
         self.resting_until = max(self.resting_until, now + seconds)
         self.rested_at = now

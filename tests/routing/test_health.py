@@ -71,3 +71,7 @@ def test_a_call_that_was_given_up_frees_the_probe() -> None:
     health.entered()
     health.left(5.0)
     assert health.blocked(5.0) is None
+
+
+def test_no_server_can_send_a_model_away_for_good() -> None:
+    assert failing(RateLimitError("see you in 2099", retry_after=2.3e9)).resting_until == 3600.0
