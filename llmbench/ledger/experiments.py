@@ -25,11 +25,10 @@ class ExperimentsLedger:
     _store: LedgerStore
     _writer: Writer
 
-    def _reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # both are Ledger's
 
-    def _refuse_if_closed(self) -> None:
-        raise NotImplementedError
+        def _reading(self) -> AbstractContextManager[Connection]: ...
+        def _refuse_if_closed(self) -> None: ...
 
     def open_epoch(self, experiment_id: str, weights: Mapping[str, float], at: datetime) -> int:
         """The number of the epoch of these weights: the newest one's if it has them, else the next."""
