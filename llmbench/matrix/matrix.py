@@ -16,6 +16,7 @@ from llmbench.matrix.checks import share, smallest, whole_number
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset
 from llmbench.matrix.graders import GraderLike, grader_for
+from llmbench.matrix.lanes import CEILING, Lanes
 from llmbench.matrix.limits import check_budget, check_recorded, spent_before
 from llmbench.matrix.outcome import Outcome
 from llmbench.matrix.personal_data import check_personal_data
@@ -131,8 +132,10 @@ class Matrix:
                 tries that failed but may have been billed (timeouts, cut connections) count at
                 their worst case only afterwards, so the calls then in flight can overdraw the
                 budget by their retries, each by up to max_attempts - 1 worst cases.
-            concurrency: calls in flight per endpoint, one number or {endpoint: number}; default
-                what the provider advises (8, and 1 for the embedded model).
+            concurrency: calls in flight per endpoint at most, one number or {endpoint: number}.
+                Default: from what the provider advises (8, and always 1 for the embedded model) up
+                to 64, one more with each round of answers that came as fast as the first ones.
+                A rate limit halves them in either case.
             fresh: answer nothing from before this run; None is what LLMBENCH_FRESH=1 says. With
                 the `run_id` of a run that did not end, its answers are kept.
             max_answer_age_days: older answers are asked for again.
@@ -148,7 +151,7 @@ class Matrix:
         not_before = self._answers_from(fresh, max_answer_age_days, run_id=known_run)
         run = known_run or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         providers, replay = self._providers(), self._replay(not_before)
-        workers = self._workers(concurrency)
+        lanes = self._lanes(concurrency)
         if budget_usd is not None:
             check_budget(self.plan, providers, budget_usd, allow_unpriced=allow_unpriced)
         quote = make_quote(self.plan, providers, replay)
@@ -161,7 +164,7 @@ class Matrix:
             reporter = ProgressReporter(progress, total=len(self.plan), to_make=quote.to_make)
             runner = Runner(
                 self.plan, providers, replay,
-                run_id=run, budget=budget, workers=workers, reporter=reporter,
+                run_id=run, budget=budget, lanes=lanes, reporter=reporter,
             )  # fmt: skip
             runner_of.append(runner)
             try:
@@ -272,14 +275,18 @@ class Matrix:
             return min(begun, default=now)
         return None if max_answer_age_days is None else now - timedelta(days=max_answer_age_days)
 
-    def _workers(self, concurrency: int | Mapping[str, int] | None) -> dict[str, int]:
-        workers: dict[str, int] = {}
+    def _lanes(self, concurrency: int | Mapping[str, int] | None) -> dict[str, Lanes]:
+        lanes: dict[str, Lanes] = {}
         for endpoint, provider in self._providers().items():
             given = concurrency.get(endpoint) if isinstance(concurrency, Mapping) else concurrency
-            if given is None:
-                given = provider.concurrency
-            workers[endpoint] = whole_number("concurrency", given)
-        return workers
+            if given is not None:
+                most = whole_number("concurrency", given)
+                lanes[endpoint] = Lanes(most, most)
+            else:
+                # An endpoint that advises one call at a time computes on this machine.
+                advised = provider.concurrency
+                lanes[endpoint] = Lanes(advised, CEILING if advised > 1 else 1)
+        return lanes
 
     def _results(
         self,

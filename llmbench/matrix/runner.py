@@ -22,6 +22,7 @@ from llmbench.errors import (
 )
 from llmbench.matrix.budget import Budget
 from llmbench.matrix.counts import CallCounts
+from llmbench.matrix.lanes import Lane, Lanes
 from llmbench.matrix.outcome import FILTERED, Outcome, from_record, from_response
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.progress import ProgressReporter
@@ -62,7 +63,7 @@ class Runner:
         *,
         run_id: str,
         budget: Budget,
-        workers: Mapping[str, int],
+        lanes: Mapping[str, Lanes],
         reporter: ProgressReporter,
     ) -> None:
         self._plan = plan
@@ -70,7 +71,7 @@ class Runner:
         self._replay = replay
         self._run_id = run_id
         self._budget = budget
-        self._workers = workers
+        self._lanes = lanes
         self._reporter = reporter
         self._output_limits: dict[str, int] = {}
         self.outcomes: dict[str, list[Outcome | None]] = {c.label: [None] * plan.size(c) for c in plan.cells}
@@ -111,8 +112,9 @@ class Runner:
             async with asyncio.TaskGroup() as group:
                 for endpoint, cells in by_endpoint.items():
                     feed = _Feed(self._batches(cells))
-                    for _ in range(self._workers[endpoint]):
-                        group.create_task(self._work(feed))
+                    lanes = self._lanes[endpoint]
+                    for _ in range(lanes.ceiling):
+                        group.create_task(self._work(feed, lanes))
         finally:
             self._share_with_twins()
             self._report(final=True)
@@ -128,10 +130,17 @@ class Runner:
         for cell in cells:
             yield from self._replay.batches(cell)
 
-    async def _work(self, feed: _Feed) -> None:
+    async def _work(self, feed: _Feed, lanes: Lanes) -> None:
         try:
-            while (job := await self._next(feed)) is not None:
-                await self._settle(job)
+            while True:
+                lane = await lanes.enter()
+                try:
+                    job = await self._next(feed)
+                    if job is None:
+                        return
+                    await self._settle(job, lane)
+                finally:
+                    lanes.leave(lane)
         except Exception as error:  # noqa: BLE001 - the first one is raised once all workers have ended
             self._error = self._error or error
 
@@ -160,7 +169,7 @@ class Runner:
             return False
         return True
 
-    async def _settle(self, job: Job) -> None:
+    async def _settle(self, job: Job, lane: Lane) -> None:
         cell = job.call.cell
         target = (cell.endpoint, cell.asked_model)
         if target in self._stopped:
@@ -179,12 +188,12 @@ class Runner:
         charged = worst
         self._message = cell.label
         try:
-            charged = await self._call(provider, job, worst)
+            charged = await self._call(provider, job, worst, lane)
         finally:
             self._budget.settle(worst, charged)
         self._report()
 
-    async def _call(self, provider: BaseLLMProvider, job: Job, worst: float) -> float:
+    async def _call(self, provider: BaseLLMProvider, job: Job, worst: float, lane: Lane) -> float:
         """Make the call; returns what to charge the budget with."""
         request = job.request
         target = (job.call.cell.endpoint, job.call.cell.asked_model)
@@ -193,7 +202,9 @@ class Runner:
                 request.messages, request.model, repeat=request.repeat, run_id=self._run_id, **request.params
             )
         except ProviderError as error:
+            lane.note(error.attempts, None)
             return self._failed(job, error, worst)
+        lane.note(response.attempts, float(response.latency_ms))
         book = provider.price(request.model, response.usage).book
         self._fill(job.call.cell.label, job.call.place, from_response(response, book))
         self._streaks.pop(target, None)

@@ -545,7 +545,7 @@ def test_calls_in_flight_are_bounded(numbers: Numbers, matrix: MakeMatrix, fake:
     assert peak == 3
     peak = 0
     matrix(numbers(40), fake(script), prompts={"x": "x {{ prompt }}"}).run()
-    assert peak == 8
+    assert 8 <= peak <= 12  # one more with each round of answers
 
 
 def test_a_long_plan_is_streamed(numbers: Numbers, matrix: MakeMatrix, fake: MakeFake) -> None:
