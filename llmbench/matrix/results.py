@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from llmbench.errors import UsageError
 from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, nearest
+from llmbench.matrix.frontier import FrontierPoint, quality_cost_frontier
+from llmbench.matrix.power import PairPower, pair_power
 from llmbench.matrix.summary import CellSummary, item_scores, summarise
 from llmbench.matrix.verdict import decide, decisive
 from llmbench.results import Verdict
@@ -181,7 +184,36 @@ class MatrixResults:
                 "made": self.calls.made, "replayed": self.calls.replayed, "failed": self.calls.failed,
                 "retried": self.calls.retried,
             },
+            "frontier": [
+                {"model": p.model, "cell": p.cell, "probability_on_frontier": p.probability_on_frontier}
+                for p in self.frontier()
+            ],
+            "power": {
+                p.candidate: {"n": p.n, "mde": p.mde, "items_needed": p.items_needed} for p in self.power()
+            },
+            "missing": self.missing(),
+            "judge": None,
+            "quote": self.quote.data(),
         }  # fmt: skip
+
+    def frontier(self, n_boot: int = 2000) -> tuple[FrontierPoint, ...]:
+        """Cells in the plane of cost and score, with the probability that no other beats them in both.
+
+        A cell with an answer whose cost is not known is left out.
+        """
+        return quality_cost_frontier(self.answers, _clusters(self.dataset), n_boot=n_boot, seed=self.seed)
+
+    def power(self) -> tuple[PairPower, ...]:
+        """What these items can show of each cell beside the baseline."""
+        return pair_power(self.answers, self.baseline, _clusters(self.dataset))
+
+    def missing(self) -> list[dict[str, Any]]:
+        """Missing answers by model and error, most first."""
+        rows = self.answers[self.answers["missing"].to_numpy(dtype=bool)]
+        # Numbers of lines and requests differ in messages that are otherwise the same.
+        kinds = rows["error"].fillna("not asked").str.partition(":")[0].str.replace(r"\d+", "#", regex=True)
+        counts = Counter(zip(rows["model"], kinds, strict=True))
+        return [{"model": model, "error": kind, "answers": n} for (model, kind), n in counts.most_common()]
 
     def __repr__(self) -> str:
         return (

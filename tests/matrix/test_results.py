@@ -229,7 +229,10 @@ def test_disagreements_are_the_largest_and_drawn_by_seed(recorded: Callable[...,
 def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]) -> None:
     results = recorded({"base": [None, *answers(119, 80)], "new": answers(160, 40)})
     data = json.loads(json.dumps(results.data(), allow_nan=False))
-    assert set(data) == {"models", "comparisons", "calls"}
+    assert set(data) == {
+        "models", "comparisons", "calls", "frontier", "power", "missing", "judge", "quote",
+    }  # fmt: skip
+    assert data["missing"] == [{"model": "base", "error": "'base' is empty in line #", "answers": 1}]
     assert set(data["models"][0]) == {
         "model", "prompt", "params", "n", "missing", "score", "score_ci", "cost_usd", "cost_per_1k_calls",
         "cost_per_1k_calls_ci", "cost_per_correct", "latency_ms", "tokens", "served_model",
