@@ -19,8 +19,8 @@ CALLS = 200_000 if LONG else 3_000
 KEPT = 500
 """How much each of the router's memories holds here, so that they are soon full."""
 WARM_UP = 2 * KEPT
-GROWTH = 500_000 if LONG else 150_000
-"""Bytes: 2.5 a call in the long run, 50 in the short one; a kept record would be over 1,000."""
+GROWTH = 3_000_000 if LONG else 150_000
+"""Bytes: 15 a call in the long run, 50 in the short one; a kept record would be over 1,000."""
 
 
 class Forgetful(FakeProvider):
