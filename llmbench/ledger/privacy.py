@@ -21,7 +21,8 @@ PATTERNS: Mapping[str, str] = {
     "iban": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",
     "card": r"\b(?:\d[ -]?){12,18}\d\b",
     # Seven digits and more, however they are set apart; dates are not meant.
-    "phone": r"(?<![\w.$])(?!\d{4}-\d\d-\d\d\b)\+?\(?\d(?:[ ()/-]{0,2}\d){6,14}(?!\w)",
+    "phone": r"(?<![\w.$])(?!\d{4}-\d\d-\d\d\b)\+?\(?\d(?:[ ()/-]{0,2}\d){6,14}(?!\w)"
+    r"|\b\d{3}\.\d{3}\.\d{4}\b",
     "ip": r"\b(?:\d{1,3}\.){3}\d{1,3}\b"
     r"|(?<![\w:])(?=[0-9A-Fa-f:]*[0-9A-Fa-f])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])",
 }

@@ -27,6 +27,7 @@ def clean(text: str, *names: str) -> str:
     [
         ("mail ann.o'b+x@mail.example.co.uk now", "mail ann.o'[email] now"),
         ("call +49 30 901820-17 or (030) 1234-567", "call [phone] or [phone]"),
+        ("call 555.123.4567, pi is 3.14159265", "call [phone], pi is 3.14159265"),
         ("IBAN DE89 3704 0044 0532 0130 00.", "IBAN [iban]."),
         ("card 4111 1111 1111 1111!", "card [card]!"),
         ("host 192.168.17.4", "host [ip]"),
