@@ -111,7 +111,9 @@ def _publish(
     found: Repricing | Reconciliation, sentences: list[str], csv_path: Path | None, *, as_json: bool
 ) -> None:
     if csv_path is not None:
-        found.to_pandas().to_csv(csv_path, index=False)
+        from llmbench.ledger.exports import frame_to_csv
+
+        frame_to_csv(found.to_pandas(), csv_path)
     if as_json:
         click.echo(json.dumps(found.data(), indent=2, ensure_ascii=False))
         return

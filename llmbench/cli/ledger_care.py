@@ -47,9 +47,12 @@ def prune(
             click.echo("Nothing in the ledger is meant by that.")
             return
         if not yes:
-            strip = texts_only or unit_id is not None
-            verb = "strip the texts of" if strip else "remove"
-            click.confirm(f"This will {verb} {_counts(would)}, for good. Go on?", abort=True)
+            verb = "strip the texts of" if texts_only else "remove"
+            if unit_id is not None:
+                verb = f"forget {unit_id} in"
+            if not click.confirm(f"This will {verb} {_counts(would)}, for good. Go on?"):
+                click.echo("Nothing was changed.")
+                sys.exit(1)
         done = book.prune(limit, unit_id=unit_id, texts_only=texts_only)
     click.echo(f"Done: {_counts(done)}.")
 

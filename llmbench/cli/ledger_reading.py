@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -25,7 +26,6 @@ __all__ = ["export", "show", "spend"]
 
 _KEYS = ("day", "model", "endpoint", "run", "experiment", "unit")
 _SUFFIXES = (".jsonl", ".csv", ".parquet")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @click.command()
@@ -63,12 +63,12 @@ def show(
         raise UsageError("There are no such calls in the ledger; llmbench ledger spend says what there is.")
     _table([_line(call) for call in found])
     if call_id is not None:
-        _told(found[0])
+        _told(found)
     for call in found if texts else ():
         click.echo(f"\n{call.call_id} attempt {call.attempt}")
         for message in call.messages:
-            click.echo(f"{message['role']}: {message['content']}")
-        click.echo(f"answer: {UNKNOWN if call.content is None else call.content}")
+            click.echo(f"{message['role']}: {_visible(message['content'])}")
+        click.echo(f"answer: {UNKNOWN if call.content is None else _visible(call.content)}")
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -93,36 +93,62 @@ def _line(call: CallRecord) -> tuple[str, ...]:
     )
 
 
-def _told(call: CallRecord) -> None:
-    route = call.route
-    if route is not None:
-        click.echo(f"Route: {route.get('chosen')} by {route.get('rule')}: {route.get('reason')}")
+def _told(attempts: Sequence[CallRecord]) -> None:
+    call = attempts[0]
+    route = call.route or {}
+    if route:
+        click.echo(f"Route: {route.get('chosen')} by {route.get('rule')}: {_visible(route.get('reason'))}")
+        click.echo(f"Candidates: {', '.join(route.get('candidates') or ()) or UNKNOWN}")
     if call.experiment_id is not None:
-        click.echo(f"Experiment {call.experiment_id}: unit {call.unit_id} in arm {call.arm}")
+        odds = route.get("probability")
+        how = "" if odds is None else f" (epoch {route.get('epoch')}, probability {odds:g})"
+        click.echo(f"Experiment {call.experiment_id}: unit {call.unit_id or UNKNOWN} in arm {call.arm}{how}")
     elif call.unit_id is not None:
         click.echo(f"For unit {call.unit_id}")
-    if call.error_message:
-        click.echo(f"Error: {call.error_message}")
+    for each in reversed(attempts):
+        if each.error_message:
+            click.echo(f"Error of attempt {each.attempt}: {_visible(each.error_message)}")
+    known = [each.cost for each in attempts if each.cost is not None]
+    told = dollars(math.fsum(known) if known else None)
+    click.echo(f"Cost of all attempts: {told}, {len(attempts) - len(known):,} of them without a price")
+
+
+def _visible(text: object) -> str:
+    """A text with its control characters spelled: an answer must not steer the terminal."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+        for each in str(text)
+    )
 
 
 @click.command()
 @click.option("--run", "run_id", help="Only the calls of one run.")
 @click.option("--since", type=DAY, help="Only calls from this day on (UTC).")
+@click.option("--until", type=DAY, help="Only calls before this day (UTC).")
 @click.option("--by", type=click.Choice(_KEYS), help="One row for each.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the table there.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def spend(
-    *, run_id: str | None, since: date | None, by: str | None, csv_path: Path | None, as_json: bool
+    *,
+    run_id: str | None,
+    since: date | None,
+    until: date | None,
+    by: str | None,
+    csv_path: Path | None,
+    as_json: bool,
 ) -> None:
     """Calls and USD, with the calls whose price is not known counted apart."""
     from llmbench.cli.tables import show as draw
 
     with open_ledger() as book:
-        total = book.spend(run_id, start_of(since))
-        parts = book.spend_by(by, run_id, start_of(since)) if by else {}
-    rows = {key or "(none)": part for key, part in parts.items()}
+        selected = (run_id, start_of(since), start_of(until))
+        total = book.spend(*selected)
+        parts = book.spend_by(by, *selected) if by else {}
+    rows = {"(none)" if key is None else key: part for key, part in parts.items()}
     if csv_path is not None:
-        _write_csv(_frame(by or "all", rows or {"all": total}), csv_path)
+        from llmbench.ledger.exports import frame_to_csv
+
+        frame_to_csv(_frame(by or "all", rows or {"all": total}), csv_path)
     if as_json:
         data: dict[str, Any] = {"total": total._asdict()}
         if by:
@@ -152,30 +178,13 @@ def _frame(name: str, rows: dict[str, SpendTotals]) -> pd.DataFrame:
 @click.option("--messages", is_flag=True, help="CSV and parquet: prompts and parameters too.")
 def export(*, path: Path, run_id: str | None, since: date | None, messages: bool) -> None:
     """Write attempts to PATH: .jsonl (all fields, can be imported again), .csv or .parquet."""
-    if path.suffix not in _SUFFIXES:
+    from llmbench.ledger.exports import write_table
+
+    if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{path.name} must end in one of {', '.join(_SUFFIXES)}, which says its form.")
     with open_ledger() as book:
-        if path.suffix == ".jsonl":
+        if path.suffix.lower() == ".jsonl":
             count = book.export(path, run_id=run_id, since=start_of(since))
         else:
-            frame = book.to_pandas(run_id, start_of(since), messages=messages)
-            for column in ("params", "metadata", "route", "messages"):
-                if column in frame:
-                    frame[column] = [None if v is None else json.dumps(v, default=str) for v in frame[column]]
-            count = len(frame)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == ".csv":
-                _write_csv(frame, path)
-            else:
-                frame.to_parquet(path, index=False)
+            count = write_table(path, book.calls(run_id, start_of(since)), messages=messages)
     click.echo(f"{count:,} attempts in {path}")
-
-
-def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """A spreadsheet takes a text that begins so for a formula, and would run it."""
-
-    def safe(value: Any) -> Any:
-        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-    texts = [name for name in frame.columns if frame[name].map(lambda value: isinstance(value, str)).any()]
-    frame.assign(**{name: frame[name].map(safe) for name in texts}).to_csv(path, index=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Assignment", "Epoch", "assigned", "assignment_row", "assignments", "epochs", "open_epoch"]
 
+_ROWS_A_PAGE = 5_000
 _COLUMNS = "experiment_id, unit_id, epoch, arm, probability, assigned_at"
 
 
@@ -68,13 +71,21 @@ def assigned(connection: Executor, experiment_id: str, unit_id: str) -> Assignme
     return None if row is None else _assignment(row)
 
 
-def assignments(connection: Executor, experiment_id: str) -> Iterator[Assignment]:
+def assignments(
+    reading: Callable[[], AbstractContextManager[Executor]], experiment_id: str
+) -> Iterator[Assignment]:
     """See `Ledger.assignments`."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM assignments WHERE experiment_id = ? ORDER BY id",  # noqa: S608
-        (stored_text(experiment_id),),
-    )
-    return map(_assignment, rows)
+    after = 0
+    page: list[Any] = [()]
+    while page:
+        with reading() as connection:
+            page = connection.execute(
+                f"SELECT {_COLUMNS}, id FROM assignments WHERE experiment_id = ? AND id > ? "  # noqa: S608
+                f"ORDER BY id LIMIT {_ROWS_A_PAGE}",
+                (stored_text(experiment_id), after),
+            ).fetchall()
+        for *row, after in page:  # noqa: B007 - the last one is where the next page begins
+            yield _assignment(row)
 
 
 def epochs(connection: Executor, experiment_id: str) -> list[Epoch]:
@@ -88,7 +99,7 @@ def epochs(connection: Executor, experiment_id: str) -> list[Epoch]:
 
 def open_epoch(store: LedgerStore, experiment_id: str, weights: Mapping[str, float], at: datetime) -> int:
     """See `Ledger.open_epoch`."""
-    text = json.dumps(dict(sorted(weights.items())), ensure_ascii=False)
+    text = _weights_text(weights)
     while True:
         with store.writing() as connection, connection.transaction():
             newest = connection.execute(
@@ -105,6 +116,15 @@ def open_epoch(store: LedgerStore, experiment_id: str, weights: Mapping[str, flo
             )
         if made:  # else another process was first, and its weights may be these
             return number
+
+
+def _weights_text(weights: Mapping[str, float]) -> str:
+    """One text for the same weights, whatever their order and whether 1 is written 1 or 1.0."""
+    if not weights or not all(0 <= weight < math.inf for weight in weights.values()):
+        raise UsageError(
+            f"The weights of an epoch are numbers of 0 or more, one an arm; they are {weights!r}."
+        )
+    return json.dumps({arm: float(weights[arm]) for arm in sorted(weights)}, ensure_ascii=False)
 
 
 def _assignment(row: Any) -> Assignment:

@@ -6,9 +6,11 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from llmbench.errors import UsageError
 from llmbench.ledger import assignments
 from llmbench.ledger.assignments import Assignment, Epoch
-from llmbench.ledger.outcomes import Event, Outcomes, outcome_row, read_outcomes
+from llmbench.ledger.matching import read_outcomes
+from llmbench.ledger.outcomes import Event, Outcomes, outcome_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,9 +62,8 @@ class ExperimentsLedger:
             return assignments.assigned(connection, experiment_id, unit_id)
 
     def assignments(self, experiment_id: str) -> Iterator[Assignment]:
-        """All assignments of an experiment, in the order of recording."""
-        with self._reading() as connection:
-            yield from assignments.assignments(connection, experiment_id)
+        """All assignments of an experiment, in the order of recording, a page read at a time."""
+        return assignments.assignments(self._reading, experiment_id)
 
     def record_outcome(
         self,
@@ -77,12 +78,12 @@ class ExperimentsLedger:
         """Keep what came of a call, or of the calls for a unit; durable when it returns.
 
         The first argument may also be the id of a call, which then counts for its unit.
-        `at` is when it happened (an aware datetime; default now), `value` USD. The order in which
+        `at` is when it happened (an aware datetime; default now), `value` USD, 0 or more. The order in which
         outcomes are recorded, and whether the call is there yet, does not matter; the same outcome
         again changes nothing. Raises UsageError and LedgerError.
         """
         moment = datetime.now(UTC)
-        event = Event(unit_id, call_id, replied, at or moment, value, metadata)
+        event = Event(unit_id, call_id, replied, moment if at is None else at, value, metadata)
         row = outcome_row(event, moment)
         self._refuse_if_closed()
         with self._store.writing() as connection:
@@ -99,9 +100,13 @@ class ExperimentsLedger:
         """One outcome per unit (and experiment) to which something was answered; a call without a unit
         is a unit of its own.
 
-        `since` and `until` bound when calls were made. A reply counts from the first answer on, for
-        `window_days` where given. What cannot be counted is on the result, by reason.
+        `since` and `until` bound the first answer to a unit: a unit is in whole or not at all. A reply
+        counts from that answer on, for `window_days` where given; one that names its call counts for
+        the experiment of that call only. What cannot be counted is on the result, by reason.
+        Raises UsageError for an instant without time zone and a window below 0.
         """
+        if window_days is not None and not 0 <= window_days < timedelta.max.days:
+            raise UsageError(f"window_days must be a number of days, 0 or more; it is {window_days!r}.")
         window = None if window_days is None else timedelta(days=window_days)
         with self._reading() as connection:
             return read_outcomes(connection, experiment_id, since, until, window)

@@ -125,17 +125,23 @@ class Ledger(ExperimentsLedger):
         """
         return queries.calls(self._reading, queries.Selection(run_id, since, status))
 
-    def spend(self, run_id: str | None = None, since: datetime | None = None) -> SpendTotals:
-        """Attempts and USD, of all or of one run, not started before `since`."""
+    def spend(
+        self, run_id: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> SpendTotals:
+        """Attempts and USD, of all or of one run, started from `since` on and before `until`."""
         with self._reading() as connection:
-            return queries.spend(connection, queries.Selection(run_id, since))
+            return queries.spend(connection, queries.Selection(run_id, since, until=until))
 
     def spend_by(
-        self, by: str, run_id: str | None = None, since: datetime | None = None
+        self,
+        by: str,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> dict[str | None, SpendTotals]:
         """As `spend`, by day, model, endpoint, run, experiment or unit; None: calls without one."""
         with self._reading() as connection:
-            return brief.spend_by(connection, by, queries.Selection(run_id, since))
+            return brief.spend_by(connection, by, queries.Selection(run_id, since, until=until))
 
     def newest(
         self,
@@ -180,9 +186,15 @@ class Ledger(ExperimentsLedger):
     ) -> Pruned:
         """Take out what is not to be kept, for good; exports and backups made before still hold it.
 
-        `before`: attempts that started earlier, or with `texts_only` their prompts and answers alone.
-        `unit_id`: all that ties the ledger to that unit; its texts, outcomes and assignments go, what
-        its calls cost stays. `dry_run` counts and changes nothing.
+        `before`: attempts that started earlier, or with `texts_only` their prompts and answers alone;
+        what they cost, and the tier by which they can be priced again, stay. `unit_id`: all that ties
+        the ledger to that unit; its texts, outcomes and assignments go, what its calls cost stays, and
+        its experiments are analysed without it. `dry_run` counts and changes nothing.
+
+        Hashes of requests stay, and tell whoever already has a text that it was sent. Of SQLite's file
+        and its WAL no byte of what went is left, if no other program was reading at the moment; of a
+        disk's own copies (snapshots, wear levelling) and of PostgreSQL's files nobody can say so. Other
+        writers wait while this runs.
         """
         self._refuse_if_closed()
         return prune(self._store, before, unit_id, texts_only=texts_only, dry_run=dry_run)

@@ -10,16 +10,15 @@ import codecs
 import dataclasses
 import json
 import math
-import os
 import reprlib
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger.insertion import insert
 from llmbench.ledger.rows import TableRows, encode, instant_text
+from llmbench.ledger.whole_file import replacing
 from llmbench.types import CallRecord, Usage
 
 if TYPE_CHECKING:
@@ -92,25 +91,10 @@ def record_of(line: str) -> CallRecord:
 def write(path: Path, records: Iterable[CallRecord]) -> int:
     """Write `records` to `path`, whole or not at all; returns how many."""
     count = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                for record in records:
-                    file.write(_utf8(line_of(record)) + b"\n")
-                    count += 1
-                file.flush()
-                os.fsync(file.fileno())
-                # The temporary file is for its owner only; an export is a file like any other.
-                Path(file.name).chmod(0o666 & ~_umask())
-            except BaseException:
-                Path(file.name).unlink()
-                raise
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise LedgerError(
-            f"The export {path} cannot be written ({error.strerror}): check its folder and its disk."
-        ) from error
+    with replacing(path) as file:
+        for record in records:
+            file.write(_utf8(line_of(record)) + b"\n")
+            count += 1
     return count
 
 
@@ -191,9 +175,3 @@ def _utf8(line: str) -> bytes:
         return line.encode()
     except UnicodeEncodeError:  # half of a character: JSON can say it in escapes, UTF-8 cannot
         return json.dumps(json.loads(line), separators=(",", ":")).encode()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from ipaddress import ip_address
 from typing import Any
 
 from llmbench.errors import UsageError
-from llmbench.types import CallRecord, Message, Recorder
+from llmbench.types import CallRecord, Recorder
 
-__all__ = ["PATTERNS", "Discreet", "redacted", "without_texts"]
+__all__ = [
+    "PATTERNS", "Discreet", "metadata_without_texts", "params_without_texts", "redacted", "without_texts",
+]  # fmt: skip
 
 PATTERNS: Mapping[str, str] = {
-    "email": r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
+    # Bounded, because an open-ended part in front of @ takes minutes on a long word without one.
+    "email": r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
     "iban": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",
     "card": r"\b(?:\d[ -]?){12,18}\d\b",
     # Seven digits and more, however they are set apart; dates are not meant.
-    "phone": r"(?<![\w.$])(?!\d{4}-\d\d-\d\d\b)\+?\(?\d(?:[ ()/-]{0,2}\d){6,14}(?!\w)",
-    "ip": r"\b(?:\d{1,3}\.){3}\d{1,3}\b",
+    "phone": r"(?<![\w.$])(?!\d{4}-\d\d-\d\d\b)\+?\(?\d(?:[ ()/-]{0,2}\d){6,14}(?!\w)"
+    r"|\b\d{3}\.\d{3}\.\d{4}\b",
+    "ip": r"\b(?:\d{1,3}\.){3}\d{1,3}\b"
+    r"|(?<![\w:])(?=[0-9A-Fa-f:]*[0-9A-Fa-f])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])",
 }
 """Regular expressions by name. They find the usual forms and not every one: a sieve, no guarantee."""
 
@@ -40,15 +46,25 @@ def without_texts(call: CallRecord) -> CallRecord:
     return CallRecord(
         **{name: getattr(call, name) for name in _FIGURES},
         messages=[],
-        params={key: value for key, value in call.params.items() if key not in _TEXT_PARAMETERS},
+        params=params_without_texts(call.params),
         content=None,
         error_message=None,
-        metadata={
-            key: value
-            for key, value in call.metadata.items()
-            if key in _KEPT_METADATA and len(str(value)) <= _KEPT_LENGTH
-        },
+        metadata=metadata_without_texts(call.metadata),
     )
+
+
+def params_without_texts(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a request without those that are written by somebody."""
+    return {key: value for key, value in params.items() if key not in _TEXT_PARAMETERS}
+
+
+def metadata_without_texts(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What an endpoint said beside its answer: ids and the tier, by which a call can be priced again."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key in _KEPT_METADATA and len(str(value)) <= _KEPT_LENGTH
+    }
 
 
 def redacted(call: CallRecord, patterns: Mapping[str, re.Pattern[str]]) -> CallRecord:
@@ -72,7 +88,7 @@ def redacted(call: CallRecord, patterns: Mapping[str, re.Pattern[str]]) -> CallR
 
     cleaned = replace(
         call,
-        messages=[Message(role=m["role"], content=clean(m["content"])) for m in call.messages],
+        messages=clean(call.messages),
         params=clean(call.params),
         content=clean(call.content),
         error_message=clean(call.error_message),
@@ -130,7 +146,8 @@ def _blacken(text: str, name: str, pattern: re.Pattern[str]) -> tuple[str, int]:
 
     def cover(match: re.Match[str]) -> str:
         nonlocal count
-        if name == "card" and not _is_card(match.group()):
+        check = _CHECKS.get(name)
+        if check is not None and not check(match.group()):
             return match.group()
         count += 1
         return f"[{name}]"
@@ -143,3 +160,17 @@ def _is_card(text: str) -> bool:
     digits = [int(each) for each in text if each.isdigit()]
     doubled = [sum(divmod(2 * each, 10)) for each in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_address(text: str) -> bool:
+    """Four numbers of a version pass as an address; a time of day is none."""
+    if ":" not in text:
+        return True
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+_CHECKS: Mapping[str, Callable[[str], bool]] = {"card": _is_card, "ip": _is_address}

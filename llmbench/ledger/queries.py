@@ -42,11 +42,14 @@ _ROWS_A_PAGE = 500
 
 
 class Selection(NamedTuple):
-    """Which attempts: of one run, not started before an instant, of one status; None is any."""
+    """Which attempts: of one run, not started before an instant, of one status, started before another;
+    None is any.
+    """
 
     run_id: str | None = None
     since: datetime | None = None
     status: CallStatus | None = None
+    until: datetime | None = None
 
     def conditions(self) -> tuple[str, list[Any]]:
         """SQL to follow a first condition, and its values. Raises UsageError for what cannot be meant."""
@@ -57,6 +60,9 @@ class Selection(NamedTuple):
         if self.since is not None:
             sql += " AND calls.started_at >= ?"
             values.append(instant_text(self.since))
+        if self.until is not None:
+            sql += " AND calls.started_at < ?"
+            values.append(instant_text(self.until))
         if self.status is not None:
             if self.status not in get_args(CallStatus):
                 allowed = ", ".join(get_args(CallStatus))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import UsageError
-from llmbench.ledger.rows import instant_text, stored_text
+from llmbench.ledger.privacy import metadata_without_texts, params_without_texts
+from llmbench.ledger.rows import StoredText, instant_text, stored_text
 
 if TYPE_CHECKING:
     from llmbench.ledger.connections import Connection, LedgerStore
@@ -20,7 +23,7 @@ class Pruned(NamedTuple):
     """What was taken out, or would be."""
 
     attempts: int
-    """Removed, or stripped of their texts."""
+    """Removed, or stripped of their texts; of a unit, all that were made for it."""
     requests: int
     outcomes: int
     assignments: int
@@ -70,26 +73,55 @@ def _delete(connection: Connection, condition: str, value: Any) -> Pruned:
 
 def _strip(connection: Connection, condition: str, value: Any) -> Pruned:
     """Take the texts of attempts, and of requests that no other attempt shares."""
-    other = condition.replace("calls.", "other.")
-    rows = connection.execute(
-        f"SELECT DISTINCT request_id FROM calls WHERE {condition} AND NOT EXISTS "  # noqa: S608
-        "(SELECT 1 FROM calls AS other WHERE other.request_id = calls.request_id "
-        f"AND NOT coalesce({other}, 1 = 0))",
-        [value, value],
-    ).fetchall()
-    attempts = _change(
-        connection,
-        f"UPDATE calls SET content = NULL, error_message = NULL, metadata = '{{}}' WHERE {condition} "  # noqa: S608
-        "AND (content IS NOT NULL OR error_message IS NOT NULL OR metadata <> '{}')",
-        value,
+    bare_requests = list(_bare_requests(connection, condition, value))
+    attempts = connection.change_each(
+        "UPDATE calls SET content = NULL, error_message = NULL, metadata = ? WHERE id = ?",
+        list(_bare_calls(connection, condition, value)),
     )
     # A digest of its own, or the same request would later be taken for one without messages.
     stripped = connection.change_each(
-        "UPDATE requests SET messages = '[]', params = '{}', body_digest = ? "
-        "WHERE id = ? AND messages <> '[]'",
-        [(os.urandom(16), row[0]) for row in rows],
+        "UPDATE requests SET messages = '[]', params = ?, body_digest = ? WHERE id = ?",
+        [(params, os.urandom(16), id_) for params, id_ in bare_requests],
     )
-    return Pruned(attempts, sum(stripped), 0, 0)
+    return Pruned(sum(attempts), sum(stripped), 0, 0)
+
+
+def _bare_calls(connection: Connection, condition: str, value: Any) -> Iterator[tuple[StoredText, int]]:
+    """Metadata without texts and the id, of attempts that have any text. What prices a call stays."""
+    for id_, metadata, has_text in connection.execute(
+        "SELECT id, metadata, CASE WHEN content IS NULL AND error_message IS NULL THEN 0 ELSE 1 END "  # noqa: S608
+        f"FROM calls WHERE {condition} "
+        "AND (content IS NOT NULL OR error_message IS NOT NULL OR metadata <> '{}')",
+        [value],
+    ):
+        found = _parsed(metadata)
+        bare = metadata_without_texts(found)
+        if has_text or bare != found:
+            yield _json(bare), id_
+
+
+def _bare_requests(connection: Connection, condition: str, value: Any) -> Iterator[tuple[StoredText, int]]:
+    """The same of requests that have any text, if no other attempt sent them."""
+    other = condition.replace("calls.", "other.")
+    for id_, params, has_text in connection.execute(
+        "SELECT id, params, CASE WHEN messages = '[]' THEN 0 ELSE 1 END FROM requests "  # noqa: S608
+        f"WHERE id IN (SELECT calls.request_id FROM calls WHERE {condition}) AND NOT EXISTS "
+        "(SELECT 1 FROM calls AS other WHERE other.request_id = requests.id "
+        f"AND NOT coalesce({other}, 1 = 0)) AND (messages <> '[]' OR params <> '{{}}')",
+        [value, value],
+    ):
+        found = _parsed(params)
+        bare = params_without_texts(found)
+        if has_text or bare != found:
+            yield _json(bare), id_
+
+
+def _json(found: Mapping[str, Any]) -> StoredText:
+    return stored_text(json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+
+
+def _parsed(stored: StoredText) -> Any:
+    return json.loads(stored.decode(errors="surrogatepass") if isinstance(stored, bytes) else stored)
 
 
 def _forget(connection: Connection, unit: Any) -> dict[str, int]:
@@ -101,8 +133,8 @@ def _forget(connection: Connection, unit: Any) -> dict[str, int]:
         unit,
     )
     assignments = _change(connection, "DELETE FROM assignments WHERE unit_id = ?", unit)
-    _change(connection, "UPDATE calls SET unit_id = NULL WHERE unit_id = ?", unit)
-    return {"outcomes": outcomes, "assignments": assignments}
+    attempts = _change(connection, "UPDATE calls SET unit_id = NULL WHERE unit_id = ?", unit)
+    return {"attempts": attempts, "outcomes": outcomes, "assignments": assignments}
 
 
 def _change(connection: Connection, sql: str, *values: Any) -> int:

@@ -186,10 +186,16 @@ class Store:
             yield f"Row {row} of table `{table}` refers to a row of `{parent}` that is not there."
 
     def compact(self, connection: Executor) -> None:
-        """Give back the room of what was deleted, and leave no byte of it in the file or its WAL."""
+        """Give back the room of what was deleted, and leave no byte of it in the file or its WAL.
+        Raises LedgerError where another program's reading keeps the WAL.
+        """
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchall()
+        if connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchone()[0]:
+            raise LedgerError(
+                f"It is deleted from the ledger {self.name}, but a program that was reading keeps the bytes "
+                "in the ledger's WAL: they go when the last program closes the ledger."
+            )
 
     def refuse_after_fork(self) -> None:
         """Raise LedgerError in a child that inherited this object by a fork."""

@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow.parquet
 import pytest
 from click.testing import CliRunner, Result
 
@@ -127,6 +133,7 @@ def test_prune_asks_first(filled: Path) -> None:
     refused = CliRunner().invoke(cli, ["ledger", "prune", "--before", "2026-11-02"], input="n\n")
     assert "This will remove 3 attempts" in refused.output
     assert refused.exit_code == 1
+    assert refused.output.endswith("Nothing was changed.\n")
     assert "4 attempts" in run("spend").output
     assert "Done: 3 attempts" in run("prune", "--before", "2026-11-02", text="y\n").output
     assert "1 attempts" in run("spend").output
@@ -134,6 +141,8 @@ def test_prune_asks_first(filled: Path) -> None:
 
 
 def test_prune_a_unit(filled: Path) -> None:
+    asked = CliRunner().invoke(cli, ["ledger", "prune", "--unit", "lead 7"], input="n\n")
+    assert "This will forget lead 7 in 1 attempts" in asked.output
     assert "Done: 1 attempts" in run("prune", "--unit", "lead 7", "--yes").output
     with pytest.raises(LLMBenchError, match="no such calls"):
         run("show", "--unit", "lead 7")
@@ -152,3 +161,90 @@ def test_prune_of_no_age(filled: Path, age: str) -> None:
 
 def test_verify(filled: Path) -> None:
     assert "4 attempts can be read (schema version 2): sound" in run("verify").output
+
+
+def test_spend_until_a_day(filled: Path) -> None:
+    assert "3 attempts" in run("spend", "--until", "2026-11-02").output
+    assert "1 attempts" in run("spend", "--since", "2026-11-02", "--until", "2026-11-03").output
+    data = json.loads(run("spend", "--by", "model", "--until", "2026-11-01", "--json").output)
+    assert (data["model"], data["total"]["calls"], data["total"]["usd"]) == ({}, 0, None)
+
+
+def add(path: Path, **changes: Any) -> None:
+    """One more call, made of the last one."""
+    with Ledger(path) as ledger:
+        last = list(ledger.calls())[-1]
+        later = last.started_at + timedelta(hours=1)
+        asyncio.run(ledger.record(replace(last, started_at=later, **changes)))
+
+
+def test_show_of_one_call_tells_assignment_costs_and_errors(filled: Path) -> None:
+    route = {
+        "chosen": "a/m", "rule": "x", "reason": "arm", "candidates": ["a/m", "b/m"], "epoch": 2,
+        "probability": 0.9,
+    }  # fmt: skip
+    add(filled, call_id="d", unit_id="u", experiment_id="x", arm="a/m", route=route, error_message="slow")
+    output = run("show", "d").output
+    assert "Experiment x: unit u in arm a/m (epoch 2, probability 0.9)" in output
+    assert "Candidates: a/m, b/m" in output
+    assert "Error of attempt 1: slow" in output
+    assert "Cost of all attempts: unknown, 1 of them without a price" in output
+    assert "Cost of all attempts: $1.50, 0 of them without a price" in run("show", "a").output
+
+
+def test_an_answer_does_not_steer_the_terminal(filled: Path) -> None:
+    add(filled, call_id="d", content="red \x1b[31m bell \x07 half \ud83d né\nnext")
+    output = run("show", "d", "--texts").output
+    assert "answer: red \\x1b[31m bell \\x07 half \\ud83d né\nnext" in output
+
+
+def test_export_carries_what_the_form_can(filled: Path) -> None:
+    add(filled, call_id="d", content="half \ud83d né", latency_ms=float("nan"), metadata={"n": ["é"]})
+    run("export", "calls.csv")
+    run("export", "calls.PARQUET")
+    sheet, table = pd.read_csv("calls.csv"), pd.read_parquet("calls.PARQUET")
+    assert list(sheet.columns) == list(table.columns)
+    for frame in (sheet, table):
+        last = frame.iloc[-1]
+        assert (last["content"], json.loads(last["metadata"])) == ("half ? né", {"n": ["é"]})
+        assert math.isnan(last["latency_ms"])
+        assert "messages" not in frame
+    assert sheet["started_at"].iloc[0] == "2026-11-01T12:00:00.000000Z"
+    assert table["started_at"].iloc[0] == START
+    kinds = {field.name: str(field.type) for field in pyarrow.parquet.read_schema("calls.PARQUET")}
+    assert kinds["input_tokens"] == "int64"
+    assert kinds["started_at"] == "timestamp[us, tz=UTC]"
+    assert kinds["run_id"] == kinds["route"] == "string"
+
+
+@pytest.mark.parametrize("name", ["calls.csv", "calls.parquet", "calls.jsonl"])
+def test_export_of_an_empty_ledger_and_of_one_that_is_not_there(
+    name: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMBENCH_LEDGER", "ledger.db")
+    with pytest.raises(LLMBenchError, match="no ledger"):
+        run("export", name)
+    assert not list(project.glob("*.db")) + list(project.glob("calls*"))
+    Ledger("ledger.db").close()
+    assert "0 attempts" in run("export", name).output
+    if name != "calls.jsonl":
+        frame = pd.read_csv(name) if name.endswith("csv") else pd.read_parquet(name)
+        assert len(frame) == 0
+        assert "cost" in frame
+
+
+def test_an_export_that_fails_leaves_the_old_file(filled: Path) -> None:
+    run("export", "calls.csv")
+    before = Path("calls.csv").read_bytes()
+    with closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("UPDATE calls SET metadata = '{'")
+    with pytest.raises(LLMBenchError, match="damaged"):
+        run("export", "calls.csv")
+    assert Path("calls.csv").read_bytes() == before
+    assert [each.name for each in Path().glob("*calls*")] == ["calls.csv"]
+
+
+def test_no_table_runs_in_a_spreadsheet(filled: Path) -> None:
+    add(filled, call_id="d", unit_id="=1+1")
+    run("spend", "--by", "unit", "--csv", "spend.csv")
+    assert "'=1+1" in Path("spend.csv").read_text(encoding="utf-8")

@@ -65,3 +65,24 @@ def test_many_open_one_epoch(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(open_it, range(16))) == {1}
+
+
+def test_weights_are_the_same_however_they_are_written(ledger: Ledger) -> None:
+    assert ledger.open_epoch("w", {"a/m": 1, "b/m": 3.0}, AT) == 1
+    assert ledger.open_epoch("w", {"b/m": 3, "a/m": 1.0}, AT) == 1
+
+
+@pytest.mark.parametrize("weights", [{}, {"a/m": -0.1}, {"a/m": float("nan")}, {"a/m": float("inf")}])
+def test_weights_that_cannot_be_meant(ledger: Ledger, weights: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="weights of an epoch"):
+        ledger.open_epoch("w", weights, AT)
+    assert ledger.epochs("w") == []
+
+
+def test_assignments_are_read_by_the_page(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmbench.ledger.assignments._ROWS_A_PAGE", 2)
+    for n in range(4):
+        assign(ledger, f"u{n}")
+    found = ledger.assignments("x")
+    assert next(found).unit_id == "u0"
+    assert [each.unit_id for each in found] == ["u1", "u2", "u3"]

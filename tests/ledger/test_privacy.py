@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -26,9 +27,13 @@ def clean(text: str, *names: str) -> str:
     [
         ("mail ann.o'b+x@mail.example.co.uk now", "mail ann.o'[email] now"),
         ("call +49 30 901820-17 or (030) 1234-567", "call [phone] or [phone]"),
+        ("call 555.123.4567, pi is 3.14159265", "call [phone], pi is 3.14159265"),
         ("IBAN DE89 3704 0044 0532 0130 00.", "IBAN [iban]."),
         ("card 4111 1111 1111 1111!", "card [card]!"),
         ("host 192.168.17.4", "host [ip]"),
+        ("hosts 2001:db8::8a2e:370:7334 and ::1", "hosts [ip] and [ip]"),
+        ("std::vector at 12:30:45, ratio 3:", "std::vector at 12:30:45, ratio 3:"),
+        ("Jürgen@müller.example", "[email]"),
         ("3.14 items of 17 for $12.50 on 2026-11-24", "3.14 items of 17 for $12.50 on 2026-11-24"),
     ],
 )
@@ -83,3 +88,19 @@ def test_redacted_answer_is_not_replayed(ledger: Ledger, make_call: Callable[...
 def test_expression_that_cannot_be_read(ledger: Ledger, redact: list[str]) -> None:
     with pytest.raises(UsageError):
         Discreet(ledger, texts=True, redact=redact)
+
+
+@pytest.mark.parametrize("piece", ["a", "1", "a.", "1 ", "A1", "AB12 ", "a@", "1:", "+1"])
+def test_long_texts_take_no_minutes(piece: str) -> None:
+    begin = time.perf_counter()
+    clean(piece * (200_000 // len(piece)))
+    assert time.perf_counter() - begin < 20
+
+
+def test_messages_keep_what_else_they_hold(make_call: Callable[..., CallRecord]) -> None:
+    parts = [{"type": "text", "text": "ann@example.org"}]
+    call = make_call("c", messages=[{"role": "tool", "content": parts, "tool_call_id": "t1"}])
+    told = redacted(call, {"email": re.compile(PATTERNS["email"])})
+    assert told.messages == [
+        {"role": "tool", "content": [{"type": "text", "text": "[email]"}], "tool_call_id": "t1"}
+    ]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from llmbench.errors import UsageError
+from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger import Ledger
 from llmbench.ledger.retention import Pruned
 from llmbench.types import CallRecord
@@ -107,3 +109,65 @@ def test_writer_goes_on_after_it(filled: Ledger, make_call: Callable[..., CallRe
     filled.prune(LIMIT)
     asyncio.run(filled.record(make_call("later")))
     assert len(list(filled.calls())) == 2
+
+
+def test_what_prices_a_call_outlives_its_texts(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
+    told = {"service_tier": "batch", "reasoning": SECRET}
+    params = {"temperature": 0.5, "service_tier": "flex", "stop": [SECRET]}
+    asyncio.run(ledger.record(make_call("c", params=params, metadata=told)))
+    assert ledger.prune(NEW, texts_only=True) == Pruned(1, 1, 0, 0)
+    (call,) = ledger.calls()
+    assert call.metadata == {"service_tier": "batch"}
+    assert call.params == {"temperature": 0.5, "service_tier": "flex"}
+    assert ledger.answers([call.request_hash]) == {}
+    assert SECRET.encode() not in bytes_of(ledger)
+    assert ledger.prune(NEW, texts_only=True, dry_run=True) == Pruned(0, 0, 0, 0)
+
+
+def test_texts_that_utf8_cannot_carry_go_too(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
+    half = f"{SECRET} \ud83d"
+    asyncio.run(
+        ledger.record(make_call("c", content=half, params={"stop": half}, metadata={"reasoning": half}))
+    )
+    assert ledger.prune(NEW, texts_only=True) == Pruned(1, 1, 0, 0)
+    assert SECRET.encode() not in bytes_of(ledger)
+
+
+def test_a_forgotten_unit_is_no_unit_of_its_experiment(
+    ledger: Ledger, make_call: Callable[..., CallRecord]
+) -> None:
+    async def fill() -> None:
+        for call_id, unit in (("1", "ann"), ("2", "ann"), ("3", "bob")):
+            await ledger.record(
+                make_call(call_id, unit_id=unit, experiment_id="x", arm="a/m", cost=1.0, cost_basis="priced")
+            )
+
+    asyncio.run(fill())
+    ledger.record_outcome("ann", at=NEW)
+    spent = ledger.spend_by("experiment")
+    ledger.prune(unit_id="ann")
+    for found in (ledger.outcomes("x"), ledger.outcomes()):
+        assert [outcome.unit_id for outcome in found] == ["bob"]
+        assert found.attempts_without_unit == 2
+        assert "2 attempts of experiments belong to no unit." in found.notes()
+    assert ledger.spend_by("experiment") == spent
+
+
+def test_a_reader_that_keeps_the_bytes_is_told_of(filled: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    if filled.path is None:
+        pytest.skip("of SQLite's WAL")
+    monkeypatch.setattr("llmbench.ledger.store.BUSY_TIMEOUT_S", 0.1)
+    with closing(sqlite3.connect(filled.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM calls").fetchone()
+        with pytest.raises(LedgerError, match="keeps the bytes"):
+            filled.prune(LIMIT)
+    assert [call.call_id for call in filled.calls()] == ["new"]
+    filled.close()
+    assert b"Ann old" not in bytes_of(filled)
+
+
+def test_a_unit_without_texts_is_forgotten_too(ledger: Ledger, make_call: Callable[..., CallRecord]) -> None:
+    asyncio.run(ledger.record(make_call("c", messages=[], content=None, unit_id="ann")))
+    assert ledger.prune(unit_id="ann", dry_run=True) == ledger.prune(unit_id="ann") == Pruned(1, 0, 0, 0)
+    assert [call.unit_id for call in ledger.calls()] == [None]
