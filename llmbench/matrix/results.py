@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -211,7 +212,10 @@ class MatrixResults:
         """Missing answers by model and error, most first."""
         rows = self.answers[self.answers["missing"].to_numpy(dtype=bool)]
         # Numbers of lines and requests differ in messages that are otherwise the same.
-        kinds = rows["error"].fillna("not asked").str.partition(":")[0].str.replace(r"\d+", "#", regex=True)
+        kinds = (
+            re.sub(r"\d+", "#", error.partition(":")[0]) if isinstance(error, str) else "not asked"
+            for error in rows["error"]
+        )
         counts = Counter(zip(rows["model"], kinds, strict=True))
         return [{"model": model, "error": kind, "answers": n} for (model, kind), n in counts.most_common()]
 

@@ -226,6 +226,11 @@ def test_disagreements_are_the_largest_and_drawn_by_seed(recorded: Callable[...,
         results.disagreements("nwe")
 
 
+def test_nothing_missing_is_no_row(recorded: Callable[..., MatrixResults]) -> None:
+    results = recorded({"base": answers(120, 80), "new": answers(160, 40)})
+    assert results.missing() == results.data()["missing"] == []
+
+
 def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]) -> None:
     results = recorded({"base": [None, *answers(119, 80)], "new": answers(160, 40)})
     data = json.loads(json.dumps(results.data(), allow_nan=False))
