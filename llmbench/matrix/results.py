@@ -11,6 +11,7 @@ from llmbench.errors import UsageError
 from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, nearest
+from llmbench.matrix.judge_health import Judging
 from llmbench.matrix.summary import CellSummary, item_scores, summarise
 from llmbench.matrix.verdict import decide, decisive
 from llmbench.results import Verdict
@@ -51,6 +52,8 @@ class MatrixResults:
     confidence: float
     seed: int
     run_id: str | None = None
+    judging: Judging | None = None
+    """What the judge did, where one graded."""
 
     def cell(self, label: str) -> CellSummary:
         """The cell of that label, or the only cell of that model. Raises UsageError."""
@@ -181,6 +184,7 @@ class MatrixResults:
                 "made": self.calls.made, "replayed": self.calls.replayed, "failed": self.calls.failed,
                 "retried": self.calls.retried,
             },
+            **({"judge": self.judging.data()} if self.judging else {}),
         }  # fmt: skip
 
     def __repr__(self) -> str:
@@ -211,6 +215,7 @@ def make_results(
     confidence: float,
     seed: int,
     run_id: str | None,
+    judging: Judging | None = None,
 ) -> MatrixResults:
     """Summaries and comparisons of graded `answers` (see `llmbench.matrix.scoring.answer_table`)."""
     clusters = _clusters(plan.dataset)
@@ -238,6 +243,7 @@ def make_results(
         confidence=confidence,
         seed=seed,
         run_id=run_id,
+        judging=judging,
     )
 
 
