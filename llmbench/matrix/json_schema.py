@@ -65,12 +65,12 @@ class JsonSchema:
             return Grade(0.0, f"{DOES_NOT_PARSE}: {error}")
         from jsonschema.exceptions import best_match
 
-        error = best_match(_validator(self._text(item)).iter_errors(value))
-        if error is None:
+        misfit = best_match(_validator(self._text(item)).iter_errors(value))
+        if misfit is None:
             return Grade(1.0)
-        where = "".join(f"[{part!r}]" for part in error.absolute_path)
+        where = "".join(f"[{part!r}]" for part in misfit.absolute_path)
         at = f" at {where}" if where else ""
-        return Grade(0.0, f"does not fit the schema{at}: {error.message:.{_SHOWN}}")
+        return Grade(0.0, f"does not fit the schema{at}: {misfit.message:.{_SHOWN}}")
 
     def _text(self, item: Item) -> str:
         given = item.expected if self.schema is None else self.schema

@@ -99,8 +99,8 @@ def family_warnings(judge: Judge, plan: Plan, providers: Mapping[str, BaseLLMPro
         name = cell.asked_model or cell.model
         if _family(name, providers.get(cell.endpoint or "")) == own:
             said[
-                f"The judge {judge.judge} and the candidate {cell.model} are of one family ({own}), and judges "
-                "favour their own kind: use a judge of another family, or check its verdicts with labels."
+                f"The judge {judge.judge} and the candidate {cell.model} are of one family ({own}), and "
+                "judges favour their own kind: use a judge of another family, or check its verdicts with labels."
             ] = None
     return tuple(said)
 
@@ -125,5 +125,5 @@ def _family(model: str, provider: BaseLLMProvider | None) -> str:
     for word, trained_by in (("llama", "llama"), ("mixtral", "mixtral"), ("mistral", "mixtral")):
         if word in plain:
             return trained_by
-    word = re.match(r"[a-z]+", plain)
-    return word.group() if word else plain
+    stem = re.match(r"[a-z]+", plain)
+    return stem.group() if stem else plain

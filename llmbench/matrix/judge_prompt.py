@@ -31,7 +31,7 @@ def rubric_messages(
     texts = {"QUESTION": question, "REFERENCE": reference, "ANSWER": answer}
     low, high = scale
     return _messages(
-        f"Grade the ANSWER by this rubric, on a scale of whole numbers from {low} (worst) to {high} (best).\n\n"
+        f"Grade the ANSWER by this rubric, in whole numbers from {low} (worst) to {high} (best).\n\n"
         f"Rubric:\n{rubric}",
         {name: text for name, text in texts.items() if text is not None},
         f'Reply with {{"reason": "one or two sentences", "score": a whole number from {low} to {high}}}.',
@@ -75,14 +75,14 @@ def read_winner(reply: str) -> tuple[str, str]:
 def _verdict(reply: str, key: str) -> tuple[Any, str]:
     found = parse_json(reply)
     if not isinstance(found, dict):
-        raise ValueError("it is not a JSON object")
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - of the text, which is of the right type
     if key not in found or set(found) - {key, "reason"}:
         raise ValueError(f"its keys are {', '.join(map(str, found)) or 'none':.80}, not reason and {key}")
     reason = found.get("reason", "")
     if not isinstance(reason, str):
-        raise ValueError("its reason is not a text")
+        raise ValueError("its reason is not a text")  # noqa: TRY004
     if not isinstance(found[key], str | int):
-        raise ValueError(f"its {key} {found[key]!r:.40} is neither a word nor a whole number")
+        raise ValueError(f"its {key} is neither a word nor a whole number")  # noqa: TRY004
     return found[key], reason
 
 

@@ -165,7 +165,7 @@ class Rubric(_Asking):
     def __post_init__(self) -> None:
         _check_judge(self.judge)
         _check_rubric(self.rubric)
-        ends = self.scale
+        ends: Any = self.scale
         whole = isinstance(ends, tuple | list) and all(type(end) is int for end in ends)
         if not whole or len(ends) != 2 or ends[0] >= ends[1]:
             raise UsageError(f"scale is (worst, best) in whole numbers, such as (1, 5); it is {ends!r:.40}.")

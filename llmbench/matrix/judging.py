@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.matrix.dataset import Item
@@ -35,6 +35,7 @@ class _Asked(NamedTuple):
     judge: Judge
     cases: Sequence[_Case]
     name: str = "judge"
+    text: str = ""
 
     def messages(self, item: Item) -> list[Message]:
         place = item.line
@@ -121,20 +122,9 @@ def judge_plan(
                 settled[key] = refused
                 continue
             found.append(_Case(call, outcome.answer, other))
-        base = judge_cell(judge, cell)
-        cases[base.label] = found
-        cells.append(
-            Cell(
-                base.label,
-                base.model,
-                base.prompt,
-                base.params,
-                base.endpoint,
-                base.asked_model,
-                _Asked(judge, found),
-                base.options,
-            )  # fmt: skip
-        )
+        asking = replace(judge_cell(judge, cell), template=_Asked(judge, found))
+        cases[asking.label] = found
+        cells.append(asking)
     return JudgePlan(plan.dataset, tuple(cells), judge, cases, settled)
 
 

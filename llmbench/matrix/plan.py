@@ -23,6 +23,10 @@ class Template(Protocol):
     def name(self) -> str:
         """What it is called in messages."""
 
+    @property
+    def text(self) -> str:
+        """As it was given."""
+
     def messages(self, item: Item) -> list[Message]:
         """The messages for `item`."""
 

@@ -25,6 +25,9 @@ _ENOUGH_ANSWERS = 5
 """Fewer earlier answers than this say too little of how long answers are."""
 
 
+_NOTHING = Range(0.0, 0.0, 0.0)
+
+
 class _Counter:
     """Counts the input of one cell's calls before they are made, and adds it up."""
 
@@ -89,7 +92,7 @@ class _Measured:
     known_chars: int = 0
     known_input: int = 0
     known_outputs: list[int] = field(default_factory=list)
-    to_come: Range = Range(0.0, 0.0, 0.0)
+    to_come: Range = _NOTHING
     """Input tokens of texts that are still to be written."""
 
     def add(self, job: Job, seen: set[str]) -> None:

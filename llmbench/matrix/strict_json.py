@@ -12,12 +12,12 @@ _FENCED = re.compile(r"```(?:json|JSON)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
 
 
 def parse_json(answer: str) -> Any:
-    """The value that the whole of `answer` is, white space and one code fence around it aside.
+    r"""The value that the whole of `answer` is, white space and one code fence around it aside.
 
     Raises ValueError saying why for anything else: text before or after, a key given twice, NaN
     and Infinity, nesting too deep to read.
 
-    >>> parse_json('```json\\n{"a": 1}\\n```')
+    >>> parse_json('```json\n{"a": 1}\n```')
     {'a': 1}
     """
     text = answer.strip().removeprefix("\ufeff")

@@ -85,8 +85,8 @@ def _reasons(
             )
         if cell.ungraded:
             reasons.append(
-                f"{cell.cell}: the judge gave no verdict on {cell.ungraded} answers; they are left out, never "
-                "counted as wrong."
+                f"{cell.cell}: the judge gave no verdict on {cell.ungraded} answers; they are left out, "
+                "never counted as wrong."
             )
         if cell.cost_usd is None and cell.n:
             reasons.append(f"{cell.cell}: cost unknown ({cell.priced} of its answers have a price).")
