@@ -23,16 +23,32 @@ def label() -> None:
     show_default=True,
     help=".xlsx or .csv",
 )
+@click.option("--items", type=click.Path(path_type=Path), help="The items, for their questions.")
 @click.option("-n", "--answers", "n", type=int, default=100, show_default=True, help="Answers to draw.")
 @click.option("--raters", type=int, default=1, show_default=True, help="1 or 2.")
 @click.option("--scale", type=int, nargs=2, default=(0, 1), show_default=True, help="Worst and best.")
 @click.option("--seed", type=int, default=20250123, show_default=True)
-def export(answers: Path, out: Path, n: int, raters: int, scale: tuple[int, int], seed: int) -> None:
+def export(
+    answers: Path,
+    items: Path | None,
+    out: Path,
+    n: int,
+    raters: int,
+    scale: tuple[int, int],
+    seed: int,
+) -> None:
     """Draw answers from ANSWERS, a table of a matrix's answers (.csv, .parquet, .jsonl, .xlsx)."""
     from llmbench.matrix.answer_files import read_answers
+    from llmbench.matrix.dataset import Dataset, as_text
     from llmbench.matrix.labels import export_labels, key_path
 
-    count = export_labels(read_answers(answers), out, n=n, raters=raters, scale=scale, seed=seed)
+    questions: dict[str, str] | None = None
+    if items is not None:
+        data = Dataset.load(items)
+        questions = {item.id: as_text(item.fields.get(data.prompt_column or "") or "") for item in data.rows}
+    count = export_labels(
+        read_answers(answers), out, n=n, raters=raters, scale=scale, seed=seed, questions=questions
+    )
     click.echo(
         f"{count} answers in {out}; give raters that file only, and keep {key_path(out).name} beside it."
     )

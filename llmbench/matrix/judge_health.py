@@ -100,7 +100,7 @@ def family_warnings(judge: Judge, plan: Plan, providers: Mapping[str, BaseLLMPro
         if _family(name, providers.get(cell.endpoint or "")) == own:
             said[
                 f"The judge {judge.judge} and the candidate {cell.model} are of one family ({own}), and "
-                "judges favour their own kind: use a judge of another family, or check its verdicts with labels."
+                "judges favour their own kind: take another judge, or check it with labels."
             ] = None
     return tuple(said)
 

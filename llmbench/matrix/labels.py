@@ -121,14 +121,10 @@ def export_labels(
     )
     for entry, texts_shown in zip(key, shown, strict=True):
         entry["sha256"] = _fingerprint(texts_shown[name] for name in _TEXTS)
+    columns = (there[name].tolist() for name in ("item_id", "cell", "repeat", "score"))
     population = [
-        [
-            str(r["item_id"]),
-            str(r["cell"]),
-            int(r["repeat"]),
-            None if pd.isna(r["score"]) else float(r["score"]),
-        ]
-        for _, r in there.iterrows()
+        [str(item), str(cell), int(repeat), None if pd.isna(score) else float(score)]
+        for item, cell, repeat, score in zip(*columns, strict=True)
     ]
     content = {
         "schema": 1, "seed": seed, "scale": [low, high], "raters": raters,

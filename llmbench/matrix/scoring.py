@@ -40,7 +40,8 @@ def answer_table(
 
     `score` lies in 0..1 and is NaN where the answer is missing, or its judge gave no verdict. An
     answer that was cut off at max_tokens scores 0 unless `grade_truncated`; a content filter's
-    always does. Raises UsageError naming item and grader where the grader fails; nothing is lost by that, answers are in the ledger.
+    always does. Raises UsageError naming item and grader where the grader fails; nothing is lost by
+    that, answers are in the ledger.
     """
     import pandas as pd
 

@@ -91,9 +91,9 @@ def test_judge_calls_are_of_the_run_and_paid_by_it(numbers: Numbers, judged: Any
     assert results.cells[0].cost_usd == pytest.approx(sum(c.cost or 0 for c in calls if c.model == "good"))
 
 
-def test_the_same_run_again_calls_nobody(numbers: Numbers, judged: Any) -> None:
+def test_the_same_run_again_calls_nobody(numbers: Numbers, judged: Any, fake: MakeFake) -> None:
     judged(numbers(3), rubric(), says('{"score": 4}')).run()
-    matrix = judged(numbers(3), rubric(), says(AssertionError()), says(AssertionError()))
+    matrix = judged(numbers(3), rubric(), says(AssertionError()), fake(says(AssertionError())))
     assert matrix.quote().to_make == 0
     results = matrix.run()
     assert results.calls.made == 0
@@ -102,10 +102,10 @@ def test_the_same_run_again_calls_nobody(numbers: Numbers, judged: Any) -> None:
     assert list(matrix.results().answers["score"]) == [0.75] * 3
 
 
-def test_another_rubric_calls_the_judge_only(numbers: Numbers, judged: Any) -> None:
+def test_another_rubric_calls_the_judge_only(numbers: Numbers, judged: Any, fake: MakeFake) -> None:
     judged(numbers(3), rubric(), says('{"score": 4}')).run()
     stricter = Rubric("judges/j", "It is short.", params=PARAMS)
-    matrix = judged(numbers(3), stricter, says('{"score": 1}'), says(AssertionError()))
+    matrix = judged(numbers(3), stricter, says('{"score": 1}'), fake(says(AssertionError())))
     not_yet = matrix.results()
     assert not_yet.answers["score"].isna().all()
     assert set(not_yet.answers["note"]) == {"not judged: not called yet"}
