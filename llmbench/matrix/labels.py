@@ -116,9 +116,7 @@ def export_labels(
             {"row": name, **texts, **{f"rating_{i + 1}": None for i in range(raters)}, "comment": None}
         )
         key.append({"row": name, "place": int(place)})
-    shown = write_sheet(
-        pd.DataFrame(rows), path, f"rating: whole numbers from {low} (worst) to {high} (best)"
-    )
+    shown = write_sheet(rows, path, f"rating: whole numbers from {low} (worst) to {high} (best)")
     for entry, texts_shown in zip(key, shown, strict=True):
         entry["sha256"] = _fingerprint(texts_shown[name] for name in _TEXTS)
     columns = (there[name].tolist() for name in ("item_id", "cell", "repeat", "score"))
@@ -234,8 +232,8 @@ def _read_key(path: Path) -> dict[str, Any]:
         known = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DatasetError(
-            f"{path.name} cannot be read ({error.strerror}); export wrote it beside the sheet, and without it "
-            "nobody can tell which answer a row is."
+            f"{path.name} cannot be read ({error.strerror}); export wrote it beside the sheet, and without "
+            "it nobody can tell which answer a row is."
         ) from error
     except ValueError as error:
         raise DatasetError(f"{path.name} is not the key of a sheet ({error}).") from error

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import pandas as pd
+from typing import Any
 
 __all__ = ["write_sheet"]
 
@@ -17,29 +15,29 @@ _LONGEST = 32_000
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def write_sheet(frame: pd.DataFrame, path: Path, remark: str) -> list[dict[str, Any]]:
-    """Write `frame` to `path` (.xlsx or .csv) and return its rows as they were written.
+def write_sheet(given: Sequence[Mapping[str, Any]], path: Path, remark: str) -> list[dict[str, Any]]:
+    """Write the rows `given` to `path` (.xlsx or .csv) and return them as they were written.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it, characters that
     no sheet can hold are replaced, and one too long is cut with a mark. `remark` stands on a second
     sheet of an XLSX.
     """
-    rows = [{name: _safe(value) for name, value in row.items()} for row in frame.to_dict("records")]
+    rows = [{name: _safe(value) for name, value in row.items()} for row in given]
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".csv":
         import pandas as pd
 
-        made = pd.DataFrame(rows, columns=frame.columns)
+        made = pd.DataFrame(rows)
         # The mark at the start tells a spreadsheet that this is UTF-8.
         made.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
-        return [{str(name): value for name, value in row.items()} for row in rows]
+        return rows
     from openpyxl import Workbook
     from openpyxl.styles import Alignment
 
     book = Workbook()
     sheet = book.active
     sheet.title = "labels"
-    sheet.append(list(frame.columns))
+    sheet.append(list(rows[0]))
     for number, row in enumerate(rows, start=2):
         for column, value in enumerate(row.values(), start=1):
             cell = sheet.cell(number, column)
@@ -55,7 +53,7 @@ def write_sheet(frame: pd.DataFrame, path: Path, remark: str) -> list[dict[str, 
     sheet.freeze_panes = "B2"
     book.create_sheet("how to").append([remark])
     book.save(path)
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    return rows
 
 
 def _safe(value: Any) -> Any:

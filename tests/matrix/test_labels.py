@@ -95,12 +95,15 @@ def test_an_answer_is_never_a_formula(tmp_path: Path, suffix: str) -> None:
         cells = [cell for row in openpyxl.load_workbook(sheet)["labels"] for cell in row]
         assert not any(cell.data_type == "f" for cell in cells)
     # An apostrophe that a spreadsheet has swallowed is no change.
-    fill(sheet, lambda rows: [{**row, "answer": row["answer"].lstrip("'"), "rating_1": 1} for row in rows])
+    taken = "'" if suffix == ".csv" else ""
+    fill(sheet, lambda rows: [{**row, "answer": row["answer"].lstrip(taken), "rating_1": 1} for row in rows])
     assert list(import_labels(sheet).table["label"]) == [1.0, 1.0]
 
 
 def test_what_no_sheet_can_hold_is_written_all_the_same(tmp_path: Path) -> None:
-    export_labels(answers(1, "\x00\ud800" + "x" * 40_000), tmp_path / "labels.xlsx", n=1)
+    given = answers(1)
+    given["answer"] = pd.Series(["\x00\ud800" + "x" * 40_000], dtype=object)
+    export_labels(given, tmp_path / "labels.xlsx", n=1)
     (row,) = read(tmp_path / "labels.xlsx")
     assert row["answer"].endswith("[cut here]")
 
