@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from llmbench.matrix.dataset import Dataset, Item
     from llmbench.matrix.graders import Function, PerItem
     from llmbench.matrix.grading import Grade, Grader
+    from llmbench.matrix.json_schema import JsonSchema
+    from llmbench.matrix.judge_health import Judging
+    from llmbench.matrix.judges import Pairwise, Rubric
     from llmbench.matrix.matrix import Matrix
     from llmbench.matrix.progress import Progress
     from llmbench.matrix.prompts import Prompt
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from llmbench.matrix.recorded import RecordedModel
     from llmbench.matrix.results import MatrixResults
     from llmbench.matrix.rules import Choice, Contains, Exact, Numeric, Regex
+    from llmbench.matrix.similarity import Similarity
     from llmbench.matrix.summary import CellSummary
 
 # numpy and scipy stand behind most of these, so they are imported when they are asked for.
@@ -41,9 +45,12 @@ _MODULE_OF = {
     "Grade": "grading",
     "Grader": "grading",
     "Item": "dataset",
+    "JsonSchema": "json_schema",
+    "Judging": "judge_health",
     "Matrix": "matrix",
     "MatrixResults": "results",
     "Numeric": "rules",
+    "Pairwise": "judges",
     "PerItem": "graders",
     "Progress": "progress",
     "Prompt": "prompts",
@@ -51,6 +58,8 @@ _MODULE_OF = {
     "Range": "quote",
     "RecordedModel": "recorded",
     "Regex": "rules",
+    "Rubric": "judges",
+    "Similarity": "similarity",
 }
 
 __all__ = [
@@ -66,9 +75,12 @@ __all__ = [
     "Grade",
     "Grader",
     "Item",
+    "JsonSchema",
+    "Judging",
     "Matrix",
     "MatrixResults",
     "Numeric",
+    "Pairwise",
     "PerItem",
     "Progress",
     "Prompt",
@@ -76,6 +88,8 @@ __all__ = [
     "Range",
     "RecordedModel",
     "Regex",
+    "Rubric",
+    "Similarity",
 ]
 
 __getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{module}" for name, module in _MODULE_OF.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 __all__ = ["CallCounts"]
 
@@ -22,6 +22,9 @@ class CallCounts:
     charge_unknown: int = 0
     """Attempts whose charge is not known: failed ones that may have been billed, and answers
     without a price. Where there is one, what the run spent is not known."""
+
+    def __add__(self, other: CallCounts) -> CallCounts:
+        return CallCounts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def caveat(self) -> str:

@@ -1,4 +1,6 @@
-"""Which grader is meant: by name, by a column of the data set, or a Python function."""
+"""Which grader is meant: by name, by a column of the data set, a Python function, or a
+model that judges.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from typing import Any, ClassVar, Self
 from llmbench.errors import UsageError
 from llmbench.matrix.dataset import Dataset, Item, as_text, nearest
 from llmbench.matrix.grading import Grade, Grader
+from llmbench.matrix.json_schema import JsonSchema
+from llmbench.matrix.judges import Judge
 from llmbench.matrix.rules import Choice, Contains, Exact, Numeric, Regex
+from llmbench.matrix.similarity import Similarity
 
 __all__ = ["Function", "GraderLike", "PerItem", "grader_for"]
 
@@ -49,7 +54,9 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class PerItem:
-    """Each item by the grader that a column names: exact, contains, regex, numeric or choice."""
+    """Each item by the grader that a column names: exact, contains, regex, numeric, choice,
+    json_schema or similarity.
+    """
 
     name: ClassVar[str] = "per item"
     column: str = "grader"
@@ -92,18 +99,20 @@ _BY_NAME: dict[str, Callable[[], Grader]] = {
     "regex": Regex,
     "numeric": Numeric,
     "choice": Choice,
+    "json_schema": JsonSchema,
+    "similarity": Similarity,
 }
 
-GraderLike = str | Grader | Callable[[str, Item], Any] | None
+GraderLike = str | Grader | Judge | Callable[[str, Item], Any] | None
 
 
-def grader_for(given: GraderLike, dataset: Dataset) -> Grader:
+def grader_for(given: GraderLike, dataset: Dataset) -> Grader | Judge:
     """The grader meant by a name, a Grader, a function, or None (the data set's column `grader`
     where it has one, else "exact"), bound to `dataset` and checked against each of its items.
 
     Raises UsageError for what is no grader, DatasetError naming the items that cannot be graded.
     """
-    grader: Grader
+    grader: Grader | Judge
     if given is None:
         grader = PerItem() if "grader" in dataset.columns else Exact()
     elif isinstance(given, str):
@@ -113,7 +122,7 @@ def grader_for(given: GraderLike, dataset: Dataset) -> Grader:
                 f"{nearest(given, _BY_NAME)}"
             )
         grader = _BY_NAME[given]()
-    elif isinstance(given, Grader):
+    elif isinstance(given, Grader | Judge):
         grader = given
     elif callable(given):
         grader = Function(given, getattr(given, "__name__", type(given).__name__))

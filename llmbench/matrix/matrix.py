@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,13 @@ from llmbench.matrix.checks import share, smallest, whole_number
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset
 from llmbench.matrix.graders import GraderLike, grader_for
+from llmbench.matrix.judge_run import JudgeRun, planned_with_judge
+from llmbench.matrix.judges import Judge
 from llmbench.matrix.lanes import CEILING, Lanes
 from llmbench.matrix.limits import check_budget, check_recorded, spent_before
 from llmbench.matrix.outcome import Outcome
 from llmbench.matrix.personal_data import check_personal_data
-from llmbench.matrix.plan import baseline_of, make_plan, params_sets
+from llmbench.matrix.plan import Plan, baseline_of, make_plan, params_sets
 from llmbench.matrix.progress import ProgressCallback, ProgressReporter
 from llmbench.matrix.prompts import prompts_for
 from llmbench.matrix.quote import Quote
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from llmbench.config import ProjectConfig
     from llmbench.ledger import Ledger
     from llmbench.matrix.grading import Grader
+    from llmbench.matrix.judge_health import Judging
+    from llmbench.matrix.judging import Judged, JudgePlan
     from llmbench.providers.base import BaseLLMProvider
 
 __all__ = ["Matrix"]
@@ -54,8 +59,10 @@ class Matrix:
         repeats: draws of each answer; None is 1 at temperature 0, else 3.
         baseline: label `model[prompt]` of the cell to compare with, or a model with one cell; None
             is the first recorded model, else the first cell.
-        grader: "exact", "contains", "regex", "numeric", "choice", a Grader, a function of
-            (answer, item); None is the data set's column `grader` where it has one, else "exact".
+        grader: "exact", "contains", "regex", "numeric", "choice", "json_schema", "similarity", a
+            Grader, a function of (answer, item), or a judge (Rubric, Pairwise), whose calls are quoted,
+            recorded, replayed and held by the budget like any other; None is the data set's column
+            `grader` where it has one, else "exact".
         grade_truncated: grade an answer that was cut off at max_tokens, which otherwise scores 0.
         ledger: a Ledger, or the path of one; None is the project's.
         providers: {endpoint: provider} to use instead of the project's endpoints of these names;
@@ -93,7 +100,7 @@ class Matrix:
         )
         self.baseline = baseline_of(self.plan, baseline).label
         self.seed = seed
-        self._grader: Grader = grader_for(grader, self.dataset)
+        self._grader = self._bound(grader)
         self._grade_truncated = grade_truncated
         self._config = config
         self._given_ledger = ledger
@@ -108,8 +115,7 @@ class Matrix:
 
     def quote(self, *, fresh: bool | None = None, max_answer_age_days: float | None = None) -> Quote:
         """What `run` with the same arguments would call and cost. Makes no call."""
-        not_before = self._answers_from(fresh, max_answer_age_days, run_id=None)
-        return make_quote(self.plan, self._providers(), self._replay(not_before))
+        return self._quote(self._grader, self._answers_from(fresh, max_answer_age_days, run_id=None))
 
     def run(
         self,
@@ -150,25 +156,38 @@ class Matrix:
         known_run = run_id or os.environ.get("LLMBENCH_RUN_ID") or None
         not_before = self._answers_from(fresh, max_answer_age_days, run_id=known_run)
         run = known_run or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        providers, replay = self._providers(), self._replay(not_before)
-        lanes = self._lanes(concurrency)
+        grader = self._grader
+        providers = self._providers(grader)
+        lanes = self._lanes(concurrency, providers)
         if budget_usd is not None:
-            check_budget(self.plan, providers, budget_usd, allow_unpriced=allow_unpriced)
-        quote = make_quote(self.plan, providers, replay)
+            called = planned_with_judge(self.plan, grader) if isinstance(grader, Judge) else self.plan
+            check_budget(called, providers, budget_usd, allow_unpriced=allow_unpriced)
+        quote = self._quote(grader, not_before)
         self._not_before = not_before
-        runner_of: list[Runner] = []
+        runners: list[Runner] = []
+        asked: list[JudgePlan] = []
 
         async def calls() -> None:
             budget = Budget(budget_usd)
             budget.charged_usd = spent_before(self.ledger, known_run, providers)
             reporter = ProgressReporter(progress, total=len(self.plan), to_make=quote.to_make)
-            runner = Runner(
-                self.plan, providers, replay,
-                run_id=run, budget=budget, lanes=lanes, reporter=reporter,
-            )  # fmt: skip
-            runner_of.append(runner)
-            try:
+
+            async def make(plan: Plan, replay: Replay) -> Runner:
+                runner = Runner(
+                    plan, providers, replay, run_id=run, budget=budget, lanes=lanes, reporter=reporter
+                )
+                runners.append(runner)
                 await runner.run()
+                return runner
+
+            try:
+                first = await make(self.plan, Replay(self.plan, providers, self.ledger, not_before))
+                if isinstance(grader, Judge):
+                    judge = self._judge(grader, not_before)
+                    plan, replay = await asyncio.to_thread(judge.calls, first.outcomes)
+                    asked.append(plan)
+                    reporter.go_on(len(plan), first.counts, first.spent_usd)
+                    await make(plan, replay)
             finally:
                 for provider in self._opened.values():
                     await provider.aclose()
@@ -176,28 +195,37 @@ class Matrix:
         try:
             background.run(calls())
         finally:
-            if runner_of:
-                self._failures = runner_of[0].failures
-        runner = runner_of[0]
-        return self._results(runner.outcomes, self._grader, quote, runner.counts, runner.spent_usd, run)
+            if runners:
+                self._failures = {key: why for runner in runners for key, why in runner.failures.items()}
+        counts = sum((runner.counts for runner in runners), CallCounts())
+        costs = [runner.spent_usd for runner in runners]
+        spent = None if None in costs else sum(cost for cost in costs if cost is not None)
+        replies = [(plan, runner.outcomes) for plan, runner in zip(asked, runners[1:], strict=True)]
+        return self._results(runners[0].outcomes, grader, quote, counts, spent, run, replies)
 
     def results(self, *, grader: GraderLike = None) -> MatrixResults:
         """Grade what the ledger has, making no call; another `grader` than the matrix's may be tried.
 
-        What has no answer is missing, with the reason the last run of this matrix gave. Raises as
-        `quote`, and UsageError where a grader fails.
+        What has no answer is missing, with the reason the last run of this matrix gave, and so is
+        the score of an answer that a judge has not judged; to have another judge judge, run a Matrix
+        with it: the answers come from the ledger. Raises as `quote`, and UsageError where a grader fails.
         """
-        chosen = self._grader if grader is None else grader_for(grader, self.dataset)
-        providers, replay = self._providers(), self._replay(self._not_before)
-        outcomes = replay.outcomes(self._failures)
+        chosen = self._grader if grader is None else self._bound(grader)
+        providers, not_before = self._providers(chosen), self._not_before
+        outcomes = Replay(self.plan, providers, self.ledger, not_before).outcomes(self._failures)
+        replies: list[tuple[JudgePlan, Mapping[str, Sequence[Outcome]]]] = []
+        if isinstance(chosen, Judge):
+            asked, replay = self._judge(chosen, not_before).calls(outcomes)
+            replies.append((asked, replay.outcomes(self._failures)))
         replayed = sum(
             outcome.replayed
-            for cell in self.plan.cells
+            for plan, found in ((self.plan, outcomes), *replies)
+            for cell in plan.cells
             if cell.recorded is None
-            for outcome in outcomes[cell.label]
+            for outcome in found[cell.label]
         )
-        quote = make_quote(self.plan, providers, replay)
-        return self._results(outcomes, chosen, quote, CallCounts(replayed=replayed), 0.0, None)
+        quote = self._quote(chosen, not_before)
+        return self._results(outcomes, chosen, quote, CallCounts(replayed=replayed), 0.0, None, replies)
 
     @property
     def ledger(self) -> Ledger:
@@ -242,12 +270,27 @@ class Matrix:
             self._config = load_config()
         return self._config
 
-    def _providers(self) -> dict[str, BaseLLMProvider]:
-        from llmbench.providers.registry import open_endpoint
+    def _bound(self, given: GraderLike) -> Grader | Judge:
+        grader = grader_for(given, self.dataset)
+        return grader.bind_plan(self.plan) if isinstance(grader, Judge) else grader
+
+    def _quote(self, grader: Grader | Judge, not_before: datetime | None) -> Quote:
+        providers = self._providers(grader)
+        quote = make_quote(self.plan, providers, Replay(self.plan, providers, self.ledger, not_before))
+        return self._judge(grader, not_before).quote(quote) if isinstance(grader, Judge) else quote
+
+    def _judge(self, judge: Judge, not_before: datetime | None) -> JudgeRun:
+        providers = self._providers(judge)
+        return JudgeRun(judge, self.plan, providers, self.ledger, not_before, self._grade_truncated)
+
+    def _providers(self, grader: Grader | Judge) -> dict[str, BaseLLMProvider]:
+        from llmbench.providers.registry import open_endpoint, split_model_id
 
         found: dict[str, BaseLLMProvider] = {}
-        for cell in self.plan.cells:
-            name = cell.endpoint
+        names = [cell.endpoint for cell in self.plan.cells]
+        if isinstance(grader, Judge):
+            names.append(split_model_id(grader.judge)[0])
+        for name in names:
             if name is None or name in found:
                 continue
             if name in self._given_providers:
@@ -258,9 +301,6 @@ class Matrix:
             found[name] = self._opened[name]
         check_personal_data(self.dataset, found, self._project())
         return found
-
-    def _replay(self, not_before: datetime | None) -> Replay:
-        return Replay(self.plan, self._providers(), self.ledger, not_before)
 
     def _answers_from(
         self, fresh: bool | None, max_answer_age_days: float | None, *, run_id: str | None
@@ -275,9 +315,11 @@ class Matrix:
             return min(begun, default=now)
         return None if max_answer_age_days is None else now - timedelta(days=max_answer_age_days)
 
-    def _lanes(self, concurrency: int | Mapping[str, int] | None) -> dict[str, Lanes]:
+    def _lanes(
+        self, concurrency: int | Mapping[str, int] | None, providers: Mapping[str, BaseLLMProvider]
+    ) -> dict[str, Lanes]:
         lanes: dict[str, Lanes] = {}
-        for endpoint, provider in self._providers().items():
+        for endpoint, provider in providers.items():
             given = concurrency.get(endpoint) if isinstance(concurrency, Mapping) else concurrency
             if given is not None:
                 most = whole_number("concurrency", given)
@@ -291,14 +333,28 @@ class Matrix:
     def _results(
         self,
         outcomes: Mapping[str, Sequence[Outcome | None]],
-        grader: Grader,
+        grader: Grader | Judge,
         quote: Quote,
         calls: CallCounts,
         spent_usd: float | None,
         run_id: str | None,
+        replies: Sequence[tuple[JudgePlan, Mapping[str, Sequence[Outcome | None]]]],
     ) -> MatrixResults:
-        answers = answer_table(self.plan, outcomes, grader, grade_truncated=self._grade_truncated)
-        there = [outcome for found in outcomes.values() for outcome in found if outcome is not None]
+        judging: Judging | None = None
+        grades: Grader | Judged
+        if isinstance(grader, Judge):
+            ((asked, said),) = replies
+            grades, judging = self._judge(grader, self._not_before).verdicts(asked, said)
+        else:
+            grades = grader
+        answers = answer_table(self.plan, outcomes, grades, grade_truncated=self._grade_truncated)
+        there = [
+            outcome
+            for part in (outcomes, *(said for _, said in replies))
+            for found in part.values()
+            for outcome in found
+            if outcome is not None
+        ]
         instants = [outcome.answered_at for outcome in there if outcome.answered_at is not None]
         books = sorted({outcome.price_book for outcome in there if outcome.price_book})
         return make_results(
@@ -314,4 +370,5 @@ class Matrix:
             confidence=self.confidence,
             seed=self.seed,
             run_id=run_id,
+            judging=judging,
         )

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from llmbench.errors import UsageError
 from llmbench.matrix.checks import whole_number
 from llmbench.matrix.dataset import Dataset, Item, nearest
 from llmbench.matrix.prompts import Prompt
 from llmbench.matrix.recorded import RecordedModel
-from llmbench.types import TIERED_OPTIONS
+from llmbench.types import TIERED_OPTIONS, Message
 
 __all__ = ["Cell", "Plan", "PlannedCall", "baseline_of", "make_plan", "params_sets"]
+
+
+class Template(Protocol):
+    """Writes the messages of a call."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+
+    @property
+    def text(self) -> str:
+        """As it was given."""
+
+    def messages(self, item: Item) -> list[Message]:
+        """The messages for `item`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +45,7 @@ class Cell:
     params: str
     endpoint: str | None = None
     asked_model: str | None = None
-    template: Prompt | None = None
+    template: Template | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Parameters sent with each call."""
     repeats: int = 1

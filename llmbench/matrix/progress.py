@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llmbench.matrix.counts import CallCounts
+
 __all__ = ["Progress", "ProgressCallback", "ProgressReporter"]
 
 
@@ -39,10 +41,18 @@ class ProgressReporter:
 
     def __init__(self, callback: ProgressCallback | None, *, total: int, to_make: int) -> None:
         self._callback = callback
-        self._total = total
+        self._planned = self._total = total
         self._to_make = to_make
         self._begin = time.monotonic()
         self._last = float("-inf")
+        self._over = (0, 0, 0, 0)
+        self._over_usd: float | None = 0.0
+
+    def go_on(self, more: int, counts: CallCounts, spent_usd: float | None) -> None:
+        """Count `more` calls that follow on top of a part that is over."""
+        self._over = (self._planned, counts.made, counts.replayed, counts.failed)
+        self._over_usd = spent_usd
+        self._total = self._planned + more
 
     def report(
         self,
@@ -60,6 +70,10 @@ class ProgressReporter:
         if self._callback is None or (not final and now - self._last < _SHORTEST_PAUSE_S):
             return
         self._last = now
+        done, made, replayed, failed = (
+            before + count for before, count in zip(self._over, (done, made, replayed, failed), strict=True)
+        )
+        spent_usd = None if spent_usd is None or self._over_usd is None else self._over_usd + spent_usd
         seconds = now - self._begin
         rate = made / seconds if made and seconds > 0 else None
         eta = max(0, self._to_make - made) / rate if rate else None

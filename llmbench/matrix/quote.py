@@ -41,6 +41,8 @@ class CellQuote:
     """Where token counts and price come from."""
     price_book: str | None = None
     price_as_of: str | None = None
+    role: str = "candidate"
+    """candidate or judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Quote:
     """
 
     cells: tuple[CellQuote, ...]
+    warnings: tuple[str, ...] = ()
+    """What to think of before the run, a sentence each."""
 
     @property
     def calls(self) -> int:
@@ -88,6 +92,7 @@ class Quote:
             "in_ledger": self.in_ledger,
             "to_make": self.to_make,
             "usd": self.usd._asdict(),
+            "warnings": list(self.warnings),
             "cells": [
                 {
                     **asdict(cell),
@@ -119,8 +124,10 @@ class Quote:
         return pd.DataFrame(rows)
 
     def __str__(self) -> str:
+        judging = sum(cell.to_make for cell in self.cells if cell.role == "judge")
+        of_judge = f", {judging} of them a judge's" if judging else ""
         return (
-            f"{self.to_make} calls to make ({self.in_ledger} of {self.calls} need none): "
+            f"{self.to_make} calls to make{of_judge} ({self.in_ledger} of {self.calls} need none): "
             f"{dollars(self.usd.expected)}, between {dollars(self.usd.low)} and {dollars(self.usd.high)}"
         )
 
@@ -138,7 +145,8 @@ class Quote:
         )
         titles = "".join(f"<th>{title}</th>" for title in head)
         table = f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>"
-        return f"<p>{html.escape(str(self))}.</p>{table}"
+        warned = "".join(f"<p>{html.escape(warning)}</p>" for warning in self.warnings)
+        return f"<p>{html.escape(str(self))}.</p>{table}{warned}"
 
 
 def _sum(values: list[float | None]) -> float | None:

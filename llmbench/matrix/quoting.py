@@ -25,6 +25,9 @@ _ENOUGH_ANSWERS = 5
 """Fewer earlier answers than this say too little of how long answers are."""
 
 
+_NOTHING = Range(0.0, 0.0, 0.0)
+
+
 class _Counter:
     """Counts the input of one cell's calls before they are made, and adds it up."""
 
@@ -89,6 +92,8 @@ class _Measured:
     known_chars: int = 0
     known_input: int = 0
     known_outputs: list[int] = field(default_factory=list)
+    to_come: Range = _NOTHING
+    """Input tokens of texts that are still to be written."""
 
     def add(self, job: Job, seen: set[str]) -> None:
         chars = sum(len(message["content"]) for message in job.request.messages)
@@ -107,12 +112,18 @@ class _Measured:
                 self.counter.add(job.request.messages)
 
 
-def make_quote(plan: Plan, providers: Mapping[str, BaseLLMProvider], replay: Replay) -> Quote:
+def make_quote(
+    plan: Plan,
+    providers: Mapping[str, BaseLLMProvider],
+    replay: Replay,
+    to_come: Mapping[str, Range] | None = None,
+) -> Quote:
     """Write every request of `plan`, look each up in the ledger, and price the rest.
 
     Token counts come from earlier answers of the cell, else of its model, where there are at
     least 5; else input is counted by `llmbench.catalog.tokenizers`, whose name and exactness the
-    quote states, and output lies between 1 and max_tokens with half of it expected. Raises what
+    quote states, and output lies between 1 and max_tokens with half of it expected. `to_come`
+    has, by cell label, input tokens of texts that the requests do not hold yet. Raises what
     `Replay.batches` raises.
     """
     measured: dict[str, _Measured] = {}
@@ -120,6 +131,8 @@ def make_quote(plan: Plan, providers: Mapping[str, BaseLLMProvider], replay: Rep
     for cell in plan.cells:
         if cell.recorded is None:
             found = measured[cell.label] = _Measured(_Counter(cell, providers[str(cell.endpoint)]))
+            if to_come is not None:
+                found.to_come = to_come[cell.label]
             for batch in replay.batches(cell):
                 for job in batch:
                     found.add(job, seen)
@@ -184,6 +197,12 @@ def _cell_quote(cell: Cell, own: _Measured, model: _Measured, provider: BaseLLMP
         )
         most = f"{limit:,}" if limit else "an unknown limit (give max_tokens)"
         basis = f"{own.counter.basis()}; output up to {most} a call"
+    inputs = Range(
+        *(
+            None if n is None or more is None else n + more
+            for n, more in zip(inputs, own.to_come, strict=True)
+        )
+    )
     usd, book, as_of, priced = _priced(cell, calls, inputs, outputs, provider)
     return CellQuote(
         cell.label,

@@ -14,6 +14,7 @@ from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, nearest
 from llmbench.matrix.frontier import FrontierPoint, quality_cost_frontier
+from llmbench.matrix.judge_health import Judging
 from llmbench.matrix.power import PairPower, pair_power
 from llmbench.matrix.summary import CellSummary, item_scores, summarise
 from llmbench.matrix.verdict import decide, decisive
@@ -55,6 +56,8 @@ class MatrixResults:
     confidence: float
     seed: int
     run_id: str | None = None
+    judging: Judging | None = None
+    """What the judge did, where one graded."""
 
     def cell(self, label: str) -> CellSummary:
         """The cell of that label, or the only cell of that model. Raises UsageError."""
@@ -193,7 +196,7 @@ class MatrixResults:
                 p.candidate: {"n": p.n, "mde": p.mde, "items_needed": p.items_needed} for p in self.power()
             },
             "missing": self.missing(),
-            "judge": None,
+            "judge": self.judging.data() if self.judging else None,
             "quote": self.quote.data(),
         }  # fmt: skip
 
@@ -247,6 +250,7 @@ def make_results(
     confidence: float,
     seed: int,
     run_id: str | None,
+    judging: Judging | None = None,
 ) -> MatrixResults:
     """Summaries and comparisons of graded `answers` (see `llmbench.matrix.scoring.answer_table`)."""
     clusters = _clusters(plan.dataset)
@@ -274,6 +278,7 @@ def make_results(
         confidence=confidence,
         seed=seed,
         run_id=run_id,
+        judging=judging,
     )
 
 

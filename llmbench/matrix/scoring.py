@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from llmbench.errors import UsageError
 from llmbench.matrix.dataset import as_text
 from llmbench.matrix.grading import Grade, Grader, accepted
+from llmbench.matrix.judging import Judged
 from llmbench.matrix.outcome import FILTERED, NOT_CALLED, Outcome
 from llmbench.matrix.plan import Plan, PlannedCall
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ANSWER_COLUMNS", "answer_table"]
+__all__ = ["ANSWER_COLUMNS", "answer_table", "unread"]
 
 ANSWER_COLUMNS = (
     "item_id", "category", "cluster", "cell", "model", "prompt", "params", "repeat", "answer", "expected",
@@ -31,15 +32,16 @@ _TEXTS = (
 def answer_table(
     plan: Plan,
     outcomes: Mapping[str, Sequence[Outcome | None]],
-    grader: Grader,
+    grader: Grader | Judged,
     *,
     grade_truncated: bool = False,
 ) -> pd.DataFrame:
     """Grade every answer. Rows by cell, then item, then repeat; columns ANSWER_COLUMNS.
 
-    `score` lies in 0..1 and is NaN where the answer is missing. An answer that was cut off at
-    max_tokens scores 0 unless `grade_truncated`; a content filter's always does. Raises UsageError
-    naming item and grader where the grader fails; nothing is lost by that, answers are in the ledger.
+    `score` lies in 0..1 and is NaN where the answer is missing, or its judge gave no verdict. An
+    answer that was cut off at max_tokens scores 0 unless `grade_truncated`; a content filter's
+    always does. Raises UsageError naming item and grader where the grader fails; nothing is lost by
+    that, answers are in the ledger.
     """
     import pandas as pd
 
@@ -48,11 +50,11 @@ def answer_table(
         found = outcomes[cell.label]
         for call in plan.calls(cell):
             outcome = found[call.place] or Outcome(error=NOT_CALLED)
-            grade = _graded(call, outcome, grader, grade_truncated=grade_truncated)
+            score, note = _graded(call, outcome, grader, grade_truncated=grade_truncated)
             row = (
                 call.item.id, call.item.category, call.item.cluster, cell.label, cell.model, cell.prompt,
                 cell.params, call.repeat, outcome.answer, _expected(call.item.expected),
-                math.nan if grade is None else grade.score, None if grade is None else grade.note,
+                score, note,
                 outcome.missing, outcome.error, outcome.finish_reason, _number(outcome.cost_usd),
                 _number(outcome.latency_ms), _number(outcome.input_tokens), _number(outcome.output_tokens),
                 outcome.served_model, outcome.replayed, outcome.attempts,
@@ -66,13 +68,26 @@ def answer_table(
     return pd.DataFrame(columns)
 
 
-def _graded(call: PlannedCall, outcome: Outcome, grader: Grader, *, grade_truncated: bool) -> Grade | None:
-    if outcome.answer is None:
-        return None
+def unread(outcome: Outcome, *, grade_truncated: bool) -> Grade | None:
+    """The grade of an answer that no grader reads; None for one that is to be graded."""
     if outcome.finish_reason == FILTERED:
         return Grade(0.0, "refused by the vendor's content filter")
     if outcome.finish_reason == "length" and not grade_truncated:
         return Grade(0.0, "cut off at max_tokens")
+    return None
+
+
+def _graded(
+    call: PlannedCall, outcome: Outcome, grader: Grader | Judged, *, grade_truncated: bool
+) -> tuple[float, str | None]:
+    if outcome.answer is None:
+        return math.nan, None
+    if isinstance(grader, Judged):
+        verdict = grader.grade(call)
+        return (math.nan, verdict) if isinstance(verdict, str) else verdict
+    grade = unread(outcome, grade_truncated=grade_truncated)
+    if grade is not None:
+        return grade
     try:
         return grader.grade(outcome.answer, call.item)
     except Exception as error:

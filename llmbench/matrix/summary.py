@@ -52,6 +52,8 @@ class CellSummary:
     output_tokens: int | None
     served_model: str | None
     """What the endpoint said it served; several, where it changed, are separated by commas."""
+    ungraded: int = 0
+    """Answers that are there and have no score, because their judge gave no verdict."""
     priced: int = 0
     """Answers whose cost is known: where fewer than all, every cost above is None."""
 
@@ -116,6 +118,7 @@ def summarise(
         input_tokens=_total(_column(given, "input_tokens")),
         output_tokens=_total(_column(given, "output_tokens")),
         served_model=", ".join(sorted({str(name) for name in given["served_model"] if name})) or None,
+        ungraded=int(np.isnan(_column(given, "score")).sum()),
         priced=int((~np.isnan(costs)).sum()),
     )
 

@@ -83,6 +83,11 @@ def _reasons(
             reasons.append(
                 f"{cell.cell}: {cell.missing} answers are missing; they are left out, never counted as wrong."
             )
+        if cell.ungraded:
+            reasons.append(
+                f"{cell.cell}: the judge gave no verdict on {cell.ungraded} answers; they are left out, "
+                "never counted as wrong."
+            )
         if cell.cost_usd is None and cell.n:
             reasons.append(f"{cell.cell}: cost unknown ({cell.priced} of its answers have a price).")
     return reasons

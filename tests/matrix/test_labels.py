@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from llmbench import stats
+from llmbench.errors import DatasetError, UsageError
+from llmbench.matrix.labels import export_labels, import_labels, key_path
+
+HOSTILE = '=HYPERLINK("http://evil.test","click")'
+Fill = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+
+
+def answers(n: int = 20, text: str = "answer") -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "item_id": [f"i{k}" for k in range(n)],
+            "cell": ["a/m[p]"] * n,
+            "repeat": 0,
+            "question": "q?",
+            "expected": "right",
+            "answer": [f"{text} {k}" for k in range(n)],
+            "score": [k % 2 for k in range(n)],
+        }
+    )
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+    head, *rows = openpyxl.load_workbook(path)["labels"].iter_rows(values_only=True)
+    return [dict(zip(map(str, head), row, strict=True)) for row in rows]
+
+
+def fill(path: Path, change: Fill) -> None:
+    rows = change(read(path))
+    if path.suffix == ".csv":
+        pd.DataFrame(rows).to_csv(path, index=False)
+    else:
+        pd.DataFrame(rows).to_excel(path, index=False)
+
+
+def rate(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """1 for an odd number, by every rater."""
+    return [
+        {k: int(row["answer"].split()[-1]) % 2 if k.startswith("rating") else v for k, v in row.items()}
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_labels_go_out_blinded_and_come_back(tmp_path: Path, suffix: str) -> None:
+    sheet = tmp_path / f"labels{suffix}"
+    assert export_labels(answers(), sheet, n=8, seed=1) == 8
+    rows = read(sheet)
+    assert list(rows[0]) == ["row", "question", "expected", "answer", "rating_1", "comment"]
+    assert "a/m" not in str(rows)
+    assert [row["answer"] for row in rows] != sorted(row["answer"] for row in rows)
+    fill(sheet, rate)
+    found = import_labels(sheet)
+    assert len(found.table) == 8
+    assert list(found.table["label"]) == list(found.table["judge"])
+    assert set(found.table["probability"]) == {0.4}
+    assert found.judged["sampled"].sum() == 8
+    assert len(found.judged) == 20
+    assert found.blank == 0
+    assert found.kappa is None
+
+
+def test_a_seed_draws_the_same_answers(tmp_path: Path) -> None:
+    drawn = []
+    for name in "ab":
+        export_labels(answers(), tmp_path / f"{name}.csv", n=5, seed=7)
+        drawn.append([row["answer"] for row in read(tmp_path / f"{name}.csv")])
+    assert drawn[0] == drawn[1]
+    key = json.loads(key_path(tmp_path / "a.csv").read_text())
+    assert key["seed"] == 7
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_an_answer_is_never_a_formula(tmp_path: Path, suffix: str) -> None:
+    sheet = tmp_path / f"labels{suffix}"
+    export_labels(answers(2, HOSTILE), sheet, n=2)
+    assert all(row["answer"].startswith("'=") for row in read(sheet))
+    if suffix == ".xlsx":
+        cells = [cell for row in openpyxl.load_workbook(sheet)["labels"] for cell in row]
+        assert not any(cell.data_type == "f" for cell in cells)
+    # An apostrophe that a spreadsheet has swallowed is no change.
+    taken = "'" if suffix == ".csv" else ""
+    fill(sheet, lambda rows: [{**row, "answer": row["answer"].lstrip(taken), "rating_1": 1} for row in rows])
+    assert list(import_labels(sheet).table["label"]) == [1.0, 1.0]
+
+
+def test_what_no_sheet_can_hold_is_written_all_the_same(tmp_path: Path) -> None:
+    given = answers(1)
+    given["answer"] = pd.Series(["\x00\ud800" + "x" * 40_000], dtype=object)
+    export_labels(given, tmp_path / "labels.xlsx", n=1)
+    (row,) = read(tmp_path / "labels.xlsx")
+    assert row["answer"].endswith("[cut here]")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows[1:], "lacks the row"),
+        (lambda rows: [*rows, rows[0]], "is there twice"),
+        (lambda rows: [*rows, {**rows[0], "row": "r0"}], "is not of this sheet"),
+        (lambda rows: [{**rows[0], "answer": "better"}, *rows[1:]], "was changed"),
+        (lambda rows: [{**rows[0], "rating_1": 2}, *rows[1:]], "not a whole number from 0 to 1"),
+        (lambda rows: [{**rows[0], "rating_1": 0.5}, *rows[1:]], "not a whole number"),
+        (lambda rows: [{**rows[0], "rating_1": "good"}, *rows[1:]], "not a whole number"),
+        (lambda rows: [{k: v for k, v in r.items() if k != "rating_1"} for r in rows], "no column rating_1"),
+    ],
+)
+def test_a_spoilt_sheet_is_refused_with_a_sentence(tmp_path: Path, change: Fill, said: str) -> None:
+    sheet = tmp_path / "labels.csv"
+    export_labels(answers(), sheet, n=4)
+    fill(sheet, lambda rows: change(rate(rows)))
+    with pytest.raises(DatasetError, match=said):
+        import_labels(sheet)
+
+
+def test_an_empty_rating_is_no_label(tmp_path: Path) -> None:
+    sheet = tmp_path / "labels.csv"
+    export_labels(answers(), sheet, n=4, scale=(1, 5))
+    fill(sheet, lambda rows: [{**row, "rating_1": 4 if k else None} for k, row in enumerate(rows)])
+    found = import_labels(sheet)
+    assert found.blank == 1
+    assert found.table["label"].dropna().tolist() == [0.75] * 3
+
+
+def test_a_filled_in_sheet_is_not_overwritten(tmp_path: Path) -> None:
+    export_labels(answers(), tmp_path / "labels.csv")
+    with pytest.raises(UsageError, match="may hold labels"):
+        export_labels(answers(), tmp_path / "labels.csv")
+
+
+def test_two_raters_agree_by_kappa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def kappa(a: Any, b: Any) -> float:
+        given.append((a.tolist(), b.tolist()))
+        return 0.25
+
+    monkeypatch.setattr(stats, "cohen_kappa", kappa, raising=False)
+    sheet = tmp_path / "labels.xlsx"
+    export_labels(answers(), sheet, n=6, raters=2)
+    fill(sheet, lambda rows: [{**row, "rating_1": k % 2, "rating_2": 1} for k, row in enumerate(rows)])
+    found = import_labels(sheet)
+    assert found.kappa == 0.25
+    assert given == [([0, 1, 0, 1, 0, 1], [1] * 6)]
+    assert found.table["label"].tolist() == [0.5, 1.0] * 3
+
+
+def test_labels_correct_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mean(labels: Any, judged: Any, elsewhere: Any) -> float:
+        return float(np.mean(elsewhere) + np.mean(labels - judged))
+
+    monkeypatch.setattr(stats, "prediction_powered_mean", mean, raising=False)
+    sheet = tmp_path / "labels.csv"
+    export_labels(answers(), sheet, n=10)
+    fill(sheet, lambda rows: [{**row, "rating_1": 1} for row in rows])
+    found = import_labels(sheet)
+    elsewhere = found.judged.loc[~found.judged["sampled"], "judge"].mean()
+    assert found.corrected("a/m[p]") == pytest.approx(elsewhere + 1 - found.table["judge"].mean())
+    with pytest.raises(UsageError, match="no-such"):
+        found.corrected("no-such")
