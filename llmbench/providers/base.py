@@ -15,9 +15,11 @@ from typing import Any, ClassVar
 from llmbench.catalog.books import price_book, price_call
 from llmbench.catalog.info import model_info, models_of
 from llmbench.catalog.models import all_models, canonical_name
-from llmbench.catalog.prices import SELF_HOSTED, Price, tier_served
+from llmbench.catalog.prices import SELF_HOSTED, Price, Tier, tier_served
 from llmbench.catalog.quirks import Quirks
-from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
+from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, ProviderError, UsageError
+from llmbench.providers.batches import Batcher, BatchJob
+from llmbench.providers.batching import answer_in_batches
 from llmbench.providers.calling import Call, RetryPolicy
 from llmbench.providers.clock import Clock, SystemClock
 from llmbench.providers.fine_tuning import Tuner, look_at_tuning, start_tuning
@@ -118,6 +120,10 @@ class BaseLLMProvider(ABC):
 
     def _tuner(self) -> Tuner | None:
         """How the vendor fine-tunes, where it does."""
+        return None
+
+    def _batcher(self) -> Batcher | None:
+        """How the vendor takes many requests as one batch, where it does."""
         return None
 
     def _trainable_id(self, model: str) -> str:
@@ -233,6 +239,34 @@ class BaseLLMProvider(ABC):
             raise self._no_tuning(job_id)
         return await look_at_tuning(self, tuner, job_id)
 
+    @property
+    def has_batches(self) -> bool:
+        """Whether the vendor takes many requests as one batch."""
+        return self._batcher() is not None
+
+    async def batch(
+        self, requests: Sequence[ChatRequest], *, run_id: str | None = None, poll_s: float | None = None
+    ) -> list[LLMResponse | ProviderError]:
+        """Have `requests` (see `request`) answered in the vendor's batches, which takes up to a day: for
+        each its answer, or why there is none, in their order.
+
+        With a Ledger as `ledger`, the same call after any stop takes up the batches that it finds there,
+        and submits nothing twice. `poll_s`: seconds between two looks at a batch, default 5 to 60.
+        Raises UsageError where the vendor has no batches, ProviderError where it cannot be asked, and
+        LedgerError.
+        """
+        batcher = self._batcher()
+        if batcher is None:
+            raise UsageError(f"{self.endpoint} has no batches; OpenAI, Together, Anthropic and Gemini have.")
+        return await answer_in_batches(batcher, requests, run_id=run_id, poll_s=poll_s)
+
+    async def get_batch_status(self, job_id: str) -> BatchJob:
+        """The state of a batch at the vendor's. Raises UsageError and ProviderError."""
+        batcher = self._batcher()
+        if batcher is None:
+            raise UsageError(f"{self.endpoint} has no batches; OpenAI, Together, Anthropic and Gemini have.")
+        return await batcher.asked(lambda: batcher.look(job_id, job_id), job_id, self.retry.deadline_s)
+
     def _no_tuning(self, about: str) -> FineTuningUnavailableError:
         who = f"{self.name} on {self.backend}" if self.backend else self.name
         return FineTuningUnavailableError(
@@ -302,24 +336,29 @@ class BaseLLMProvider(ABC):
 
     def price(self, model: str, usage: Usage | None) -> Price:
         """What the API charges for `usage` of `model`; `usd` None where that is not known."""
+        return self.price_at(model, usage, "standard")
+
+    def price_at(self, model: str, usage: Usage | None, tier: Tier | None) -> Price:
+        """As `price`, at a tier; None is one whose price is not known."""
         if self.self_hosted:
             return SELF_HOSTED
         return price_call(
-            self._catalog_name(model), usage, provider=self.name, backend=self.backend, book=self.price_book
+            self._catalog_name(model),
+            usage,
+            provider=self.name,
+            backend=self.backend,
+            book=self.price_book,
+            tier=tier,
         )
 
     def price_answer(self, model: str, answer: RawAnswer) -> Price:
         """What the API charges for an answer that came: as `price`, at the tier that served it."""
         tier = tier_served(answer.metadata.get("service_tier"))
-        if tier == "standard" or self.self_hosted:
-            return self.price(model, answer.usage)
-        return price_call(
-            self._catalog_name(model),
-            answer.usage,
-            provider=self.name,
-            backend=self.backend,
-            book=self.price_book,
-            tier=tier,
+        # A subclass may have prices of its own, for the standard tier.
+        return (
+            self.price(model, answer.usage)
+            if tier == "standard"
+            else self.price_at(model, answer.usage, tier)
         )
 
     def shutdown_date(self, model: str) -> str | None:
