@@ -26,10 +26,10 @@ _NEVER_RUN = {
 
 
 def jsonl(entries: Iterable[Mapping[str, Any]]) -> bytes:
-    """The entries as lines.
+    r"""The entries as lines.
 
     >>> jsonl([{"a": 1}, {"a": 2}])
-    b'{"a": 1}\\n{"a": 2}\\n'
+    b'{"a": 1}\n{"a": 2}\n'
     """
     return b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
 

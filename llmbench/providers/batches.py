@@ -129,7 +129,7 @@ class Batcher(ABC):
         """The results of a batch that has ended, in any order."""
 
     def read_list(self, body: bytes, what: str, *keys: str) -> list[dict[str, Any]]:
-        """The tables in a reply that lists `what`: a list, or one under `data` or the first of `keys` there."""
+        """The tables in a reply that lists `what`: a list, or one under `data`, or under one of `keys`."""
         try:
             found = json.loads(body) if body.strip() else {}
         except (ValueError, RecursionError):
@@ -152,8 +152,8 @@ class Batcher(ABC):
                 return await ask()
         except TimeoutError:
             failure: ProviderError = ProviderTimeoutError(
-                f"{self.provider.endpoint} gave no answer about a batch of {about!r} within {deadline_s:g} s; "
-                "try again.",
+                f"{self.provider.endpoint} gave no answer about a batch of {about!r} within "
+                f"{deadline_s:g} s; try again.",
                 provider=self.provider.name,
                 model=about,
             )

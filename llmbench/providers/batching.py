@@ -399,8 +399,11 @@ def _numbered(*parts: Iterable[Attempt]) -> tuple[Attempt, ...]:
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = several.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    while True:
+        error = several.exceptions[0]
+        if not isinstance(error, BaseExceptionGroup):
+            return error
+        several = error
 
 
 async def answer_in_batches(
