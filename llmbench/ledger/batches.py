@@ -57,12 +57,13 @@ class BatchesLedger:
         sql = "UPDATE batches SET closed_at = ?, why_closed = ? WHERE tag = ?"
         self._change_one(sql, tag, instant_text(datetime.now(UTC)), stored_text(why))
 
-    def open_batches(self, endpoint: str) -> list[BatchRow]:
-        """The batches of `endpoint` of which more may come, the first first."""
+    def open_batches(self, endpoint: str | None = None) -> list[BatchRow]:
+        """The batches of `endpoint`, or of all, of which more may come, the first first."""
+        which, values = ("", ()) if endpoint is None else ("endpoint = ? AND ", (stored_text(endpoint),))
         with self._reading() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM batches WHERE endpoint = ? AND closed_at IS NULL ORDER BY id",  # noqa: S608
-                (stored_text(endpoint),),
+                f"SELECT {_COLUMNS} FROM batches WHERE {which}closed_at IS NULL ORDER BY id",  # noqa: S608
+                values,
             ).fetchall()
         return [
             BatchRow(tag, place, model, tuple(json.loads(hashes)), datetime.fromisoformat(at), run_id, job_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from llmbench.catalog.prices import SELF_HOSTED, Price, Tier, tier_served
 from llmbench.catalog.quirks import Quirks
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, ProviderError, UsageError
 from llmbench.providers.batches import Batcher, BatchJob
-from llmbench.providers.batching import answer_in_batches
+from llmbench.providers.batching import BatchRun
 from llmbench.providers.calling import Call, RetryPolicy
 from llmbench.providers.clock import Clock, SystemClock
 from llmbench.providers.fine_tuning import Tuner, look_at_tuning, start_tuning
@@ -29,6 +29,7 @@ from llmbench.providers.trail import Trail
 from llmbench.secret import Secret
 from llmbench.types import (
     CHAT_OPTIONS,
+    BatchJournal,
     ChatRequest,
     LLMResponse,
     Message,
@@ -255,17 +256,37 @@ class BaseLLMProvider(ABC):
         Raises UsageError where the vendor has no batches, ProviderError where it cannot be asked, and
         LedgerError.
         """
-        batcher = self._batcher()
-        if batcher is None:
-            raise UsageError(f"{self.endpoint} has no batches; OpenAI, Together, Anthropic and Gemini have.")
-        return await answer_in_batches(batcher, requests, run_id=run_id, poll_s=poll_s)
+        found: dict[str, LLMResponse | ProviderError] = {}
+
+        def settle(request_hash: str, outcome: LLMResponse | ProviderError) -> float:
+            found[request_hash] = outcome
+            return 0.0
+
+        await self.run_batches(requests, settle, run_id=run_id, poll_s=poll_s)
+        return [found[self.request_hash(request)] for request in requests]
+
+    async def run_batches(
+        self,
+        requests: Iterable[ChatRequest],
+        settle: Callable[[str, LLMResponse | ProviderError], float],
+        **options: Any,
+    ) -> None:
+        """As `batch`, telling `settle` of each request as soon as its batch has ended; `options` are those
+        of `llmbench.providers.batching.BatchRun`.
+        """
+        journal = self.recorder if isinstance(self.recorder, BatchJournal) else None
+        await BatchRun(self._needed_batcher(), settle, journal=journal, **options).run(requests)
 
     async def get_batch_status(self, job_id: str) -> BatchJob:
         """The state of a batch at the vendor's. Raises UsageError and ProviderError."""
+        batcher = self._needed_batcher()
+        return await batcher.asked(lambda: batcher.look(job_id, job_id), job_id, self.retry.deadline_s)
+
+    def _needed_batcher(self) -> Batcher:
         batcher = self._batcher()
         if batcher is None:
             raise UsageError(f"{self.endpoint} has no batches; OpenAI, Together, Anthropic and Gemini have.")
-        return await batcher.asked(lambda: batcher.look(job_id, job_id), job_id, self.retry.deadline_s)
+        return batcher
 
     def _no_tuning(self, about: str) -> FineTuningUnavailableError:
         who = f"{self.name} on {self.backend}" if self.backend else self.name

@@ -33,7 +33,7 @@ from llmbench.types import Attempt, BatchJournal, BatchRow, ChatRequest, LLMResp
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["BatchRun", "Purse", "answer_in_batches"]
+__all__ = ["BatchRun", "Purse"]
 
 T = TypeVar("T")
 
@@ -250,11 +250,9 @@ class BatchRun:
         how += f"; {strange} of its lines cannot be read or are of other requests" if strange else ""
 
         def result(one: Asked) -> Result:
-            if one.request_hash in known:  # recorded as a failure, by a run that was then cut off
-                return unfinished(self._provider, model, "it failed before")
             found = results.get(custom_id(row.tag, one.request_hash))
             if found is not None:
-                return at_batch_tier(found) if not isinstance(found, ProviderError) else found
+                return found if isinstance(found, ProviderError) else at_batch_tier(found)
             return job.failure or unfinished(self._provider, model, how, billed=job.complete)
 
         await self._settle_all(row, asked, result, job.ended_at, reserved, round_, known=known)
@@ -404,19 +402,3 @@ def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
         if not isinstance(error, BaseExceptionGroup):
             return error
         several = error
-
-
-async def answer_in_batches(
-    batcher: Batcher, requests: Sequence[ChatRequest], *, run_id: str | None, poll_s: float | None
-) -> list[LLMResponse | ProviderError]:
-    """See `BaseLLMProvider.batch`."""
-    provider = batcher.provider
-    found: dict[str, LLMResponse | ProviderError] = {}
-
-    def settle(request_hash: str, outcome: LLMResponse | ProviderError) -> float:
-        found[request_hash] = outcome
-        return 0.0
-
-    journal = provider.recorder if isinstance(provider.recorder, BatchJournal) else None
-    await BatchRun(batcher, settle, run_id, journal, poll_s=poll_s).run(requests)
-    return [found[provider.request_hash(request)] for request in requests]
