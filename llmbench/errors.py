@@ -19,6 +19,7 @@
         ├── ModelUnavailableError   no such model, or it was shut down on `shutdown_date`
         ├── ServerError             the server failed (5xx)
         ├── BadResponseError        the body is not what the interface promises
+        ├── BatchUnfinishedError    its batch ended before the request was answered
         └── FineTuningUnavailableError
 
 A message is one sentence that says what happened, where, and what to do.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuthenticationError",
     "BadResponseError",
+    "BatchUnfinishedError",
     "BudgetExceededError",
     "ConfigError",
     "ConnectionFailedError",
@@ -193,6 +195,12 @@ class BadResponseError(ProviderError):
 
     retryable = True
     maybe_billed = True
+
+
+class BatchUnfinishedError(ProviderError):
+    """The batch that the request was in expired, was cancelled or is gone: ask again."""
+
+    retryable = True
 
 
 class FineTuningUnavailableError(ProviderError):

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 from llmbench.errors import UsageError
 
@@ -20,6 +20,8 @@ __all__ = [
     "REASONING_OPTIONS",
     "TIERED_OPTIONS",
     "Attempt",
+    "BatchJournal",
+    "BatchRow",
     "CallRecord",
     "CallStatus",
     "ChatRequest",
@@ -276,3 +278,40 @@ class Recorder(Protocol):
 
     async def record(self, call: CallRecord) -> None:
         """Return once `call` is durable; raise LedgerError if it cannot be made so."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch of requests as the ledger keeps it: written before the vendor is asked to start it, so
+    that one whose start was cut off is looked for at the vendor's, and not started twice.
+    """
+
+    tag: str
+    """Ours: under it the vendor's list shows the batch, where the vendor has room for it."""
+    endpoint: str
+    model: str
+    request_hashes: tuple[str, ...]
+    prepared_at: datetime
+    run_id: str | None = None
+    job_id: str | None = None
+    """The vendor's; None: it is not known whether the vendor has it."""
+
+
+@runtime_checkable
+class BatchJournal(Protocol):
+    """All that a provider's batches know of the ledger, beside the Recorder."""
+
+    def prepare_batch(self, row: BatchRow) -> None:
+        """Return once `row` is durable."""
+
+    def batch_submitted(self, tag: str, job_id: str) -> None:
+        """Return once it is durable that the vendor has the batch as `job_id`."""
+
+    def close_batch(self, tag: str, why: str) -> None:
+        """Nothing more is to come of the batch: all is recorded, or the vendor does not have it."""
+
+    def open_batches(self, endpoint: str) -> list[BatchRow]:
+        """The batches of `endpoint` that are not closed, the first first."""
+
+    def recorded_calls(self, call_ids: Sequence[str]) -> set[str]:
+        """Those of `call_ids` of which there is an attempt."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from llmbench.config import load_config
 from llmbench.errors import ConfigError, LedgerError, UsageError
 from llmbench.ledger import brief, lines, queries
+from llmbench.ledger.batches import BatchesLedger
 from llmbench.ledger.brief import AttemptFacts
 from llmbench.ledger.experiments import ExperimentsLedger
 from llmbench.ledger.location import is_database, ledger_path
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Ledger"]
 
 
-class Ledger(ExperimentsLedger):
+class Ledger(ExperimentsLedger, BatchesLedger):
     """Every attempt of every call, durable: what resume, replay and spend are read from.
 
     `url` is the path of an SQLite file, made with its folder if absent, or a PostgreSQL database as

@@ -9,6 +9,8 @@ row per attempt. Text that UTF-8 cannot carry (lone surrogates) is a BLOB in the
 
 Version 2: how a call was routed and for which unit; `epochs` and `assignments` of experiments, and
 the `outcomes` that came of the calls.
+
+Version 3: `batches`, one row for each batch of requests that a vendor was, or may have been, given.
 """
 
 from __future__ import annotations
@@ -153,6 +155,28 @@ MIGRATIONS: tuple[Migration, ...] = (
             """,
             "CREATE INDEX outcomes_by_unit ON outcomes (unit_id)",
             "CREATE INDEX outcomes_by_call ON outcomes (call_id)",
+        ),
+    ),
+    Migration(
+        3,
+        "batches at the vendors'",
+        (
+            # Without job_id: whether the vendor has it is not known. Without closed_at: more may come of it.
+            """
+            CREATE TABLE batches (
+                id INTEGER PRIMARY KEY,
+                tag TEXT NOT NULL UNIQUE,
+                endpoint TEXT NOT NULL,
+                model TEXT NOT NULL,
+                run_id TEXT,
+                request_hashes TEXT NOT NULL,
+                prepared_at TEXT NOT NULL,
+                job_id TEXT,
+                closed_at TEXT,
+                why_closed TEXT
+            )
+            """,
+            "CREATE INDEX batches_by_endpoint ON batches (endpoint, closed_at)",
         ),
     ),
 )

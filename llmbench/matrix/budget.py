@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from llmbench.errors import BudgetExceededError
 
@@ -33,17 +34,30 @@ class Budget:
 
         Raises BudgetExceededError when it does not fit although nothing is in flight.
         """
-        if self.limit_usd is not None:
-            # A relative hair for sums of many small floats; it buys no call.
-            allowed = self.limit_usd * (1 + 1e-12)
-            while self.charged_usd + self._reserved + worst_case_usd > allowed:
-                if self._in_flight == 0:
-                    raise BudgetExceededError(
-                        f"${self.charged_usd:.6f} of the budget of ${self.limit_usd:.6f} is used, and the "
-                        f"next call might cost ${worst_case_usd:.6f}"
-                    )
-                self._settled.clear()
-                await self._settled.wait()
+        await self.room(worst_case_usd)
+        self.take(worst_case_usd)
+
+    async def room(self, worst_case_usd: float) -> None:
+        """Wait and raise as `reserve`, and set nothing aside."""
+        while worst_case_usd > self.left_usd:
+            if self._in_flight == 0:
+                raise BudgetExceededError(
+                    f"${self.charged_usd:.6f} of the budget of ${self.limit_usd:.6f} is used, and the "
+                    f"next call might cost ${worst_case_usd:.6f}"
+                )
+            self._settled.clear()
+            await self._settled.wait()
+
+    @property
+    def left_usd(self) -> float:
+        """Neither charged nor set aside."""
+        if self.limit_usd is None:
+            return math.inf
+        # A relative hair for sums of many small floats; it buys no call.
+        return self.limit_usd * (1 + 1e-12) - (self.charged_usd + self._reserved)
+
+    def take(self, worst_case_usd: float) -> None:
+        """Set it aside whether it fits or not: for what is already under way."""
         self._reserved += worst_case_usd
         self._in_flight += 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from llmbench.errors import BudgetExceededError, UsageError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
 __all__ = [
+    "batched_endpoints",
     "check_budget",
     "check_recorded",
     "spent_before",
@@ -57,6 +58,26 @@ def check_budget(
                 f"{cell.label} has no max_tokens, so the worst case of a call is not known; "
                 "add max_tokens to params to run within a budget."
             )
+
+
+def batched_endpoints(
+    providers: Mapping[str, BaseLLMProvider], batch: bool | Collection[str]
+) -> frozenset[str]:
+    """The endpoints that are asked in batches: those named, or with True all that can be.
+
+    Raises UsageError for a name that is no endpoint of the matrix, or that has no batches.
+    """
+    if isinstance(batch, bool):
+        return frozenset(name for name, provider in providers.items() if batch and provider.has_batches)
+    names = {batch} if isinstance(batch, str) else set(batch)
+    for name in sorted(names):
+        if name not in providers or not providers[name].has_batches:
+            able = sorted(one for one, provider in providers.items() if provider.has_batches)
+            raise UsageError(
+                f"batch names {name!r}, which is no endpoint of this matrix with batches; "
+                f"there {'are ' + ', '.join(able) if able else 'is none'}."
+            )
+    return frozenset(names)
 
 
 def check_recorded(providers: Mapping[str, BaseLLMProvider]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from llmbench.matrix.graders import GraderLike, grader_for
 from llmbench.matrix.judge_run import JudgeRun, planned_with_judge
 from llmbench.matrix.judges import Judge
 from llmbench.matrix.lanes import CEILING, Lanes
-from llmbench.matrix.limits import check_budget, check_recorded, spent_before
+from llmbench.matrix.limits import batched_endpoints, check_budget, check_recorded, spent_before
 from llmbench.matrix.outcome import Outcome
 from llmbench.matrix.personal_data import check_personal_data
 from llmbench.matrix.plan import Plan, baseline_of, make_plan, params_sets
@@ -126,6 +126,7 @@ class Matrix:
         progress: ProgressCallback | None = None,
         *,
         allow_unpriced: bool = False,
+        batch: bool | Collection[str] = False,
         run_id: str | None = None,
     ) -> MatrixResults:
         """Make the calls that the ledger cannot answer, and grade everything.
@@ -147,6 +148,9 @@ class Matrix:
             max_answer_age_days: older answers are asked for again.
             progress: called with a Progress at most four times a second, from another thread.
             allow_unpriced: with a budget, also call models whose price is not known.
+            batch: True: endpoints whose vendor takes many requests as one batch, at half the price and
+                within a day, are asked that way; or the names of those that shall be. A run that is
+                stopped leaves its batches at the vendor's, and the same run again takes them up.
             run_id: recorded with each call; None is LLMBENCH_RUN_ID, else a new one.
 
         Raises BudgetExceededError when the next call might cost more than is left, UsageError where
@@ -159,6 +163,7 @@ class Matrix:
         grader = self._grader
         providers = self._providers(grader)
         lanes = self._lanes(concurrency, providers)
+        batched = batched_endpoints(providers, batch)
         if budget_usd is not None:
             called = planned_with_judge(self.plan, grader) if isinstance(grader, Judge) else self.plan
             check_budget(called, providers, budget_usd, allow_unpriced=allow_unpriced)
@@ -174,8 +179,9 @@ class Matrix:
 
             async def make(plan: Plan, replay: Replay) -> Runner:
                 runner = Runner(
-                    plan, providers, replay, run_id=run, budget=budget, lanes=lanes, reporter=reporter
-                )
+                    plan, providers, replay,
+                    run_id=run, budget=budget, lanes=lanes, reporter=reporter, batched=batched,
+                )  # fmt: skip
                 runners.append(runner)
                 await runner.run()
                 return runner
@@ -311,7 +317,10 @@ class Matrix:
         now = datetime.now(UTC)
         if os.environ.get("LLMBENCH_FRESH") == "1" if fresh is None else fresh:
             # A fresh run that was cut off goes on where it was, when it is named.
-            begun = (call.started_at for call in self.ledger.calls(run_id)) if run_id else ()
+            if run_id is None:
+                return now
+            begun = [call.started_at for call in self.ledger.calls(run_id)]
+            begun += [row.prepared_at for row in self.ledger.open_batches() if row.run_id == run_id]
             return min(begun, default=now)
         return None if max_answer_age_days is None else now - timedelta(days=max_answer_age_days)
 

@@ -64,7 +64,9 @@ def from_record(record: CallRecord) -> Outcome:
 def from_response(response: LLMResponse, price_book: str | None) -> Outcome:
     """An answer that has just come, with the same values as its row in the ledger."""
     last = response.attempts[-1] if response.attempts else None
-    latency = last.latency_ms if last else float(response.latency_ms)
+    latency: float | None = last.latency_ms if last else float(response.latency_ms)
+    if latency is not None and not math.isfinite(latency):
+        latency = None  # of a batch
     return Outcome(
         answer=response.content,
         finish_reason=response.finish_reason,
@@ -75,6 +77,6 @@ def from_response(response: LLMResponse, price_book: str | None) -> Outcome:
         output_tokens=response.usage.output_tokens if response.usage else None,
         served_model=response.served_model,
         attempts=max(1, len(response.attempts)),
-        answered_at=last.started_at + timedelta(milliseconds=latency) if last else None,
+        answered_at=last.started_at + timedelta(milliseconds=latency or 0.0) if last else None,
         price_book=price_book,
     )

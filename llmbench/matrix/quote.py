@@ -43,6 +43,9 @@ class CellQuote:
     price_as_of: str | None = None
     role: str = "candidate"
     """candidate or judge."""
+    batch_usd: Range | None = None
+    """The same calls in the vendor's batches, answered within a day; None: it has none, or no price of them
+    is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,16 @@ class Quote:
         return Range(*(_sum([cell.usd[i] for cell in self.cells]) for i in range(3)))
 
     @property
+    def batch_usd(self) -> Range | None:
+        """Dollars of all cells with `run(batch=True)`, those without a batch price as they are; None where
+        no cell has one.
+        """
+        if all(cell.batch_usd is None for cell in self.cells):
+            return None
+        best = [cell.usd if cell.batch_usd is None else cell.batch_usd for cell in self.cells]
+        return Range(*(_sum([usd[i] for usd in best]) for i in range(3)))
+
+    @property
     def unpriced(self) -> tuple[str, ...]:
         """Cells with calls to make whose price is unknown."""
         return tuple(cell.cell for cell in self.cells if cell.to_make and cell.usd.expected is None)
@@ -92,6 +105,7 @@ class Quote:
             "in_ledger": self.in_ledger,
             "to_make": self.to_make,
             "usd": self.usd._asdict(),
+            "batch_usd": self.batch_usd._asdict() if self.batch_usd else None,
             "warnings": list(self.warnings),
             "cells": [
                 {
@@ -99,6 +113,7 @@ class Quote:
                     "input_tokens": cell.input_tokens._asdict(),
                     "output_tokens": cell.output_tokens._asdict(),
                     "usd": cell.usd._asdict(),
+                    "batch_usd": cell.batch_usd._asdict() if cell.batch_usd else None,
                 }
                 for cell in self.cells
             ],
@@ -115,6 +130,7 @@ class Quote:
             }  # fmt: skip
             for name, values in (
                 ("input_tokens", cell.input_tokens), ("output_tokens", cell.output_tokens), ("usd", cell.usd),
+                ("batch_usd", cell.batch_usd or Range(None, None, None)),
             ):  # fmt: skip
                 row |= {
                     f"{name}_{end}": math.nan if value is None else float(value)
@@ -126,17 +142,30 @@ class Quote:
     def __str__(self) -> str:
         judging = sum(cell.to_make for cell in self.cells if cell.role == "judge")
         of_judge = f", {judging} of them a judge's" if judging else ""
-        return (
+        text = (
             f"{self.to_make} calls to make{of_judge} ({self.in_ledger} of {self.calls} need none): "
             f"{dollars(self.usd.expected)}, between {dollars(self.usd.low)} and {dollars(self.usd.high)}"
         )
+        batch = self.batch_usd
+        return text if batch is None else f"{text}; {dollars(batch.expected)} in batches, within a day"
 
     def _repr_html_(self) -> str:
-        head = ("cell", "calls", "in ledger", "to make", "input tokens", "output tokens", "USD", "basis")
+        head = (
+            "cell",
+            "calls",
+            "in ledger",
+            "to make",
+            "input tokens",
+            "output tokens",
+            "USD",
+            "USD in batches",
+            "basis",
+        )
         body = [
             (
                 cell.cell, f"{cell.calls:,}", f"{cell.in_ledger:,}", f"{cell.to_make:,}",
-                _span(cell.input_tokens), _span(cell.output_tokens), _span(cell.usd, dollars), cell.basis,
+                _span(cell.input_tokens), _span(cell.output_tokens), _span(cell.usd, dollars),
+                _span(cell.batch_usd, dollars) if cell.batch_usd else "none", cell.basis,
             )
             for cell in self.cells
         ]  # fmt: skip

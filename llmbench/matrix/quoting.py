@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -215,7 +215,17 @@ def _cell_quote(cell: Cell, own: _Measured, model: _Measured, provider: BaseLLMP
         f"{basis}; {priced}",
         book,
         as_of,
+        batch_usd=_batch_priced(cell, calls, inputs, outputs, provider),
     )
+
+
+def _batch_priced(
+    cell: Cell, calls: int, inputs: Range, outputs: Range, provider: BaseLLMProvider
+) -> Range | None:
+    model = str(cell.asked_model)
+    if not provider.has_batches or provider.price_at(model, Usage(1, 1), "batch").usd is None:
+        return None
+    return _dollars(calls, inputs, outputs, lambda usage: provider.price_at(model, usage, "batch").usd)
 
 
 def _priced(
@@ -227,13 +237,17 @@ def _priced(
         return Range(0.0, 0.0, 0.0), None, None, "own endpoint, no charge a call"
     if sample.usd is None:
         return Range(None, None, None), None, None, "price unknown"
+    usd = _dollars(calls, inputs, outputs, lambda usage: provider.price(model, usage).usd)
+    return usd, sample.book, sample.as_of, f"price of {sample.as_of}"
+
+
+def _dollars(calls: int, inputs: Range, outputs: Range, price: Callable[[Usage], float | None]) -> Range:
     dollars: list[float | None] = []
     for read, written in zip(inputs, outputs, strict=True):
         if read is None or written is None:
             dollars.append(None)
             continue
         # Priced per call, because some prices change with the length of a call.
-        usage = Usage(math.ceil(read / calls), math.ceil(written / calls))
-        one = provider.price(model, usage).usd
+        one = price(Usage(math.ceil(read / calls), math.ceil(written / calls)))
         dollars.append(None if one is None else calls * one)
-    return Range(*dollars), sample.book, sample.as_of, f"price of {sample.as_of}"
+    return Range(*dollars)

@@ -47,7 +47,7 @@ class Replay:
         self._plan = plan
         self._providers = providers
         self._ledger = ledger
-        self._not_before = not_before
+        self.not_before = not_before
         self._filtered: dict[str, CallRecord] | None = None
 
     def batches(self, cell: Cell) -> Iterator[list[Job]]:
@@ -90,7 +90,7 @@ class Replay:
             else:
                 request = ChatRequest(request.model, request.messages, request.params, call.repeat)
             written.append((call, request, provider.request_hash(request)))
-        answers = self._ledger.answers([h for _, _, h in written], not_before=self._not_before)
+        answers = self._ledger.answers([h for _, _, h in written], not_before=self.not_before)
         filtered = self._content_filtered()
         return [Job(call, sent, h, answers.get(h) or filtered.get(h)) for call, sent, h in written]
 
@@ -98,7 +98,7 @@ class Replay:
         if self._filtered is None:
             self._filtered = {
                 record.request_hash: record
-                for record in self._ledger.calls(since=self._not_before, status="error")
+                for record in self._ledger.calls(since=self.not_before, status="error")
                 if record.error_type == "ContentFilteredError"
             }
         return self._filtered

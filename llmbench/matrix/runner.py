@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from llmbench.errors import (
     ContextWindowError,
     ProviderError,
 )
+from llmbench.matrix.batch_budget import BatchPurse
 from llmbench.matrix.budget import Budget
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.lanes import Lane, Lanes
@@ -31,7 +32,7 @@ from llmbench.providers.worst_case import output_limit, worst_case_price
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
-    from llmbench.types import Attempt
+    from llmbench.types import Attempt, ChatRequest, LLMResponse
 
 __all__ = ["Runner"]
 
@@ -65,6 +66,7 @@ class Runner:
         budget: Budget,
         lanes: Mapping[str, Lanes],
         reporter: ProgressReporter,
+        batched: Collection[str] = (),
     ) -> None:
         self._plan = plan
         self._providers = providers
@@ -73,13 +75,14 @@ class Runner:
         self._budget = budget
         self._lanes = lanes
         self._reporter = reporter
-        self._output_limits: dict[str, int] = {}
+        self._batched = frozenset(batched)
+        self._output_limits: dict[tuple[str, str, object], int] = {}
         self.outcomes: dict[str, list[Outcome | None]] = {c.label: [None] * plan.size(c) for c in plan.cells}
         self.counts = CallCounts()
         self.failures: dict[str, Outcome] = {}
         self._known_spend = 0.0
         self._done = 0
-        self._answered = 0
+        self._answered_calls = 0
         self._message = ""
         self._error: Exception | None = None
         self._stopped: dict[tuple[str | None, str | None], str] = {}
@@ -112,6 +115,9 @@ class Runner:
             async with asyncio.TaskGroup() as group:
                 for endpoint, cells in by_endpoint.items():
                     feed = _Feed(self._batches(cells))
+                    if endpoint in self._batched:
+                        group.create_task(self._work_in_batches(self._providers[endpoint], feed))
+                        continue
                     lanes = self._lanes[endpoint]
                     for _ in range(lanes.ceiling):
                         group.create_task(self._work(feed, lanes))
@@ -143,6 +149,48 @@ class Runner:
                     lanes.leave(lane)
         except Exception as error:  # noqa: BLE001 - the first one is raised once all workers have ended
             self._error = self._error or error
+
+    async def _work_in_batches(self, provider: BaseLLMProvider, feed: _Feed) -> None:
+        jobs: dict[str, Job] = {}
+        try:
+            while (job := await self._next(feed)) is not None:
+                jobs[job.request_hash] = job
+            if jobs:
+                await self._run_batches(provider, jobs)
+        except BudgetExceededError as error:
+            self._error = self._error or self._over_budget(error)
+        except ProviderError as error:
+            for job in jobs.values():
+                self._missing(job, Outcome(error=f"{type(error).__name__}: {error}"))
+        except Exception as error:  # noqa: BLE001 - raised once all workers have ended
+            self._error = self._error or error
+
+    async def _run_batches(self, provider: BaseLLMProvider, jobs: dict[str, Job]) -> None:
+        """Have `jobs` answered; those that are settled are taken out."""
+
+        def worst_case(request: ChatRequest) -> float:
+            return self._worst_case(provider, request, batch=True)
+
+        def settle(request_hash: str, outcome: LLMResponse | ProviderError) -> float:
+            job = jobs.pop(request_hash)
+            worst = worst_case(job.request)
+            if isinstance(outcome, ProviderError):
+                return self._failed(job, outcome, worst)
+            return self._answered(provider, job, outcome, worst)
+
+        def say(what: str) -> None:
+            self._message = what
+            self._report()
+
+        await provider.run_batches(
+            [job.request for job in jobs.values()],
+            settle,
+            run_id=self._run_id,
+            not_before=self._replay.not_before,
+            purse=BatchPurse(self._budget, worst_case),
+            say=say,
+        )
+        self._report()
 
     async def _next(self, feed: _Feed) -> Job | None:
         async with feed.lock:
@@ -176,15 +224,11 @@ class Runner:
             self._missing(job, Outcome(error=f"not called: {self._stopped[target]}"))
             return
         provider = self._providers[str(cell.endpoint)]
-        worst = self._worst_case(provider, job)
+        worst = self._worst_case(provider, job.request)
         try:
             await self._budget.reserve(worst)
         except BudgetExceededError as error:
-            total = len(self._plan)
-            raise BudgetExceededError(
-                f"{error}: {self._answered} of {total} answers are there and kept; raise budget_usd and run "
-                "the same again, which makes only the missing calls."
-            ) from None
+            raise self._over_budget(error) from None
         charged = worst
         self._message = cell.label
         try:
@@ -193,10 +237,15 @@ class Runner:
             self._budget.settle(worst, charged)
         self._report()
 
+    def _over_budget(self, error: BudgetExceededError) -> BudgetExceededError:
+        return BudgetExceededError(
+            f"{error}: {self._answered_calls} of {len(self._plan)} answers are there and kept; raise "
+            "budget_usd and run the same again, which makes only the missing calls."
+        )
+
     async def _call(self, provider: BaseLLMProvider, job: Job, worst: float, lane: Lane) -> float:
         """Make the call; returns what to charge the budget with."""
         request = job.request
-        target = (job.call.cell.endpoint, job.call.cell.asked_model)
         try:
             response = await provider.chat_completion(
                 request.messages, request.model, repeat=request.repeat, run_id=self._run_id, **request.params
@@ -205,6 +254,11 @@ class Runner:
             lane.note(error.attempts, None)
             return self._failed(job, error, worst)
         lane.note(response.attempts, float(response.latency_ms))
+        return self._answered(provider, job, response, worst)
+
+    def _answered(self, provider: BaseLLMProvider, job: Job, response: LLMResponse, worst: float) -> float:
+        request = job.request
+        target = (job.call.cell.endpoint, job.call.cell.asked_model)
         book = provider.price(request.model, response.usage).book
         self._fill(job.call.cell.label, job.call.place, from_response(response, book))
         self._streaks.pop(target, None)
@@ -271,15 +325,16 @@ class Runner:
         self._stopped.setdefault(target, reason)
         self._message = f"{target[0]}/{target[1]} stopped: {reason}"
 
-    def _worst_case(self, provider: BaseLLMProvider, job: Job) -> float:
+    def _worst_case(self, provider: BaseLLMProvider, request: ChatRequest, *, batch: bool = False) -> float:
         if self._budget.limit_usd is None:
             return 0.0
-        request = job.request
-        limit = self._output_limits.get(job.call.cell.label)
+        # By the model and what is asked of it: cells differ in their parameters.
+        key = (provider.endpoint, request.model, request.params.get("max_tokens"))
+        limit = self._output_limits.get(key)
         if limit is None:
             limit = output_limit(provider, request.model, request.params) or 1
-            self._output_limits[job.call.cell.label] = limit
-        return worst_case_price(provider, request.model, request.messages, limit)
+            self._output_limits[key] = limit
+        return worst_case_price(provider, request.model, request.messages, limit, batch=batch)
 
     def _missing(self, job: Job, outcome: Outcome) -> None:
         self.failures[job.request_hash] = outcome
@@ -288,7 +343,7 @@ class Runner:
     def _fill(self, label: str, place: int, outcome: Outcome) -> None:
         self.outcomes[label][place] = outcome
         self._done += 1
-        self._answered += not outcome.missing
+        self._answered_calls += not outcome.missing
 
     def _share_with_twins(self) -> None:
         """The same request twice in one run is called once."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmbench.catalog.models import all_models, canonical_name
 from llmbench.errors import ConfigError, UsageError
+from llmbench.providers.anthropic_batch import AnthropicBatches
 from llmbench.providers.anthropic_stream import MessageStreamReader
 from llmbench.providers.anthropic_wire import message_arguments, read_message
 from llmbench.providers.base import BaseLLMProvider
+from llmbench.providers.batches import Batcher
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
 from llmbench.secret import Secret, from_environment
@@ -93,6 +95,9 @@ class AnthropicProvider(BaseLLMProvider):
     def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
         return self._chat.stream(request)
 
+    def _batcher(self) -> Batcher:
+        return AnthropicBatches(self, self._chat)
+
     def secrets(self) -> Iterable[str]:
         """The key."""
         return self._chat.secrets()
@@ -116,7 +121,7 @@ class _MessagesChat(SdkChat):
         )
         return arguments | {"stream": True} if stream else arguments
 
-    def _read(self, body: bytes, headers: Mapping[str, str], model: str) -> RawAnswer:
+    def read(self, body: bytes, headers: Mapping[str, str], model: str) -> RawAnswer:
         return read_message(
             body,
             provider=self._endpoint,

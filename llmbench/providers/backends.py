@@ -29,6 +29,8 @@ class Backend:
     self_hosted: bool = False
     trains: bool = False
     """Whether it fine-tunes; then llmbench.providers.NAME_tuning says how."""
+    batches: bool = False
+    """Whether it takes many requests as one; then llmbench.providers.NAME_batch says how."""
     options: frozenset[str] = CHAT_OPTIONS
     """Parameters of `chat_completion` that the place honours."""
     family_options: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -65,6 +67,7 @@ BACKENDS: Mapping[str, Backend] = {
             key_variables=("TOGETHER_API_KEY",),
             options=REASONING_OPTIONS,
             trains=True,
+            batches=True,
         ),
         Backend(
             "vllm",

@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 from llmbench.catalog.books import price_book, price_call
 from llmbench.catalog.info import model_info, models_of
 from llmbench.catalog.models import all_models, canonical_name
-from llmbench.catalog.prices import SELF_HOSTED, Price, tier_served
+from llmbench.catalog.prices import SELF_HOSTED, Price, Tier, tier_served
 from llmbench.catalog.quirks import Quirks
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
+from llmbench.providers.batchable import Batchable
 from llmbench.providers.calling import Call, RetryPolicy
 from llmbench.providers.clock import Clock, SystemClock
 from llmbench.providers.fine_tuning import Tuner, look_at_tuning, start_tuning
@@ -41,7 +42,7 @@ __all__ = ["BaseLLMProvider"]
 _ROLES = frozenset({"system", "developer", "user", "assistant"})
 
 
-class BaseLLMProvider(ABC):
+class BaseLLMProvider(Batchable, ABC):
     """Base of all providers. A subclass sets `name` and implements `_complete` and `_stream`.
 
     `config` keys understood by every provider: `api_key`, `base_url`, `backend`, `model` (asked
@@ -133,7 +134,7 @@ class BaseLLMProvider(ABC):
         facts = all_models().get(canonical_name(self._catalog_name(model)) or "")
         return facts.quirks if facts else None
 
-    async def aclose(self) -> None:  # noqa: B027 - nothing to close is a fine default
+    async def aclose(self) -> None:
         """Close the connections; the provider may be used again and opens new ones."""
 
     # What callers use
@@ -302,24 +303,29 @@ class BaseLLMProvider(ABC):
 
     def price(self, model: str, usage: Usage | None) -> Price:
         """What the API charges for `usage` of `model`; `usd` None where that is not known."""
+        return self.price_at(model, usage, "standard")
+
+    def price_at(self, model: str, usage: Usage | None, tier: Tier | None) -> Price:
+        """As `price`, at a tier; None is one whose price is not known."""
         if self.self_hosted:
             return SELF_HOSTED
         return price_call(
-            self._catalog_name(model), usage, provider=self.name, backend=self.backend, book=self.price_book
+            self._catalog_name(model),
+            usage,
+            provider=self.name,
+            backend=self.backend,
+            book=self.price_book,
+            tier=tier,
         )
 
     def price_answer(self, model: str, answer: RawAnswer) -> Price:
         """What the API charges for an answer that came: as `price`, at the tier that served it."""
         tier = tier_served(answer.metadata.get("service_tier"))
-        if tier == "standard" or self.self_hosted:
-            return self.price(model, answer.usage)
-        return price_call(
-            self._catalog_name(model),
-            answer.usage,
-            provider=self.name,
-            backend=self.backend,
-            book=self.price_book,
-            tier=tier,
+        # A subclass may have prices of its own, for the standard tier.
+        return (
+            self.price(model, answer.usage)
+            if tier == "standard"
+            else self.price_at(model, answer.usage, tier)
         )
 
     def shutdown_date(self, model: str) -> str | None:

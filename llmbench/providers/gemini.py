@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.base import BaseLLMProvider
+from llmbench.providers.batches import Batcher
+from llmbench.providers.gemini_batch import GeminiBatches
 from llmbench.providers.gemini_chat import GeminiChat
 from llmbench.providers.transport import checked_url
 from llmbench.secret import Secret, from_environment
@@ -79,6 +81,9 @@ class GeminiProvider(BaseLLMProvider):
 
     def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
         return self._chat.stream(request)
+
+    def _batcher(self) -> Batcher:
+        return GeminiBatches(self, self._chat)
 
     def secrets(self) -> Iterable[str]:
         """The key."""

@@ -7,7 +7,7 @@ reply aside and shows the SDK an empty one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -123,6 +123,41 @@ class GeminiChat:
         if failure:
             raise failure
         yield reader.finish()
+
+    async def send(self, ask: Callable[[Any], Awaitable[Any]], about: str) -> bytes:
+        """The body of the reply to what `ask` has the SDK send, for what is no generateContent."""
+        kept: list[httpx2.Response] = []
+        token = _kept.set(kept)
+        failure: ProviderError
+        try:
+            try:
+                await ask((await self._clients.get()).sdk.aio)
+            except Exception:
+                # What the SDK thinks of the empty reply that it is shown is of no interest.
+                if not kept:
+                    raise
+            try:
+                body = await kept[0].aread()
+            finally:
+                await kept[0].aclose()
+        except self._http.RequestError as error:
+            failure = self._failure(error, about)
+        else:
+            if kept[0].status_code == 200:
+                return body
+            failure = self._refusal(kept[0], body, about)
+        finally:
+            _kept.reset(token)
+        raise failure
+
+    @property
+    def foreign(self) -> tuple[type[Exception], ...]:
+        """Nothing: `send` raises errors of ours."""
+        return ()
+
+    def failure(self, error: Exception, model: str) -> ProviderError:
+        """Never asked for."""
+        raise NotImplementedError
 
     async def _ask(self, request: ChatRequest, *, stream: bool) -> httpx2.Response:
         """The reply with its body still to come; the caller closes it."""

@@ -11,6 +11,7 @@ from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.adapter import Place
 from llmbench.providers.backends import BACKENDS, Backend, backend_named, open_adapter
 from llmbench.providers.base import BaseLLMProvider
+from llmbench.providers.batches import Batcher
 from llmbench.providers.fine_tuning import Tuner
 from llmbench.secret import Secret, from_environment
 from llmbench.types import ChatRequest, RawAnswer
@@ -96,6 +97,13 @@ class OpenWeightsProvider(BaseLLMProvider):
             return None
         module = import_module(f"llmbench.providers.{self.backend}_tuning")
         found: Tuner = module.tuner(self._adapter)
+        return found
+
+    def _batcher(self) -> Batcher | None:
+        if not BACKENDS[str(self.backend)].batches:
+            return None
+        module = import_module(f"llmbench.providers.{self.backend}_batch")
+        found: Batcher = module.batcher(self, self._adapter, self._sent_id)
         return found
 
     def _trainable_id(self, model: str) -> str:

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from llmbench.errors import ConfigError, UsageError
 from llmbench.providers import openai_tuning
 from llmbench.providers.base import BaseLLMProvider
+from llmbench.providers.batches import Batcher
 from llmbench.providers.fine_tuning import Tuner
+from llmbench.providers.openai_batch import OpenAIBatches
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
 from llmbench.secret import Secret, from_environment
@@ -145,6 +147,10 @@ class OpenAIProvider(BaseLLMProvider):
 
     def _tuner(self) -> Tuner:
         return openai_tuning.tuner(self._chat)
+
+    def _batcher(self) -> Batcher | None:
+        # On Azure a batch needs a deployment of a kind of its own, which cannot be called otherwise.
+        return None if self._azure else OpenAIBatches(self, self._chat)
 
     def _trainable_id(self, model: str) -> str:
         return openai_tuning.trainable_id(self._catalog_name(model))

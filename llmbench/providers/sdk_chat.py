@@ -71,7 +71,7 @@ class SdkChat:
         arguments = self.arguments(request, model, stream=False)
         try:
             reply = await self._resource(client).with_raw_response.create(**arguments)
-            return self._read(reply.http_response.content, reply.http_response.headers, request.model)
+            return self.read(reply.http_response.content, reply.http_response.headers, request.model)
         except self.foreign as error:
             failure = self.failure(error, request.model)
         # Raised outside of the handler: the SDK's message may carry a key that the server echoed.
@@ -114,7 +114,7 @@ class SdkChat:
         unknown = {key: body.pop(key) for key in list(body) if key in self._unknown_fields}
         return {**body, "extra_body": unknown} if unknown else body
 
-    def _read(self, body: bytes, headers: Mapping[str, str], model: str) -> RawAnswer:  # noqa: ARG002
+    def read(self, body: bytes, headers: Mapping[str, str], model: str) -> RawAnswer:  # noqa: ARG002
         """The answer in a reply of status 200."""
         return read_answer(body, provider=self._endpoint, model=model, secrets=self.secrets())
 

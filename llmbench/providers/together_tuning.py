@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,13 +16,12 @@ from llmbench.errors import (
 )
 from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
 from llmbench.providers.sdk_chat import SdkChat
-from llmbench.providers.training_file import TrainingFile
 from llmbench.providers.tuning_result import first_text, instant, job_result, normal_status, read_reply
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["check_order", "look", "submit", "tuner"]
+__all__ = ["check_order", "look", "open_client", "submit", "tuner", "upload"]
 
 _LORA = frozenset({"lora_r", "lora_alpha", "lora_dropout"})
 _PLAIN = frozenset(
@@ -70,12 +70,12 @@ def check_order(order: TuningOrder) -> None:
 
 async def submit(provider: BaseLLMProvider, chat: SdkChat, submission: Submission) -> dict[str, Any]:
     """Ask whether the model can be trained, upload the files and start the job."""
-    client, order = await _client(chat), submission.order
+    client, order = await open_client(chat), submission.order
     model, limits = await _limits(provider, client, order)
     body: dict[str, Any] = {"model": model, **_options(order.options, limits)}
-    body["training_file"] = submission.sent(await _upload(provider, chat, client, order.training))
+    body["training_file"] = submission.sent(await upload(provider, chat, client, order.training.path))
     if order.validation is not None:
-        body["validation_file"] = submission.sent(await _upload(provider, chat, client, order.validation))
+        body["validation_file"] = submission.sent(await upload(provider, chat, client, order.validation.path))
     if order.suffix is not None:
         body["suffix"] = order.suffix
     if order.seed is not None:
@@ -88,12 +88,13 @@ async def submit(provider: BaseLLMProvider, chat: SdkChat, submission: Submissio
 
 async def look(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[str, Any]:
     """The state of a job."""
-    client = await _client(chat)
+    client = await open_client(chat)
     reply = await client.fine_tuning.with_raw_response.retrieve(job_id)
     return _result(provider, reply.http_response.content, f"the job {job_id!r}")
 
 
-async def _client(chat: SdkChat) -> Any:
+async def open_client(chat: SdkChat) -> Any:
+    """The SDK's client for everything but chat completions."""
     # Chat completions have an address of their own at Together; everything else is at this one.
     return (await chat.client()).with_options(base_url=chat.base_url)
 
@@ -145,20 +146,24 @@ def _options(options: Mapping[str, Any], limits: Any) -> dict[str, Any]:
     return found
 
 
-async def _upload(provider: BaseLLMProvider, chat: SdkChat, client: Any, file: TrainingFile) -> str:
-    """Through the SDK, which sends the content to a storage that Together names, without the key."""
+async def upload(
+    provider: BaseLLMProvider, chat: SdkChat, client: Any, path: Path, purpose: str = "fine-tune"
+) -> str:
+    """Give Together a file; its id there. The SDK sends the content to a storage that Together names,
+    without the key.
+    """
     import together
 
     failure: ProviderError
     try:
         # The file has been checked; the SDK's own check needs packages of its own.
-        return str((await client.files.upload(file.path, purpose="fine-tune", check=False)).id)
+        return str((await client.files.upload(path, purpose=purpose, check=False)).id)
     except together.APIStatusError as error:
         if error.request.url.host == urlsplit(chat.base_url).hostname:
             raise
         failure = ServerError(
             f"The storage at {error.request.url.host} that {provider.endpoint} names for uploads refused "
-            f"the file {file.path.name} (status {error.status_code}); try again later.",
+            f"the file {path.name} (status {error.status_code}); try again later.",
             provider=provider.name,
             status_code=error.status_code,
         )
@@ -168,7 +173,7 @@ async def _upload(provider: BaseLLMProvider, chat: SdkChat, client: Any, file: T
         raise
     except Exception as error:  # noqa: BLE001 - the SDK's uploads raise asserts, ValueError and plain Exception
         failure = BadResponseError(
-            f"{provider.endpoint} at {chat.base_url} did not take the file {file.path.name} as its SDK "
+            f"{provider.endpoint} at {chat.base_url} did not take the file {path.name} as its SDK "
             f"expects ({type(error).__name__}); check base_url and the file.",
             provider=provider.name,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 from collections.abc import Mapping
@@ -44,7 +45,7 @@ class Sent:
     request_hash: str
     started_at: datetime
     start: float
-    """By the trail's clock."""
+    """By the trail's clock; NaN where how long the answer took says nothing of the model, as in a batch."""
 
 
 @dataclass(slots=True)
@@ -62,6 +63,8 @@ class Trail:
     id: str = field(default_factory=_new_id)
     attempts: list[Attempt] = field(default_factory=list)
     begin: float = field(init=False)
+    took_ms: float | None = None
+    """All of the call, where the trail did not see it begin; NaN where that is not known."""
 
     def __post_init__(self) -> None:
         self.start_clock()
@@ -74,6 +77,9 @@ class Trail:
     def seconds_left(self) -> float:
         """Until the deadline; negative after it."""
         return self.begin + self.deadline_s - self.clock.monotonic()
+
+    def _wall_ms(self) -> float:
+        return (self.clock.monotonic() - self.begin) * 1000 if self.took_ms is None else self.took_ms
 
     async def failed(self, sent: Sent, cause: BaseException, status: CallStatus, cost: float | None) -> None:
         """Keep an attempt that ended in `cause`. Raises LedgerError if it cannot be kept."""
@@ -135,7 +141,7 @@ class Trail:
             repeat=request.repeat,
             started_at=sent.started_at,
             latency_ms=attempt.latency_ms,
-            wall_ms=(self.clock.monotonic() - self.begin) * 1000,
+            wall_ms=self._wall_ms(),
             status=attempt.status,
             cost=attempt.cost,
             run_id=self.run_id,
@@ -164,14 +170,14 @@ class Trail:
             provider=sent.provider.name,
             tokens_used=raw.usage.total_tokens if raw.usage else 0,
             cost=price.usd,
-            latency_ms=round(attempt.latency_ms),
+            latency_ms=round(attempt.latency_ms) if math.isfinite(attempt.latency_ms) else 0,
             metadata=dict(raw.metadata) if self.route is None else {**raw.metadata, "route": self.route},
             usage=raw.usage,
             cost_basis=price.basis,
             price_as_of=price.as_of,
             timing=Timing(
                 latency_ms=attempt.latency_ms,
-                wall_ms=(self.clock.monotonic() - self.begin) * 1000,
+                wall_ms=self._wall_ms(),
                 queue_ms=raw.queue_ms,
                 load_ms=raw.load_ms,
                 prefill_ms=raw.prefill_ms,

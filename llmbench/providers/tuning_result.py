@@ -22,8 +22,11 @@ _KEYS = (
 )  # fmt: skip
 
 
-def read_reply(body: bytes, provider: BaseLLMProvider, what: str) -> dict[str, Any]:
-    """The JSON object in a reply of status 2xx about `what`, keys masked; it has an `id`.
+def read_reply(
+    body: bytes, provider: BaseLLMProvider, what: str, *, key: str = "id", within: str | None = None
+) -> dict[str, Any]:
+    """The JSON object in a reply of status 2xx about `what`, keys masked; it has a `key`. It may stand under
+    the name `within`.
 
     The SDKs' own models are not asked: one of them refuses states that the vendor documents, and the
     id of a job that was just started must not be lost to such a thing.
@@ -33,7 +36,9 @@ def read_reply(body: bytes, provider: BaseLLMProvider, what: str) -> dict[str, A
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or not isinstance(found.get("id"), str) or not found["id"]:
+    if within and isinstance(found, dict):
+        found = found.get(within, found)
+    if not isinstance(found, dict) or not isinstance(found.get(key), str) or not found[key]:
         raise BadResponseError(
             f"{provider.endpoint} at {provider.base_url} answered about {what} without its id; "
             "check base_url.",

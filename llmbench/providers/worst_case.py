@@ -35,8 +35,18 @@ def output_limit(provider: BaseLLMProvider, model: str, params: Mapping[str, obj
 
 
 def worst_case_price(
-    provider: BaseLLMProvider, model: str, messages: Sequence[Message], output_tokens: int | None
+    provider: BaseLLMProvider,
+    model: str,
+    messages: Sequence[Message],
+    output_tokens: int | None,
+    *,
+    batch: bool = False,
 ) -> float:
-    """USD that a call cannot exceed; 0 for a model without a price, which a budget cannot hold."""
+    """USD that a call cannot exceed; 0 for a model without a price, which a budget cannot hold.
+
+    `batch`: in a vendor's batch, which costs no more than the standard price where its own is not known.
+    """
     # One token where no limit is known: only free and unpriced models are let through without.
-    return provider.price(model, worst_case_usage(messages, output_tokens or 1)).usd or 0.0
+    usage = worst_case_usage(messages, output_tokens or 1)
+    usd = provider.price_at(model, usage, "batch").usd if batch else None
+    return (provider.price(model, usage).usd if usd is None else usd) or 0.0
