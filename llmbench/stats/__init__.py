@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from llmbench.lazy import attach
 
 if TYPE_CHECKING:
+    from llmbench.stats.agreement import cohen_kappa
     from llmbench.stats.intervals import Interval, TestResult
     from llmbench.stats.means import MeanEstimate, mean_and_standard_error, mean_interval
     from llmbench.stats.multiplicity import adjust_p_values
@@ -22,22 +23,32 @@ if TYPE_CHECKING:
         discordance_spread,
         items_needed,
         minimum_detectable_paired_difference,
+        resolution_ratio,
     )
+    from llmbench.stats.prediction_powered import PredictionPoweredMean, prediction_powered_mean
     from llmbench.stats.proportions import clopper_pearson_interval, wilson_interval
     from llmbench.stats.quantiles import quantile_interval
     from llmbench.stats.ratios import RatioEstimate, ratio_of_totals
+    from llmbench.stats.repeats import VarianceComponents, pass_at_k, pass_hat_k, variance_components
     from llmbench.stats.resampling import bootstrap_interval
+    from llmbench.stats.strengths import BradleyTerry, bradley_terry, bradley_terry_estimate
     from llmbench.stats.tango import tango_interval, tango_statistic
 
 _MODULE_OF = {
+    "BradleyTerry": "strengths",
     "Interval": "intervals",
     "MeanEstimate": "means",
     "PairedDifference": "paired",
+    "PredictionPoweredMean": "prediction_powered",
     "RatioEstimate": "ratios",
     "TestResult": "intervals",
+    "VarianceComponents": "repeats",
     "adjust_p_values": "multiplicity",
     "bootstrap_interval": "resampling",
+    "bradley_terry": "strengths",
+    "bradley_terry_estimate": "strengths",
     "clopper_pearson_interval": "proportions",
+    "cohen_kappa": "agreement",
     "discordance_spread": "planning",
     "items_needed": "planning",
     "mcnemar": "paired",
@@ -46,22 +57,33 @@ _MODULE_OF = {
     "minimum_detectable_paired_difference": "planning",
     "paired_difference": "paired",
     "paired_margin_test": "paired",
+    "pass_at_k": "repeats",
+    "pass_hat_k": "repeats",
+    "prediction_powered_mean": "prediction_powered",
     "quantile_interval": "quantiles",
     "ratio_of_totals": "ratios",
+    "resolution_ratio": "planning",
     "tango_interval": "tango",
     "tango_statistic": "tango",
+    "variance_components": "repeats",
     "wilson_interval": "proportions",
 }
 
 __all__ = [
+    "BradleyTerry",
     "Interval",
     "MeanEstimate",
     "PairedDifference",
+    "PredictionPoweredMean",
     "RatioEstimate",
     "TestResult",
+    "VarianceComponents",
     "adjust_p_values",
     "bootstrap_interval",
+    "bradley_terry",
+    "bradley_terry_estimate",
     "clopper_pearson_interval",
+    "cohen_kappa",
     "discordance_spread",
     "items_needed",
     "mcnemar",
@@ -70,10 +92,15 @@ __all__ = [
     "minimum_detectable_paired_difference",
     "paired_difference",
     "paired_margin_test",
+    "pass_at_k",
+    "pass_hat_k",
+    "prediction_powered_mean",
     "quantile_interval",
     "ratio_of_totals",
+    "resolution_ratio",
     "tango_interval",
     "tango_statistic",
+    "variance_components",
     "wilson_interval",
 ]
 

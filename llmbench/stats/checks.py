@@ -25,6 +25,7 @@ __all__ = [
     "check_value_range",
     "cluster_codes",
     "finite_array",
+    "label_list",
     "number_array",
     "paired_arrays",
 ]
@@ -98,7 +99,7 @@ def number_array(name: str, values: object, dimensions: Sequence[int] = (1,)) ->
             array = raw.astype(float) if raw.dtype.kind in "biuf" else None
     except (TypeError, ValueError):
         array = None
-    if array is None or array.ndim == 0:
+    if array is None or (array.ndim == 0 and 0 not in dimensions):
         raise UsageError(f"{name} must be a list or array of numbers, without text, dates or other things.")
     if isinstance(values, np.ma.MaskedArray):
         array = np.where(np.ma.getmaskarray(values), math.nan, array)
@@ -152,6 +153,22 @@ def paired_arrays(
             f"{first_name} has {len(one)} values and {second_name} has {len(two)}; both need one per item."
         )
     return one, two
+
+
+def label_list(name: str, labels: object) -> list[Hashable]:
+    """`labels` as a list, none of them missing."""
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+        raise UsageError(f"{name} must be a list of one label per item.")
+    found: list[Hashable] = []
+    for place, label in enumerate(labels):
+        if _is_missing(label):
+            raise UsageError(
+                f"{name}[{place}] is missing; leave items without a label out and report how many."
+            )
+        if not isinstance(label, Hashable):
+            raise UsageError(f"{name}[{place}] must be a label such as a string or a number.")
+        found.append(label)
+    return found
 
 
 def cluster_codes(

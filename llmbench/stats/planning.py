@@ -27,7 +27,7 @@ from llmbench.stats.means import standard_error_of_mean
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["discordance_spread", "items_needed", "minimum_detectable_paired_difference"]
+__all__ = ["discordance_spread", "items_needed", "minimum_detectable_paired_difference", "resolution_ratio"]
 
 
 def minimum_detectable_paired_difference(
@@ -81,6 +81,30 @@ def items_needed(
         raise UsageError("difference must not be zero: no number of items shows it.")
     spread, _ = _spread(differences, clusters)
     return (_effect_in_standard_errors(alpha, power) * spread / difference) ** 2
+
+
+def resolution_ratio(
+    differences: ArrayLike,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    *,
+    clusters: Iterable[Hashable] | None = None,
+) -> float:
+    """Items there are, over the items that the observed mean difference would need: q = N / N*.
+
+    Below 1 the items cannot tell the two models of `differences` (per item, NaN left out) apart with
+    chance `power`, two-sided at `alpha`: arXiv:2605.30315. 0 where the mean difference is exactly zero,
+    NaN as in `minimum_detectable_paired_difference`. Raises UsageError.
+
+    >>> print(f"{resolution_ratio([1, 0, 0, 1, -1, 0, 1, 0]):.4f}")
+    0.1274
+    """
+    needed_effect = minimum_detectable_paired_difference(
+        differences, alpha=alpha, power=power, clusters=clusters
+    )
+    array = number_array("differences", differences)
+    known = array[~np.isnan(array)]
+    return float(known.mean() / needed_effect) ** 2 if len(known) else math.nan
 
 
 def discordance_spread(discordance: float, difference: float = 0.0) -> float:

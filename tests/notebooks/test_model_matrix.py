@@ -60,7 +60,17 @@ def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) 
     assert not re.search(r"matrix\.quote|import Report", page)
     names = {path.name for path in (run.folder / "tables").iterdir()}
     assert names == {
-        f"{name}.csv" for name in ("quote", "ranking", "disagreements", "categories", "calls", "prompts")
+        f"{name}.csv"
+        for name in (
+            "quote",
+            "ranking",
+            "disagreements",
+            "categories",
+            "calls",
+            "prompts",
+            "decomposition",
+            "power",
+        )
     }
 
 

@@ -153,7 +153,9 @@ def test_envelope_fields_name_who_is_compared(results: MatrixResults) -> None:
     assert fields["verdict"].decision is Decision.GO
     assert (fields["baseline"], fields["candidate"]) == ("old[recorded]", "new[recorded]")
     assert fields["data_until"].startswith("2025-01-02")
-    assert set(fields["data"]) == {"models", "comparisons", "calls"}
+    assert set(fields["data"]) == {
+        "models", "comparisons", "calls", "frontier", "power", "missing", "quote", "judge",
+    }  # fmt: skip
 
 
 def test_workload_is_the_items_that_were_run(results: MatrixResults, project: Path) -> None:
