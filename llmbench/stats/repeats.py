@@ -112,4 +112,5 @@ def _without(total: NDArray[np.float64], allowed: NDArray[np.float64], k: int) -
     """C(allowed, k) / C(total, k): the chance that k of `total` all fall among `allowed` ones."""
     possible = np.maximum(allowed, k)
     logs = gammaln(possible + 1) - gammaln(possible - k + 1) - gammaln(total + 1) + gammaln(total - k + 1)
-    return np.where(allowed < k, 0.0, np.minimum(np.exp(logs), 1.0))
+    # All or none allowed are exactly 1 and 0, where the logarithms leave a last digit.
+    return np.where(allowed < k, 0.0, np.where(allowed >= total, 1.0, np.exp(logs)))

@@ -16,6 +16,7 @@ from llmbench.stats import (
     mean_and_standard_error,
     minimum_detectable_paired_difference,
     paired_difference,
+    resolution_ratio,
 )
 
 
@@ -112,3 +113,16 @@ def test_discordance_spread_is_that_of_the_differences() -> None:
 def test_bad_input_names_the_parameter(call: Any, parameter: str) -> None:
     with pytest.raises(UsageError, match=f"^{parameter}"):
         call()
+
+
+def test_resolution_ratio_is_items_over_items_needed_for_what_was_seen() -> None:
+    random = np.random.default_rng(11)
+    differences = random.choice([-1, 0, 0, 0, 1, 1], size=300).astype(float)
+    needed = items_needed(float(differences.mean()), differences)
+    assert resolution_ratio(differences) == pytest.approx(300 / needed)
+    assert resolution_ratio([1, -1, 1, -1]) == 0
+    assert math.isnan(resolution_ratio([0.5, 0.5]))
+    assert math.isnan(resolution_ratio([]))
+    clusters = [i % 30 for i in range(300)]
+    needed = items_needed(float(differences.mean()), differences, clusters=clusters)
+    assert resolution_ratio(differences, clusters=clusters) == pytest.approx(300 / needed)
