@@ -73,6 +73,13 @@ def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
         click.echo(
             f"{cell}: {people:.3f} by people, {judge:.3f} by the matrix's grader, on {len(rows)} answers."
         )
+        corrected = found.corrected(str(cell))
+        if len(rows) > 1:
+            low, high = corrected.interval
+            click.echo(
+                f"{cell}: {corrected.mean:.3f} (95% interval {low:.3f} to {high:.3f}) on all "
+                f"{corrected.labels + corrected.judged} answers, by the grader corrected by people."
+            )
     if out is not None:
         found.table.to_csv(out, index=False, lineterminator="\n")
         click.echo(f"Labels in {out}.")

@@ -7,7 +7,6 @@ drawn, and the grade it had. Raters see the sheet only: no model, no grade, rows
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import math
 import re
@@ -17,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmbench.errors import ConfigError, DatasetError, UsageError
+from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix.checks import whole_number
 from llmbench.matrix.readers import read_table
 from llmbench.matrix.sheets import write_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from llmbench.stats import PredictionPoweredMean
 
 __all__ = ["Labels", "export_labels", "import_labels", "key_path"]
 
@@ -47,11 +48,11 @@ class Labels:
     kappa: float | None
     """Cohen's, between the two raters over rows that both filled in; None with fewer than two."""
 
-    def corrected(self, cell: str) -> Any:
+    def corrected(self, cell: str) -> PredictionPoweredMean:
         """The mean score of `cell` by people, with the judge's scores of the unlabelled answers brought in:
         `llmbench.stats.prediction_powered_mean(labels, judge there, judge elsewhere)`.
 
-        Raises UsageError for a cell without labels, ConfigError where that function is missing.
+        Raises UsageError for a cell without labels.
         """
         rows = self.table[
             (self.table["cell"] == cell) & self.table["label"].notna() & self.table["judge"].notna()
@@ -63,8 +64,11 @@ class Labels:
         rest = self.judged[
             (self.judged["cell"] == cell) & ~self.judged["sampled"] & self.judged["judge"].notna()
         ]
-        mean = _statistic("prediction_powered_mean")
-        return mean(rows["label"].to_numpy(), rows["judge"].to_numpy(), rest["judge"].to_numpy())
+        from llmbench.stats import prediction_powered_mean
+
+        return prediction_powered_mean(
+            rows["label"].to_numpy(), rows["judge"].to_numpy(), rest["judge"].to_numpy()
+        )
 
 
 def key_path(sheet: Path) -> Path:
@@ -186,15 +190,10 @@ def _kappa(table: pd.DataFrame, ratings: Sequence[str]) -> float | None:
     both = table.dropna(subset=list(ratings))
     if len(both) < 2:
         return None
-    found = _statistic("cohen_kappa")(both["rating_1"].to_numpy(), both["rating_2"].to_numpy())
-    return float(found)
+    from llmbench.stats import cohen_kappa
 
-
-def _statistic(name: str) -> Any:
-    function = getattr(importlib.import_module("llmbench.stats"), name, None)
-    if function is None:
-        raise ConfigError(f"This installation of llmbench has no llmbench.stats.{name}; bring it up to date.")
-    return function
+    found = cohen_kappa(both["rating_1"], both["rating_2"])
+    return None if math.isnan(found) else found
 
 
 def _rows(

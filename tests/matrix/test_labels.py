@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
 
-from llmbench import stats
 from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix.labels import export_labels, import_labels, key_path
+from llmbench.stats import cohen_kappa, prediction_powered_mean
 
 HOSTILE = '=HYPERLINK("http://evil.test","click")'
 Fill = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
@@ -144,33 +143,34 @@ def test_a_filled_in_sheet_is_not_overwritten(tmp_path: Path) -> None:
         export_labels(answers(), tmp_path / "labels.csv")
 
 
-def test_two_raters_agree_by_kappa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = []
-
-    def kappa(a: Any, b: Any) -> float:
-        given.append((a.tolist(), b.tolist()))
-        return 0.25
-
-    monkeypatch.setattr(stats, "cohen_kappa", kappa, raising=False)
+def test_two_raters_agree_by_kappa(tmp_path: Path) -> None:
     sheet = tmp_path / "labels.xlsx"
     export_labels(answers(), sheet, n=6, raters=2)
-    fill(sheet, lambda rows: [{**row, "rating_1": k % 2, "rating_2": 1} for k, row in enumerate(rows)])
+    fill(
+        sheet,
+        lambda rows: [{**row, "rating_1": k % 2, "rating_2": int(k == 1)} for k, row in enumerate(rows)],
+    )
     found = import_labels(sheet)
-    assert found.kappa == 0.25
-    assert given == [([0, 1, 0, 1, 0, 1], [1] * 6)]
-    assert found.table["label"].tolist() == [0.5, 1.0] * 3
+    assert found.kappa == cohen_kappa([0, 1, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0])
+    assert found.table["label"].tolist() == [0, 1, 0, 0.5, 0, 0.5]
 
 
-def test_labels_correct_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def mean(labels: Any, judged: Any, elsewhere: Any) -> float:
-        return float(np.mean(elsewhere) + np.mean(labels - judged))
+def test_raters_who_gave_one_label_throughout_tell_no_agreement(tmp_path: Path) -> None:
+    sheet = tmp_path / "labels.csv"
+    export_labels(answers(), sheet, n=6, raters=2)
+    fill(sheet, lambda rows: [{**row, "rating_1": 1, "rating_2": 1} for row in rows])
+    assert import_labels(sheet).kappa is None
 
-    monkeypatch.setattr(stats, "prediction_powered_mean", mean, raising=False)
+
+def test_labels_correct_the_judge(tmp_path: Path) -> None:
     sheet = tmp_path / "labels.csv"
     export_labels(answers(), sheet, n=10)
-    fill(sheet, lambda rows: [{**row, "rating_1": 1} for row in rows])
+    fill(sheet, lambda rows: [{**row, "rating_1": k % 2} for k, row in enumerate(rows)])
     found = import_labels(sheet)
-    elsewhere = found.judged.loc[~found.judged["sampled"], "judge"].mean()
-    assert found.corrected("a/m[p]") == pytest.approx(elsewhere + 1 - found.table["judge"].mean())
+    cell = "a/m[p]"
+    there = found.table[found.table["cell"] == cell]
+    rest = found.judged[(found.judged["cell"] == cell) & ~found.judged["sampled"]]
+    expected = prediction_powered_mean(there["label"], there["judge"], rest["judge"].to_numpy())
+    assert found.corrected(cell) == expected
     with pytest.raises(UsageError, match="no-such"):
         found.corrected("no-such")
