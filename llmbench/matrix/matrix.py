@@ -69,7 +69,9 @@ class Matrix:
             they must record to the same ledger; one that records to none is refused.
         margin: how much worse, in score, is still good enough.
         confidence: of every interval.
-        seed: of what is drawn (examples).
+        confirmation: of several candidates the best one's difference is taken from this share of the
+            items, drawn by the seed, which has no part in picking it; 0 takes it from all.
+        seed: of what is drawn (examples, items held out).
 
     Raises DatasetError, UsageError and ConfigError.
     """
@@ -90,10 +92,12 @@ class Matrix:
         providers: Mapping[str, BaseLLMProvider] | None = None,
         margin: float = 0.03,
         confidence: float = 0.95,
+        confirmation: float = 0.5,
         seed: int = 20250123,
     ) -> None:
         self.margin = share("margin", margin, such_as=0.03)
         self.confidence = share("confidence", confidence, such_as=0.95)
+        self.confirmation = confirmation and share("confirmation", confirmation, such_as=0.5)
         self.dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
         self.plan = make_plan(
             self.dataset, models, prompts_for(self.dataset, prompts), params_sets(params), repeats
@@ -380,4 +384,5 @@ class Matrix:
             seed=self.seed,
             run_id=run_id,
             judging=judging,
+            confirmation_share=self.confirmation,
         )

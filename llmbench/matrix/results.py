@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import html
 import math
-import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
 from llmbench.matrix.compare import Comparison, compare
+from llmbench.matrix.confirmation import Confirmation, confirm
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, nearest
 from llmbench.matrix.frontier import FrontierPoint, quality_cost_frontier
 from llmbench.matrix.judge_health import Judging
+from llmbench.matrix.missingness import UnevenMissing, missing_by_reason, uneven_missing
 from llmbench.matrix.power import PairPower, pair_power
 from llmbench.matrix.summary import CellSummary, item_scores, summarise
 from llmbench.matrix.verdict import decide, decisive
@@ -58,6 +58,10 @@ class MatrixResults:
     run_id: str | None = None
     judging: Judging | None = None
     """What the judge did, where one graded."""
+    confirmation: Confirmation | None = None
+    """The best of several candidates, on items that had no part in picking it."""
+    uneven: tuple[UnevenMissing, ...] = ()
+    """Candidates whose answers are missing unlike the baseline's."""
 
     def cell(self, label: str) -> CellSummary:
         """The cell of that label, or the only cell of that model. Raises UsageError."""
@@ -150,13 +154,18 @@ class MatrixResults:
 
     def verdict(self) -> Verdict:
         """GO, HOLD or NO_GO, and one sentence with its numbers."""
-        return decide(self.comparisons, {c.cell: c for c in self.cells})
+        cells = {c.cell: c for c in self.cells}
+        return decide(self.comparisons, cells, self.confirmation, self.uneven)
+
+    @property
+    def chosen(self) -> Comparison | None:
+        """The comparison that the verdict rests on; None where nothing is compared."""
+        return decisive(self.comparisons, {c.cell: c for c in self.cells}, self.confirmation)
 
     @property
     def items_needed(self) -> int | None:
         """About how many more items the verdict needs, where it cannot be told yet."""
-        chosen = decisive(self.comparisons, {c.cell: c for c in self.cells})
-        return chosen.items_needed if chosen else None
+        return self.chosen.items_needed if self.chosen else None
 
     def data(self) -> dict[str, Any]:
         """`data` of the report's result.json: models, comparisons, calls; null is unknown."""
@@ -195,7 +204,9 @@ class MatrixResults:
             "power": {
                 p.candidate: {"n": p.n, "mde": p.mde, "items_needed": p.items_needed} for p in self.power()
             },
+            "confirmation": self.confirmation.data() if self.confirmation else None,
             "missing": self.missing(),
+            "missing_uneven": [each._asdict() for each in self.uneven],
             "judge": self.judging.data() if self.judging else None,
             "quote": self.quote.data(),
         }  # fmt: skip
@@ -213,14 +224,7 @@ class MatrixResults:
 
     def missing(self) -> list[dict[str, Any]]:
         """Missing answers by model and error, most first."""
-        rows = self.answers[self.answers["missing"].to_numpy(dtype=bool)]
-        # Numbers of lines and requests differ in messages that are otherwise the same.
-        kinds = (
-            re.sub(r"\d+", "#", error.partition(":")[0]) if isinstance(error, str) else "not asked"
-            for error in rows["error"]
-        )
-        counts = Counter(zip(rows["model"], kinds, strict=True))
-        return [{"model": model, "error": kind, "answers": n} for (model, kind), n in counts.most_common()]
+        return missing_by_reason(self.answers)
 
     def __repr__(self) -> str:
         return (
@@ -251,6 +255,7 @@ def make_results(
     seed: int,
     run_id: str | None,
     judging: Judging | None = None,
+    confirmation_share: float = 0.5,
 ) -> MatrixResults:
     """Summaries and comparisons of graded `answers` (see `llmbench.matrix.scoring.answer_table`)."""
     clusters = _clusters(plan.dataset)
@@ -260,13 +265,18 @@ def make_results(
         by_cell[cell.label] = answers.iloc[start : start + plan.size(cell)]
         start += plan.size(cell)
     scores = {cell.label: item_scores(by_cell[cell.label], cell.repeats) for cell in plan.cells}
+    cells = tuple(
+        summarise(cell, by_cell[cell.label], scores[cell.label], clusters, confidence) for cell in plan.cells
+    )
+    comparisons = compare(baseline, scores, clusters, margin=margin, confidence=confidence)
+    confirmation = confirm(
+        baseline, comparisons, {c.cell: c for c in cells}, scores, clusters,
+        share=confirmation_share, confidence=confidence, seed=seed,
+    )  # fmt: skip
     return MatrixResults(
         answers=answers,
-        cells=tuple(
-            summarise(cell, by_cell[cell.label], scores[cell.label], clusters, confidence)
-            for cell in plan.cells
-        ),
-        comparisons=compare(baseline, scores, clusters, margin=margin, confidence=confidence),
+        cells=cells,
+        comparisons=comparisons,
         calls=calls,
         quote=quote,
         spent_usd=spent_usd,
@@ -279,6 +289,8 @@ def make_results(
         seed=seed,
         run_id=run_id,
         judging=judging,
+        confirmation=confirmation,
+        uneven=uneven_missing(answers, baseline, list(scores)),
     )
 
 

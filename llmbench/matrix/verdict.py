@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from llmbench.matrix.compare import Comparison
+from llmbench.matrix.confirmation import Confirmation
+from llmbench.matrix.missingness import UnevenMissing
 from llmbench.matrix.summary import CellSummary
 from llmbench.money import dollars
 from llmbench.results import Decision, Verdict
@@ -12,10 +14,17 @@ from llmbench.results import Decision, Verdict
 __all__ = ["decide", "decisive"]
 
 
-def decisive(comparisons: Sequence[Comparison], cells: Mapping[str, CellSummary]) -> Comparison | None:
-    """The comparison that the verdict rests on: of the best kind there is (better, not worse,
-    cannot tell, worse) the one with the highest score, at equal scores the cheaper one.
+def decisive(
+    comparisons: Sequence[Comparison],
+    cells: Mapping[str, CellSummary],
+    confirmation: Confirmation | None = None,
+) -> Comparison | None:
+    """The comparison that the verdict rests on: of the candidate that was picked and confirmed on held-out
+    items; without that, of the best kind there is (better, not worse, cannot tell, worse) the one with the
+    highest score, at equal scores the cheaper one.
     """
+    if confirmation is not None:
+        return next(c for c in comparisons if c.candidate == confirmation.candidate)
     kinds = ("better", "not worse", "cannot tell", "worse")
 
     def rank(c: Comparison) -> tuple[int, float, float]:
@@ -26,18 +35,23 @@ def decisive(comparisons: Sequence[Comparison], cells: Mapping[str, CellSummary]
     return min(comparisons, key=rank, default=None)
 
 
-def decide(comparisons: Sequence[Comparison], cells: Mapping[str, CellSummary]) -> Verdict:
+def decide(
+    comparisons: Sequence[Comparison],
+    cells: Mapping[str, CellSummary],
+    confirmation: Confirmation | None = None,
+    uneven: Sequence[UnevenMissing] = (),
+) -> Verdict:
     """GO where the best candidate is better or not worse, HOLD where it cannot be told, NO_GO where
     every candidate is worse.
     """
-    chosen = decisive(comparisons, cells)
+    chosen = decisive(comparisons, cells, confirmation)
     if chosen is None:
         return Verdict(
             Decision.HOLD, "There is one cell only, so nothing is compared; add a model or a prompt."
         )
     ours, theirs = cells[chosen.candidate], cells[chosen.baseline]
     scores = f"{_percent(ours.score)} against {_percent(theirs.score)} on {chosen.n} items"
-    difference = f"difference {_difference(chosen)}"
+    difference = f"difference {_confirmed(chosen, confirmation)}"
     cost = _cost(ours, theirs)
     if chosen.verdict in {"better", "not worse"}:
         decision = Decision.GO
@@ -60,11 +74,15 @@ def decide(comparisons: Sequence[Comparison], cells: Mapping[str, CellSummary]) 
         if len(comparisons) > 1:
             who = f"Every candidate is worse than {theirs.cell}; the best, {ours.cell}, has"
         summary = f"{who} {scores}, {difference}{cost}."
-    return Verdict(decision, summary, tuple(_reasons(comparisons, chosen, cells)))
+    return Verdict(decision, summary, tuple(_reasons(comparisons, chosen, cells, confirmation, uneven)))
 
 
 def _reasons(
-    comparisons: Sequence[Comparison], chosen: Comparison, cells: Mapping[str, CellSummary]
+    comparisons: Sequence[Comparison],
+    chosen: Comparison,
+    cells: Mapping[str, CellSummary],
+    confirmation: Confirmation | None,
+    uneven: Sequence[UnevenMissing],
 ) -> list[str]:
     reasons = [
         # The summary has the numbers of the chosen one.
@@ -72,12 +90,25 @@ def _reasons(
         + ("." if c is chosen else f"; difference {_difference(c)}, n {c.n}.")
         for c in comparisons
     ]
-    if len(comparisons) > 1 and chosen.verdict in {"better", "not worse"}:
+    if confirmation is not None:
+        reasons.append(
+            f"{chosen.candidate} was picked among {len(comparisons)} candidates on {confirmation.picked_on} "
+            f"items, and its difference above is from {confirmation.n} others, which had no part in that; on "
+            f"all {chosen.n} items it is {_difference(chosen)}. Verdicts are by all items, their p-values "
+            "adjusted (Holm) for the number of candidates."
+        )
+    elif len(comparisons) > 1 and chosen.verdict in {"better", "not worse"}:
         reasons.append(
             f"{chosen.candidate} is the best of {len(comparisons)} candidates on the items that picked it, "
             "so its score is probably a little too high; the p-values that the verdicts rest on are adjusted "
             "(Holm) for their number, the intervals are not."
         )
+    reasons += [
+        f"Answers of {each.candidate} are missing on {each.missing} items where the baseline has one, and "
+        f"the other way round on {each.missing_baseline} (p = {each.p_adjusted:.2g}): they are not missing "
+        "by chance, so look at what those items have in common."
+        for each in uneven
+    ]
     for cell in cells.values():
         if cell.missing:
             reasons.append(
@@ -93,13 +124,21 @@ def _reasons(
     return reasons
 
 
-def _difference(c: Comparison) -> str:
+def _difference(c: Comparison | Confirmation, margin: float | None = None) -> str:
     if c.difference is None:
         return "unknown"
     text = f"{_signed(c.difference)} points"
     if c.ci is not None:
-        text += f" (interval {_signed(c.ci.low)} to {_signed(c.ci.high)}, margin {100 * c.margin:g} points)"
+        margin = c.margin if isinstance(c, Comparison) else margin
+        beside = "" if margin is None else f", margin {100 * margin:g} points"
+        text += f" (interval {_signed(c.ci.low)} to {_signed(c.ci.high)}{beside})"
     return text
+
+
+def _confirmed(chosen: Comparison, confirmation: Confirmation | None) -> str:
+    if confirmation is None:
+        return _difference(chosen)
+    return f"{_difference(confirmation, chosen.margin)} on {confirmation.n} items that did not pick it"
 
 
 def _cost(ours: CellSummary, theirs: CellSummary) -> str:

@@ -318,10 +318,7 @@ def call_sentence(results: MatrixResults) -> str:
 
 def best_candidate(results: MatrixResults) -> str | None:
     """The cell that the verdict is about; None where nothing is compared."""
-    from llmbench.matrix.verdict import decisive
-
-    chosen = decisive(results.comparisons, {cell.cell: cell for cell in results.cells})
-    return chosen.candidate if chosen else None
+    return results.chosen.candidate if results.chosen else None
 
 
 def _ranked(results: MatrixResults) -> list[CellSummary]:

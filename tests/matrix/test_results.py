@@ -193,8 +193,19 @@ def test_verdict_rests_on_the_best_candidate(recorded: Callable[..., MatrixResul
     verdict = results.verdict()
     assert verdict.decision is Decision.GO
     assert verdict.summary.startswith("best[recorded] is better")
-    assert any("best of 3 candidates" in reason for reason in verdict.reasons)
+    assert "on 100 items that did not pick it" in verdict.summary
+    assert any("picked among 3 candidates on 100 items" in reason for reason in verdict.reasons)
     assert any(reason.startswith("worse[recorded]: worse") for reason in verdict.reasons)
+
+
+def test_without_held_out_items_the_verdict_says_what_that_does(
+    recorded: Callable[..., MatrixResults],
+) -> None:
+    results = recorded(
+        {"base": answers(120, 80), "best": answers(170, 30), "good": answers(160, 40)}, confirmation=0
+    )
+    assert results.confirmation is None
+    assert any("best of 2 candidates" in reason for reason in results.verdict().reasons)
 
 
 def test_tables(recorded: Callable[..., MatrixResults]) -> None:
@@ -235,7 +246,8 @@ def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]
     results = recorded({"base": [None, *answers(119, 80)], "new": answers(160, 40)})
     data = json.loads(json.dumps(results.data(), allow_nan=False))
     assert set(data) == {
-        "models", "comparisons", "calls", "frontier", "power", "missing", "judge", "quote",
+        "models", "comparisons", "calls", "frontier", "power", "missing", "judge", "quote", "confirmation",
+        "missing_uneven",
     }  # fmt: skip
     assert data["missing"] == [{"model": "base", "error": "'base' is empty in line #", "answers": 1}]
     assert set(data["models"][0]) == {
