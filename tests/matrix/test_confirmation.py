@@ -52,7 +52,7 @@ def test_the_items_that_pick_have_no_part_in_the_difference() -> None:
 
 
 def test_the_best_of_ten_equals_is_no_better() -> None:
-    """The best of ten candidates as good as the baseline looks better on all items; confirmed, it does not."""
+    """The best of ten as good as the baseline looks better on all items; confirmed, it does not."""
     random = np.random.default_rng(20250123)
     naive, honest, covered = [], [], []
     for seed in range(120):
