@@ -198,6 +198,37 @@ def test_a_judge_with_a_favourite_place_gives_ties(numbers: Numbers, judged: Any
     assert results.judging.first_preferred == (1.0 if place == "first" else 0.0)
 
 
+def test_a_judge_that_likes_length_is_seen(numbers: Numbers, judged: Any) -> None:
+    data = numbers(30, old=lambda k: "x" * (1 + 20 * (k % 3)))
+    health = judged(data, pairwise(), by_length).run().judging
+    assert health.longer_preferred == 1.0
+    assert health.longer_preferred_ci.low > 0.8
+    assert health.first_preferred == 0.5
+    assert health.first_preferred_ci.low < 0.5 < health.first_preferred_ci.high
+    assert health.length_correlation is None
+    data = health.data()
+    assert data["longer_preferred_ci"] == list(health.longer_preferred_ci)
+
+
+def test_a_rubric_judge_that_likes_length_is_seen(numbers: Numbers, judged: Any, fake: MakeFake) -> None:
+    def writes(messages: Sequence[Mapping[str, str]], params: Mapping[str, Any]) -> str:
+        return "x" * (1 + int(messages[-1]["content"].split()[-1][-1]))
+
+    def reads(messages: Sequence[Mapping[str, str]], params: Mapping[str, Any]) -> str:
+        return json.dumps({"reason": "", "score": 1 + len(shown(messages, "ANSWER")) // 3})
+
+    matrix = judged(numbers(40), rubric(), reads, fake(writes))
+    health = matrix.run().judging
+    assert health.length_correlation > 0.8
+    assert health.length_correlation_ci.low > 0.5
+    assert health.longer_preferred is None
+
+
+def test_a_judge_that_gives_one_grade_has_no_correlation(numbers: Numbers, judged: Any) -> None:
+    health = judged(numbers(30), rubric(), says('{"reason": "ok", "score": 4}')).run().judging
+    assert health.length_correlation is None
+
+
 def test_one_failed_order_is_a_missing_comparison(numbers: Numbers, judged: Any) -> None:
     def half(messages: list[Message], params: Mapping[str, Any]) -> str:
         return "no idea" if shown(messages, "FIRST ANSWER") == "short" else by_length(messages, params)
