@@ -28,6 +28,10 @@ class Outcome:
     latency_ms: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Of the input, read from the vendor's cache."""
+    reasoning_tokens: int | None = None
+    """Of the output."""
     served_model: str | None = None
     replayed: bool = False
     attempts: int = 0
@@ -53,6 +57,8 @@ def from_record(record: CallRecord) -> Outcome:
         latency_ms=latency,
         input_tokens=record.usage.input_tokens if record.usage else None,
         output_tokens=record.usage.output_tokens if record.usage else None,
+        cached_tokens=record.usage.cache_read_tokens if record.usage else None,
+        reasoning_tokens=record.usage.reasoning_tokens if record.usage else None,
         served_model=record.served_model,
         replayed=True,
         attempts=record.attempt,
@@ -75,6 +81,8 @@ def from_response(response: LLMResponse, price_book: str | None) -> Outcome:
         latency_ms=latency,
         input_tokens=response.usage.input_tokens if response.usage else None,
         output_tokens=response.usage.output_tokens if response.usage else None,
+        cached_tokens=response.usage.cache_read_tokens if response.usage else None,
+        reasoning_tokens=response.usage.reasoning_tokens if response.usage else None,
         served_model=response.served_model,
         attempts=max(1, len(response.attempts)),
         answered_at=last.started_at + timedelta(milliseconds=latency or 0.0) if last else None,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmbench.stats import items_needed, minimum_detectable_paired_difference
+from llmbench.stats import items_needed, minimum_detectable_paired_difference, resolution_ratio
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,9 @@ class PairPower(NamedTuple):
     """Smallest difference that they show, in score (0..1); None where the differences do not vary."""
     items_needed: dict[str, int | None]
     """Items for a true difference of so many points."""
+    resolution: float | None
+    """Items there are over those that the observed difference needs: from 1 on they can tell the two apart
+    (`llmbench.stats.resolution_ratio`)."""
 
 
 def pair_power(
@@ -44,7 +47,7 @@ def pair_power(
         if cell == baseline:
             continue
         if cell not in means or baseline not in means:
-            found.append(PairPower(cell, 0, None, {str(points): None for points in POINTS}))
+            found.append(PairPower(cell, 0, None, {str(points): None for points in POINTS}, None))
             continue
         differences = (means[cell] - means[baseline]).to_numpy(dtype=float)
         both = differences == differences
@@ -58,8 +61,13 @@ def pair_power(
         needed = {
             str(points): _whole(items_needed(points / 100, values, clusters=labels)) for points in POINTS
         }
-        found.append(PairPower(cell, len(values), None if math.isnan(mde) else float(mde), needed))
+        ratio = resolution_ratio(values, clusters=labels)
+        found.append(PairPower(cell, len(values), _known(mde), needed, _known(ratio)))
     return tuple(found)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _whole(items: float) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
+from llmbench.matrix.categories import CategoryScore, category_scores
 from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.confirmation import Confirmation, confirm
 from llmbench.matrix.counts import CallCounts
@@ -16,6 +17,9 @@ from llmbench.matrix.frontier import FrontierPoint, quality_cost_frontier
 from llmbench.matrix.judge_health import Judging
 from llmbench.matrix.missingness import UnevenMissing, missing_by_reason, uneven_missing
 from llmbench.matrix.power import PairPower, pair_power
+from llmbench.matrix.reliability import Reliability, cell_reliability
+from llmbench.matrix.results_data import results_data
+from llmbench.matrix.strengths import Strength, pairwise_strengths
 from llmbench.matrix.summary import CellSummary, item_scores, summarise
 from llmbench.matrix.verdict import decide, decisive
 from llmbench.results import Verdict
@@ -37,7 +41,8 @@ class MatrixResults:
     answers: pd.DataFrame
     """One row per cell, item and repeat: item_id, category, cluster, cell, model, prompt, params,
     repeat, answer, expected, score (0..1, NaN when missing), note, missing, error, finish_reason,
-    cost_usd, latency_ms, input_tokens, output_tokens, served_model, replayed, attempts."""
+    cost_usd, latency_ms, input_tokens, output_tokens, cached_tokens (of the input), reasoning_tokens (of
+    the output), served_model, replayed, attempts."""
     cells: tuple[CellSummary, ...]
     comparisons: tuple[Comparison, ...]
     calls: CallCounts
@@ -169,47 +174,7 @@ class MatrixResults:
 
     def data(self) -> dict[str, Any]:
         """`data` of the report's result.json: models, comparisons, calls; null is unknown."""
-        return {
-            "models": [
-                {
-                    "model": c.model, "prompt": c.prompt, "params": c.params, "n": c.n, "missing": c.missing,
-                    "score": c.score, "score_ci": _pair(c.score_ci), "cost_usd": c.cost_usd,
-                    "cost_per_1k_calls": c.cost_per_1k_calls,
-                    "cost_per_1k_calls_ci": _pair(c.cost_per_1k_calls_ci),
-                    "cost_per_correct": c.cost_per_correct,
-                    "latency_ms": {
-                        "p50": c.latency_p50_ms, "p95": c.latency_p95_ms, "p50_ci": _pair(c.latency_p50_ci),
-                    },
-                    "tokens": {"input": c.input_tokens, "output": c.output_tokens},
-                    "served_model": c.served_model,
-                }
-                for c in self.cells
-            ],
-            "comparisons": [
-                {
-                    "baseline": c.baseline, "candidate": c.candidate, "difference": c.difference,
-                    "ci": _pair(c.ci), "p_value": c.p_value, "p_adjusted": c.p_adjusted, "n": c.n,
-                    "mde": c.mde, "margin": c.margin, "verdict": c.verdict,
-                }
-                for c in self.comparisons
-            ],
-            "calls": {
-                "made": self.calls.made, "replayed": self.calls.replayed, "failed": self.calls.failed,
-                "retried": self.calls.retried,
-            },
-            "frontier": [
-                {"model": p.model, "cell": p.cell, "probability_on_frontier": p.probability_on_frontier}
-                for p in self.frontier()
-            ],
-            "power": {
-                p.candidate: {"n": p.n, "mde": p.mde, "items_needed": p.items_needed} for p in self.power()
-            },
-            "confirmation": self.confirmation.data() if self.confirmation else None,
-            "missing": self.missing(),
-            "missing_uneven": [each._asdict() for each in self.uneven],
-            "judge": self.judging.data() if self.judging else None,
-            "quote": self.quote.data(),
-        }  # fmt: skip
+        return results_data(self)
 
     def frontier(self, n_boot: int = 2000) -> tuple[FrontierPoint, ...]:
         """Cells in the plane of cost and score, with the probability that no other beats them in both.
@@ -221,6 +186,20 @@ class MatrixResults:
     def power(self) -> tuple[PairPower, ...]:
         """What these items can show of each cell beside the baseline."""
         return pair_power(self.answers, self.baseline, _clusters(self.dataset))
+
+    def categories(self) -> tuple[CategoryScore, ...]:
+        """Score of every cell in every category of the items, the cells best first."""
+        return category_scores(self.answers, list(self.ranking()["cell"]), self.dataset, self.confidence)
+
+    def reliability(self) -> tuple[Reliability, ...]:
+        """What repeats tell, of each cell that was asked more than once an item."""
+        return cell_reliability(self.answers, [cell.cell for cell in self.cells])
+
+    def strengths(self) -> tuple[Strength, ...]:
+        """Bradley-Terry strengths by a pairwise judge; none for another grader or under three cells."""
+        if self.judging is None or self.judging.opponent is None:
+            return ()
+        return pairwise_strengths(self.answers, self.cells, self.judging.opponent)
 
     def missing(self) -> list[dict[str, Any]]:
         """Missing answers by model and error, most first."""
@@ -305,10 +284,6 @@ def _clusters(dataset: Dataset) -> list[str] | None:
 
 def _nan(value: float | None) -> float:
     return math.nan if value is None else float(value)
-
-
-def _pair(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
 
 
 def _limits(name: str, interval: Interval | None) -> dict[str, float]:

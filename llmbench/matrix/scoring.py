@@ -21,7 +21,7 @@ __all__ = ["ANSWER_COLUMNS", "answer_table", "unread"]
 ANSWER_COLUMNS = (
     "item_id", "category", "cluster", "cell", "model", "prompt", "params", "repeat", "answer", "expected",
     "score", "note", "missing", "error", "finish_reason", "cost_usd", "latency_ms", "input_tokens",
-    "output_tokens", "served_model", "replayed", "attempts",
+    "output_tokens", "cached_tokens", "reasoning_tokens", "served_model", "replayed", "attempts",
 )  # fmt: skip
 
 _TEXTS = (
@@ -57,6 +57,7 @@ def answer_table(
                 score, note,
                 outcome.missing, outcome.error, outcome.finish_reason, _number(outcome.cost_usd),
                 _number(outcome.latency_ms), _number(outcome.input_tokens), _number(outcome.output_tokens),
+                _number(outcome.cached_tokens), _number(outcome.reasoning_tokens),
                 outcome.served_model, outcome.replayed, outcome.attempts,
             )  # fmt: skip
             for name, value in zip(ANSWER_COLUMNS, row, strict=True):

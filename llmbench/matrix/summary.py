@@ -70,6 +70,10 @@ class ItemScores:
     """The same with every missing answer counted 1."""
     repeats: int
 
+    def part(self, items: NDArray[np.bool_]) -> ItemScores:
+        """Of the items that are True."""
+        return ItemScores(self.mean[items], self.if_wrong[items], self.if_right[items], self.repeats)
+
 
 def item_scores(answers: pd.DataFrame, repeats: int) -> ItemScores:
     """`answers`: one cell's rows of the answer table, item by item with `repeats` rows each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from llmbench.matrix.compare import Comparison
@@ -12,6 +13,9 @@ from llmbench.money import dollars
 from llmbench.results import Decision, Verdict
 
 __all__ = ["decide", "decisive"]
+
+_MOST_TOLD = 8
+"""More candidates than this are counted, not told one by one."""
 
 
 def decisive(
@@ -55,7 +59,9 @@ def decide(
     cost = _cost(ours, theirs)
     if chosen.verdict in {"better", "not worse"}:
         decision = Decision.GO
-        word = "is better than" if chosen.verdict == "better" else "is not worse than"
+        # What is not seen again on the items that did not pick it is not claimed.
+        seen_again = confirmation is None or (confirmation.ci is not None and confirmation.ci.low > 0)
+        word = "is better than" if chosen.verdict == "better" and seen_again else "is not worse than"
         summary = f"{ours.cell} {word} {theirs.cell}: {scores}, {difference}{cost}."
     elif chosen.verdict == "cannot tell":
         decision = Decision.HOLD
@@ -89,7 +95,10 @@ def _reasons(
         f"{c.candidate}: {c.verdict}, because {c.reason}"
         + ("." if c is chosen else f"; difference {_difference(c)}, n {c.n}.")
         for c in comparisons
+        if c is chosen or len(comparisons) <= _MOST_TOLD
     ]
+    if len(comparisons) > _MOST_TOLD:
+        reasons.append(_counted(comparisons))
     if confirmation is not None:
         reasons.append(
             f"{chosen.candidate} was picked among {len(comparisons)} candidates on {confirmation.picked_on} "
@@ -109,19 +118,40 @@ def _reasons(
         "by chance, so look at what those items have in common."
         for each in uneven
     ]
-    for cell in cells.values():
-        if cell.missing:
-            reasons.append(
-                f"{cell.cell}: {cell.missing} answers are missing; they are left out, never counted as wrong."
-            )
-        if cell.ungraded:
-            reasons.append(
-                f"{cell.cell}: the judge gave no verdict on {cell.ungraded} answers; they are left out, "
-                "never counted as wrong."
-            )
-        if cell.cost_usd is None and cell.n:
-            reasons.append(f"{cell.cell}: cost unknown ({cell.priced} of its answers have a price).")
-    return reasons
+    return reasons + _notes(list(cells.values()))
+
+
+def _notes(cells: Sequence[CellSummary]) -> list[str]:
+    """What is missing or unknown, cell by cell where they are few."""
+    missing = [cell for cell in cells if cell.missing]
+    ungraded = [cell for cell in cells if cell.ungraded]
+    unpriced = [cell for cell in cells if cell.cost_usd is None and cell.n]
+    left_out = "they are left out, never counted as wrong"
+    if len(cells) > _MOST_TOLD + 1:
+        told = (
+            (missing, f"{sum(cell.missing for cell in missing):,} answers are missing; {left_out}"),
+            (
+                ungraded,
+                f"the judge gave no verdict on {sum(c.ungraded for c in ungraded):,} answers; {left_out}",
+            ),
+            (unpriced, "cost unknown"),
+        )
+        return [f"{len(found)} of {len(cells)} cells: {what}." for found, what in told if found]
+    return [
+        *(f"{cell.cell}: {cell.missing} answers are missing; {left_out}." for cell in missing),
+        *(
+            f"{cell.cell}: the judge gave no verdict on {cell.ungraded} answers; {left_out}."
+            for cell in ungraded
+        ),
+        *(f"{cell.cell}: cost unknown ({cell.priced} of its answers have a price)." for cell in unpriced),
+    ]
+
+
+def _counted(comparisons: Sequence[Comparison]) -> str:
+    number = Counter[str](c.verdict for c in comparisons)
+    words = {"better": "better", "not worse": "not worse", "cannot tell": "cannot be told", "worse": "worse"}
+    counts = ", ".join(f"{number[kind]} {word}" for kind, word in words.items() if number[kind])
+    return f"Of {len(comparisons)} candidates: {counts}; the table has each with its difference."
 
 
 def _difference(c: Comparison | Confirmation, margin: float | None = None) -> str:

@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llmbench.errors import UsageError
-from llmbench.reporting.text import encodable
+from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +150,10 @@ def forest(
     scale = 100.0 if percent else 1.0
     for position, row in enumerate(rows):
         _interval(axes, position, row.estimate, row.low, row.high, scale, "grey" if row.highlight else "blue")
-    labels = [f"{_short(row.label)}\n{'baseline, ' if row.highlight else ''}n = {row.n:,}" for row in rows]
+    labels = [
+        f"{clip(row.label, _LABEL_CHARACTERS)}\n{'baseline, ' if row.highlight else ''}n = {row.n:,}"
+        for row in rows
+    ]
     _finish(axes, labels, xlabel, title)
     if percent:
         low, high = axes.get_xlim()
@@ -186,7 +189,7 @@ def difference_forest(
     for position, row in enumerate(rows):
         colour = _VERDICT_COLOURS.get(row.verdict, "grey")
         _interval(axes, position, row.difference, row.low, row.high, 100.0, colour)
-    labels = [f"{_short(row.label)}\nn = {row.n:,}{_detects(row.mde)}" for row in rows]
+    labels = [f"{clip(row.label, _LABEL_CHARACTERS)}\nn = {row.n:,}{_detects(row.mde)}" for row in rows]
     _finish(axes, labels, xlabel, title)
     for position, row in enumerate(rows):
         _value(axes, f"{100 * row.difference:+.1f}: {row.verdict}", 100 * row.difference, position)
@@ -260,12 +263,6 @@ def _finish(axes: Axes, labels: Sequence[str], xlabel: str, title: str) -> None:
     axes.set_xlabel(xlabel)
     if title:
         axes.set_title(title)
-
-
-def _short(label: str) -> str:
-    """A label that leaves room for the plot; the middle of a long one is left out."""
-    label, half = encodable(label), _LABEL_CHARACTERS // 2
-    return label if len(label) <= _LABEL_CHARACTERS else f"{label[:half]}…{label[-half:]}"
 
 
 def _number(value: float, percent: bool) -> str:

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmbench.matrix.power import POINTS
+from llmbench.matrix.summary import P95_LEAST_ANSWERS
 from llmbench.money import dollars
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import UNKNOWN, percent
+from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, percent, whole
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from llmbench.matrix import MatrixResults
 
-__all__ = ["decomposition_table", "frontier_figure", "latency_figure", "power_table"]
+__all__ = ["decomposition_table", "frontier_figure", "latency_figure", "latency_table", "power_table"]
 
 _MOST_CURVES = 6
 """More than these cannot be told apart."""
@@ -160,7 +162,15 @@ def power_table(results: MatrixResults) -> Table | None:
     rows, shown = [], []
     for each in found:
         needed = {f"items_for_{points}_points": each.items_needed[str(points)] for points in POINTS}
-        rows.append({"candidate": each.candidate, "n": each.n, "mde": each.mde, **needed})
+        rows.append(
+            {
+                "candidate": each.candidate,
+                "n": each.n,
+                "mde": each.mde,
+                **needed,
+                "resolution": each.resolution,
+            }
+        )
         columns = {
             "candidate": each.candidate,
             "items": f"{each.n:,}",
@@ -169,39 +179,114 @@ def power_table(results: MatrixResults) -> Table | None:
         for points in POINTS:
             items = each.items_needed[str(points)]
             columns[f"items for {points} pt"] = UNKNOWN if items is None else f"{items:,}"
+        columns["resolution"] = UNKNOWN if each.resolution is None else f"{each.resolution:.2g}"
         shown.append(columns)
     frame = pd.DataFrame(shown)
     return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 def decomposition_table(results: MatrixResults) -> Table:
-    """Tokens and dollars of each cell, with its share of what all cost together."""
+    """Tokens and dollars of each cell and of the judge, with the share of what all cost together."""
     import pandas as pd
 
-    total = sum(cell.cost_usd or 0.0 for cell in results.cells)
+    judge = results.judging
+    spent = [cell.cost_usd for cell in results.cells] + ([judge.cost_usd] if judge else [])
+    total = sum(cost or 0.0 for cost in spent)
+    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
     rows, shown = [], []
     for cell in results.cells:
+        given = by_cell[cell.cell]
+        given = given[~given["missing"].to_numpy(dtype=bool)]
         share = cell.cost_usd / total if cell.cost_usd is not None and total > 0 else None
-        answers = len(results.answers[results.answers["cell"] == cell.cell]) - cell.missing
-        per_answer = [
-            None if tokens is None or not answers else tokens / answers
-            for tokens in (cell.input_tokens, cell.output_tokens)
-        ]
+        kinds = {
+            f"{kind}_tokens": _sum(given[f"{kind}_tokens"])
+            for kind in ("input", "cached", "output", "reasoning")
+        }
         rows.append(
-            {
-                "cell": cell.cell, "answers": answers, "input_tokens": cell.input_tokens,
-                "output_tokens": cell.output_tokens, "cost_usd": cell.cost_usd, "share": share,
-            }
-        )  # fmt: skip
+            {"cell": cell.cell, "answers": len(given), **kinds, "cost_usd": cell.cost_usd, "share": share}
+        )
         shown.append(
             {
                 "cell": cell.cell,
-                "answers": f"{answers:,}",
-                "tokens in, an answer": UNKNOWN if per_answer[0] is None else f"{per_answer[0]:,.0f}",
-                "tokens out, an answer": UNKNOWN if per_answer[1] is None else f"{per_answer[1]:,.0f}",
+                "answers": f"{len(given):,}",
+                "tokens in, p50 (p95)": _median_and_tail(given["input_tokens"]),
+                "of them cached": _part(kinds["cached_tokens"], kinds["input_tokens"]),
+                "tokens out, p50 (p95)": _median_and_tail(given["output_tokens"]),
+                "of them reasoning": _part(kinds["reasoning_tokens"], kinds["output_tokens"]),
                 "cost": dollars(cell.cost_usd),
+                "$ per 1,000 right": dollars(
+                    None if cell.cost_per_correct is None else 1000 * cell.cost_per_correct
+                ),
                 "share of all": UNKNOWN if share is None else percent(share),
             }
         )
+    if judge is not None:
+        share = judge.cost_usd / total if judge.cost_usd is not None and total > 0 else None
+        rows.append(
+            {
+                "cell": f"judge {judge.judge}",
+                "answers": judge.asked,
+                "cost_usd": judge.cost_usd,
+                "share": share,
+            }
+        )
+        shown.append(
+            dict.fromkeys(shown[0], NONE)
+            | {"cell": f"judge {judge.judge}", "answers": f"{judge.asked:,}", "cost": dollars(judge.cost_usd)}
+            | {"share of all": UNKNOWN if share is None else percent(share)}
+        )
     frame = pd.DataFrame(shown)
     return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+
+
+def latency_table(results: MatrixResults) -> Table | None:
+    """Times to the whole answer, by cell; None where none was measured."""
+    import pandas as pd
+
+    given = results.answers[results.answers["latency_ms"].notna()]
+    times = {str(name): rows["latency_ms"] for name, rows in given.groupby("cell", sort=False)}
+    known = [cell for cell in results.cells if cell.cell in times]
+    if not known:
+        return None
+    known.sort(key=lambda cell: cell.latency_p50_ms or 0.0)
+    rows = [
+        {
+            "cell": cell.cell, "n": len(times[cell.cell]), "p50_ms": cell.latency_p50_ms,
+            "p50_low": limits(cell.latency_p50_ci)[0], "p50_high": limits(cell.latency_p50_ci)[1],
+            "p95_ms": cell.latency_p95_ms,
+        }
+        for cell in known
+    ]  # fmt: skip
+    shown = [
+        {
+            "cell": cell.cell,
+            "n": len(times[cell.cell]),
+            "p50, ms": estimate(cell.latency_p50_ms, cell.latency_p50_ci, whole),
+            "p95, ms": (
+                f"from {P95_LEAST_ANSWERS} answers on"
+                if cell.latency_p95_ms is None
+                else whole(cell.latency_p95_ms)
+            ),
+            "score": estimate(cell.score, cell.score_ci, percent),
+        }
+        for cell in known
+    ]
+    return Table(pd.DataFrame(rows), pd.DataFrame(shown), ("p50, ms", "p95, ms", "score"))
+
+
+def _sum(tokens: pd.Series) -> float | None:
+    return float(tokens.sum()) if len(tokens) and not tokens.isna().any() else None
+
+
+def _median_and_tail(tokens: pd.Series) -> str:
+    known = tokens.dropna()
+    if not len(known):
+        return UNKNOWN
+    middle, tail = known.quantile([0.5, 0.95])
+    return f"{middle:,.0f} ({tail:,.0f})"
+
+
+def _part(tokens: float | None, whole_tokens: float | None) -> str:
+    if tokens is None or not whole_tokens:
+        return UNKNOWN
+    return percent(tokens / whole_tokens) if tokens else "0"

@@ -17,6 +17,7 @@ from llmbench.results import Spend
 
 if TYPE_CHECKING:
     from llmbench.matrix import Matrix, MatrixResults
+    from llmbench.matrix.graders import GraderLike
 
 __all__ = ["envelope_fields", "input_files", "make_matrix", "run_matrix"]
 
@@ -44,12 +45,13 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix:
         dataset,
         [*recorded, *p["models"]],
         _named_prompts(_prompt_files(p), root),
-        {"temperature": p["temperature"], "max_tokens": p["max_tokens"], **_stop(p["stop"])},
+        _params(p),
         repeats=p["repeats"] or None,
         baseline=p["baseline"] or None,
-        grader=p["grader"] or None,
+        grader=_grader(p),
         margin=p["margin"],
         confidence=p["confidence"],
+        confirmation=p["confirmation"],
         seed=p["seed"],
     )
 
@@ -64,6 +66,7 @@ def run_matrix(matrix: Matrix, parameters: Mapping[str, Any], progress: Any) -> 
         concurrency=parameters["concurrency"] or None,
         max_answer_age_days=parameters["max_answer_age_days"] or None,
         allow_unpriced=parameters["allow_unpriced"],
+        batch=parameters["batch"],
         progress=progress,
     )
     if results.answers["missing"].all():
@@ -73,8 +76,12 @@ def run_matrix(matrix: Matrix, parameters: Mapping[str, Any], progress: Any) -> 
 
 
 def input_files(matrix: Matrix, parameters: Mapping[str, Any]) -> dict[str, int | None]:
-    """The files that the matrix was made from, with their number of rows: for `Report.finish`."""
-    return {str(matrix.dataset.path): len(matrix.dataset), **dict.fromkeys(_prompt_files(parameters))}
+    """The files that the report was made from, with their number of rows: for `Report.finish`."""
+    sheet = [parameters["labels"]] if parameters["labels"] else []
+    return {
+        str(matrix.dataset.path): len(matrix.dataset),
+        **dict.fromkeys([*_prompt_files(parameters), *sheet]),
+    }
 
 
 def envelope_fields(results: MatrixResults) -> dict[str, Any]:
@@ -106,6 +113,46 @@ def _prompt_files(parameters: Mapping[str, Any]) -> list[Any]:
     if given or parameters["prompt_column"]:
         return given
     return ["data/prompts/zero_shot.txt", "data/prompts/few_shot.txt"]
+
+
+def _params(p: Mapping[str, Any]) -> Any:
+    """Parameters of the calls: one set, or one for each of `parameter_sets` on top of the common ones."""
+    common = {"temperature": p["temperature"], "max_tokens": p["max_tokens"], **_stop(p["stop"])}
+    sets: list[Any] = p["parameter_sets"]
+    for entry in sets:
+        if not isinstance(entry, dict) or not entry:
+            raise UsageError(
+                f"Parameter 'parameter_sets' holds {entry!r}; each is a dict of call parameters, such as "
+                '{"temperature": 1.0}.'
+            )
+    return [{**common, **entry} for entry in sets] or common
+
+
+def _grader(p: Mapping[str, Any]) -> GraderLike:
+    """The rule by name; with `judge` a model that grades by the rubric, or in pairs with `judge_against`."""
+    from llmbench.matrix import Pairwise, Rubric
+
+    if not p["judge"]:
+        for name in ("judge_rubric", "judge_against", "judge_question"):
+            if p[name]:
+                raise UsageError(
+                    f"Parameter {name!r} is for a judge; name one, as in -p judge endpoint/model."
+                )
+        return p["grader"] or None
+    if p["grader"]:
+        raise UsageError(
+            f"Parameters 'grader' ({p['grader']}) and 'judge' ({p['judge']}) are both set; leave one empty."
+        )
+    question = p["judge_question"] or None
+    if p["judge_against"]:
+        rubric = {"rubric": p["judge_rubric"]} if p["judge_rubric"] else {}
+        return Pairwise(p["judge"], p["judge_against"], question=question, **rubric)
+    if not p["judge_rubric"]:
+        raise UsageError(
+            "Parameter 'judge' needs 'judge_rubric', which says in words what makes an answer good, or "
+            "'judge_against', what every answer is compared with."
+        )
+    return Rubric(p["judge"], p["judge_rubric"], question=question)
 
 
 def _stop(texts: list[Any]) -> dict[str, list[str]]:

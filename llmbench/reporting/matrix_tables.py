@@ -5,7 +5,6 @@ Numbers come from `llmbench.matrix`; here they are only put into words and colum
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +22,6 @@ from llmbench.reporting.wording import (
     points,
     shorten,
     signed_points,
-    span,
     whole,
 )
 
@@ -38,7 +36,6 @@ __all__ = [
     "best_candidate",
     "call_sentence",
     "call_table",
-    "category_table",
     "difference_figure",
     "disagreement_table",
     "margin_sentence",
@@ -198,46 +195,6 @@ def difference_figure(results: MatrixResults) -> Plot | None:
             "Detects: the smallest true difference that so many items show with 80% chance."
         ),
     )
-
-
-def category_table(results: MatrixResults) -> Table:
-    """Score of each cell in each category of the data, with its interval.
-
-    Exploratory: nothing is adjusted for the number of looks.
-    """
-    import pandas as pd
-
-    from llmbench.matrix.summary import item_scores, score_interval
-
-    clusters = {item.id: item.cluster or item.id for item in results.dataset.rows}
-    rows, shown = [], []
-    categories = list(dict.fromkeys(item.category for item in results.dataset.rows))
-    for category in categories:
-        line: dict[str, Any] = {"category": category or "(none)"}
-        for cell in _ranked(results):
-            answers = results.answers[results.answers["cell"] == cell.cell]
-            part = answers[[(value or None) == category for value in _texts(answers["category"])]]
-            repeats = int(part["repeat"].max()) + 1
-            scores = item_scores(part, repeats)
-            labels = [clusters[name] for name in part["item_id"].iloc[::repeats]]
-            interval = score_interval(scores, labels, results.confidence)
-            known = scores.mean[~pd.isna(scores.mean)]
-            mean = float(known.mean()) if len(known) else None
-            low, high = (None, None) if math.isnan(interval.low) else interval
-            line[cell.cell] = span(mean, low, high, percent)
-            rows.append(
-                {
-                    "category": category,
-                    "cell": cell.cell,
-                    "n": len(known),
-                    "score": mean,
-                    "low": low,
-                    "high": high,
-                }
-            )
-        line["n"] = len(labels)
-        shown.append({"category": line.pop("category"), "n": line.pop("n"), **line})
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), tuple(cell.cell for cell in results.cells))
 
 
 def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NONE",
     "UNKNOWN",
+    "clip",
     "estimate",
     "expected",
     "limits",
@@ -96,6 +97,18 @@ def shorten(value: Any, characters: int = 240) -> str:
         return "(missing)"
     text = " ".join(encodable(value).split())
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def clip(text: str, characters: int = 40) -> str:
+    """At most so many characters; the middle of a longer text is left out.
+
+    >>> clip("mixtral-8x22b-instruct", 12)
+    'mixtr…struct'
+    """
+    text = encodable(text)
+    if len(text) <= characters:
+        return text
+    return f"{text[: (characters - 1) // 2]}…{text[-(characters // 2) :]}"
 
 
 def minute(instant: str | None) -> str:

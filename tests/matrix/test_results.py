@@ -247,8 +247,9 @@ def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]
     data = json.loads(json.dumps(results.data(), allow_nan=False))
     assert set(data) == {
         "models", "comparisons", "calls", "frontier", "power", "missing", "judge", "quote", "confirmation",
-        "missing_uneven",
+        "missing_uneven", "reliability", "strengths",
     }  # fmt: skip
+    assert set(data["power"]["new[recorded]"]) == {"n", "mde", "items_needed", "resolution"}
     assert data["missing"] == [{"model": "base", "error": "'base' is empty in line #", "answers": 1}]
     assert set(data["models"][0]) == {
         "model", "prompt", "params", "n", "missing", "score", "score_ci", "cost_usd", "cost_per_1k_calls",

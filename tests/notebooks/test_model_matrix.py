@@ -55,7 +55,7 @@ def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) 
     assert first_screen.count('class="verdict"') == 1
     assert first_screen.count("<table") == 1
     assert first_screen.count("<figure") == 2
-    assert page.index("Where they disagree") < page.index("By category") < page.index(">Appendix<")
+    assert page.index("By category") < page.index("Where they disagree") < page.index(">Appendix<")
     assert page.index(">Appendix<") < page.index("Parameters of this run")
     assert not re.search(r"matrix\.quote|import Report", page)
     names = {path.name for path in (run.folder / "tables").iterdir()}
@@ -69,6 +69,7 @@ def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) 
             "calls",
             "prompts",
             "decomposition",
+            "latency",
             "power",
         )
     }

@@ -10,6 +10,7 @@ from llmbench.errors import ReportError, UsageError
 from llmbench.matrix import MatrixResults
 from llmbench.reporting import matrix_report
 from llmbench.reporting import matrix_tables as show
+from llmbench.reporting import matrix_variation as variation
 from llmbench.reporting.display import table_html
 from llmbench.reporting.wording import shorten
 from llmbench.results import Decision
@@ -25,6 +26,14 @@ DEFAULTS: dict[str, Any] = {
     "baseline": "",
     "margin": 0.03,
     "grader": "",
+    "judge": "",
+    "judge_rubric": "",
+    "judge_against": "",
+    "judge_question": "",
+    "labels": "",
+    "parameter_sets": [],
+    "batch": [],
+    "confirmation": 0.5,
     "temperature": 0.0,
     "max_tokens": 16,
     "stop": [],
@@ -107,17 +116,6 @@ def test_figures_hold_the_numbers_of_the_results(results: MatrixResults) -> None
     assert "paired" in differences.caption
 
 
-def test_categories_count_their_own_items(results: MatrixResults) -> None:
-    frame, shown, numbers = show.category_table(results)
-    assert set(numbers) < set(shown.columns)
-    assert shown["category"].tolist() == ["even", "odd"]
-    assert shown["n"].tolist() == [60, 60]
-    assert shown["old[recorded]"].tolist() == ["100.0% (94.0% to 100.0%)", "0.0% (0.0% to 6.0%)"]
-    found = {(row.category, row.cell): (row.n, row.score) for row in frame.itertuples()}
-    assert found["even", "new[recorded]"] == (59, pytest.approx(55 / 59))
-    assert found["odd", "new[recorded]"] == (60, pytest.approx(55 / 60))
-
-
 def test_disagreements_show_both_answers_escaped(results: MatrixResults) -> None:
     table = show.disagreement_table(results, n=120)
     assert table is not None
@@ -155,7 +153,7 @@ def test_envelope_fields_name_who_is_compared(results: MatrixResults) -> None:
     assert fields["data_until"].startswith("2025-01-02")
     assert set(fields["data"]) == {
         "models", "comparisons", "calls", "frontier", "power", "missing", "quote", "judge",
-        "confirmation", "missing_uneven",
+        "confirmation", "missing_uneven", "reliability", "strengths",
     }  # fmt: skip
 
 
@@ -223,7 +221,7 @@ def test_a_model_that_never_answered_is_shown_with_its_reason(project: Path, dow
     assert ranked.loc[f"{down}[recorded]", "score"] == "unknown"
     assert ranked.loc[f"{down}[recorded]", "missing"] == 120
     assert show.disagreement_table(results) is None
-    assert show.category_table(results).shown[f"{down}[recorded]"].tolist() == ["unknown", "unknown"]
+    assert variation.category_table(results).shown[f"{down}[recorded]"].tolist() == ["unknown, n 0"] * 2
     calls = show.call_table(results)
     table_html(calls.shown, "", calls.numbers)
     assert f"x '{down}' is empty" in calls.shown.set_index("cell").loc[f"{down}[recorded]", "why missing"]

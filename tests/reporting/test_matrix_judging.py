@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmbench.errors import UsageError
+from llmbench.ledger import Ledger
+from llmbench.matrix import Dataset, Matrix, MatrixResults, Pairwise, Rubric
+from llmbench.matrix.labels import export_labels
+from llmbench.providers.fake import FakeProvider
+from llmbench.reporting import matrix_judging as judging
+from llmbench.reporting.display import table_html
+
+PRICES = {name: {"input": 1, "output": 2} for name in "jxyz"}
+Ask = Callable[..., MatrixResults]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """Models x, y and z on 30 items; x is right always, y on even items, z never. The judge by default
+    prefers what is right, and else what stands first.
+    """
+
+    def answers(name: str) -> Callable[..., str]:
+        def answer(messages: Any, _params: Any) -> str:
+            number = int(messages[-1]["content"].split()[-1])
+            return str(number) if name == "x" or (name == "y" and number % 2 == 0) else "no"
+
+        return answer
+
+    def verdict(messages: Any, _params: Any) -> str:
+        text = messages[-1]["content"]
+        first, second = text.split("FIRST ANSWER")[1], text.split("SECOND ANSWER")[1]
+        wrong = ("no" in first.split("SECOND ANSWER")[0], "no" in second)
+        return json.dumps({"winner": "second" if wrong == (True, False) else "first"})
+
+    def run(grader: Any = None, reply: Any = verdict, models: str = "xyz") -> MatrixResults:
+        path = tmp_path / "items.jsonl"
+        rows = [{"id": f"i{k}", "prompt": f"word {k}", "expected": str(k)} for k in range(30)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with Ledger(tmp_path / "l.db") as ledger:
+            return Matrix(
+                Dataset.load(path), [f"{name}/{name}" for name in models], ledger=ledger, grader=grader,
+                providers={
+                    name: FakeProvider(script, prices=PRICES, ledger=ledger, max_attempts=1)
+                    for name, script in [("judges", reply), *((name, answers(name)) for name in models)]
+                },
+            ).run()  # fmt: skip
+
+    return run
+
+
+def test_without_a_judge_there_is_a_sentence(ask: Ask) -> None:
+    results = ask()
+    assert judging.judge_table(results) is None
+    assert judging.strength_table(results) is None
+    assert judging.judge_sentence(results).startswith("No model judged")
+    assert "llmbench label export" in judging.label_sentence(None, results)
+
+
+def test_pairs_show_where_the_judge_leans(ask: Ask) -> None:
+    results = ask(Pairwise("judges/j", "y/y"))
+    assert results.judging is not None
+    text = judging.judge_sentence(results)
+    assert "judges/j judged in pairs against y/y[prompt], in both orders: " in text
+    assert f"{results.judging.asked:,} calls, 0 without a verdict" in text
+    table = judging.judge_table(results)
+    assert table is not None
+    rows = table.shown.set_index("measure")
+    assert rows.loc["the answer shown first is preferred", "without a leaning"] == "50%"
+    assert rows.loc["the answer shown first is preferred", "found"].startswith("50.0% (")
+    assert rows.loc["both orders agree", "found"] == "100.0%"
+    table_html(table.shown, "", table.numbers)
+
+
+def test_strengths_count_wins_over_both_orders(ask: Ask) -> None:
+    table = judging.strength_table(ask(Pairwise("judges/j", "y/y")))
+    assert table is not None
+    rows = table.shown.set_index("cell")
+    # x and y give the same answer to even items, a tie nobody is asked about.
+    assert rows.loc["x/x[prompt]", ["wins", "ties", "losses"]].tolist() == [15, 15, 0]
+    assert rows.loc["z/z[prompt]", ["wins", "ties", "losses"]].tolist() == [0, 15, 15]
+    assert rows.loc["x/x[prompt]", "log strength"].startswith("+1.10 (")  # logit of 3/4
+    assert judging.strength_table(ask(Pairwise("judges/j", "y/y"), models="xy")) is None
+
+
+def test_a_rubric_is_checked_against_length(ask: Ask) -> None:
+    results = ask(Rubric("judges/j", "Right."), reply=lambda *_: '{"score": 4}')
+    table = judging.judge_table(results)
+    assert table is not None
+    assert table.shown["measure"].tolist() == ["rank correlation of score and length"]
+    assert table.shown["found"].tolist() == ["unknown"]  # every score is the same
+    assert "judged by a rubric: 90 calls" in judging.judge_sentence(results)
+
+
+def _fill(sheet: Path, results: MatrixResults, rate: Callable[[str], str]) -> None:
+    rows = list(csv.DictReader(sheet.read_text().splitlines()))
+    for row in rows:
+        row["rating_1"] = rate(row["answer"])
+    with sheet.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_labels_correct_the_grader(ask: Ask, tmp_path: Path) -> None:
+    results = ask()
+    sheet = tmp_path / "labels.csv"
+    export_labels(results.answers, sheet, n=60)
+    _fill(sheet, results, lambda answer: "0" if answer == "no" else "1")
+    labels = judging.read_labels("labels.csv", tmp_path, results)
+    assert labels is not None
+    assert judging.label_sentence(labels, results) == "60 labels by people, 0 rows left empty."
+    table = judging.label_table(labels, results)
+    assert table is not None
+    rows = table.frame.set_index("cell")
+    assert rows["labels"].sum() == 60
+    assert rows.loc["y/y[prompt]", "people"] == rows.loc["y/y[prompt]", "grader_there"]  # it never errs
+    assert rows.loc["y/y[prompt]", "corrected"] == pytest.approx(0.5, abs=0.1)
+    assert table.shown.set_index("cell").loc["x/x[prompt]", "grader, all"] == "100.0%"
+
+
+def test_labels_of_answers_that_are_graded_otherwise_now(ask: Ask, tmp_path: Path) -> None:
+    results = ask()
+    before = results.answers.assign(score=1.0)
+    export_labels(before, tmp_path / "labels.csv", n=10)
+    labels = judging.read_labels("labels.csv", tmp_path, results)
+    assert labels is not None
+    assert "45 answers of the sheet have another score now" in judging.label_sentence(labels, results)
+    assert judging.label_table(labels, results) is None  # nobody filled it in
+
+
+def test_a_sheet_of_another_matrix_is_refused(ask: Ask, tmp_path: Path) -> None:
+    export_labels(ask().answers, tmp_path / "labels.csv", n=10)
+    with pytest.raises(UsageError, match=r"sheet of another matrix: it has answers of z/z\[prompt\]"):
+        judging.read_labels("labels.csv", tmp_path, ask(models="xy"))
+    assert judging.read_labels("", tmp_path, ask()) is None
