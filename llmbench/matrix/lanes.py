@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmbench.errors import RateLimitError
+from llmbench.matrix.checks import whole_number
 
 if TYPE_CHECKING:
+    from llmbench.providers.base import BaseLLMProvider
     from llmbench.types import Attempt
 
-__all__ = ["CEILING", "Lane", "Lanes"]
+__all__ = ["CEILING", "Lane", "Lanes", "lanes_for"]
 
 CEILING = 64
 """Calls in flight at most where nobody says otherwise."""
@@ -106,3 +108,23 @@ class Lanes:
             if not self._waiting:
                 return
             self._waiting.popleft().set_result(None)
+
+
+def lanes_for(
+    concurrency: int | Mapping[str, int] | None, providers: Mapping[str, BaseLLMProvider]
+) -> dict[str, Lanes]:
+    """Lanes of each endpoint: as many as `concurrency` says, else from what the provider advises.
+
+    Raises UsageError for a number that is none of calls.
+    """
+    lanes: dict[str, Lanes] = {}
+    for endpoint, provider in providers.items():
+        given = concurrency.get(endpoint) if isinstance(concurrency, Mapping) else concurrency
+        if given is not None:
+            most = whole_number("concurrency", given)
+            lanes[endpoint] = Lanes(most, most)
+        else:
+            # An endpoint that advises one call at a time computes on this machine.
+            advised = provider.concurrency
+            lanes[endpoint] = Lanes(advised, CEILING if advised > 1 else 1)
+    return lanes

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from llmbench import background
 from llmbench.matrix.budget import Budget
-from llmbench.matrix.checks import share, smallest, whole_number
+from llmbench.matrix.checks import share
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset
+from llmbench.matrix.endpoints import Endpoints
+from llmbench.matrix.execution import Execution
+from llmbench.matrix.freshness import answers_from
 from llmbench.matrix.graders import GraderLike, grader_for
 from llmbench.matrix.judge_run import JudgeRun, planned_with_judge
 from llmbench.matrix.judges import Judge
-from llmbench.matrix.lanes import CEILING, Lanes
-from llmbench.matrix.limits import batched_endpoints, check_budget, check_recorded, spent_before
-from llmbench.matrix.outcome import Outcome
-from llmbench.matrix.personal_data import check_personal_data
-from llmbench.matrix.plan import Plan, baseline_of, make_plan, params_sets
+from llmbench.matrix.lanes import lanes_for
+from llmbench.matrix.limits import batched_endpoints, check_budget, spent_before
+from llmbench.matrix.outcome import Outcome, newest_and_books
+from llmbench.matrix.plan import baseline_of, make_plan, params_sets
 from llmbench.matrix.progress import ProgressCallback, ProgressReporter
 from llmbench.matrix.prompts import prompts_for
 from llmbench.matrix.quote import Quote
@@ -31,7 +32,6 @@ from llmbench.matrix.quoting import make_quote
 from llmbench.matrix.recorded import RecordedModel
 from llmbench.matrix.replay import Replay
 from llmbench.matrix.results import MatrixResults, make_results
-from llmbench.matrix.runner import Runner
 from llmbench.matrix.scoring import answer_table
 
 if TYPE_CHECKING:
@@ -106,20 +106,76 @@ class Matrix:
         self.seed = seed
         self._grader = self._bound(grader)
         self._grade_truncated = grade_truncated
-        self._config = config
-        self._given_ledger = ledger
-        self._ledger: Ledger | None = None
-        self._given_providers = dict(providers or {})
-        check_recorded(self._given_providers)
-        self._opened: dict[str, BaseLLMProvider] = {}
+        self._endpoints = Endpoints(ledger, config, providers or {})
         self._failures: dict[str, Outcome] = {}
         self._not_before: datetime | None = None
+
+    @staticmethod
+    def from_results(
+        path: str | Path | Sequence[str | Path],
+        *,
+        baseline: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        wide: bool = False,
+        ignore: Sequence[str] = (),
+        score: str | None = None,
+        score_scale: tuple[float, float] = (0.0, 1.0),
+        tie: float | None = None,
+        model: str | None = None,
+        category: str = "category",
+        margin: float = 0.03,
+        confidence: float = 0.95,
+        confirmation: float = 0.5,
+        seed: int = 20250123,
+    ) -> MatrixResults:
+        """Results that another tool has written, in the same statistics, verdict and report. Calls nothing.
+
+        Args:
+            path: a file, a folder, a pattern such as "logs/*.eval", or a list of these: logs of Inspect
+                (.eval, .json), results of promptfoo (.json), samples of lm-evaluation-harness (.jsonl), or
+                a table (.csv, .tsv, .jsonl, .xlsx, .parquet) of the columns
+                `llmbench.matrix.foreign.rows.SCHEMA`: item, model and score, and whatever else is known.
+            baseline: the model, or the label `model[prompt]`, to compare with; None is the first.
+            columns: {our name: the table's} where they differ.
+            wide: the table has a row an item, and each column is a model's scores but for those in
+                `columns`, under our names, or in `ignore`.
+            ignore: columns of the table that are to be left alone.
+            score: which score, where items have several: a scorer of Inspect ("match", "scorer.key"), a
+                metric of the harness ("acc", "acc,none"), "success" or a named score of promptfoo. None is
+                the first, which the results' notes tell.
+            score_scale: (worst, best); scores become 0 to 1.
+            tie: a value that stands for a tie, which is half of the scale.
+            model: name of the model where files do not say it.
+            category: field of the items' metadata (Inspect, harness, promptfoo) that is their kind.
+            margin: as of a Matrix.
+            confidence: as of a Matrix.
+            confirmation: as of a Matrix.
+            seed: as of a Matrix.
+
+        A draw without score and answer is missing; so is an item that a model has no row for. A cost that
+        is not told is unknown. Raises DatasetError by file and line, and UsageError.
+        """
+        from llmbench.matrix.foreign.reading import Reading, read_results
+        from llmbench.matrix.foreign.results import results_of
+
+        low, high = score_scale
+        how = Reading(
+            columns or {}, wide, tuple(ignore), score, (float(low), float(high)), tie, model, category
+        )
+        return results_of(
+            read_results(path, how),
+            baseline=baseline,
+            margin=share("margin", margin, such_as=0.03),
+            confidence=share("confidence", confidence, such_as=0.95),
+            confirmation=confirmation and share("confirmation", confirmation, such_as=0.5),
+            seed=seed,
+        )
 
     # What one does with a matrix
 
     def quote(self, *, fresh: bool | None = None, max_answer_age_days: float | None = None) -> Quote:
         """What `run` with the same arguments would call and cost. Makes no call."""
-        return self._quote(self._grader, self._answers_from(fresh, max_answer_age_days, run_id=None))
+        return self._quote(self._grader, answers_from(self.ledger, fresh, max_answer_age_days, run_id=None))
 
     def run(
         self,
@@ -162,56 +218,34 @@ class Matrix:
         parameters that an endpoint cannot pass on. Whatever was answered before is in the ledger.
         """
         known_run = run_id or os.environ.get("LLMBENCH_RUN_ID") or None
-        not_before = self._answers_from(fresh, max_answer_age_days, run_id=known_run)
+        not_before = answers_from(self.ledger, fresh, max_answer_age_days, run_id=known_run)
         run = known_run or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         grader = self._grader
         providers = self._providers(grader)
-        lanes = self._lanes(concurrency, providers)
+        lanes = lanes_for(concurrency, providers)
         batched = batched_endpoints(providers, batch)
         if budget_usd is not None:
             called = planned_with_judge(self.plan, grader) if isinstance(grader, Judge) else self.plan
             check_budget(called, providers, budget_usd, allow_unpriced=allow_unpriced)
         quote = self._quote(grader, not_before)
         self._not_before = not_before
-        runners: list[Runner] = []
-        asked: list[JudgePlan] = []
+        made = Execution(providers, lanes, batched, Budget(budget_usd), run)
+        made.budget.charged_usd = spent_before(self.ledger, known_run, providers)
+        reporter = ProgressReporter(progress, total=len(self.plan), to_make=quote.to_make)
 
         async def calls() -> None:
-            budget = Budget(budget_usd)
-            budget.charged_usd = spent_before(self.ledger, known_run, providers)
-            reporter = ProgressReporter(progress, total=len(self.plan), to_make=quote.to_make)
-
-            async def make(plan: Plan, replay: Replay) -> Runner:
-                runner = Runner(
-                    plan, providers, replay,
-                    run_id=run, budget=budget, lanes=lanes, reporter=reporter, batched=batched,
-                )  # fmt: skip
-                runners.append(runner)
-                await runner.run()
-                return runner
-
             try:
-                first = await make(self.plan, Replay(self.plan, providers, self.ledger, not_before))
-                if isinstance(grader, Judge):
-                    judge = self._judge(grader, not_before)
-                    plan, replay = await asyncio.to_thread(judge.calls, first.outcomes)
-                    asked.append(plan)
-                    reporter.go_on(len(plan), first.counts, first.spent_usd)
-                    await make(plan, replay)
+                replay = Replay(self.plan, providers, self.ledger, not_before)
+                judge = self._judge(grader, not_before) if isinstance(grader, Judge) else None
+                await made.make(self.plan, replay, reporter, judge)
             finally:
-                for provider in self._opened.values():
-                    await provider.aclose()
+                await self._endpoints.disconnect()
 
         try:
             background.run(calls())
         finally:
-            if runners:
-                self._failures = {key: why for runner in runners for key, why in runner.failures.items()}
-        counts = sum((runner.counts for runner in runners), CallCounts())
-        costs = [runner.spent_usd for runner in runners]
-        spent = None if None in costs else sum(cost for cost in costs if cost is not None)
-        replies = [(plan, runner.outcomes) for plan, runner in zip(asked, runners[1:], strict=True)]
-        return self._results(runners[0].outcomes, grader, quote, counts, spent, run, replies)
+            self._failures = made.failures or self._failures
+        return self._results(made.outcomes, grader, quote, made.counts, made.spent_usd, run, made.replies)
 
     def results(self, *, grader: GraderLike = None) -> MatrixResults:
         """Grade what the ledger has, making no call; another `grader` than the matrix's may be tried.
@@ -240,23 +274,11 @@ class Matrix:
     @property
     def ledger(self) -> Ledger:
         """The ledger that answers come from and go to; opened at first use."""
-        if self._ledger is None:
-            from llmbench.ledger import Ledger
-
-            given, project = self._given_ledger, self._project()
-            self._ledger = (
-                given
-                if isinstance(given, Ledger)
-                else Ledger(given or project.ledger_url, durability=project.ledger_durability)
-            )
-        return self._ledger
+        return self._endpoints.ledger
 
     def close(self) -> None:
         """Close the ledger, if this matrix opened it."""
-        if self._ledger is not None and self._ledger is not self._given_ledger:
-            self._ledger.close()
-            self._ledger = None
-            self._opened.clear()
+        self._endpoints.close()
 
     def __enter__(self) -> Self:
         return self
@@ -273,13 +295,6 @@ class Matrix:
 
     # How it is done
 
-    def _project(self) -> ProjectConfig:
-        if self._config is None:
-            from llmbench.config import load_config
-
-            self._config = load_config()
-        return self._config
-
     def _bound(self, given: GraderLike) -> Grader | Judge:
         grader = grader_for(given, self.dataset)
         return grader.bind_plan(self.plan) if isinstance(grader, Judge) else grader
@@ -294,54 +309,8 @@ class Matrix:
         return JudgeRun(judge, self.plan, providers, self.ledger, not_before, self._grade_truncated)
 
     def _providers(self, grader: Grader | Judge) -> dict[str, BaseLLMProvider]:
-        from llmbench.providers.registry import open_endpoint, split_model_id
-
-        found: dict[str, BaseLLMProvider] = {}
-        names = [cell.endpoint for cell in self.plan.cells]
-        if isinstance(grader, Judge):
-            names.append(split_model_id(grader.judge)[0])
-        for name in names:
-            if name is None or name in found:
-                continue
-            if name in self._given_providers:
-                found[name] = self._given_providers[name]
-                continue
-            if name not in self._opened:
-                self._opened[name] = open_endpoint(name, config=self._project(), recorder=self.ledger)
-            found[name] = self._opened[name]
-        check_personal_data(self.dataset, found, self._project())
-        return found
-
-    def _answers_from(
-        self, fresh: bool | None, max_answer_age_days: float | None, *, run_id: str | None
-    ) -> datetime | None:
-        """The instant from which answers count; None is any."""
-        if max_answer_age_days is not None:
-            smallest("max_answer_age_days", max_answer_age_days)
-        now = datetime.now(UTC)
-        if os.environ.get("LLMBENCH_FRESH") == "1" if fresh is None else fresh:
-            # A fresh run that was cut off goes on where it was, when it is named.
-            if run_id is None:
-                return now
-            begun = [call.started_at for call in self.ledger.calls(run_id)]
-            begun += [row.prepared_at for row in self.ledger.open_batches() if row.run_id == run_id]
-            return min(begun, default=now)
-        return None if max_answer_age_days is None else now - timedelta(days=max_answer_age_days)
-
-    def _lanes(
-        self, concurrency: int | Mapping[str, int] | None, providers: Mapping[str, BaseLLMProvider]
-    ) -> dict[str, Lanes]:
-        lanes: dict[str, Lanes] = {}
-        for endpoint, provider in providers.items():
-            given = concurrency.get(endpoint) if isinstance(concurrency, Mapping) else concurrency
-            if given is not None:
-                most = whole_number("concurrency", given)
-                lanes[endpoint] = Lanes(most, most)
-            else:
-                # An endpoint that advises one call at a time computes on this machine.
-                advised = provider.concurrency
-                lanes[endpoint] = Lanes(advised, CEILING if advised > 1 else 1)
-        return lanes
+        judges = [grader.judge] if isinstance(grader, Judge) else []
+        return self._endpoints.providers(self.plan, judges)
 
     def _results(
         self,
@@ -361,15 +330,7 @@ class Matrix:
         else:
             grades = grader
         answers = answer_table(self.plan, outcomes, grades, grade_truncated=self._grade_truncated)
-        there = [
-            outcome
-            for part in (outcomes, *(said for _, said in replies))
-            for found in part.values()
-            for outcome in found
-            if outcome is not None
-        ]
-        instants = [outcome.answered_at for outcome in there if outcome.answered_at is not None]
-        books = sorted({outcome.price_book for outcome in there if outcome.price_book})
+        until, books = newest_and_books([outcomes, *(said for _, said in replies)])
         return make_results(
             self.plan,
             answers,
@@ -377,8 +338,8 @@ class Matrix:
             calls=calls,
             quote=quote,
             spent_usd=spent_usd,
-            price_book=", ".join(books) or quote.price_book,
-            data_until=max(instants).isoformat() if instants else None,
+            price_book=books or quote.price_book,
+            data_until=until,
             margin=self.margin,
             confidence=self.confidence,
             seed=self.seed,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from llmbench.types import CallRecord, LLMResponse
 
-__all__ = ["FILTERED", "NOT_CALLED", "Outcome"]
+__all__ = ["FILTERED", "NOT_CALLED", "Outcome", "from_record", "from_response", "newest_and_books"]
 
 NOT_CALLED = "not called yet"
 FILTERED = "content_filter"
@@ -88,3 +89,13 @@ def from_response(response: LLMResponse, price_book: str | None) -> Outcome:
         answered_at=last.started_at + timedelta(milliseconds=latency or 0.0) if last else None,
         price_book=price_book,
     )
+
+
+def newest_and_books(
+    parts: Iterable[Mapping[str, Sequence[Outcome | None]]],
+) -> tuple[str | None, str | None]:
+    """ISO instant of the newest answer, and the price books of all; None where nothing tells."""
+    there = [outcome for part in parts for found in part.values() for outcome in found if outcome is not None]
+    instants = [outcome.answered_at for outcome in there if outcome.answered_at is not None]
+    books = ", ".join(sorted({outcome.price_book for outcome in there if outcome.price_book}))
+    return max(instants).isoformat() if instants else None, books or None

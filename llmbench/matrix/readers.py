@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 
 from llmbench.errors import DatasetError
 
-__all__ = ["Row", "Table", "read_table"]
+__all__ = ["Row", "Table", "decoded", "read_table", "sniffed_delimiter"]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _LARGEST_CELL = 1 << 26
@@ -72,7 +72,7 @@ def read_table(
 
 def _read_jsonl(path: Path, content: bytes) -> Table:
     table = Table()
-    text = _decode(path, content, table, fallback=None)
+    text = decoded(path, content, table.notes, fallback=None)
     columns: dict[str, None] = {}
     # split("\n"), because splitlines() also breaks at U+2028, which JSON allows inside a string.
     for number, line in enumerate(text.split("\n"), start=1):
@@ -102,9 +102,9 @@ def _json_word(value: object) -> str:
 
 def _read_csv(path: Path, content: bytes, delimiter: str | None) -> Table:
     table = Table()
-    text = _decode(path, content, table, fallback="cp1252")
+    text = decoded(path, content, table.notes)
     if delimiter is None:
-        delimiter = _sniff(text)
+        delimiter = sniffed_delimiter(text)
         if delimiter != ",":
             table.notes.append(f"{path.name}: the delimiter was taken to be {delimiter!r}")
     elif len(delimiter) != 1:
@@ -148,7 +148,7 @@ def _csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         csv.field_size_limit(previous)
 
 
-def _sniff(text: str) -> str:
+def sniffed_delimiter(text: str) -> str:
     """The delimiter that gives the most rows of one width, among those that split the header.
 
     csv.Sniffer guesses letters on short files; only the four used in practice are tried here.
@@ -253,7 +253,8 @@ def _column_names(path: Path, header: list[str]) -> list[str]:
     return names
 
 
-def _decode(path: Path, content: bytes, table: Table, *, fallback: str | None) -> str:
+def decoded(path: Path, content: bytes, notes: list[str], *, fallback: str | None = "cp1252") -> str:
+    """The text of a file: UTF-8, UTF-16 by its mark, else `fallback`, which is noted. Raises DatasetError."""
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return content.decode(encoding)
@@ -266,7 +267,7 @@ def _decode(path: Path, content: bytes, table: Table, *, fallback: str | None) -
         text = content.decode(fallback)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{what}, and not Windows-1252 ({fallback}) either; save it as UTF-8.") from error
-    table.notes.append(f"{what}; the file was read as Windows-1252 ({fallback})")
+    notes.append(f"{what}; the file was read as Windows-1252 ({fallback})")
     return text
 
 

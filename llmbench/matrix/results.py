@@ -25,6 +25,8 @@ from llmbench.matrix.verdict import decide, decisive
 from llmbench.results import Verdict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from llmbench.matrix.plan import Plan
@@ -67,6 +69,8 @@ class MatrixResults:
     """The best of several candidates, on items that had no part in picking it."""
     uneven: tuple[UnevenMissing, ...] = ()
     """Candidates whose answers are missing unlike the baseline's."""
+    sources: tuple[Path, ...] = ()
+    """Files that another tool wrote, where the results are read from those (`Matrix.from_results`)."""
 
     def cell(self, label: str) -> CellSummary:
         """The cell of that label, or the only cell of that model. Raises UsageError."""
@@ -235,6 +239,7 @@ def make_results(
     run_id: str | None,
     judging: Judging | None = None,
     confirmation_share: float = 0.5,
+    sources: tuple[Path, ...] = (),
 ) -> MatrixResults:
     """Summaries and comparisons of graded `answers` (see `llmbench.matrix.scoring.answer_table`)."""
     clusters = _clusters(plan.dataset)
@@ -270,6 +275,7 @@ def make_results(
         judging=judging,
         confirmation=confirmation,
         uneven=uneven_missing(answers, baseline, list(scores)),
+        sources=sources,
     )
 
 

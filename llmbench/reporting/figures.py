@@ -66,6 +66,9 @@ _STYLE: dict[str, Any] = {
 }
 _WIDTH_INCHES = 6.4
 _ROW_INCHES = 0.5
+_MANY_ROWS = 20
+"""More rows than this have their labels on one line."""
+_CLOSE_INCHES = 0.32
 _LABEL_CHARACTERS = 40
 _EDGE = 0.25
 """Part of the plot's width at each edge in which a value's text would not fit if centred."""
@@ -151,7 +154,7 @@ def forest(
     for position, row in enumerate(rows):
         _interval(axes, position, row.estimate, row.low, row.high, scale, "grey" if row.highlight else "blue")
     labels = [
-        f"{clip(row.label, _LABEL_CHARACTERS)}\n{'baseline, ' if row.highlight else ''}n = {row.n:,}"
+        _row_label(row.label, f"{'baseline, ' if row.highlight else ''}n = {row.n:,}", len(rows))
         for row in rows
     ]
     _finish(axes, labels, xlabel, title)
@@ -189,7 +192,7 @@ def difference_forest(
     for position, row in enumerate(rows):
         colour = _VERDICT_COLOURS.get(row.verdict, "grey")
         _interval(axes, position, row.difference, row.low, row.high, 100.0, colour)
-    labels = [f"{clip(row.label, _LABEL_CHARACTERS)}\nn = {row.n:,}{_detects(row.mde)}" for row in rows]
+    labels = [_row_label(row.label, f"n = {row.n:,}{_detects(row.mde)}", len(rows)) for row in rows]
     _finish(axes, labels, xlabel, title)
     for position, row in enumerate(rows):
         _value(axes, f"{100 * row.difference:+.1f}: {row.verdict}", 100 * row.difference, position)
@@ -216,7 +219,7 @@ def _need(rows: Sequence[object]) -> None:
 
 
 def _height(rows: int) -> float:
-    return 1.1 + _ROW_INCHES * max(rows, 2)
+    return 1.1 + (_CLOSE_INCHES if rows > _MANY_ROWS else _ROW_INCHES) * max(rows, 2)
 
 
 def _interval(
@@ -263,6 +266,11 @@ def _finish(axes: Axes, labels: Sequence[str], xlabel: str, title: str) -> None:
     axes.set_xlabel(xlabel)
     if title:
         axes.set_title(title)
+
+
+def _row_label(label: str, about: str, rows: int) -> str:
+    between = ", " if rows > _MANY_ROWS else "\n"
+    return f"{clip(label, _LABEL_CHARACTERS)}{between}{about}"
 
 
 def _number(value: float, percent: bool) -> str:

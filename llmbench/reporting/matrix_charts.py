@@ -10,7 +10,7 @@ from llmbench.matrix.power import POINTS
 from llmbench.matrix.summary import P95_LEAST_ANSWERS
 from llmbench.money import dollars
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, percent, whole
 
@@ -159,6 +159,7 @@ def power_table(results: MatrixResults) -> Table | None:
     found = results.power()
     if not found:
         return None
+    kept = {cell.cell for cell in ranked_cells(results, FIRST_SCREEN)}
     rows, shown = [], []
     for each in found:
         needed = {f"items_for_{points}_points": each.items_needed[str(points)] for points in POINTS}
@@ -179,15 +180,27 @@ def power_table(results: MatrixResults) -> Table | None:
         for points in POINTS:
             items = each.items_needed[str(points)]
             columns[f"items for {points} pt"] = UNKNOWN if items is None else f"{items:,}"
-        columns["resolution"] = UNKNOWN if each.resolution is None else f"{each.resolution:.2g}"
-        shown.append(columns)
+        columns["resolution"] = _resolution(each.resolution)
+        if each.candidate in kept:
+            shown.append(columns)
     frame = pd.DataFrame(shown)
     return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
-def decomposition_table(results: MatrixResults) -> Table:
-    """Tokens and dollars of each cell and of the judge, with the share of what all cost together."""
+def _resolution(ratio: float | None) -> str:
+    if ratio is None:
+        return UNKNOWN
+    return "over 100" if ratio > 100 else f"{ratio:.2g}"
+
+
+def decomposition_table(results: MatrixResults) -> Table | None:
+    """Tokens and dollars of each cell and of the judge, with the share of what all cost together; None
+    where nothing is known of either.
+    """
     import pandas as pd
+
+    if results.answers[["input_tokens", "output_tokens", "cost_usd"]].isna().to_numpy().all():
+        return None
 
     judge = results.judging
     spent = [cell.cost_usd for cell in results.cells] + ([judge.cost_usd] if judge else [])

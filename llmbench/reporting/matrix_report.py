@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,34 @@ from llmbench.reporting.matrix_tables import best_candidate
 from llmbench.results import Spend
 
 if TYPE_CHECKING:
-    from llmbench.matrix import Matrix, MatrixResults
+    from llmbench.matrix import Dataset, Matrix, MatrixResults, Quote
     from llmbench.matrix.graders import GraderLike
 
-__all__ = ["envelope_fields", "input_files", "make_matrix", "run_matrix"]
+__all__ = ["ResultsOfOthers", "envelope_fields", "input_files", "make_matrix", "run_matrix", "templates"]
 
 
-def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix:
-    """The matrix of the notebook's parameters; paths are relative to `root`.
+@dataclass(frozen=True)
+class ResultsOfOthers:
+    """Results that another tool wrote, where the notebook otherwise has a matrix: nothing is called."""
+
+    results: MatrixResults
+
+    def quote(self) -> Quote:
+        """Of no call."""
+        return self.results.quote
+
+    @property
+    def dataset(self) -> Dataset:
+        """The items, as far as the results tell of them."""
+        return self.results.dataset
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOfOthers:
+    """The matrix of the notebook's parameters, or the results that `results_path` names; paths are
+    relative to `root`.
 
     In the notebook's parameters, which cannot hold None, 0 and "" mean "not given". Raises
     UsageError and DatasetError before any call.
@@ -31,6 +52,8 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix:
     from llmbench.matrix import Dataset, Matrix, RecordedModel
 
     p = parameters
+    if p["results_path"]:
+        return ResultsOfOthers(_read_results(p, root))
     dataset = Dataset.load(
         root / Path(p["dataset"]).expanduser(),
         id_column=p["id_column"],
@@ -56,11 +79,15 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix:
     )
 
 
-def run_matrix(matrix: Matrix, parameters: Mapping[str, Any], progress: Any) -> MatrixResults:
+def run_matrix(
+    matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any], progress: Any
+) -> MatrixResults:
     """Make the calls that the ledger cannot answer, within the budget of the parameters.
 
     Raises ReportError when not one call was answered: there is nothing to report.
     """
+    if isinstance(matrix, ResultsOfOthers):
+        return matrix.results
     results = matrix.run(
         budget_usd=parameters["budget_usd"],
         concurrency=parameters["concurrency"] or None,
@@ -75,9 +102,18 @@ def run_matrix(matrix: Matrix, parameters: Mapping[str, Any], progress: Any) -> 
     return results
 
 
-def input_files(matrix: Matrix, parameters: Mapping[str, Any]) -> dict[str, int | None]:
+def templates(matrix: Matrix | ResultsOfOthers) -> dict[str, str]:
+    """The prompt templates by name, as they were given."""
+    if isinstance(matrix, ResultsOfOthers):
+        return {}
+    return {cell.prompt: cell.template.text for cell in matrix.plan.cells if cell.template is not None}
+
+
+def input_files(matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any]) -> dict[str, int | None]:
     """The files that the report was made from, with their number of rows: for `Report.finish`."""
     sheet = [parameters["labels"]] if parameters["labels"] else []
+    if isinstance(matrix, ResultsOfOthers):
+        return dict.fromkeys([*map(str, matrix.results.sources), *sheet])
     return {
         str(matrix.dataset.path): len(matrix.dataset),
         **dict.fromkeys([*_prompt_files(parameters), *sheet]),
@@ -113,6 +149,27 @@ def _prompt_files(parameters: Mapping[str, Any]) -> list[Any]:
     if given or parameters["prompt_column"]:
         return given
     return ["data/prompts/zero_shot.txt", "data/prompts/few_shot.txt"]
+
+
+def _read_results(p: Mapping[str, Any], root: Path) -> MatrixResults:
+    from llmbench.matrix import Matrix
+
+    given: dict[str, Any] = p["results_options"]
+    known = {"columns", "wide", "ignore", "score", "score_scale", "tie", "model", "category"}
+    if set(given) - known:
+        raise UsageError(
+            f"Parameter 'results_options' has {', '.join(sorted(set(given) - known))}; it takes "
+            f"{', '.join(sorted(known))}, as Matrix.from_results does."
+        )
+    return Matrix.from_results(
+        root / Path(p["results_path"]).expanduser(),
+        baseline=p["baseline"] or None,
+        margin=p["margin"],
+        confidence=p["confidence"],
+        confirmation=p["confirmation"],
+        seed=p["seed"],
+        **given,
+    )
 
 
 def _params(p: Mapping[str, Any]) -> Any:

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.money import dollars
 from llmbench.reporting.figures import DifferenceRow, ForestRow, Plot, difference_forest, forest
-from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import (
     NONE,
     UNKNOWN,
     estimate,
-    expected,
     limits,
     p_value,
     percent,
@@ -28,24 +26,26 @@ from llmbench.reporting.wording import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmbench.matrix import Matrix, MatrixResults, Quote
+    from llmbench.matrix import MatrixResults
     from llmbench.matrix.summary import CellSummary
 
 __all__ = [
+    "FIRST_SCREEN",
     "Table",
     "best_candidate",
-    "call_sentence",
-    "call_table",
     "difference_figure",
     "disagreement_table",
     "margin_sentence",
-    "missing_text",
-    "prompt_table",
-    "quote_table",
+    "more_sentence",
+    "ranked_cells",
     "ranked_table",
     "score_figure",
     "score_text",
 ]
+
+
+FIRST_SCREEN = 12
+"""Cells that a reader takes in at once."""
 
 
 class Table(NamedTuple):
@@ -57,40 +57,11 @@ class Table(NamedTuple):
     """Columns of what is shown that are numbers with a unit or an interval."""
 
 
-def quote_table(quote: Quote) -> Table:
-    """What the run would take, cell by cell, before it is made."""
-    import pandas as pd
-
-    rows = [
-        {
-            "cell": cell.cell,
-            "calls": cell.calls,
-            "in ledger": cell.in_ledger,
-            "to make": cell.to_make,
-            "input tokens": expected(cell.input_tokens, whole),
-            "output tokens": expected(cell.output_tokens, whole),
-            "usd": expected(cell.usd, dollars),
-            "basis": cell.basis,
-        }
-        for cell in quote.cells
-    ]
-    return Table(quote.to_pandas(), pd.DataFrame(rows), ("input tokens", "output tokens", "usd"))
-
-
-def prompt_table(matrix: Matrix) -> Table:
-    """The prompt templates, as they were given."""
-    import pandas as pd
-
-    templates = {cell.prompt: cell.template.text for cell in matrix.plan.cells if cell.template is not None}
-    frame = pd.DataFrame(templates.items(), columns=["prompt", "template"])
-    return Table(frame, frame)
-
-
 def score_text(results: MatrixResults) -> str:
     """A few lines of plain text, the same on every machine that replays the same ledger."""
     lines = [f"{'cell':<32}{'n':>5}{'missing':>9}{'score':>8}{'difference':>12}  verdict"]
     compared = {c.candidate: c for c in results.comparisons}
-    for cell in _ranked(results):
+    for cell in ranked_cells(results):
         comparison = compared.get(cell.cell)
         score = UNKNOWN if cell.score is None else percent(cell.score)
         difference = comparison.difference if comparison else None
@@ -112,14 +83,16 @@ def margin_sentence(results: MatrixResults, reason: str) -> str:
     )
 
 
-def ranked_table(results: MatrixResults) -> Table:
-    """All cells, best first: score, difference from the baseline, cost and latency, with intervals."""
+def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Table:
+    """Cells, best first: score, difference from the baseline, cost and latency, with intervals.
+
+    A reader sees the `most` best ones and the baseline; None: all. The numbers are of all cells.
+    """
     import pandas as pd
 
     against = {comparison.candidate: comparison for comparison in results.comparisons}
-    frame = results.ranking()
     rows = []
-    for label in frame["cell"]:
+    for label in (cell.cell for cell in ranked_cells(results, most)):
         cell, comparison = results.cell(label), against.get(label)
         rows.append(
             {
@@ -138,18 +111,28 @@ def ranked_table(results: MatrixResults) -> Table:
                 "latency p50, ms": estimate(cell.latency_p50_ms, cell.latency_p50_ci, whole),
             }
         )
-    return Table(
-        frame,
-        pd.DataFrame(rows),
-        ("score", "difference, points", "p adjusted", "$ per 1,000 calls", "latency p50, ms"),
-    )
+    shown = pd.DataFrame(rows)
+    numbers = ("score", "difference, points", "p adjusted", "$ per 1,000 calls", "latency p50, ms")
+    if results.sources:  # what other tools do not tell of any model would be a column of "unknown"
+        told = [name for name in shown if name not in numbers or (shown[name] != UNKNOWN).any()]
+        shown = shown[told]
+    return Table(results.ranking(), shown, tuple(name for name in numbers if name in shown))
 
 
-def score_figure(results: MatrixResults) -> Plot | None:
+def more_sentence(results: MatrixResults) -> str | None:
+    """Where the cells are that the first screen has no room for; None where it shows all."""
+    left = len(results.cells) - len(ranked_cells(results, FIRST_SCREEN))
+    if not left:
+        return None
+    all_cells = len(results.cells)
+    return f"The {FIRST_SCREEN} best and the baseline are shown; all {all_cells} are in the appendix."
+
+
+def score_figure(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Plot | None:
     """Forest plot of the scores, in the order of the ranked table; None where no cell has one."""
     rows = [
         ForestRow(cell.cell, cell.score, *limits(cell.score_ci), cell.n, cell.cell == results.baseline)
-        for cell in _ranked(results)
+        for cell in ranked_cells(results, most)
         if cell.score is not None
     ]
     if not rows:
@@ -165,7 +148,7 @@ def score_figure(results: MatrixResults) -> Plot | None:
     )
 
 
-def difference_figure(results: MatrixResults) -> Plot | None:
+def difference_figure(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Plot | None:
     """Forest plot of the paired differences from the baseline; None where nothing is compared."""
     compared = {c.candidate: c for c in results.comparisons if c.difference is not None}
     rows = [
@@ -178,7 +161,7 @@ def difference_figure(results: MatrixResults) -> Plot | None:
             mde=compared[cell.cell].mde,
             verdict=compared[cell.cell].verdict,
         )
-        for cell in _ranked(results)
+        for cell in ranked_cells(results, most)
         if cell.cell in compared
     ]
     if not rows:
@@ -217,69 +200,19 @@ def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:
     return Table(frame, shown)
 
 
-def call_table(results: MatrixResults) -> Table:
-    """Answers by cell: from this run or the ledger, missing with the reason, tokens and cost."""
-    import pandas as pd
-
-    rows = []
-    for cell in _ranked(results):
-        answers = results.answers[results.answers["cell"] == cell.cell]
-        missing = answers[answers["missing"].astype(bool)]
-        reasons = missing["error"].fillna("no reason recorded").value_counts()
-        rows.append(
-            {
-                "cell": cell.cell,
-                "answers": len(answers) - len(missing),
-                "replayed": int(answers["replayed"].astype(bool).sum()),
-                "missing": len(missing),
-                "cut off": int((answers["finish_reason"] == "length").sum()),
-                "input tokens": cell.input_tokens,
-                "output tokens": cell.output_tokens,
-                "cost usd": cell.cost_usd,
-                "served model": None if cell.served_model is None else encodable(cell.served_model),
-                "why missing": encodable(
-                    "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).items())
-                ),
-            }
-        )
-    frame = pd.DataFrame(rows)
-    shown = frame.assign(**{"cost usd": [dollars(None if pd.isna(v) else v) for v in frame["cost usd"]]})
-    if not frame["missing"].any():
-        shown = shown.drop(columns="why missing")
-    return Table(frame, shown, ("cost usd",))
-
-
-def missing_text(results: MatrixResults) -> str | None:
-    """Which cells answered nothing, and why: an endpoint that was down; None where each answered."""
-    lines = []
-    for cell in _ranked(results):
-        answers = results.answers[results.answers["cell"] == cell.cell]
-        if answers["missing"].astype(bool).all():
-            reason = str(answers["error"].fillna("no reason recorded").value_counts().index[0])
-            role = ", the baseline," if cell.cell == results.baseline else ""
-            lines.append(
-                f"{cell.cell}{role} answered none of {len(answers):,} calls, so nothing is known of it; most "
-                f"often: {reason.rstrip('.')}."
-            )
-    return " ".join(lines) or None
-
-
-def call_sentence(results: MatrixResults) -> str:
-    """How many calls this run made, and how many the ledger answered."""
-    calls = results.calls
-    return (
-        f"This run made {calls.made:,} calls ({calls.retried:,} retried, {calls.failed:,} failed) and "
-        f"replayed {calls.replayed:,} answers from the ledger{calls.caveat}."
-    )
-
-
 def best_candidate(results: MatrixResults) -> str | None:
     """The cell that the verdict is about; None where nothing is compared."""
     return results.chosen.candidate if results.chosen else None
 
 
-def _ranked(results: MatrixResults) -> list[CellSummary]:
-    return [results.cell(label) for label in results.ranking()["cell"]]
+def ranked_cells(results: MatrixResults, most: int | None = None) -> list[CellSummary]:
+    """Best first; of more than `most` the best ones, and the baseline and the chosen one in any case."""
+    by_label = {cell.cell: cell for cell in results.cells}
+    ranked = [by_label[label] for label in results.ranking()["cell"]]
+    if most is None or len(ranked) <= most + 1:
+        return ranked
+    kept = {cell.cell for cell in ranked[:most]} | {results.baseline, best_candidate(results)}
+    return [cell for cell in ranked if cell.cell in kept]
 
 
 def _excerpt(fields: Mapping[str, Any], dataset: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
 from llmbench.reporting.wording import UNKNOWN, clip, estimate, limits, percent
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = ["category_figure", "category_table", "prompt_figure", "repeat_table"]
 
 _NO_CATEGORY = "(none)"
 _MOST_COLUMNS = 24
+_MOST_ROWS = 20
 _MOST_WORDS_IN_A_HEAD = 6
 """More columns than this have their names set on edge."""
 _ROW_INCHES = 0.3
@@ -41,7 +42,8 @@ def category_table(results: MatrixResults) -> Table:
         }
         for each in found
     ]  # fmt: skip
-    categories, cells = _sides(found)
+    categories, _ = _sides(found)
+    cells = [cell.cell for cell in ranked_cells(results, FIRST_SCREEN)]
     text = {
         (each.category, each.cell): f"{estimate(each.score, each.ci, percent)}, n {each.n:,}"
         for each in found
@@ -76,9 +78,10 @@ def category_figure(results: MatrixResults) -> Plot | None:
     most = {category: max(e.n for e in found if e.category == category) for category in categories}
     shown = sorted(categories, key=lambda category: -most[category])[:_MOST_COLUMNS]
     shown = [category for category in categories if category in shown]
+    rows = [cell.cell for cell in ranked_cells(results, _MOST_ROWS)]
     score = {(each.cell, each.category): each.score for each in found}
-    grid = np.array([[_number(score[cell, category]) for category in shown] for cell in cells])
-    figure, axes = new_figure(height=1.5 + _ROW_INCHES * len(cells))
+    grid = np.array([[_number(score[cell, category]) for category in shown] for cell in rows])
+    figure, axes = new_figure(height=1.5 + _ROW_INCHES * len(rows))
     axes.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(grid):
         axes.text(
@@ -99,12 +102,16 @@ def category_figure(results: MatrixResults) -> Plot | None:
         ha="right" if edgewise else "center",
         fontsize=8,
     )  # fmt: skip
-    axes.set_yticks(range(len(cells)), [clip(cell, _LABEL_CHARACTERS) for cell in cells], fontsize=8)
+    axes.set_yticks(range(len(rows)), [clip(cell, _LABEL_CHARACTERS) for cell in rows], fontsize=8)
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.set_title("Score by category, %")
-    left = len(categories) - len(shown)
-    more = f" The {len(shown)} largest of {len(categories)} categories; the CSV has all." if left else ""
+    more = ""
+    if len(shown) < len(categories):
+        more += f" The {len(shown)} largest of {len(categories)} categories."
+    if len(rows) < len(cells):
+        more += f" The {_MOST_ROWS} best of {len(cells)} cells, and the baseline."
+    more += " The CSV has all." if more else ""
     frame = [{**each._asdict(), "low": limits(each.ci)[0], "high": limits(each.ci)[1]} for each in found]
     return Plot(
         figure,

@@ -8,6 +8,7 @@ import pytest
 
 from llmbench.errors import ReportError, UsageError
 from llmbench.matrix import MatrixResults
+from llmbench.reporting import matrix_calls as calls
 from llmbench.reporting import matrix_report
 from llmbench.reporting import matrix_tables as show
 from llmbench.reporting import matrix_variation as variation
@@ -25,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     ],
     "baseline": "",
     "margin": 0.03,
+    "results_path": "",
+    "results_options": {},
     "grader": "",
     "judge": "",
     "judge_rubric": "",
@@ -132,11 +135,11 @@ def test_no_disagreement_is_no_table(project: Path) -> None:
 
 
 def test_calls_say_why_an_answer_is_missing(results: MatrixResults) -> None:
-    rows = show.call_table(results).shown.set_index("cell")
+    rows = calls.call_table(results).shown.set_index("cell")
     assert rows.loc["new[recorded]", "why missing"] == "1 x 'new' is empty in line 1"
     assert rows.loc["new[recorded]", "cost usd"] == "unknown"
     assert rows.loc["old[recorded]", "cost usd"] == "$0.24"
-    assert show.call_sentence(results).startswith("This run made 0 calls (0 retried, 0 failed)")
+    assert calls.call_sentence(results).startswith("This run made 0 calls (0 retried, 0 failed)")
 
 
 def test_score_text_is_small_and_stable(results: MatrixResults) -> None:
@@ -194,9 +197,9 @@ def test_parameters_that_cannot_be_meant(project: Path, parameters: dict[str, An
 def test_a_quote_of_recorded_answers_needs_no_calls(project: Path) -> None:
     _write_items(project)
     with matrix_report.make_matrix(DEFAULTS, project) as matrix:
-        frame, shown, numbers = show.quote_table(matrix.quote())
+        frame, shown, numbers = calls.quote_table(matrix.quote())
         assert set(numbers) < set(shown.columns)
-        assert show.prompt_table(matrix).shown.empty
+        assert calls.prompt_table(matrix_report.templates(matrix)).shown.empty
         assert matrix_report.input_files(matrix, DEFAULTS) == {str(project / "items.jsonl"): 120}
     assert shown["to make"].tolist() == [0, 0]
     assert shown["usd"].tolist() == ["$0.00", "$0.00"]
@@ -212,7 +215,7 @@ def test_a_model_that_never_answered_is_shown_with_its_reason(project: Path, dow
     scores = show.score_figure(results)
     assert scores is not None
     assert scores.frame["label"].tolist() == [f"{'new' if down == 'old' else 'old'}[recorded]"]
-    text = show.missing_text(results)
+    text = calls.missing_text(results)
     assert text is not None
     role = ", the baseline," if down == "old" else ""
     assert text.startswith(f"{down}[recorded]{role} answered none of 120 calls")
@@ -222,16 +225,52 @@ def test_a_model_that_never_answered_is_shown_with_its_reason(project: Path, dow
     assert ranked.loc[f"{down}[recorded]", "missing"] == 120
     assert show.disagreement_table(results) is None
     assert variation.category_table(results).shown[f"{down}[recorded]"].tolist() == ["unknown, n 0"] * 2
-    calls = show.call_table(results)
-    table_html(calls.shown, "", calls.numbers)
-    assert f"x '{down}' is empty" in calls.shown.set_index("cell").loc[f"{down}[recorded]", "why missing"]
+    called = calls.call_table(results)
+    table_html(called.shown, "", called.numbers)
+    assert f"x '{down}' is empty" in called.shown.set_index("cell").loc[f"{down}[recorded]", "why missing"]
     assert "unknown" in show.score_text(results)
     assert matrix_report.envelope_fields(results)["verdict"].decision is Decision.HOLD
 
 
 def test_every_model_answered_something_needs_no_words(results: MatrixResults) -> None:
-    assert show.missing_text(results) is None
+    assert calls.missing_text(results) is None
 
 
 def test_an_excerpt_can_be_written() -> None:
     assert shorten("a\n\ud800") == "a \\ud800"
+
+
+def test_results_of_another_tool_make_the_report_without_a_call(project: Path) -> None:
+    rows = [f"i{k},{model},{int(k % 2 == 0)}" for model in ("a", "b") for k in range(10)]
+    (project / "theirs.csv").write_text("item,model,score\n" + "\n".join(rows))
+    given = {**DEFAULTS, "results_path": "theirs.csv", "baseline": "b"}
+    matrix = matrix_report.make_matrix(given, project)
+    assert isinstance(matrix, matrix_report.ResultsOfOthers)
+    assert matrix.quote().to_make == 0
+    results = matrix_report.run_matrix(matrix, given, None)
+    assert results.baseline == "b"
+    assert matrix_report.input_files(matrix, given) == {str(project / "theirs.csv"): None}
+    assert matrix_report.templates(matrix) == {}
+    assert calls.call_sentence(results) == "No call was made: another tool wrote these results (theirs.csv)."
+    shown = show.ranked_table(results).shown
+    assert "$ per 1,000 calls" not in shown  # nothing is known of it for anybody
+    assert matrix_report.envelope_fields(results)["spend"].quoted_usd == 0
+    with pytest.raises(UsageError, match=r"'results_options' has wid; it takes category, columns"):
+        matrix_report.make_matrix({**given, "results_options": {"wid": True}}, project)
+
+
+def test_of_many_cells_the_first_screen_has_the_best(project: Path) -> None:
+    rows = [f"i{k},m{model:02d},{int(k < model)}" for model in range(20) for k in range(20)]
+    (project / "theirs.csv").write_text("item,model,score\n" + "\n".join(rows))
+    given = {**DEFAULTS, "results_path": "theirs.csv", "baseline": "m00"}
+    results = matrix_report.run_matrix(matrix_report.make_matrix(given, project), given, None)
+    table = show.ranked_table(results)
+    assert table.shown["model [prompt]"].tolist() == [f"m{k:02d}" for k in range(19, 7, -1)] + ["m00"]
+    assert len(table.frame) == len(show.ranked_table(results, most=None).shown) == 20
+    assert (
+        show.more_sentence(results) == "The 12 best and the baseline are shown; all 20 are in the appendix."
+    )
+    scores = show.score_figure(results)
+    assert scores is not None
+    assert len(scores.frame) == 13
+    assert len(calls.call_table(results).shown) == 12

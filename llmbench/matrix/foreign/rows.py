@@ -1,0 +1,162 @@
+"""Result rows as every reader gives them, checked: one row an answer, whatever wrote the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmbench.errors import DatasetError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NUMBERS", "SCHEMA", "ResultRows", "checked", "refuse"]
+
+SCHEMA = {
+    "item": "names the item; the same item has the same name for every model",
+    "model": "who answered",
+    "score": "a number on the scale; empty where there is none",
+    "prompt": "name of the prompt, where there are several",
+    "repeat": "number of the draw, from 0, where items were asked more than once",
+    "answer": "what was answered",
+    "question": "what was asked",
+    "expected": "the right answer",
+    "category": "kind of item",
+    "cluster": "items that belong together, such as those of one customer",
+    "cost_usd": "USD of this answer",
+    "latency_ms": "milliseconds to the whole answer",
+    "input_tokens": "tokens of this call",
+    "output_tokens": "tokens of this answer",
+    "cached_tokens": "tokens of the input that came from a cache",
+    "reasoning_tokens": "tokens of the output that were not shown",
+    "finish_reason": "stop, length or content_filter",
+    "error": "why there is no answer",
+    "note": "what the grader said",
+}
+"""The columns of a table of results, of which the first three are needed."""
+
+NUMBERS = ("cost_usd", "latency_ms", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+_NEEDED = ("item", "model")
+_OF_THE_ITEM = ("category", "cluster")
+_NO_NUMBER = frozenset({"", "nan", "null", "none", "na", "n/a"})
+_SHOWN = 10
+
+
+@dataclass(slots=True)
+class ResultRows:
+    """What one file holds."""
+
+    path: Path
+    frame: pd.DataFrame
+    """Some columns of SCHEMA, and `line`: where in the file the row is, from 1."""
+    notes: list[str] = field(default_factory=list)
+    """What was assumed about the file."""
+    task: str = ""
+    """What was evaluated, where the file says so."""
+
+
+def refuse(path: Path, problems: Iterable[tuple[int, str]]) -> None:
+    """Raise DatasetError with the first of `problems` (line, what is wrong there), if there are any."""
+    found = list(problems)
+    if found:
+        shown = " ".join(f"{path.name}:{line}: {what}" for line, what in found[:_SHOWN])
+        more = f" And {len(found) - _SHOWN:,} more." if len(found) > _SHOWN else ""
+        raise DatasetError(f"{shown}{more}")
+
+
+def checked(rows: ResultRows, scale: tuple[float, float], tie: float | None) -> pd.DataFrame:
+    """The frame with every column of SCHEMA, numbers as numbers, and scores from 0 to 1 (NaN is none).
+
+    Raises DatasetError by line for a row without item or model, a score that is no number or off the
+    scale, a number below 0, and a row that has both an error and a score.
+    """
+    import numpy as np
+    import pandas as pd
+
+    frame, path = rows.frame.reset_index(drop=True), rows.path
+    for name in _NEEDED:
+        _refuse_where(path, frame, frame[name].isna(), f"has no {name}; every row needs one.")
+        frame[name] = frame[name].astype(str)
+    low, high = scale
+    score = _numbers(path, frame, "score")
+    off = (score < low) | (score > high) | np.isinf(score)
+    if tie is not None:
+        tied = score == tie
+        off &= ~tied
+    if off.any():
+        where = f"off the scale from {low:g} to {high:g}; say score_scale=(worst, best)."
+        found = zip(frame["line"][off], score[off], strict=True)
+        refuse(path, [(line, f"the score {value:g} is {where}") for line, value in found])
+    frame["score"] = (score - low) / (high - low)
+    if tie is not None:
+        frame.loc[tied, "score"] = 0.5
+    for name in NUMBERS:
+        values = _numbers(path, frame, name) if name in frame else pd.Series(np.nan, index=frame.index)
+        _refuse_where(
+            path, frame, (values < 0) | np.isinf(values), f"has a {name} below 0 or without an end."
+        )
+        frame[name] = values
+    repeat = _numbers(path, frame, "repeat") if "repeat" in frame else pd.Series(0.0, index=frame.index)
+    wrong = repeat.isna() | (repeat < 0) | (repeat != np.floor(repeat))
+    _refuse_where(path, frame, wrong, "repeat must be a whole number from 0.")
+    frame["repeat"] = repeat.astype(np.int64)
+    for name in SCHEMA:
+        if name not in frame:
+            frame[name] = None
+    failed = frame["error"].notna()
+    both = failed & frame["score"].notna()
+    _refuse_where(path, frame, both, "has both an error and a score; leave one of them empty.")
+    frame.loc[failed, "answer"] = None
+    return frame
+
+
+def same_everywhere(path: Path, frame: pd.DataFrame) -> None:
+    """Raise DatasetError for an item that is of two categories, or of two clusters."""
+    for name in _OF_THE_ITEM:
+        known = frame.dropna(subset=[name])
+        first = known.groupby("item", sort=False)[name].transform("first")
+        other = known[name] != first
+        if other.any():
+            row = known[other].iloc[0]
+            raise DatasetError(
+                f"{path.name}:{row['line']}: item {row['item']!r} has the {name} {row[name]!r} here and "
+                f"{first[other].iloc[0]!r} before; an item has one {name}."
+            )
+
+
+def _numbers(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[float]:
+    """A column as numbers; NaN where empty. Raises DatasetError for what is none."""
+    import numpy as np
+    import pandas as pd
+
+    if name not in frame:
+        return pd.Series(np.nan, index=frame.index)
+    given = frame[name]
+    if given.dtype == bool:
+        return given.astype(float)
+    found = pd.to_numeric(given, errors="coerce").astype(float)
+    doubtful = found.isna() & given.notna()
+    if doubtful.any():
+        bad = [
+            (line, f"{name} is {value!r:.60}, which is no number.")
+            for line, value in zip(frame["line"][doubtful], given[doubtful], strict=True)
+            if str(value).strip().casefold() not in _NO_NUMBER
+        ]
+        refuse(path, bad)
+    return found
+
+
+def _refuse_where(path: Path, frame: pd.DataFrame, wrong: pd.Series[bool], what: str) -> None:
+    if wrong.any():
+        refuse(path, [(int(line), what) for line in frame["line"][wrong]])
+
+
+def need_columns(path: Path, columns: Sequence[Any], needed: Sequence[str], hint: str) -> None:
+    """Raise DatasetError where a needed column is not there."""
+    lacking = [name for name in needed if name not in columns]
+    if lacking:
+        raise DatasetError(
+            f"{path.name} has no column {', '.join(lacking)}; it has {', '.join(map(str, columns))}. {hint}"
+        )

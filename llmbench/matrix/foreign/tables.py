@@ -1,0 +1,102 @@
+"""Results as a table: CSV, JSONL, XLSX or parquet, one row an answer or one column a model."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmbench.errors import DatasetError
+from llmbench.matrix.foreign.rows import SCHEMA, ResultRows, need_columns
+from llmbench.matrix.readers import decoded, read_table, sniffed_delimiter
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_result_table"]
+
+_HINT = 'Name them with columns={"item": "...", "model": "..."}; one column a model is wide=True.'
+_OF_THE_ITEM = ("item", "question", "expected", "category", "cluster")
+
+
+def read_result_table(
+    path: Path,
+    content: bytes,
+    *,
+    columns: Mapping[str, str],
+    wide: bool = False,
+    ignore: Sequence[str] = (),
+) -> ResultRows:
+    """Rows of a table whose columns are those of SCHEMA, or are named by `columns` ({ours: the file's}).
+
+    Wide: a row is an item, and every column that neither `columns` nor SCHEMA nor `ignore` names is a
+    model's scores. Raises DatasetError.
+    """
+    notes: list[str] = []
+    table = _frame(path, content, notes)
+    strange = [name for name in (*columns.values(), *ignore) if name not in table.columns]
+    if strange:
+        raise DatasetError(
+            f"{path.name} has no column {', '.join(strange)}; it has {', '.join(map(str, table.columns))}."
+        )
+    table = table.drop(columns=list(ignore)).rename(
+        columns={theirs: ours for ours, theirs in columns.items()}
+    )
+    if wide:
+        table = _long(path, table)
+    need_columns(path, list(table.columns), ("item", "model", "score"), _HINT)
+    known = [name for name in table.columns if name in SCHEMA or name == "line"]
+    left = [str(name) for name in table.columns if name not in known]
+    if left:
+        notes.append(f"{path.name}: columns {', '.join(left)} were not used")
+    return ResultRows(path, table[known], notes)
+
+
+def _frame(path: Path, content: bytes, notes: list[str]) -> pd.DataFrame:
+    """Cells as text (CSV) or as they are; None where empty; with `line`."""
+    import numpy as np
+    import pandas as pd
+
+    if path.suffix.lower() in {".csv", ".tsv"}:
+        text = decoded(path, content, notes)
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else sniffed_delimiter(text)
+        try:
+            frame = pd.read_csv(
+                io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, na_values=[""],
+                skip_blank_lines=False,
+            )  # fmt: skip
+        except (ValueError, pd.errors.ParserError) as error:
+            raise DatasetError(f"{path.name} cannot be read as a table: {error}.") from error
+        frame = frame.astype(object).where(frame.notna(), None)
+    elif path.suffix.lower() in {".parquet", ".pq"}:
+        try:
+            frame = pd.read_parquet(io.BytesIO(content))
+        except (ValueError, OSError) as error:
+            raise DatasetError(f"{path.name} cannot be read as parquet: {error}.") from error
+        frame = frame.reset_index(drop=True)
+    else:
+        table = read_table(path, content)
+        if table.problems:
+            line, what = table.problems[0]
+            raise DatasetError(f"{path.name}:{line}: {what}")
+        notes += table.notes
+        frame = pd.DataFrame([row.cells for row in table.rows], columns=table.columns, dtype=object)
+        return frame.assign(line=[row.line for row in table.rows])
+    if frame.empty:
+        raise DatasetError(f"{path.name} has no rows; put at least one result under its header.")
+    # Of a CSV with texts over several lines this is the record, which is what a spreadsheet shows.
+    return frame.assign(line=np.arange(len(frame)) + (2 if path.suffix.lower() in {".csv", ".tsv"} else 1))
+
+
+def _long(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """One row a score, model by model."""
+    need_columns(path, list(table.columns), ("item",), 'Name it with columns={"item": "..."}.')
+    kept = [name for name in (*_OF_THE_ITEM, "line") if name in table.columns]
+    models = [name for name in table.columns if name not in kept]
+    if not models:
+        raise DatasetError(
+            f"{path.name} has no column besides those of the item; a model is a column of scores."
+        )
+    found: Any = table.melt(id_vars=kept, value_vars=models, var_name="model", value_name="score")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,110 @@
+"""The calls of the notebook `model_matrix`: what they would take, what was sent, what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from llmbench.money import dollars
+from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
+from llmbench.reporting.text import encodable
+from llmbench.reporting.wording import expected, whole
+
+if TYPE_CHECKING:
+    from llmbench.matrix import MatrixResults, Quote
+
+__all__ = ["call_sentence", "call_table", "missing_text", "prompt_table", "quote_table"]
+
+
+def quote_table(quote: Quote) -> Table:
+    """What the run would take, cell by cell, before it is made."""
+    import pandas as pd
+
+    rows = [
+        {
+            "cell": cell.cell,
+            "calls": cell.calls,
+            "in ledger": cell.in_ledger,
+            "to make": cell.to_make,
+            "input tokens": expected(cell.input_tokens, whole),
+            "output tokens": expected(cell.output_tokens, whole),
+            "usd": expected(cell.usd, dollars),
+            "basis": cell.basis,
+        }
+        for cell in quote.cells
+    ]
+    return Table(quote.to_pandas(), pd.DataFrame(rows), ("input tokens", "output tokens", "usd"))
+
+
+def prompt_table(templates: Mapping[str, str]) -> Table:
+    """The prompt templates, as they were given."""
+    import pandas as pd
+
+    frame = pd.DataFrame(templates.items(), columns=["prompt", "template"])
+    return Table(frame, frame)
+
+
+def call_table(results: MatrixResults) -> Table:
+    """Answers by cell: from this run or the ledger, missing with the reason, tokens and cost. Of many cells
+    a reader sees those that miss most.
+    """
+    import pandas as pd
+
+    rows = []
+    for cell in ranked_cells(results):
+        answers = results.answers[results.answers["cell"] == cell.cell]
+        missing = answers[answers["missing"].astype(bool)]
+        reasons = missing["error"].fillna("no reason recorded").value_counts()
+        rows.append(
+            {
+                "cell": cell.cell,
+                "answers": len(answers) - len(missing),
+                "replayed": 0 if results.sources else int(answers["replayed"].astype(bool).sum()),
+                "missing": len(missing),
+                "cut off": int((answers["finish_reason"] == "length").sum()),
+                "input tokens": cell.input_tokens,
+                "output tokens": cell.output_tokens,
+                "cost usd": cell.cost_usd,
+                "served model": None if cell.served_model is None else encodable(cell.served_model),
+                "why missing": encodable(
+                    "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).items())
+                ),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    shown = frame.assign(**{"cost usd": [dollars(None if pd.isna(v) else v) for v in frame["cost usd"]]})
+    if len(shown) > FIRST_SCREEN + 1:
+        shown = shown.sort_values("missing", ascending=False, kind="stable").head(FIRST_SCREEN)
+    if not frame["missing"].any():
+        shown = shown.drop(columns="why missing")
+    if results.sources:
+        shown = shown.drop(columns=["replayed", "served model"])
+    return Table(frame, shown, ("cost usd",))
+
+
+def missing_text(results: MatrixResults) -> str | None:
+    """Which cells answered nothing, and why: an endpoint that was down; None where each answered."""
+    lines = []
+    for cell in ranked_cells(results):
+        answers = results.answers[results.answers["cell"] == cell.cell]
+        if answers["missing"].astype(bool).all():
+            reason = str(answers["error"].fillna("no reason recorded").value_counts().index[0])
+            role = ", the baseline," if cell.cell == results.baseline else ""
+            lines.append(
+                f"{cell.cell}{role} answered none of {len(answers):,} calls, so nothing is known of it; most "
+                f"often: {reason.rstrip('.')}."
+            )
+    return " ".join(lines) or None
+
+
+def call_sentence(results: MatrixResults) -> str:
+    """How many calls this run made, and how many the ledger answered."""
+    if results.sources:
+        names = ", ".join(path.name for path in results.sources[:3])
+        more = f" and {len(results.sources) - 3:,} more files" if len(results.sources) > 3 else ""
+        return f"No call was made: another tool wrote these results ({names}{more})."
+    calls = results.calls
+    return (
+        f"This run made {calls.made:,} calls ({calls.retried:,} retried, {calls.failed:,} failed) and "
+        f"replayed {calls.replayed:,} answers from the ledger{calls.caveat}."
+    )

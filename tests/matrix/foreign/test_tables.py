@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from llmbench import Matrix
+from llmbench.errors import DatasetError, UsageError
+from llmbench.stats import mean_and_standard_error
+
+PREFERENCES = Path(__file__).resolve().parents[4] / "shared" / "validation" / "preferences"
+
+LONG = """item,model,score,category,cost_usd,latency_ms,answer
+a,old,1,x,0.001,100,yes
+b,old,0,y,0.001,200,no
+a,new,1,x,,300,yes
+b,new,,y,,,
+"""
+
+
+def write(tmp_path: Path, text: str, name: str = "results.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_table_of_answers(tmp_path: Path) -> None:
+    results = Matrix.from_results(write(tmp_path, LONG))
+    assert [cell.cell for cell in results.cells] == ["old", "new"]
+    assert results.baseline == "old"
+    old, new = results.cells
+    assert (old.n, old.missing, old.score, old.cost_usd) == (2, 0, 0.5, pytest.approx(0.002))
+    assert (new.n, new.missing, new.score, new.cost_usd) == (1, 1, 1.0, None)  # no silent $0
+    assert results.comparisons[0].n == 1
+    assert results.missing() == [{"model": "new", "error": "no score", "answers": 1}]
+    assert [item.category for item in results.dataset.rows] == ["x", "y"]
+    assert results.calls.made == results.quote.to_make == 0
+
+
+def test_parquet_jsonl_xlsx_and_tabs_say_the_same(tmp_path: Path) -> None:
+    first = Matrix.from_results(write(tmp_path, LONG)).ranking()
+    frame = pd.read_csv(tmp_path / "results.csv")
+    frame.to_parquet(tmp_path / "r.parquet")
+    frame.to_json(tmp_path / "r.jsonl", orient="records", lines=True)
+    frame.to_excel(tmp_path / "r.xlsx", index=False)
+    frame.to_csv(tmp_path / "r.tsv", sep="\t", index=False)
+    for name in ("r.parquet", "r.jsonl", "r.xlsx", "r.tsv"):
+        pd.testing.assert_frame_equal(Matrix.from_results(tmp_path / name).ranking(), first)
+
+
+def test_rows_that_are_not_there_are_missing(tmp_path: Path) -> None:
+    text = "item,model,score\na,old,1\nb,old,0\nc,old,1\nb,new,1\n"
+    results = Matrix.from_results(write(tmp_path, text))
+    assert results.cell("new").missing == 2
+    assert results.missing()[0] == {"model": "new", "error": "not in results.csv", "answers": 2}
+    assert results.answers[results.answers["cell"] == "new"]["item_id"].tolist() == ["a", "b", "c"]
+
+
+def test_prompts_and_repeats_make_cells_and_draws(tmp_path: Path) -> None:
+    rows = [
+        f"{item},m,{prompt},{repeat},{int(item == 'a' or repeat == 0)}"
+        for prompt in ("short", "long")
+        for item in "ab"
+        for repeat in range(2)
+    ]
+    results = Matrix.from_results(write(tmp_path, "item,model,prompt,repeat,score\n" + "\n".join(rows)))
+    assert [cell.cell for cell in results.cells] == ["m[short]", "m[long]"]
+    assert [cell.score for cell in results.cells] == [0.75, 0.75]
+    assert results.reliability()[0].pass_hat_k == 0.5
+
+
+def test_columns_by_other_names_and_a_scale(tmp_path: Path) -> None:
+    text = "id;wer;note_5\n1;m;5\n2;m;1\n3;m;3\n"
+    results = Matrix.from_results(
+        write(tmp_path, text),
+        columns={"item": "id", "model": "wer", "score": "note_5"},
+        score_scale=(1, 5),
+    )
+    assert results.answers["score"].tolist() == [1.0, 0.0, 0.5]
+
+
+def test_wide_is_a_column_a_model(tmp_path: Path) -> None:
+    text = "id,length,a,b\n1,10,1.0,2.0\n2,20,,1.5\n3,30,0,1.0\n"
+    results = Matrix.from_results(
+        write(tmp_path, text), wide=True, columns={"item": "id"}, ignore=["length"], score_scale=(1, 2), tie=0
+    )
+    scores = results.answers.pivot(index="item_id", columns="cell", values="score")
+    assert scores["a"].tolist()[0] == 0
+    assert math.isnan(scores["a"].tolist()[1])
+    assert scores["a"].tolist()[2] == 0.5
+    assert scores["b"].tolist() == [1, 0.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("item,model\na,m\n", {}, r"results.csv has no column score; it has item, model"),
+        ("item,model,score\n,m,1\n", {}, r"results.csv:2: has no item"),
+        ("item,model,score\na,m,1\nb,m,good\n", {}, r"results.csv:3: score is 'good', which is no number"),
+        ("item,model,score\na,m,2\n", {}, r"results.csv:2: the score 2 is off the scale from 0 to 1"),
+        ("item,model,score\na,m,inf\n", {}, r"off the scale"),
+        ("item,model,score\na,m,1\na,m,0\n", {}, r":3: m has a second result for item 'a' \(see"),
+        ("item,model,score,repeat\na,m,1,0.5\n", {}, r":2: repeat must be a whole number from 0"),
+        ("item,model,score,cost_usd\na,m,1,-1\n", {}, r":2: has a cost_usd below 0"),
+        ("item,model,score,error\na,m,0,timeout\n", {}, r":2: has both an error and a score"),
+        ("item,model,score,category\na,m,0,x\na,n,1,y\n", {}, r":3: item 'a' has the category 'y' here"),
+        ("item,model,score\n", {}, r"has no rows"),
+        ("", {}, r"is empty"),
+        ("item,model,score\na,m,1\n", {"columns": {"item": "name"}}, r"has no column name; it has item"),
+        ("item,model,score\na,m,1\n", {"ignore": ["x"]}, r"has no column x"),
+        ('item,model,score\na,m,1,9,9\n"', {}, r"cannot be read as a table"),
+    ],
+)  # fmt: skip
+def test_what_a_table_must_not_hold(
+    tmp_path: Path, text: str, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DatasetError, match=message):
+        Matrix.from_results(write(tmp_path, text), **options)  # type: ignore[arg-type]
+
+
+def test_parameters_that_cannot_be_meant(tmp_path: Path) -> None:
+    path = write(tmp_path, LONG)
+    with pytest.raises(UsageError, match=r"baseline 'nwe' is not one of old, new. Did you mean 'new'"):
+        Matrix.from_results(path, baseline="nwe")
+    with pytest.raises(UsageError, match="columns names itme"):
+        Matrix.from_results(path, columns={"itme": "x"})
+    with pytest.raises(UsageError, match="score_scale is"):
+        Matrix.from_results(path, score_scale=(1, 1))
+    with pytest.raises(DatasetError, match=r"No results at .*nothing.csv"):
+        Matrix.from_results(tmp_path / "nothing.csv")
+    with pytest.raises(DatasetError, match=r"neither a log of Inspect nor results of promptfoo"):
+        Matrix.from_results(write(tmp_path, "{}", "x.json"))
+
+
+def test_several_files_are_one_matrix(tmp_path: Path) -> None:
+    write(tmp_path, "item,score\na,1\nb,0\n", "one.csv")
+    write(tmp_path, "item,model,score\na,new,1\nb,new,1\n", "two.csv")
+    with pytest.raises(DatasetError, match=r"one.csv has no column model"):
+        Matrix.from_results([tmp_path / "one.csv", tmp_path / "two.csv"])
+    write(tmp_path, "item,model,score\na,old,1\nb,old,0\n", "one.csv")
+    for given in (tmp_path, str(tmp_path / "*.csv"), [tmp_path / "one.csv", tmp_path / "two.csv"]):
+        results = Matrix.from_results(given)  # type: ignore[arg-type]
+        assert [cell.cell for cell in results.cells] == ["old", "new"]
+        assert [path.name for path in results.sources] == ["one.csv", "two.csv"]
+
+
+def test_names_that_look_like_nothing_are_names(tmp_path: Path) -> None:
+    results = Matrix.from_results(write(tmp_path, "item,model,score\n007,NA,1\nnull,NA,0\n"))
+    assert [item.id for item in results.dataset.rows] == ["007", "null"]
+    assert results.cells[0].cell == "NA"
+
+
+def test_hostile_texts_are_kept_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["item", "model", "score", "answer"])
+        writer.writerow(["<script>", "=cmd()", "1", "a\nb\u202e</script>" + "x" * 200_000])
+    results = Matrix.from_results(path)
+    assert results.answers["answer"][0].startswith("a\nb\u202e")
+    assert "<script>" not in results._repr_html_()
+
+
+@pytest.mark.skipif(not PREFERENCES.is_dir(), reason="needs the published preferences of AlpacaEval")
+def test_published_win_rates_and_standard_errors() -> None:
+    results = Matrix.from_results(
+        PREFERENCES / "ae2_preference_wide.csv",
+        wide=True, columns={"item": "instruction_id", "category": "dataset"}, ignore=["baseline_len"],
+        score_scale=(1, 2), tie=0, baseline="gpt4_1106_preview",
+    )  # fmt: skip
+    board = pd.read_csv(PREFERENCES / "weighted_alpaca_eval_gpt4_turbo_leaderboard.csv", index_col=0)
+    found = 0
+    for model, rows in results.answers.groupby("cell"):
+        if model in board.index:
+            mean, error = mean_and_standard_error(rows["score"].dropna().to_numpy())
+            assert 100 * mean == pytest.approx(board.loc[model, "win_rate"], abs=1e-6)
+            assert 100 * error == pytest.approx(board.loc[model, "standard_error"], abs=1e-6)
+            found += 1
+    assert found == 57
