@@ -17,7 +17,7 @@ from llmbench.matrix.checks import whole_number
 from llmbench.matrix.personal_data import COLUMN, said_personal
 from llmbench.matrix.readers import Row, Table, read_table
 
-__all__ = ["Dataset", "Item", "as_text", "nearest"]
+__all__ = ["Dataset", "Item", "as_text", "can_be_written", "nearest"]
 
 PROBLEMS_SHOWN = 20
 
@@ -255,7 +255,7 @@ def _items(table: Table, roles: Mapping[str, str | None]) -> list[Item]:
         seen.setdefault(name, row.line)
         if roles["prompt"] is not None and of(row, "prompt") is None:
             table.problems.append((row.line, f"has an empty {roles['prompt']!r}"))
-        unwritable = [column for column, cell in row.cells.items() if not _encodable(cell)]
+        unwritable = [column for column, cell in row.cells.items() if not can_be_written(cell)]
         if unwritable:
             table.problems.append((row.line, f"holds half of a surrogate pair in {unwritable[0]!r}"))
         items.append(
@@ -271,7 +271,7 @@ def _items(table: Table, roles: Mapping[str, str | None]) -> list[Item]:
     return items
 
 
-def _encodable(value: Any) -> bool:
+def can_be_written(value: Any) -> bool:
     """Whether UTF-8 can carry the text in `value`; JSON can spell text that it cannot."""
     if isinstance(value, str):
         try:
@@ -279,9 +279,9 @@ def _encodable(value: Any) -> bool:
         except UnicodeEncodeError:
             return False
     elif isinstance(value, list):
-        return all(_encodable(part) for part in value)
+        return all(can_be_written(part) for part in value)
     elif isinstance(value, dict):
-        return all(_encodable(part) for pair in value.items() for part in pair)
+        return all(can_be_written(part) for pair in value.items() for part in pair)
     return True
 
 

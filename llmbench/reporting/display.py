@@ -13,7 +13,15 @@ from llmbench.results import Decision, Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DECISION_WORDS", "banner_html", "figure_html", "format_cell", "parameters_html", "table_html"]
+__all__ = [
+    "DECISION_WORDS",
+    "banner_html",
+    "figure_html",
+    "format_cell",
+    "link_html",
+    "parameters_html",
+    "table_html",
+]
 
 DECISION_WORDS = {
     Decision.GO: "GO",
@@ -51,6 +59,11 @@ def banner_html(verdict: Verdict) -> str:
         f"{DECISION_WORDS[verdict.decision]}</strong> {html.escape(str(verdict.summary))}</p>"
         f"{f'<ul>{reasons}</ul>' if reasons else ''}</section>"
     )
+
+
+def link_html(target: str, text: str) -> str:
+    """A sentence that leads to a file beside the report."""
+    return f'<p><a href="{html.escape(target)}">{html.escape(text)}</a></p>'
 
 
 def table_html(frame: pd.DataFrame, caption: str = "", numbers: Collection[str] = ()) -> str:

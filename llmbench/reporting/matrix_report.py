@@ -50,6 +50,7 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
     UsageError and DatasetError before any call.
     """
     from llmbench.matrix import Dataset, Matrix, RecordedModel
+    from llmbench.matrix.redaction import check_columns
 
     p = parameters
     if p["results_path"]:
@@ -63,6 +64,7 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
         cluster_column=p["cluster_column"] or None,
         limit=p["limit"] or None,
     )
+    check_columns(dataset, p["redact_columns"])
     recorded = [RecordedModel(**_checked_recorded(entry)) for entry in p["recorded_models"]]
     return Matrix(
         dataset,
@@ -82,12 +84,15 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
 def run_matrix(
     matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any], progress: Any
 ) -> MatrixResults:
-    """Make the calls that the ledger cannot answer, within the budget of the parameters.
+    """Make the calls that the ledger cannot answer, within the budget of the parameters, and put out of
+    sight what `redact_columns` names.
 
     Raises ReportError when not one call was answered: there is nothing to report.
     """
+    from llmbench.matrix.redaction import redacted
+
     if isinstance(matrix, ResultsOfOthers):
-        return matrix.results
+        return redacted(matrix.results, parameters["redact_columns"])
     results = matrix.run(
         budget_usd=parameters["budget_usd"],
         concurrency=parameters["concurrency"] or None,
@@ -99,7 +104,7 @@ def run_matrix(
     if results.answers["missing"].all():
         reason = results.answers["error"].value_counts().index[0]
         raise ReportError(f"None of {len(results.answers)} calls was answered; most often: {reason}")
-    return results
+    return redacted(results, parameters["redact_columns"])
 
 
 def templates(matrix: Matrix | ResultsOfOthers) -> dict[str, str]:
@@ -120,12 +125,12 @@ def input_files(matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any])
     }
 
 
-def envelope_fields(results: MatrixResults) -> dict[str, Any]:
-    """What `Report.finish` is told of a matrix, but for its input files."""
+def envelope_fields(results: MatrixResults, dataset: Dataset) -> dict[str, Any]:
+    """What `Report.finish` is told of a matrix over `dataset`, but for its input files."""
     return {
         "verdict": results.verdict(),
         "data": results.data(),
-        "workload_sha256": _workload_sha256(results),
+        "workload_sha256": _workload_sha256(dataset),
         "baseline": results.baseline,
         "candidate": best_candidate(results),
         "price_book": results.price_book or results.quote.price_book or "current",
@@ -135,10 +140,10 @@ def envelope_fields(results: MatrixResults) -> dict[str, Any]:
     }
 
 
-def _workload_sha256(results: MatrixResults) -> str:
+def _workload_sha256(dataset: Dataset) -> str:
     """Of the items that were run, which a limit makes fewer than the file has."""
     digest = hashlib.sha256()
-    for item in results.dataset.rows:
+    for item in dataset.rows:
         digest.update(json.dumps([item.id, to_json(dict(item.fields))], sort_keys=True).encode())
     return digest.hexdigest()
 

@@ -19,7 +19,7 @@ from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
 from llmbench.money import dollars
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.display import banner_html, figure_html, parameters_html, table_html
+from llmbench.reporting.display import banner_html, figure_html, link_html, parameters_html, table_html
 from llmbench.reporting.envelope import git_commit, input_file, to_json, write_envelope
 from llmbench.reporting.figures import figure_svg
 from llmbench.reporting.parameters import check_parameters, read_parameters
@@ -171,6 +171,14 @@ class Report:
         self._write(f"figures/{_checked(name)}.svg", svg)
         self._write(f"figures/{name}.csv", _csv(frame))
         _show(figure_html(svg, caption, alternative or caption), caption)
+
+    def page(self, name: str, html: str, frame: pd.DataFrame, text: str) -> None:
+        """Keep a whole page as NAME.html beside the report, its numbers as tables/NAME.csv, and show a
+        link to it. The page is kept as it is: whoever wrote it has escaped what comes from outside.
+        """
+        self._write(f"{_checked(name)}.html", encodable(html).encode())
+        self._write(f"tables/{name}.csv", _csv(frame))
+        _show(link_html(f"{name}.html", text), text)
 
     def text(self, text: str) -> None:
         """Show a sentence or a few; nothing in it is markup."""

@@ -183,8 +183,8 @@ def _finish(job: Job) -> ResultEnvelope:
         )
     document = scrubber.value(json.loads(result.read_text(encoding="utf-8")))
     result.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for table in job.staging.rglob("*.csv"):
-        table.write_bytes(scrubber.text(table.read_bytes().decode("utf-8")).encode("utf-8"))
+    for kept in (*job.staging.rglob("*.csv"), *job.staging.glob("*.html")):
+        kept.write_bytes(scrubber.text(kept.read_bytes().decode("utf-8")).encode("utf-8"))
     envelope = read_envelope(result)
     executed = scrubber.notebook(read_notebook(job.staging / EXECUTED))
     write_notebook(executed, job.staging / EXECUTED)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from llmbench.errors import ReportError
 from llmbench.ledger import Ledger
 from llmbench.reporting import ReportRun, run_report
 
@@ -70,6 +71,7 @@ def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) 
             "prompts",
             "decomposition",
             "latency",
+            "matrix_view",
             "power",
         )
     }
@@ -86,3 +88,30 @@ def test_the_embedded_model_is_asked_once(tmp_path: Path) -> None:
     assert second["data"]["calls"] == {"made": 0, "replayed": 6, "failed": 0, "retried": 0}
     assert second["data"]["models"] == first["data"]["models"]
     assert len(list((tmp_path / "model_matrix" / "runs").iterdir())) == 2
+
+
+@pytest.mark.usefixtures("at_root")
+def test_redacted_values_are_in_no_file_of_the_report(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"i{k}", "question": f"Write to Zebediah{k} Quux", "expected": "yes", "name": f"zebediah{k}  QUUX",
+            "old": f"Dear Zebediah{k} Quux,\nyes", "new": "yes", "category": "letters",
+        }
+        for k in range(120)
+    ]  # fmt: skip
+    items = tmp_path / "items.jsonl"
+    items.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    given = {
+        "dataset": str(items), "models": [], "prompt_column": "question",
+        "recorded_models": [{"name": n, "answer_column": n} for n in ("old", "new")],
+    }  # fmt: skip
+    shown = _report(tmp_path / "a", **given)
+    assert b"Zebediah7 Quux" in (shown.folder / "matrix_view.html").read_bytes()
+    run = _report(tmp_path / "b", **given, redact_columns=["name"])
+    files = [path for path in run.folder.rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"matrix_view.html", "matrix_view.csv", "executed.ipynb"}
+    for path in files:
+        assert b"zebediah" not in path.read_bytes().lower(), path.name
+    assert _result(run)["workload_sha256"] == _result(shown)["workload_sha256"]
+    with pytest.raises(ReportError, match=r"redact_columns names 'nmae', which is no column"):
+        _report(tmp_path / "c", **given, redact_columns=["nmae"])

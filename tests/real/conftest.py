@@ -25,6 +25,7 @@ _MODULES = {
     "test_prism.py": "prism",
     "test_ollama_emulation.py": "Ollama emulation",
     "test_postgres.py": "PostgreSQL",
+    "test_browser.py": "Chromium",
 }
 _began = time.monotonic()
 _seconds: dict[str, Counter[str]] = defaultdict(Counter)

@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     ],
     "baseline": "",
     "margin": 0.03,
+    "redact_columns": [],
     "results_path": "",
     "results_options": {},
     "grader": "",
@@ -150,7 +151,7 @@ def test_score_text_is_small_and_stable(results: MatrixResults) -> None:
 
 
 def test_envelope_fields_name_who_is_compared(results: MatrixResults) -> None:
-    fields = matrix_report.envelope_fields(results)
+    fields = matrix_report.envelope_fields(results, results.dataset)
     assert fields["verdict"].decision is Decision.GO
     assert (fields["baseline"], fields["candidate"]) == ("old[recorded]", "new[recorded]")
     assert fields["data_until"].startswith("2025-01-02")
@@ -161,9 +162,10 @@ def test_envelope_fields_name_who_is_compared(results: MatrixResults) -> None:
 
 
 def test_workload_is_the_items_that_were_run(results: MatrixResults, project: Path) -> None:
-    whole = matrix_report.envelope_fields(results)["workload_sha256"]
-    assert matrix_report.envelope_fields(_run(project))["workload_sha256"] == whole
-    assert matrix_report.envelope_fields(_run(project, limit=50))["workload_sha256"] != whole
+    whole = matrix_report.envelope_fields(results, results.dataset)["workload_sha256"]
+    again, fewer = _run(project), _run(project, limit=50)
+    assert matrix_report.envelope_fields(again, again.dataset)["workload_sha256"] == whole
+    assert matrix_report.envelope_fields(fewer, fewer.dataset)["workload_sha256"] != whole
 
 
 def test_margin_sentence_states_margin_reason_and_confidence(results: MatrixResults) -> None:
@@ -229,7 +231,7 @@ def test_a_model_that_never_answered_is_shown_with_its_reason(project: Path, dow
     table_html(called.shown, "", called.numbers)
     assert f"x '{down}' is empty" in called.shown.set_index("cell").loc[f"{down}[recorded]", "why missing"]
     assert "unknown" in show.score_text(results)
-    assert matrix_report.envelope_fields(results)["verdict"].decision is Decision.HOLD
+    assert matrix_report.envelope_fields(results, results.dataset)["verdict"].decision is Decision.HOLD
 
 
 def test_every_model_answered_something_needs_no_words(results: MatrixResults) -> None:
@@ -254,7 +256,7 @@ def test_results_of_another_tool_make_the_report_without_a_call(project: Path) -
     assert calls.call_sentence(results) == "No call was made: another tool wrote these results (theirs.csv)."
     shown = show.ranked_table(results).shown
     assert "$ per 1,000 calls" not in shown  # nothing is known of it for anybody
-    assert matrix_report.envelope_fields(results)["spend"].quoted_usd == 0
+    assert matrix_report.envelope_fields(results, results.dataset)["spend"].quoted_usd == 0
     with pytest.raises(UsageError, match=r"'results_options' has wid; it takes category, columns"):
         matrix_report.make_matrix({**given, "results_options": {"wid": True}}, project)
 

@@ -8,6 +8,7 @@ from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, Item, nearest
 from llmbench.matrix.foreign.reading import ResultFiles
+from llmbench.matrix.foreign.rows import first_known
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.quote import CellQuote, Quote, Range
 from llmbench.matrix.results import MatrixResults, make_results
@@ -101,11 +102,7 @@ def _plan(
     np.maximum.at(draws, cell_codes, frame["repeat"].to_numpy())
     models, prompts = frame["model"].to_numpy(), frame["prompt"].to_numpy()
     known = {
-        name: frame[name]
-        .groupby(item_codes, sort=True)
-        .first()
-        .reindex(range(len(items)))
-        .to_numpy(dtype=object)
+        name: first_known(frame[name].to_numpy(dtype=object), item_codes, len(items))
         for name in ("question", "expected", "category", "cluster")
     }
     lines = frame["line"].to_numpy()[np.unique(item_codes, return_index=True)[1]]

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError
+from llmbench.matrix.dataset import can_be_written
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
-__all__ = ["NUMBERS", "SCHEMA", "ResultRows", "checked", "refuse"]
+__all__ = ["NUMBERS", "SCHEMA", "ResultRows", "checked", "first_known", "refuse", "same_everywhere"]
 
 SCHEMA = {
     "item": "names the item; the same item has the same name for every model",
@@ -39,6 +42,7 @@ SCHEMA = {
 
 NUMBERS = ("cost_usd", "latency_ms", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _NEEDED = ("item", "model")
+_NAMES = ("item", "model", "prompt", "category", "cluster")
 _OF_THE_ITEM = ("category", "cluster")
 _NO_NUMBER = frozenset({"", "nan", "null", "none", "na", "n/a"})
 _SHOWN = 10
@@ -76,9 +80,20 @@ def checked(rows: ResultRows, scale: tuple[float, float], tie: float | None) -> 
     import pandas as pd
 
     frame, path = rows.frame.reset_index(drop=True), rows.path
+    for name in _NAMES:
+        if name in frame:
+            strange = [value for value in frame[name].unique() if not can_be_written(value)]
+            if strange:
+                _refuse_where(
+                    path,
+                    frame,
+                    frame[name].isin(strange),
+                    f"its {name} is no Unicode text; name it otherwise.",
+                )
     for name in _NEEDED:
         _refuse_where(path, frame, frame[name].isna(), f"has no {name}; every row needs one.")
-        frame[name] = frame[name].astype(str)
+        # As objects: Arrow's strings, which pandas infers, cannot hold half of a surrogate pair.
+        frame[name] = pd.Series([str(value) for value in frame[name]], dtype=object)
     low, high = scale
     score = _numbers(path, frame, "score")
     off = (score < low) | (score > high) | np.isinf(score)
@@ -114,16 +129,30 @@ def checked(rows: ResultRows, scale: tuple[float, float], tie: float | None) -> 
 
 def same_everywhere(path: Path, frame: pd.DataFrame) -> None:
     """Raise DatasetError for an item that is of two categories, or of two clusters."""
+    import pandas as pd
+
+    codes, items = pd.factorize(frame["item"])
     for name in _OF_THE_ITEM:
-        known = frame.dropna(subset=[name])
-        first = known.groupby("item", sort=False)[name].transform("first")
-        other = known[name] != first
+        given = frame[name].to_numpy(dtype=object)
+        first = first_known(given, codes, len(items))[codes]
+        other = ~pd.isna(given) & (given != first)
         if other.any():
-            row = known[other].iloc[0]
+            place = int(other.argmax())
             raise DatasetError(
-                f"{path.name}:{row['line']}: item {row['item']!r} has the {name} {row[name]!r} here and "
-                f"{first[other].iloc[0]!r} before; an item has one {name}."
+                f"{path.name}:{frame['line'][place]}: item {frame['item'][place]!r} has the {name} "
+                f"{given[place]!r} here and {first[place]!r} before; an item has one {name}."
             )
+
+
+def first_known(values: NDArray[np.object_], codes: NDArray[np.intp], count: int) -> NDArray[np.object_]:
+    """Of each of `count` codes the first of `values` that is there; None where none is."""
+    import numpy as np
+    import pandas as pd
+
+    found = np.full(count, None, dtype=object)
+    there = np.flatnonzero(~pd.isna(values))[::-1]
+    found[codes[there]] = values[there]  # the last one put down is the first one in the file
+    return found
 
 
 def _numbers(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[float]:

@@ -135,6 +135,12 @@ def test_parameters_that_cannot_be_meant(tmp_path: Path) -> None:
         Matrix.from_results(write(tmp_path, "{}", "x.json"))
 
 
+def test_a_name_that_cannot_be_written(tmp_path: Path) -> None:
+    path = write(tmp_path, '{"item": "\\ud83d", "model": "m", "score": 1}\n', "r.jsonl")
+    with pytest.raises(DatasetError, match=r"r.jsonl:1: its item is no Unicode text"):
+        Matrix.from_results(path)
+
+
 def test_several_files_are_one_matrix(tmp_path: Path) -> None:
     write(tmp_path, "item,score\na,1\nb,0\n", "one.csv")
     write(tmp_path, "item,model,score\na,new,1\nb,new,1\n", "two.csv")
