@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
@@ -71,6 +71,8 @@ class MatrixResults:
     """Candidates whose answers are missing unlike the baseline's."""
     sources: tuple[Path, ...] = ()
     """Files that another tool wrote, where the results are read from those (`Matrix.from_results`)."""
+    _frontiers: dict[int, tuple[FrontierPoint, ...]] = field(default_factory=dict, repr=False)
+    """What was computed before: it takes seconds for a million answers, and is asked for twice."""
 
     def cell(self, label: str) -> CellSummary:
         """The cell of that label, or the only cell of that model. Raises UsageError."""
@@ -185,7 +187,11 @@ class MatrixResults:
 
         A cell with an answer whose cost is not known is left out.
         """
-        return quality_cost_frontier(self.answers, _clusters(self.dataset), n_boot=n_boot, seed=self.seed)
+        if n_boot not in self._frontiers:
+            self._frontiers[n_boot] = quality_cost_frontier(
+                self.answers, _clusters(self.dataset), n_boot=n_boot, seed=self.seed
+            )
+        return self._frontiers[n_boot]
 
     def power(self) -> tuple[PairPower, ...]:
         """What these items can show of each cell beside the baseline."""

@@ -51,8 +51,9 @@ def call_table(results: MatrixResults) -> Table:
     import pandas as pd
 
     rows = []
+    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
     for cell in ranked_cells(results):
-        answers = results.answers[results.answers["cell"] == cell.cell]
+        answers = by_cell[cell.cell]
         missing = answers[answers["missing"].astype(bool)]
         reasons = missing["error"].fillna("no reason recorded").value_counts()
         rows.append(
@@ -85,8 +86,9 @@ def call_table(results: MatrixResults) -> Table:
 def missing_text(results: MatrixResults) -> str | None:
     """Which cells answered nothing, and why: an endpoint that was down; None where each answered."""
     lines = []
+    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
     for cell in ranked_cells(results):
-        answers = results.answers[results.answers["cell"] == cell.cell]
+        answers = by_cell[cell.cell]
         if answers["missing"].astype(bool).all():
             reason = str(answers["error"].fillna("no reason recorded").value_counts().index[0])
             role = ", the baseline," if cell.cell == results.baseline else ""

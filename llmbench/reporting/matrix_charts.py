@@ -17,6 +17,7 @@ from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, percent,
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from llmbench.matrix import MatrixResults
 
@@ -29,6 +30,8 @@ _MOST_LABELS = 12
 _WORTH_TELLING = 0.05
 """Chance of being on the frontier from which on a cell off it is named in the figure."""
 _LEAST_ANSWERS = 20
+_MOST_STEPS = 1000
+"""More steps than this are not seen in a curve."""
 _INWARDS = 0.6
 """Part of the width from which on a label grows to the left."""
 
@@ -112,25 +115,27 @@ def latency_figure(results: MatrixResults) -> Plot | None:
     import pandas as pd
 
     given = results.answers[~results.answers["missing"].to_numpy(dtype=bool)]
+    given = given[given["latency_ms"].notna()]
+    measured = {str(name): rows["latency_ms"] for name, rows in given.groupby("cell", sort=False)}
     frames, curves = [], []
     for cell in (summary.cell for summary in results.cells):
-        times = given.loc[given["cell"] == cell, "latency_ms"].dropna().sort_values().to_numpy(dtype=float)
-        if len(times) >= _LEAST_ANSWERS:
-            shares = np.arange(1, len(times) + 1) / len(times)
+        found = measured.get(cell)
+        if found is not None and len(found) >= _LEAST_ANSWERS:
+            times, shares = _curve(found.to_numpy(dtype=float))
             frames.append(pd.DataFrame({"cell": cell, "latency_ms": times, "share": shares}))
-            curves.append((cell, times, shares))
+            curves.append((cell, times, shares, len(found)))
     if not curves:
         return None
     curves.sort(key=lambda curve: float(np.median(curve[1])))
     figure, axes = new_figure(height=3.2)
     colours = [PALETTE[name] for name in ("blue", "orange", "green", "grey")]
     shown = curves[:_MOST_CURVES]
-    for number, (_, times, shares) in enumerate(shown):
+    for number, (_, times, shares, _) in enumerate(shown):
         colour, line = colours[number % len(colours)], _LINES[number // len(colours) % len(_LINES)]
         axes.step(times, 100 * shares, where="post", color=colour, linestyle=line, linewidth=1.6)
     # Beside the curves, in their order from the fastest: on them it would cover the others.
     axes.legend(
-        [f"{encodable(cell)}, n = {len(times):,}" for cell, times, _ in shown],
+        [f"{encodable(cell)}, n = {n:,}" for cell, _, _, n in shown],
         loc="center left",
         bbox_to_anchor=(1.0, 0.5),
         frameon=False,
@@ -150,6 +155,13 @@ def latency_figure(results: MatrixResults) -> Plot | None:
         "Share of answers that were there within a time: of the attempt that answered, without waits between "
         f"attempts.{note}",
     )
+
+
+def _curve(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Times and the share of answers there by then; of very many every so many-th, and the last."""
+    count = len(times)
+    places = np.unique(np.linspace(0, count - 1, min(count, _MOST_STEPS)).round().astype(int))
+    return np.sort(times)[places], (places + 1) / count
 
 
 def power_table(results: MatrixResults) -> Table | None:

@@ -67,7 +67,7 @@ def matrix_view(results: MatrixResults) -> MatrixView:
         summary += " Items on which the models differ come before the others in what is kept."
     if clip is not None:
         summary += f" Answers are cut off after {clip:,} characters."
-    return MatrixView(_page(data, summary), _frame(results), f"Every answer: {summary}")
+    return MatrixView(_page(data, summary), _frame(results, kept), f"Every answer: {summary}")
 
 
 def _kept(results: MatrixResults, cells: list[str], by_cell: Mapping[str, pd.DataFrame]) -> list[int]:
@@ -128,9 +128,12 @@ def _draws(rows: pd.DataFrame, count: int, kept: list[int], clip: int | None) ->
     return found
 
 
-def _frame(results: MatrixResults) -> pd.DataFrame:
+def _frame(results: MatrixResults, kept: list[int]) -> pd.DataFrame:
     names = ["item_id", "category", "cell", "repeat", "answer", "expected", "score", "note", "error"]
-    return results.answers[[*names, "cost_usd", "latency_ms", "input_tokens", "output_tokens"]]
+    frame = results.answers[[*names, "cost_usd", "latency_ms", "input_tokens", "output_tokens"]]
+    if len(kept) == len(results.dataset):
+        return frame
+    return frame[frame["item_id"].isin([results.dataset.rows[place].id for place in kept])]
 
 
 def _page(data: Mapping[str, Any], summary: str) -> str:

@@ -94,8 +94,8 @@ def test_the_embedded_model_is_asked_once(tmp_path: Path) -> None:
 def test_redacted_values_are_in_no_file_of_the_report(tmp_path: Path) -> None:
     rows = [
         {
-            "id": f"i{k}", "question": f"Write to Zebediah{k} Quux", "expected": "yes", "name": f"zebediah{k}  QUUX",
-            "old": f"Dear Zebediah{k} Quux,\nyes", "new": "yes", "category": "letters",
+            "id": f"i{k}", "question": f"Write to Zebediah{k} Quux", "expected": "yes", "category": "x",
+            "name": f"zebediah{k}  QUUX", "old": f"Dear Zebediah{k} Quux,\nyes", "new": "yes",
         }
         for k in range(120)
     ]  # fmt: skip
