@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmbench.matrix.budget import Budget
@@ -12,6 +12,7 @@ from llmbench.matrix.judge_run import JudgeRun
 from llmbench.matrix.judging import JudgePlan
 from llmbench.matrix.lanes import Lanes
 from llmbench.matrix.outcome import Outcome
+from llmbench.matrix.pace import Pace
 from llmbench.matrix.plan import Plan
 from llmbench.matrix.progress import ProgressReporter
 from llmbench.matrix.replay import Replay
@@ -19,8 +20,9 @@ from llmbench.matrix.runner import Runner
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
+    from llmbench.routing.limits import Limit
 
-__all__ = ["Execution"]
+__all__ = ["Execution", "total_usd"]
 
 
 class Execution:
@@ -33,12 +35,14 @@ class Execution:
         batched: Collection[str],
         budget: Budget,
         run_id: str,
+        limits: Mapping[str, Limit],
     ) -> None:
+        self._pace = Pace(limits)
         self.budget = budget
         self._providers = providers
         self._lanes = lanes
         self._batched = batched
-        self._run_id = run_id
+        self.run_id = run_id
         self._runners: list[Runner] = []
         self._asked: list[JudgePlan] = []
 
@@ -83,9 +87,15 @@ class Execution:
     async def _run(self, plan: Plan, replay: Replay, reporter: ProgressReporter) -> Runner:
         runner = Runner(
             plan, self._providers, replay,
-            run_id=self._run_id, budget=self.budget, lanes=self._lanes, reporter=reporter,
-            batched=self._batched,
+            run_id=self.run_id, budget=self.budget, lanes=self._lanes, reporter=reporter,
+            batched=self._batched, pace=self._pace,
         )  # fmt: skip
         self._runners.append(runner)
         await runner.run()
         return runner
+
+
+def total_usd(executions: Iterable[Execution]) -> float | None:
+    """What they spent together; None where the charge of one call is not known."""
+    costs = [each.spent_usd for each in executions]
+    return None if None in costs else sum(cost for cost in costs if cost is not None)

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from llmbench.ledger import Ledger
     from llmbench.matrix.plan import Plan
     from llmbench.providers.base import BaseLLMProvider
+    from llmbench.routing.limits import Limit
 
 __all__ = [
     "batched_endpoints",
     "check_budget",
     "check_recorded",
+    "checked_limits",
     "spent_before",
 ]
 
@@ -58,6 +60,23 @@ def check_budget(
                 f"{cell.label} has no max_tokens, so the worst case of a call is not known; "
                 "add max_tokens to params to run within a budget."
             )
+
+
+def checked_limits(limits: Mapping[str, Limit], plan: Plan, judges: Collection[str]) -> dict[str, Limit]:
+    """The same. Raises UsageError for a name that the plan does not call, and for what is no Limit."""
+    from llmbench.routing.limits import Limit
+
+    models = [cell.model for cell in plan.cells if cell.endpoint] + list(judges)
+    known = {name for model in models for name in (model.partition("/")[0], model)}
+    for name, limit in limits.items():
+        if not isinstance(limit, Limit):
+            raise UsageError(f"limits[{name!r}] is {limit!r}; give a llmbench.routing.Limit(...).")
+        if name not in known:
+            raise UsageError(
+                f"limits names {name!r}, which this matrix does not call; it calls "
+                f"{', '.join(sorted(known)) or 'nothing'}."
+            )
+    return dict(limits)
 
 
 def batched_endpoints(

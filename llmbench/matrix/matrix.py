@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from llmbench import background
-from llmbench.matrix.budget import Budget
+from llmbench.matrix.caller import Caller
 from llmbench.matrix.checks import share
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset
 from llmbench.matrix.endpoints import Endpoints
-from llmbench.matrix.execution import Execution
+from llmbench.matrix.execution import Execution, total_usd
 from llmbench.matrix.freshness import answers_from
 from llmbench.matrix.graders import GraderLike, grader_for
-from llmbench.matrix.judge_run import JudgeRun, planned_with_judge
 from llmbench.matrix.judges import Judge
-from llmbench.matrix.lanes import lanes_for
-from llmbench.matrix.limits import batched_endpoints, check_budget, spent_before
+from llmbench.matrix.limits import checked_limits
 from llmbench.matrix.outcome import Outcome, newest_and_books
-from llmbench.matrix.plan import baseline_of, make_plan, params_sets
-from llmbench.matrix.progress import ProgressCallback, ProgressReporter
+from llmbench.matrix.plan import Plan, baseline_of, make_plan, params_sets
+from llmbench.matrix.progress import ProgressCallback
 from llmbench.matrix.prompts import prompts_for
 from llmbench.matrix.quote import Quote
-from llmbench.matrix.quoting import make_quote
 from llmbench.matrix.recorded import RecordedModel
 from llmbench.matrix.replay import Replay
 from llmbench.matrix.results import MatrixResults, make_results
@@ -41,6 +35,7 @@ if TYPE_CHECKING:
     from llmbench.matrix.judge_health import Judging
     from llmbench.matrix.judging import Judged, JudgePlan
     from llmbench.providers.base import BaseLLMProvider
+    from llmbench.routing.limits import Limit
 
 __all__ = ["Matrix"]
 
@@ -67,6 +62,8 @@ class Matrix:
         ledger: a Ledger, or the path of one; None is the project's.
         providers: {endpoint: provider} to use instead of the project's endpoints of these names;
             they must record to the same ledger; one that records to none is refused.
+        limits: {"endpoint/model" or "endpoint": llmbench.routing.Limit}: requests and tokens a minute that
+            a run keeps to and the quote reckons with. Without one, rate limits are found by their errors.
         margin: how much worse, in score, is still good enough.
         confidence: of every interval.
         confirmation: of several candidates the best one's difference is taken from this share of the
@@ -90,6 +87,7 @@ class Matrix:
         ledger: Ledger | str | Path | None = None,
         config: ProjectConfig | None = None,
         providers: Mapping[str, BaseLLMProvider] | None = None,
+        limits: Mapping[str, Limit] | None = None,
         margin: float = 0.03,
         confidence: float = 0.95,
         confirmation: float = 0.5,
@@ -107,8 +105,10 @@ class Matrix:
         self._grader = self._bound(grader)
         self._grade_truncated = grade_truncated
         self._endpoints = Endpoints(ledger, config, providers or {})
-        self._failures: dict[str, Outcome] = {}
-        self._not_before: datetime | None = None
+        judges = [self._grader.judge] if isinstance(self._grader, Judge) else []
+        limits = checked_limits(limits or {}, self.plan, judges)
+        self._pilots: list[Execution] = []
+        self._caller = Caller(self.plan, self._endpoints, limits, grade_truncated=grade_truncated)
 
     @staticmethod
     def from_results(
@@ -173,9 +173,35 @@ class Matrix:
 
     # What one does with a matrix
 
-    def quote(self, *, fresh: bool | None = None, max_answer_age_days: float | None = None) -> Quote:
-        """What `run` with the same arguments would call and cost. Makes no call."""
-        return self._quote(self._grader, answers_from(self.ledger, fresh, max_answer_age_days, run_id=None))
+    def quote(
+        self,
+        *,
+        concurrency: int | Mapping[str, int] | None = None,
+        fresh: bool | None = None,
+        max_answer_age_days: float | None = None,
+    ) -> Quote:
+        """What `run` with the same arguments would call, cost and take. Makes no call.
+
+        Tokens and times are those of earlier answers, where the ledger has five of a model: `pilot` makes
+        them.
+        """
+        not_before = answers_from(self.ledger, fresh, max_answer_age_days, run_id=None)
+        quote = self._caller.quote(self._grader, not_before, concurrency)
+        return replace(quote, pilot_usd=total_usd(self._pilots))
+
+    def pilot(
+        self, items: int, budget_usd: float | None = None, *, allow_unpriced: bool = False, **options: Any
+    ) -> Quote:
+        """Ask every cell for its first answers to `items` items (as `Dataset.limit` takes them), and quote
+        the rest by what they took. The run then replays them: nothing is paid twice.
+
+        `options` as of `run`. Nobody judges here. Raises as `run` does.
+        """
+        part = Plan(self.dataset.limit(items), tuple(replace(cell, repeats=1) for cell in self.plan.cells))
+        made, _ = self._caller.execute(part, None, budget_usd, allow_unpriced=allow_unpriced, **options)
+        self._pilots.append(made)
+        age = options.get("max_answer_age_days")
+        return self.quote(concurrency=options.get("concurrency"), max_answer_age_days=age)
 
     def run(
         self,
@@ -217,35 +243,15 @@ class Matrix:
         a budget cannot be kept or a grader fails, LedgerError, and InvalidRequestError for
         parameters that an endpoint cannot pass on. Whatever was answered before is in the ledger.
         """
-        known_run = run_id or os.environ.get("LLMBENCH_RUN_ID") or None
-        not_before = answers_from(self.ledger, fresh, max_answer_age_days, run_id=known_run)
-        run = known_run or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        grader = self._grader
-        providers = self._providers(grader)
-        lanes = lanes_for(concurrency, providers)
-        batched = batched_endpoints(providers, batch)
-        if budget_usd is not None:
-            called = planned_with_judge(self.plan, grader) if isinstance(grader, Judge) else self.plan
-            check_budget(called, providers, budget_usd, allow_unpriced=allow_unpriced)
-        quote = self._quote(grader, not_before)
-        self._not_before = not_before
-        made = Execution(providers, lanes, batched, Budget(budget_usd), run)
-        made.budget.charged_usd = spent_before(self.ledger, known_run, providers)
-        reporter = ProgressReporter(progress, total=len(self.plan), to_make=quote.to_make)
-
-        async def calls() -> None:
-            try:
-                replay = Replay(self.plan, providers, self.ledger, not_before)
-                judge = self._judge(grader, not_before) if isinstance(grader, Judge) else None
-                await made.make(self.plan, replay, reporter, judge)
-            finally:
-                await self._endpoints.disconnect()
-
-        try:
-            background.run(calls())
-        finally:
-            self._failures = made.failures or self._failures
-        return self._results(made.outcomes, grader, quote, made.counts, made.spent_usd, run, made.replies)
+        made, quote = self._caller.execute(
+            self.plan, self._grader, budget_usd, concurrency, fresh, max_answer_age_days, progress,
+            allow_unpriced=allow_unpriced, batch=batch, run_id=run_id,
+        )  # fmt: skip
+        pilots, self._pilots = self._pilots, []
+        quote = replace(quote, pilot_usd=total_usd(pilots))
+        counts = sum((each.counts for each in pilots), made.counts)
+        spent = total_usd([*pilots, made])
+        return self._results(made.outcomes, self._grader, quote, counts, spent, made.run_id, made.replies)
 
     def results(self, *, grader: GraderLike = None) -> MatrixResults:
         """Grade what the ledger has, making no call; another `grader` than the matrix's may be tried.
@@ -255,12 +261,12 @@ class Matrix:
         with it: the answers come from the ledger. Raises as `quote`, and UsageError where a grader fails.
         """
         chosen = self._grader if grader is None else self._bound(grader)
-        providers, not_before = self._providers(chosen), self._not_before
-        outcomes = Replay(self.plan, providers, self.ledger, not_before).outcomes(self._failures)
+        providers, not_before = self._caller.providers(chosen), self._caller.not_before
+        outcomes = Replay(self.plan, providers, self.ledger, not_before).outcomes(self._caller.failures)
         replies: list[tuple[JudgePlan, Mapping[str, Sequence[Outcome]]]] = []
         if isinstance(chosen, Judge):
-            asked, replay = self._judge(chosen, not_before).calls(outcomes)
-            replies.append((asked, replay.outcomes(self._failures)))
+            asked, replay = self._caller.judge(chosen, not_before).calls(outcomes)
+            replies.append((asked, replay.outcomes(self._caller.failures)))
         replayed = sum(
             outcome.replayed
             for plan, found in ((self.plan, outcomes), *replies)
@@ -268,7 +274,7 @@ class Matrix:
             if cell.recorded is None
             for outcome in found[cell.label]
         )
-        quote = self._quote(chosen, not_before)
+        quote = self._caller.quote(chosen, not_before)
         return self._results(outcomes, chosen, quote, CallCounts(replayed=replayed), 0.0, None, replies)
 
     @property
@@ -299,19 +305,6 @@ class Matrix:
         grader = grader_for(given, self.dataset)
         return grader.bind_plan(self.plan) if isinstance(grader, Judge) else grader
 
-    def _quote(self, grader: Grader | Judge, not_before: datetime | None) -> Quote:
-        providers = self._providers(grader)
-        quote = make_quote(self.plan, providers, Replay(self.plan, providers, self.ledger, not_before))
-        return self._judge(grader, not_before).quote(quote) if isinstance(grader, Judge) else quote
-
-    def _judge(self, judge: Judge, not_before: datetime | None) -> JudgeRun:
-        providers = self._providers(judge)
-        return JudgeRun(judge, self.plan, providers, self.ledger, not_before, self._grade_truncated)
-
-    def _providers(self, grader: Grader | Judge) -> dict[str, BaseLLMProvider]:
-        judges = [grader.judge] if isinstance(grader, Judge) else []
-        return self._endpoints.providers(self.plan, judges)
-
     def _results(
         self,
         outcomes: Mapping[str, Sequence[Outcome | None]],
@@ -326,7 +319,7 @@ class Matrix:
         grades: Grader | Judged
         if isinstance(grader, Judge):
             ((asked, said),) = replies
-            grades, judging = self._judge(grader, self._not_before).verdicts(asked, said)
+            grades, judging = self._caller.judge(grader, self._caller.not_before).verdicts(asked, said)
         else:
             grades = grader
         answers = answer_table(self.plan, outcomes, grades, grade_truncated=self._grade_truncated)

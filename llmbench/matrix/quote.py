@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["CellQuote", "Quote", "Range"]
+__all__ = ["CellQuote", "PerCall", "Quote", "Range", "clock"]
 
 
 class Range(NamedTuple):
@@ -22,6 +22,14 @@ class Range(NamedTuple):
     low: float | None
     expected: float | None
     high: float | None
+
+
+class PerCall(NamedTuple):
+    """How something spreads over single calls."""
+
+    mean: float
+    p50: float
+    p95: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,21 @@ class CellQuote:
     batch_usd: Range | None = None
     """The same calls in the vendor's batches, answered within a day; None: it has none, or no price of them
     is known."""
+    target: tuple[str, str] | None = None
+    """Endpoint and model; None for recorded answers."""
+    input_per_call: PerCall | None = None
+    """Tokens, of earlier answers or as counted; None where nothing is known of single calls."""
+    output_per_call: PerCall | None = None
+    """Tokens of earlier answers."""
+    latency_ms: PerCall | None = None
+    """Of earlier answers, by the attempt that answered."""
+
+    def per_call(self) -> dict[str, PerCall | None]:
+        """What is known of single calls."""
+        return {
+            "input_per_call": self.input_per_call, "output_per_call": self.output_per_call,
+            "latency_ms": self.latency_ms,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,16 @@ class Quote:
     cells: tuple[CellQuote, ...]
     warnings: tuple[str, ...] = ()
     """What to think of before the run, a sentence each."""
+    seconds: Range | None = None
+    """Wall time of the calls to make, by `llmbench.matrix.duration`; None where it was not asked for."""
+
+    pilot_usd: float | None = 0.0
+    """What a pilot has spent already; it is not in `usd`. None: not known."""
+
+    @property
+    def quoted_usd(self) -> float | None:
+        """Expected of the run and its pilot together."""
+        return _sum([self.usd.expected, self.pilot_usd])
 
     @property
     def calls(self) -> int:
@@ -106,6 +139,8 @@ class Quote:
             "to_make": self.to_make,
             "usd": self.usd._asdict(),
             "batch_usd": self.batch_usd._asdict() if self.batch_usd else None,
+            "pilot_usd": self.pilot_usd,
+            "seconds": self.seconds._asdict() if self.seconds else None,
             "warnings": list(self.warnings),
             "cells": [
                 {
@@ -114,6 +149,10 @@ class Quote:
                     "output_tokens": cell.output_tokens._asdict(),
                     "usd": cell.usd._asdict(),
                     "batch_usd": cell.batch_usd._asdict() if cell.batch_usd else None,
+                    "target": "/".join(cell.target) if cell.target else None,
+                    **{
+                        name: values._asdict() if values else None for name, values in cell.per_call().items()
+                    },
                 }
                 for cell in self.cells
             ],
@@ -136,6 +175,11 @@ class Quote:
                     f"{name}_{end}": math.nan if value is None else float(value)
                     for end, value in values._asdict().items()
                 }
+            for name, spread in cell.per_call().items():
+                row |= {
+                    f"{name}_{end}": math.nan if spread is None else getattr(spread, end)
+                    for end in ("p50", "p95")
+                }
             rows.append({**row, "basis": cell.basis, "price_as_of": cell.price_as_of})
         return pd.DataFrame(rows)
 
@@ -146,8 +190,15 @@ class Quote:
             f"{self.to_make} calls to make{of_judge} ({self.in_ledger} of {self.calls} need none): "
             f"{dollars(self.usd.expected)}, between {dollars(self.usd.low)} and {dollars(self.usd.high)}"
         )
+        if self.pilot_usd != 0:
+            text += f", beside {dollars(self.pilot_usd)} of the pilot"
         batch = self.batch_usd
-        return text if batch is None else f"{text}; {dollars(batch.expected)} in batches, within a day"
+        if batch is not None:
+            text += f"; {dollars(batch.expected)} in batches, within a day"
+        if self.to_make and self.seconds is not None and self.seconds.expected is not None:
+            low, about, high = (None if value is None else clock(value) for value in self.seconds)
+            text += f"; about {about} ({low} to {high or 'unknown'})"
+        return text
 
     def _repr_html_(self) -> str:
         head = (
@@ -176,6 +227,19 @@ class Quote:
         table = f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>"
         warned = "".join(f"<p>{html.escape(warning)}</p>" for warning in self.warnings)
         return f"<p>{html.escape(str(self))}.</p>{table}{warned}"
+
+
+def clock(seconds: float) -> str:
+    """A time to wait, as one says it.
+
+    >>> [clock(s) for s in (0.2, 59, 90, 5400, 100_000)]
+    ['1 s', '59 s', '2 min', '1.5 h', '28 h']
+    """
+    if seconds < 60:
+        return f"{max(1, math.ceil(seconds))} s"
+    if seconds < 3600:
+        return f"{math.ceil(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 36_000 else f"{seconds / 3600:.0f} h"
 
 
 def _sum(values: list[float | None]) -> float | None:

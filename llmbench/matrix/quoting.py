@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.catalog.tokenizers import count_tokens
 from llmbench.errors import UsageError
 from llmbench.matrix.plan import Cell, Plan
-from llmbench.matrix.quote import CellQuote, Quote, Range
+from llmbench.matrix.quote import CellQuote, PerCall, Quote, Range
 from llmbench.matrix.replay import Job, Replay
 from llmbench.providers.worst_case import output_limit
 from llmbench.types import Message, Usage
@@ -36,6 +36,8 @@ class _Counter:
         self._place = provider.backend or provider.name
         self._schema = _schema(cell.options)
         self._totals = (0, 0, 0)
+        self.each: list[int] = []
+        """Expected tokens of each call."""
         self._tokenizers: dict[str, None] = {}  # in order of appearance
         self._doubts: dict[str, None] = {}
 
@@ -43,6 +45,7 @@ class _Counter:
         one = count_tokens(messages, self._model, provider=self._place)
         low, expected, high = self._totals
         self._totals = (low + one.low, expected + one.tokens, high + one.high)
+        self.each.append(one.tokens)
         self._tokenizers[one.tokenizer] = None
         if not one.exact:
             self._doubts[one.note] = None
@@ -54,6 +57,7 @@ class _Counter:
                 expected + one.tokens + schema.tokens,
                 high + one.high + 2 * schema.high,
             )
+            self.each[-1] += schema.tokens
             self._doubts["the answer's schema may be billed as input"] = None
 
     def range(self) -> Range:
@@ -91,7 +95,9 @@ class _Measured:
     chars_to_make: int = 0
     known_chars: int = 0
     known_input: int = 0
+    known_inputs: list[int] = field(default_factory=list)
     known_outputs: list[int] = field(default_factory=list)
+    known_ms: list[float] = field(default_factory=list)
     to_come: Range = _NOTHING
     """Input tokens of texts that are still to be written."""
 
@@ -103,7 +109,10 @@ class _Measured:
             if usage is not None and job.record.status == "ok":
                 self.known_chars += chars
                 self.known_input += usage.input_tokens
+                self.known_inputs.append(usage.input_tokens)
                 self.known_outputs.append(usage.output_tokens)
+            if job.record.status == "ok" and math.isfinite(job.record.latency_ms):
+                self.known_ms.append(job.record.latency_ms)
         elif job.request_hash not in seen:
             seen.add(job.request_hash)
             self.to_make += 1
@@ -158,7 +167,9 @@ def _same_model(cell: Cell, plan: Plan, measured: Mapping[str, _Measured]) -> _M
             found = measured[other.label]
             total.known_chars += found.known_chars
             total.known_input += found.known_input
+            total.known_inputs.extend(found.known_inputs)
             total.known_outputs.extend(found.known_outputs)
+            total.known_ms.extend(found.known_ms)
     return total
 
 
@@ -170,12 +181,16 @@ def _recorded_quote(cell: Cell, plan: Plan) -> CellQuote:
 
 def _cell_quote(cell: Cell, own: _Measured, model: _Measured, provider: BaseLLMProvider) -> CellQuote:
     calls = own.to_make
+    target = (str(cell.endpoint), str(cell.asked_model))
+    enough = own if len(own.known_outputs) >= _ENOUGH_ANSWERS else model
+    latency = _spread(own.known_ms if len(own.known_ms) >= _ENOUGH_ANSWERS else model.known_ms)
     if not calls:
         nothing = Range(0.0, 0.0, 0.0)
         price = provider.price(str(cell.asked_model), Usage(1, 1))
         return CellQuote(
             cell.label, own.calls, own.calls, 0, nothing, nothing, nothing, "all in the ledger",
-            price.book, price.as_of,
+            price.book, price.as_of, target=target, input_per_call=_spread(own.known_inputs),
+            output_per_call=_spread(own.known_outputs), latency_ms=latency,
         )  # fmt: skip
     source, whose = (own, "this cell") if len(own.known_outputs) >= _ENOUGH_ANSWERS else (model, "this model")
     known = sorted(source.known_outputs)
@@ -216,6 +231,23 @@ def _cell_quote(cell: Cell, own: _Measured, model: _Measured, provider: BaseLLMP
         book,
         as_of,
         batch_usd=_batch_priced(cell, calls, inputs, outputs, provider),
+        target=target,
+        input_per_call=_spread(enough.known_inputs) or _spread(own.counter.each if own.counter else []),
+        output_per_call=_spread(enough.known_outputs),
+        latency_ms=latency,
+    )
+
+
+def _spread(values: Sequence[float]) -> PerCall | None:
+    """Of at least five values."""
+    if len(values) < _ENOUGH_ANSWERS:
+        return None
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return PerCall(
+        sum(ordered) / len(ordered),
+        float(ordered[math.ceil(0.5 * last)]),
+        float(ordered[math.ceil(0.95 * last)]),
     )
 
 

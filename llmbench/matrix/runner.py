@@ -25,6 +25,7 @@ from llmbench.matrix.budget import Budget
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.lanes import Lane, Lanes
 from llmbench.matrix.outcome import FILTERED, Outcome, from_record, from_response
+from llmbench.matrix.pace import Pace
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.progress import ProgressReporter
 from llmbench.matrix.replay import Job, Replay
@@ -67,7 +68,9 @@ class Runner:
         lanes: Mapping[str, Lanes],
         reporter: ProgressReporter,
         batched: Collection[str] = (),
+        pace: Pace | None = None,
     ) -> None:
+        self._pace = pace or Pace({})
         self._plan = plan
         self._providers = providers
         self._replay = replay
@@ -245,7 +248,9 @@ class Runner:
 
     async def _call(self, provider: BaseLLMProvider, job: Job, worst: float, lane: Lane) -> float:
         """Make the call; returns what to charge the budget with."""
-        request = job.request
+        request, cell = job.request, job.call.cell
+        most_output = request.params.get("max_tokens")
+        entry = await self._pace.enter((str(cell.endpoint), str(cell.asked_model)), request, most_output)
         try:
             response = await provider.chat_completion(
                 request.messages, request.model, repeat=request.repeat, run_id=self._run_id, **request.params
@@ -254,6 +259,8 @@ class Runner:
             lane.note(error.attempts, None)
             return self._failed(job, error, worst)
         lane.note(response.attempts, float(response.latency_ms))
+        if entry is not None and response.usage is not None:
+            entry.settle(response.usage.total_tokens)
         return self._answered(provider, job, response, worst)
 
     def _answered(self, provider: BaseLLMProvider, job: Job, response: LLMResponse, worst: float) -> float:

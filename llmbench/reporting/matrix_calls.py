@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from llmbench.money import dollars
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import expected, whole
+from llmbench.reporting.wording import NONE, UNKNOWN, expected, whole
 
 if TYPE_CHECKING:
     from llmbench.matrix import MatrixResults, Quote
+    from llmbench.matrix.quote import PerCall
 
 __all__ = ["call_sentence", "call_table", "missing_text", "prompt_table", "quote_table"]
 
@@ -27,13 +28,23 @@ def quote_table(quote: Quote) -> Table:
             "in ledger": cell.in_ledger,
             "to make": cell.to_make,
             "input tokens": expected(cell.input_tokens, whole),
+            "a call, p50 (p95)": _spread(cell.input_per_call),
             "output tokens": expected(cell.output_tokens, whole),
+            "an answer, p50 (p95)": _spread(cell.output_per_call),
             "usd": expected(cell.usd, dollars),
+            "in batches": NONE if cell.batch_usd is None else expected(cell.batch_usd, dollars),
             "basis": cell.basis,
         }
         for cell in quote.cells
     ]
-    return Table(quote.to_pandas(), pd.DataFrame(rows), ("input tokens", "output tokens", "usd"))
+    shown = pd.DataFrame(rows)
+    if (shown["in batches"] == NONE).all():
+        shown = shown.drop(columns="in batches")
+    return Table(quote.to_pandas(), shown, tuple(shown.columns[4:-1]))
+
+
+def _spread(tokens: PerCall | None) -> str:
+    return UNKNOWN if tokens is None else f"{tokens.p50:,.0f} ({tokens.p95:,.0f})"
 
 
 def prompt_table(templates: Mapping[str, str]) -> Table:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmbench.errors import ReportError, UsageError
+from llmbench.errors import BudgetExceededError, ReportError, UsageError
+from llmbench.money import dollars
 from llmbench.reporting.envelope import to_json
 from llmbench.reporting.matrix_tables import best_candidate
 from llmbench.results import Spend
@@ -19,8 +20,18 @@ from llmbench.results import Spend
 if TYPE_CHECKING:
     from llmbench.matrix import Dataset, Matrix, MatrixResults, Quote
     from llmbench.matrix.graders import GraderLike
+    from llmbench.routing import Limit
 
-__all__ = ["ResultsOfOthers", "envelope_fields", "input_files", "make_matrix", "run_matrix", "templates"]
+__all__ = [
+    "ResultsOfOthers",
+    "envelope_fields",
+    "input_files",
+    "make_matrix",
+    "quote_matrix",
+    "run_matrix",
+    "stop_above_budget",
+    "templates",
+]
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,34 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
         confidence=p["confidence"],
         confirmation=p["confirmation"],
         seed=p["seed"],
+        limits=_limits(p["limits"]),
     )
+
+
+def quote_matrix(matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any], progress: Any) -> Quote:
+    """What the run would take, after the calls of a pilot where one is asked for."""
+    if isinstance(matrix, ResultsOfOthers):
+        return matrix.quote()
+    p = parameters
+    concurrency, age = p["concurrency"] or None, p["max_answer_age_days"] or None
+    if not p["pilot"]:
+        return matrix.quote(concurrency=concurrency, max_answer_age_days=age)
+    return matrix.pilot(
+        p["pilot"], p["budget_usd"], allow_unpriced=p["allow_unpriced"], progress=progress,
+        concurrency=concurrency, max_answer_age_days=age,
+    )  # fmt: skip
+
+
+def stop_above_budget(quote: Quote, parameters: Mapping[str, Any]) -> None:
+    """Raise BudgetExceededError, before a call, where `budget_usd` does not hold what is expected."""
+    budget = parameters["budget_usd"]
+    usd = quote.batch_usd if parameters["batch"] and quote.batch_usd else quote.usd
+    if usd.expected is not None and usd.expected > budget:
+        low, about, high = (dollars(value) for value in usd)
+        raise BudgetExceededError(
+            f"The run is expected to cost {about} ({low} to {high}) and budget_usd is {dollars(budget)}: "
+            "nothing was called; raise budget_usd, or limit the items."
+        )
 
 
 def run_matrix(
@@ -136,7 +174,7 @@ def envelope_fields(results: MatrixResults, dataset: Dataset) -> dict[str, Any]:
         "price_book": results.price_book or results.quote.price_book or "current",
         "data_until": results.data_until,
         "seed": results.seed,
-        "spend": Spend(results.quote.usd.expected, results.spent_usd),
+        "spend": Spend(results.quote.quoted_usd, results.spent_usd),
     }
 
 
@@ -215,6 +253,19 @@ def _grader(p: Mapping[str, Any]) -> GraderLike:
             "'judge_against', what every answer is compared with."
         )
     return Rubric(p["judge"], p["judge_rubric"], question=question)
+
+
+def _limits(given: dict[str, Any]) -> dict[str, Limit]:
+    from llmbench.routing import Limit
+
+    names = {"requests_per_minute", "tokens_per_minute"}
+    for model, numbers in given.items():
+        if not isinstance(numbers, dict) or not numbers or set(numbers) - names:
+            raise UsageError(
+                f"Parameter 'limits' holds {numbers!r} for {model}; it is a dict of requests_per_minute, "
+                "tokens_per_minute, or both."
+            )
+    return {model: Limit(**numbers) for model, numbers in given.items()}
 
 
 def _stop(texts: list[Any]) -> dict[str, list[str]]:

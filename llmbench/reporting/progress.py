@@ -26,6 +26,8 @@ class Progress:
     replayed: int = 0
     failed: int = 0
     spent_usd: float | None = None
+    rate: float | None = None
+    """Calls made a second."""
     eta_s: float | None = None
     message: str = ""
 
@@ -44,8 +46,8 @@ class Progress:
     def line(self) -> str:
         """One line of text.
 
-        >>> Progress(done=30, total=120, made=20, replayed=10, spent_usd=0.0123, eta_s=95).line()
-        '30 of 120 calls: 20 made, 10 replayed, 0 failed, $0.012 spent, about 1 min 35 s left'
+        >>> Progress(done=30, total=120, made=20, replayed=10, spent_usd=0.012, rate=0.95, eta_s=95).line()
+        '30 of 120 calls: 20 made, 10 replayed, 0 failed, $0.012 spent, 0.95 a second, about 1 min 35 s left'
         """
         if self.total is None and self.message:
             return encodable(self.message)
@@ -53,6 +55,8 @@ class Progress:
         parts = [f"{self.done}{of} calls: {self.made} made, {self.replayed} replayed, {self.failed} failed"]
         if self.spent_usd is not None:
             parts.append(f"{dollars(self.spent_usd)} spent")
+        if self.rate is not None:
+            parts.append(f"{self.rate:.2g} a second" if self.rate < 10 else f"{self.rate:,.0f} a second")
         if self.eta_s is not None and self.done != self.total:
             parts.append(f"about {_duration(self.eta_s)} left")
         if self.message:

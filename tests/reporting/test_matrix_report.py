@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from llmbench.errors import ReportError, UsageError
-from llmbench.matrix import MatrixResults
+from llmbench.errors import BudgetExceededError, ReportError, UsageError
+from llmbench.matrix import CellQuote, MatrixResults, Quote, Range
 from llmbench.reporting import matrix_calls as calls
 from llmbench.reporting import matrix_report
 from llmbench.reporting import matrix_tables as show
@@ -45,6 +45,8 @@ DEFAULTS: dict[str, Any] = {
     "repeats": 0,
     "limit": 0,
     "budget_usd": 1.0,
+    "pilot": 0,
+    "limits": {},
     "concurrency": 0,
     "max_answer_age_days": 0,
     "confidence": 0.95,
@@ -276,3 +278,30 @@ def test_of_many_cells_the_first_screen_has_the_best(project: Path) -> None:
     assert scores is not None
     assert len(scores.frame) == 13
     assert len(calls.call_table(results).shown) == 12
+
+
+@pytest.mark.parametrize(
+    ("expected", "batch", "stops"),
+    [(0.9, [], False), (1.1, [], True), (1.1, ["openai"], False), (None, [], False)],
+)
+def test_a_run_that_is_too_dear_is_not_begun(expected: float | None, batch: list[str], stops: bool) -> None:
+    cell = CellQuote(
+        "m", 1, 0, 1, Range(1, 1, 1), Range(1, 1, 1), Range(0.1, expected, 9.0), "",
+        batch_usd=Range(0.05, 0.55, 4.5) if expected else None,
+    )  # fmt: skip
+    given = {**DEFAULTS, "batch": batch}
+    if not stops:
+        matrix_report.stop_above_budget(Quote((cell,)), given)
+        return
+    with pytest.raises(
+        BudgetExceededError, match=r"expected to cost \$1.10 \(\$0.10 to \$9.00\) and budget_usd is \$1"
+    ):
+        matrix_report.stop_above_budget(Quote((cell,)), given)
+
+
+def test_limits_are_dicts_of_known_numbers(project: Path) -> None:
+    _write_items(project)
+    with pytest.raises(
+        UsageError, match=r"'limits' holds \{'rpm': 5\} for openai; it is a dict of requests_per"
+    ):
+        matrix_report.make_matrix({**DEFAULTS, "limits": {"openai": {"rpm": 5}}}, project)

@@ -23,7 +23,7 @@ def test_written_events_are_read_newest_first_and_once(tmp_path: Path) -> None:
     assert reader.newest() is None
     write({"done": 1, "total": 9, "unknown": "ignored"})
     write(_Event(2, 9))
-    assert reader.newest() == Progress(done=2, total=9)
+    assert reader.newest() == Progress(done=2, total=9, rate=3.0)
     assert reader.newest() is None
 
 

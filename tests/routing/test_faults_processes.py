@@ -35,6 +35,8 @@ async def main():
     with Ledger(path) as ledger:
         cooldown = CooldownPolicy(first_s=0.1, longest_s=0.4)
         async with ModelRouter({"one": one}, routes=routes, ledger=ledger, cooldown=cooldown) as router:
+            print("ready", flush=True)
+            sys.stdin.readline()
 
             async def work():
                 for item in items:
@@ -57,15 +59,23 @@ class Writer:
     def __init__(self, ledger: Path, url: str, name: str, told: queue.SimpleQueue[str]) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(ledger), url, name, str(CALLS)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         self.lines: list[tuple[str, int]] = []
+        self.said = ""
         self._name = name
         self._told = told
         self._reading = threading.Thread(target=self._read)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n", self.process.communicate()
         self._reading.start()
+
+    def begin(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -74,18 +84,19 @@ class Writer:
                 call_id, attempts = line.split()
                 self.lines.append((call_id, int(attempts)))
                 self._told.put(self._name)
-        self._told.put("")
+        self._told.put(f"{self._name} ended")
 
     def finish(self) -> str:
         """Wait for its end; what it said on stderr."""
         self._reading.join(120)
         assert self.process.stderr is not None
-        said = self.process.stderr.read()
-        self.process.stderr.close()
+        if not self.process.stderr.closed:
+            self.said = self.process.stderr.read()
         self.process.wait(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return said
+        for pipe in (self.process.stderr, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
+        return self.said
 
 
 @pytest.mark.slow
@@ -96,16 +107,19 @@ def test_a_process_killed_among_four_takes_no_returned_answer_with_it(tmp_path: 
     with UnrulyServer(UNRULY) as server:
         writers = [Writer(path, server.url, f"p{number}", told) for number in range(PROCESSES)]
         try:
+            for writer in writers:
+                writer.begin()
             of_victim = 0
             while of_victim < CALLS // 3:
                 name = told.get(timeout=60)
-                assert name, "a process ended early"
+                assert name != "p0 ended", writers[0].finish()
                 of_victim += name == "p0"
             writers[0].process.send_signal(signal.SIGKILL)
             said = [writer.finish() for writer in writers]
         finally:
             for writer in writers:
                 writer.process.kill()
+                writer.finish()
     assert [writer.process.returncode for writer in writers] == [-signal.SIGKILL, 0, 0, 0], said
     assert len(writers[0].lines) < CALLS
     assert {len(writer.lines) for writer in writers[1:]} == {CALLS}
