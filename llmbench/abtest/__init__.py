@@ -1,0 +1,1 @@
+"""Experiments on real recipients: what was replied to, by arm, and what that says."""
