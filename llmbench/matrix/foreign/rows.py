@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["NUMBERS", "SCHEMA", "ResultRows", "checked", "first_known", "refuse", "same_everywhere"]
+__all__ = [
+    "NUMBERS",
+    "SCHEMA",
+    "ResultRows",
+    "checked",
+    "column_text",
+    "first_known",
+    "refuse",
+    "same_everywhere",
+]
 
 SCHEMA = {
     "item": "names the item; the same item has the same name for every model",
@@ -187,5 +196,12 @@ def need_columns(path: Path, columns: Sequence[Any], needed: Sequence[str], hint
     lacking = [name for name in needed if name not in columns]
     if lacking:
         raise DatasetError(
-            f"{path.name} has no column {', '.join(lacking)}; it has {', '.join(map(str, columns))}. {hint}"
+            f"{path.name} has no column {', '.join(lacking)}; it has {column_text(columns)}. {hint}"
         )
+
+
+def column_text(columns: Sequence[Any]) -> str:
+    """The names that a file has, but for the line that readers add; the first ones of very many."""
+    names = [str(name) for name in columns if name != "line"]
+    more = len(names) - _SHOWN
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_SHOWN])} and {more} more"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError
-from llmbench.matrix.foreign.rows import SCHEMA, ResultRows, need_columns
+from llmbench.matrix.foreign.rows import SCHEMA, ResultRows, column_text, need_columns
 from llmbench.matrix.readers import decoded, read_table, sniffed_delimiter
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ def read_result_table(
     """
     notes: list[str] = []
     table = _frame(path, content, notes)
-    strange = [name for name in (*columns.values(), *ignore) if name not in table.columns]
+    own = [str(name) for name in table.columns if name != "line"]
+    strange = [name for name in (*columns.values(), *ignore) if name not in own]
     if strange:
-        raise DatasetError(
-            f"{path.name} has no column {', '.join(strange)}; it has {', '.join(map(str, table.columns))}."
-        )
+        raise DatasetError(f"{path.name} has no column {', '.join(strange)}; it has {column_text(own)}.")
     table = table.drop(columns=list(ignore)).rename(
         columns={theirs: ours for ours, theirs in columns.items()}
     )

@@ -186,3 +186,16 @@ def test_published_win_rates_and_standard_errors() -> None:
             assert 100 * error == pytest.approx(board.loc[model, "standard_error"], abs=1e-6)
             found += 1
     assert found == 57
+
+
+def test_the_line_that_readers_add_is_no_column_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "id,m\n1,0\n2,1\n")
+    with pytest.raises(DatasetError, match=r"has no column line; it has id, m\.$"):
+        Matrix.from_results(path, wide=True, columns={"item": "id"}, ignore=["line"])
+
+
+def test_of_very_many_columns_the_first_are_told(tmp_path: Path) -> None:
+    names = [f"m{number}" for number in range(60)]
+    path = write(tmp_path, f"{','.join(names)}\n{','.join('1' for _ in names)}\n")
+    with pytest.raises(DatasetError, match=r"has no column item; it has m0, .*, m9 and 50 more\."):
+        Matrix.from_results(path, wide=True)
