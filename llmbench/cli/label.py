@@ -39,8 +39,9 @@ def export(
 ) -> None:
     """Draw answers from ANSWERS, a table of a matrix's answers (.csv, .parquet, .jsonl, .xlsx)."""
     from llmbench.matrix.answer_files import read_answers
-    from llmbench.matrix.dataset import Dataset, as_text
+    from llmbench.matrix.dataset import Dataset
     from llmbench.matrix.labels import export_labels, key_path
+    from llmbench.matrix.text import as_text
 
     questions: dict[str, str] | None = None
     if items is not None:

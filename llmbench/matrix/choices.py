@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from llmbench.matrix.dataset import as_text
 from llmbench.matrix.grading import whole_words
+from llmbench.matrix.text import as_text
 
 __all__ = ["find_label", "split_choices"]
 

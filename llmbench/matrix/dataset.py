@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from llmbench.errors import DatasetError
 from llmbench.matrix.checks import whole_number
+from llmbench.matrix.hub import PREFIX, is_loaded, read_hub, read_loaded
 from llmbench.matrix.personal_data import COLUMN, said_personal
 from llmbench.matrix.readers import Row, Table, read_table
+from llmbench.matrix.selection import in_turn, matching, sampled
+from llmbench.matrix.text import as_text, nearest
 
-__all__ = ["Dataset", "Item", "as_text", "can_be_written", "nearest"]
+__all__ = ["Dataset", "Item", "can_be_written"]
 
 PROBLEMS_SHOWN = 20
 
@@ -52,8 +52,9 @@ class Dataset:
     """
 
     path: Path
+    """The file; of a data set of the hub, its name."""
     sha256: str
-    """Of the file's bytes."""
+    """Of the file's bytes, or of the rows of a data set of the hub."""
     rows: tuple[Item, ...]
     columns: tuple[str, ...]
     prompt_column: str | None = None
@@ -63,11 +64,13 @@ class Dataset:
     """Which column served as id, prompt, expected, category and cluster; None for no column."""
     personal_data: bool = False
     """Whether some item says that it holds personal data: see `llmbench.matrix.personal_data`."""
+    of_hub: bool = False
+    """Whether it came from Hugging Face `datasets`, so that there is no file."""
 
     @classmethod
     def load(
         cls,
-        path: str | Path,
+        path: str | Path | Any,
         *,
         id_column: str = "id",
         prompt_column: str | None = "prompt",
@@ -75,12 +78,16 @@ class Dataset:
         category_column: str = "category",
         cluster_column: str | None = "cluster",
         answer_column: str | Sequence[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        sample: int | None = None,
+        seed: int = 20250123,
         limit: int | None = None,
         delimiter: str | None = None,
         sheet: str | None = None,
         personal_data: bool = False,
     ) -> Dataset:
-        """Read a JSONL, CSV, XLSX or parquet file.
+        """Read a JSONL, CSV, XLSX or parquet file, or a data set of Hugging Face `datasets`: by its name
+        in the hub, "hf:owner/name@revision:config:split", or one that is loaded already.
 
         A column under its default name may be absent: without `id` items are named by line
         ("line-7"), without `expected` nothing can be graded, without `category` and `cluster`
@@ -88,15 +95,22 @@ class Dataset:
         A column named by the caller must exist, and so must `prompt_column`; None says that the
         prompt templates name their columns themselves. `answer_column` names columns of past
         answers (see RecordedModel), only to have them checked here. Items of one cluster (one
-        customer, one document) are not independent, and intervals are widened for it. `limit`
-        as in `Dataset.limit`. `personal_data` says that the items hold some, as a column of that
-        name does item by item; then only endpoints marked for it are sent any.
+        customer, one document) are not independent, and intervals are widened for it. `where`,
+        `sample` and `limit`, in this order, as the methods of these names. `personal_data` says
+        that the items hold some, as a column of that name does item by item; then only endpoints
+        marked for it are sent any.
 
         Raises DatasetError naming file and line of up to 20 bad rows at once.
         """
-        path = Path(path)
-        content = _content(path)
-        table = read_table(path, content, delimiter=delimiter, sheet=sheet)
+        of_hub = is_loaded(path) or str(path).startswith(PREFIX)
+        if of_hub:
+            name, table, sha256 = read_loaded(path) if is_loaded(path) else read_hub(str(path))
+            path = Path(name)
+        else:
+            path = Path(path)
+            content = _content(path)
+            sha256 = hashlib.sha256(content).hexdigest()
+            table = read_table(path, content, delimiter=delimiter, sheet=sheet)
         roles = _roles(
             path,
             table,
@@ -119,33 +133,47 @@ class Dataset:
             table.notes.append(f"{path.name} has no column {id_column!r}: items are named by line")
         data = cls(
             path=path,
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256=sha256,
             rows=tuple(rows),
             columns=tuple(table.columns),
             prompt_column=prompt_column,
             notes=tuple(table.notes),
             roles=MappingProxyType(roles),
             personal_data=any(said) or personal_data,
+            of_hub=of_hub,
         )
+        data = data.where(where) if where else data
+        data = data if sample is None else data.sample(sample, seed)
         return data if limit is None else data.limit(limit)
+
+    def where(self, columns: Mapping[str, Any]) -> Dataset:
+        """The items whose columns hold what is said: {column: a value, or a list of which one}.
+
+        Values are compared as text; None is an empty cell. Raises DatasetError for a column that is not
+        there, and where no item is left.
+        """
+        for column in columns:
+            self.require_column(column, "Name the right one in where=.")
+        told = ", ".join(f"{column} {value!r}" for column, value in columns.items())
+        return self._of(matching(self.path.name, self.rows, columns), f"those with {told}")
+
+    def sample(self, n: int, seed: int = 20250123) -> Dataset:
+        """At most `n` items drawn at random, in the order of the file: their mean estimates that of all.
+        `sample(50)` contains `sample(20)` of the same seed.
+        """
+        whole_number("sample", n)
+        return self._of(sampled(self.rows, n, seed), f"a random sample of {n}, seed {seed}")
 
     def limit(self, n: int) -> Dataset:
         """At most `n` items: categories in turn, each in file order, so that every category is
         kept as evenly as it can be. Deterministic, and `limit(50)` contains `limit(20)`.
         """
         whole_number("limit", n)
-        queues: dict[str | None, deque[Item]] = {}
-        for item in self.rows:
-            queues.setdefault(item.category, deque()).append(item)
-        chosen: list[Item] = []
-        while len(chosen) < n and any(queues.values()):
-            for queue in queues.values():
-                if queue and len(chosen) < n:
-                    chosen.append(queue.popleft())
-        order = {item.id: place for place, item in enumerate(self.rows)}
-        kept = tuple(sorted(chosen, key=lambda item: order[item.id]))
-        note = f"{len(kept)} of {len(self.rows)} items are used (limit {n}, categories in turn)"
-        return replace(self, rows=kept, notes=(*self.notes, note))
+        return self._of(in_turn(self.rows, n), f"limit {n}, categories in turn")
+
+    def _of(self, kept: Sequence[Item], why: str) -> Dataset:
+        note = f"{len(kept)} of {len(self.rows)} items are used ({why})"
+        return replace(self, rows=tuple(kept), notes=(*self.notes, note))
 
     def require_column(self, column: str, why: str) -> None:
         """Raise DatasetError, with the columns there are, unless `column` is one of them."""
@@ -166,28 +194,6 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-
-def as_text(value: Any) -> str:
-    """A cell as a label or an id: spreadsheets and parquet turn the label 1 into 1.0.
-
-    >>> as_text(1.0), as_text(0.5), as_text(True), as_text(" yes ")
-    ('1', '0.5', 'true', 'yes')
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return str(value).strip()
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """A question after the name meant, for a name close to one of `words`; else nothing."""
-    by_folded = {known.casefold(): known for known in words}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=1)
-    return f" Did you mean {by_folded[close[0]]!r}?" if close else ""
 
 
 def _content(path: Path) -> bytes:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 from llmbench.errors import UsageError
-from llmbench.matrix.dataset import Dataset, Item, as_text, nearest
+from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.grading import Grade, Grader
 from llmbench.matrix.json_schema import JsonSchema
 from llmbench.matrix.judges import Judge
 from llmbench.matrix.rules import Choice, Contains, Exact, Numeric, Regex
 from llmbench.matrix.similarity import Similarity
+from llmbench.matrix.text import as_text, nearest
 
 __all__ = ["Function", "GraderLike", "PerItem", "grader_for"]
 

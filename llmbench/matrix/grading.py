@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from llmbench.matrix.dataset import Dataset, Item, as_text
+from llmbench.matrix.dataset import Dataset, Item
+from llmbench.matrix.text import as_text
 
 __all__ = [
     "DOES_NOT_PARSE",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from llmbench.errors import UsageError
-from llmbench.matrix.dataset import Dataset, Item, as_text, nearest
+from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.grading import Grade, accepted
 from llmbench.matrix.judge_prompt import (
     FIRST,
@@ -22,6 +22,7 @@ from llmbench.matrix.judge_prompt import (
     rubric_messages,
 )
 from llmbench.matrix.plan import Plan
+from llmbench.matrix.text import as_text, nearest
 from llmbench.types import Message
 
 __all__ = ["Judge", "Pairwise", "Rubric", "Verdict"]

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 from llmbench.errors import UsageError
 from llmbench.matrix.checks import whole_number
-from llmbench.matrix.dataset import Dataset, Item, nearest
+from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.prompts import Prompt
 from llmbench.matrix.recorded import RecordedModel
+from llmbench.matrix.text import nearest
 from llmbench.types import TIERED_OPTIONS, Message
 
 __all__ = ["Cell", "Plan", "PlannedCall", "baseline_of", "make_plan", "params_sets"]

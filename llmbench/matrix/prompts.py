@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmbench.errors import ConfigError, UsageError
-from llmbench.matrix.dataset import Dataset, Item, nearest
+from llmbench.matrix.dataset import Dataset, Item
+from llmbench.matrix.text import nearest
 from llmbench.types import Message
 
 if TYPE_CHECKING:

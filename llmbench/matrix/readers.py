@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 
 from llmbench.errors import DatasetError
 
-__all__ = ["Row", "Table", "decoded", "read_table", "sniffed_delimiter"]
+__all__ = ["Row", "Table", "cell_value", "decoded", "read_table", "sniffed_delimiter"]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _LARGEST_CELL = 1 << 26
@@ -90,7 +90,7 @@ def _read_jsonl(path: Path, content: bytes) -> Table:
             table.problems.append((number, f"is a JSON {_json_word(record)}, and must be an object {{...}}"))
             continue
         columns.update(dict.fromkeys(record))
-        table.rows.append(Row(number, {key: _cell(value) for key, value in record.items()}))
+        table.rows.append(Row(number, {key: cell_value(value) for key, value in record.items()}))
     table.columns = list(columns)
     return table
 
@@ -125,7 +125,7 @@ def _read_csv(path: Path, content: bytes, delimiter: str | None) -> Table:
                 table.problems.append((number, f"{widths} ({advice})"))
                 continue
             table.rows.append(
-                Row(number, {name: _cell(cell) for name, cell in zip(names, cells, strict=True) if name})
+                Row(number, {name: cell_value(cell) for name, cell in zip(names, cells, strict=True) if name})
             )
     except csv.Error as error:
         raise DatasetError(
@@ -204,24 +204,24 @@ def _read_sheet(path: Path, sheet_rows: Iterable[Iterable[Any]], table: Table) -
     names: list[str] = []
     for number, cells in enumerate(sheet_rows, start=1):
         values = [cell.value for cell in cells]
-        if all(_cell(value) is None for value in values):
+        if all(cell_value(value) is None for value in values):
             continue
         if not names:
-            while values and _cell(values[-1]) is None:
+            while values and cell_value(values[-1]) is None:
                 values.pop()
-            names = _column_names(path, ["" if _cell(value) is None else str(value) for value in values])
+            names = _column_names(path, ["" if cell_value(value) is None else str(value) for value in values])
             table.columns = [name for name in names if name]
             continue
         broken = [str(cell.value) for cell in cells if getattr(cell, "data_type", None) == "e"]
         if broken:
             table.problems.append((number, f"holds the spreadsheet error {', '.join(broken)}"))
             continue
-        if any(_cell(value) is not None for value in values[len(names) :]):
+        if any(cell_value(value) is not None for value in values[len(names) :]):
             table.problems.append((number, f"has a cell beyond the {len(names)} columns of the header"))
             continue
         values += [None] * (len(names) - len(values))
         table.rows.append(
-            Row(number, {name: _cell(value) for name, value in zip(names, values, strict=False) if name})
+            Row(number, {name: cell_value(value) for name, value in zip(names, values, strict=False) if name})
         )
 
 
@@ -237,7 +237,7 @@ def _read_parquet(path: Path, content: bytes) -> Table:
         raise DatasetError(f"{path.name} is not a readable parquet file: {error}.") from error
     names = _column_names(path, arrow.column_names)
     rows = [
-        Row(number, {name: _cell(value) for name, value in record.items()})
+        Row(number, {name: cell_value(value) for name, value in record.items()})
         for number, record in enumerate(arrow.to_pylist(), start=1)
     ]
     return Table(columns=names, rows=rows)
@@ -271,7 +271,7 @@ def decoded(path: Path, content: bytes, notes: list[str], *, fallback: str | Non
     return text
 
 
-def _cell(value: Any) -> Any:
+def cell_value(value: Any) -> Any:
     """A cell as Python has it, with every spelling of "nothing there" as None."""
     if isinstance(value, str):
         return value if value.strip() else None

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from llmbench.errors import UsageError
-from llmbench.matrix.dataset import Dataset, Item, as_text
+from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.outcome import Outcome
+from llmbench.matrix.text import as_text
 
 __all__ = ["RecordedModel"]
 

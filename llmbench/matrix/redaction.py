@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
-from llmbench.matrix.dataset import Dataset, Item, as_text, nearest
+from llmbench.matrix.dataset import Dataset, Item
+from llmbench.matrix.text import as_text, nearest
 
 if TYPE_CHECKING:
     from llmbench.matrix.results import MatrixResults

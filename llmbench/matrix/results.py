@@ -12,7 +12,7 @@ from llmbench.matrix.categories import CategoryScore, category_scores
 from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.confirmation import Confirmation, confirm
 from llmbench.matrix.counts import CallCounts
-from llmbench.matrix.dataset import Dataset, nearest
+from llmbench.matrix.dataset import Dataset
 from llmbench.matrix.frontier import FrontierPoint, quality_cost_frontier
 from llmbench.matrix.judge_health import Judging
 from llmbench.matrix.missingness import UnevenMissing, missing_by_reason, uneven_missing
@@ -21,6 +21,7 @@ from llmbench.matrix.reliability import Reliability, cell_reliability
 from llmbench.matrix.results_data import results_data
 from llmbench.matrix.strengths import Strength, pairwise_strengths
 from llmbench.matrix.summary import CellSummary, item_scores, summarise
+from llmbench.matrix.text import nearest
 from llmbench.matrix.verdict import decide, decisive
 from llmbench.results import Verdict
 

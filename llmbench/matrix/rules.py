@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 from llmbench.errors import UsageError
 from llmbench.matrix.checks import smallest
 from llmbench.matrix.choices import find_label, split_choices
-from llmbench.matrix.dataset import Dataset, Item, as_text
+from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.grading import (
     DOES_NOT_PARSE,
     Grade,
@@ -26,6 +26,7 @@ from llmbench.matrix.grading import (
     plain_number,
     whole_words,
 )
+from llmbench.matrix.text import as_text
 
 __all__ = ["Choice", "Contains", "Exact", "Numeric", "Regex"]
 

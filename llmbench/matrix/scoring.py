@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
-from llmbench.matrix.dataset import as_text
 from llmbench.matrix.grading import Grade, Grader, accepted
 from llmbench.matrix.judging import Judged
 from llmbench.matrix.outcome import FILTERED, NOT_CALLED, Outcome
 from llmbench.matrix.plan import Plan, PlannedCall
+from llmbench.matrix.text import as_text
 
 if TYPE_CHECKING:
     import pandas as pd

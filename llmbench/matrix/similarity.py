@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 
 from llmbench.errors import ConfigError, UsageError
 from llmbench.matrix.checks import share
-from llmbench.matrix.dataset import Dataset, Item, nearest
+from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.grading import Grade, accepted, normalise
+from llmbench.matrix.text import nearest
 
 __all__ = ["Similarity"]
 

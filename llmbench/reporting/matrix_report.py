@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import BudgetExceededError, ReportError, UsageError
 from llmbench.money import dollars
-from llmbench.reporting.envelope import to_json
+from llmbench.reporting.envelope import input_file, to_json
 from llmbench.reporting.matrix_tables import best_candidate
-from llmbench.results import Spend
+from llmbench.results import InputFile, Spend
 
 if TYPE_CHECKING:
     from llmbench.matrix import Dataset, Matrix, MatrixResults, Quote
@@ -67,12 +67,15 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
     if p["results_path"]:
         return ResultsOfOthers(_read_results(p, root))
     dataset = Dataset.load(
-        root / Path(p["dataset"]).expanduser(),
+        p["dataset"] if p["dataset"].startswith("hf:") else root / Path(p["dataset"]).expanduser(),
         id_column=p["id_column"],
         prompt_column=p["prompt_column"] or None,
         expected_column=p["expected_column"],
         category_column=p["category_column"],
         cluster_column=p["cluster_column"] or None,
+        where=p["where"],
+        sample=p["sample"] or None,
+        seed=p["seed"],
         limit=p["limit"] or None,
     )
     check_columns(dataset, p["redact_columns"])
@@ -152,15 +155,23 @@ def templates(matrix: Matrix | ResultsOfOthers) -> dict[str, str]:
     return {cell.prompt: cell.template.text for cell in matrix.plan.cells if cell.template is not None}
 
 
-def input_files(matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any]) -> dict[str, int | None]:
-    """The files that the report was made from, with their number of rows: for `Report.finish`."""
-    sheet = [parameters["labels"]] if parameters["labels"] else []
+def input_files(
+    matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any], root: Path
+) -> list[InputFile]:
+    """What the report was made from, with hash and number of rows: for `Report.finish`."""
+    files: dict[str, int | None] = {}
+    found: list[InputFile] = []
     if isinstance(matrix, ResultsOfOthers):
-        return dict.fromkeys([*map(str, matrix.results.sources), *sheet])
-    return {
-        str(matrix.dataset.path): len(matrix.dataset),
-        **dict.fromkeys([*_prompt_files(parameters), *sheet]),
-    }
+        files |= dict.fromkeys(map(str, matrix.results.sources))
+    else:
+        data = matrix.dataset
+        if data.of_hub:
+            found.append(InputFile(str(data.path), data.sha256, len(data)))
+        else:
+            files[str(data.path)] = len(data)
+        files |= dict.fromkeys(_prompt_files(parameters))
+    files |= dict.fromkeys([parameters["labels"]] if parameters["labels"] else [])
+    return [*found, *(input_file(root, path, rows) for path, rows in files.items())]
 
 
 def envelope_fields(results: MatrixResults, dataset: Dataset) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from llmbench.matrix.dataset import as_text
+from llmbench.matrix.text import as_text
 from llmbench.reporting.text import encodable
 
 if TYPE_CHECKING:

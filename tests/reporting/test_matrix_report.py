@@ -43,6 +43,8 @@ DEFAULTS: dict[str, Any] = {
     "stop": [],
     "allow_unpriced": False,
     "repeats": 0,
+    "where": {},
+    "sample": 0,
     "limit": 0,
     "budget_usd": 1.0,
     "pilot": 0,
@@ -204,7 +206,8 @@ def test_a_quote_of_recorded_answers_needs_no_calls(project: Path) -> None:
         frame, shown, numbers = calls.quote_table(matrix.quote())
         assert set(numbers) < set(shown.columns)
         assert calls.prompt_table(matrix_report.templates(matrix)).shown.empty
-        assert matrix_report.input_files(matrix, DEFAULTS) == {str(project / "items.jsonl"): 120}
+        (items,) = matrix_report.input_files(matrix, DEFAULTS, project)
+        assert (items.path, items.rows, items.sha256) == ("items.jsonl", 120, matrix.dataset.sha256)
     assert shown["to make"].tolist() == [0, 0]
     assert shown["usd"].tolist() == ["$0.00", "$0.00"]
     assert len(frame) == 2
@@ -253,7 +256,9 @@ def test_results_of_another_tool_make_the_report_without_a_call(project: Path) -
     assert matrix.quote().to_make == 0
     results = matrix_report.run_matrix(matrix, given, None)
     assert results.baseline == "b"
-    assert matrix_report.input_files(matrix, given) == {str(project / "theirs.csv"): None}
+    assert [(file.path, file.rows) for file in matrix_report.input_files(matrix, given, project)] == [
+        ("theirs.csv", None)
+    ]
     assert matrix_report.templates(matrix) == {}
     assert calls.call_sentence(results) == "No call was made: another tool wrote these results (theirs.csv)."
     shown = show.ranked_table(results).shown

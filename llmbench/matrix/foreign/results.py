@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix.counts import CallCounts
-from llmbench.matrix.dataset import Dataset, Item, nearest
+from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.foreign.reading import ResultFiles
 from llmbench.matrix.foreign.rows import first_known
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.quote import CellQuote, Quote, Range
 from llmbench.matrix.results import MatrixResults, make_results
 from llmbench.matrix.scoring import ANSWER_COLUMNS
+from llmbench.matrix.text import nearest
 
 if TYPE_CHECKING:
     import numpy as np
