@@ -42,7 +42,7 @@ _DECISION_COLOURS = {
     Decision.NO_GO: "#9A3412",
 }
 UNKNOWN = "–"
-_LONG_TEXT, _SHORT_TEXT = 60, 16
+_LONG_TEXT, _SHORT_TEXT = 60, 32
 """Characters of a cell."""
 
 

@@ -4,45 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from llmbench.matrix.power import POINTS
-from llmbench.matrix.summary import P95_LEAST_ANSWERS
 from llmbench.money import dollars
+from llmbench.reporting.axes import label_points, log_axis
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, percent, whole
+from llmbench.reporting.wording import NONE, UNKNOWN, percent
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from llmbench.matrix import MatrixResults
 
-__all__ = ["decomposition_table", "frontier_figure", "latency_figure", "latency_table", "power_table"]
+__all__ = ["decomposition_table", "frontier_figure", "money_sentence", "power_table"]
 
-_MOST_CURVES = 6
-"""More than these cannot be told apart."""
-_LINES = ("-", "--", ":", "-.")
 _MOST_LABELS = 12
 _WORTH_TELLING = 0.05
 """Chance of being on the frontier from which on a cell off it is named in the figure."""
-_LEAST_ANSWERS = 20
-_MOST_STEPS = 1000
-"""More steps than this are not seen in a curve."""
-_INWARDS = 0.6
-"""Part of the width from which on a label grows to the left."""
 
 
 @house_style()
 def frontier_figure(results: MatrixResults) -> Plot | None:
-    """Score against cost, with the frontier; None where fewer than two cells have known costs."""
+    """Score against cost, with the frontier; None where fewer than two cells have known costs, and where
+    no call costs anything: then there is nothing to weigh against.
+    """
     import pandas as pd
 
     points = results.frontier()
-    if len(points) < 2:
+    if len(points) < 2 or not any(point.cost_per_1k_calls for point in points):
         return None
     figure, axes = new_figure(height=3.6)
     free = any(point.cost_per_1k_calls == 0 for point in points)
@@ -65,9 +56,13 @@ def frontier_figure(results: MatrixResults) -> Plot | None:
         alpha=0.6,
     )
     # A logarithm has no place for one's own machine, which costs 0 a call.
-    axes.set_xscale("symlog", linthresh=_smallest(points)) if free else axes.set_xscale("log")
     axes.margins(x=0.2, y=0.15)
-    axes.xaxis.set_major_formatter("${x:,g}")
+    if free:
+        axes.set_xscale("symlog", linthresh=_smallest(points))
+        axes.set_xlim(left=-0.3 * _smallest(points))
+        axes.xaxis.set_major_formatter("${x:,g}")
+    else:
+        log_axis(axes, "${x:,g}")
     _label_points(axes, points)
     axes.set_xlabel("per 1,000 calls")
     axes.set_ylabel("score, %")
@@ -84,6 +79,20 @@ def frontier_figure(results: MatrixResults) -> Plot | None:
     )
 
 
+def money_sentence(results: MatrixResults) -> str | None:
+    """Why there is no figure of quality and cost, where there is none."""
+    costs = [cell.cost_per_1k_calls for cell in results.cells]
+    if all(cost is None for cost in costs):
+        return "Nothing is known of what these answers cost."
+    if not any(costs) and None not in costs:
+        return (
+            "Every model runs on an endpoint of one's own, which charges nothing a call: what it costs are "
+            "the machine's hours, and how long answers take says how many."
+        )
+    known = sum(cost is not None for cost in costs)
+    return f"The cost of {known} cell is known; two are needed to compare." if known < 2 else None
+
+
 def _smallest(points: Any) -> float:
     positive = [point.cost_per_1k_calls for point in points if point.cost_per_1k_calls > 0]
     return min(positive, default=1.0)
@@ -92,76 +101,17 @@ def _smallest(points: Any) -> float:
 def _label_points(axes: Axes, points: Any) -> None:
     told = [point for point in points if point.on_frontier or point.probability_on_frontier >= _WORTH_TELLING]
     told = sorted(told, key=lambda point: -point.probability_on_frontier)[:_MOST_LABELS]
-    for number, point in enumerate(sorted(told, key=lambda point: point.cost_per_1k_calls)):
-        above = number % 2 == 0  # neighbours in cost are labelled on different sides
-        place = axes.transAxes.inverted().transform(
-            axes.transData.transform((point.cost_per_1k_calls, 100 * point.score))
-        )[0]
-        right = place > _INWARDS
-        axes.annotate(
-            f"{encodable(point.cell)} ({point.probability_on_frontier:.0%})",
-            (point.cost_per_1k_calls, 100 * point.score),
-            xytext=(-6 if right else 6, 7 if above else -14),
-            textcoords="offset points",
-            fontsize=8,
-            ha="right" if right else "left",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
-        )
-
-
-@house_style()
-def latency_figure(results: MatrixResults) -> Plot | None:
-    """Share of answers within a time, per cell; None where no cell has 20 measured answers."""
-    import pandas as pd
-
-    given = results.answers[~results.answers["missing"].to_numpy(dtype=bool)]
-    given = given[given["latency_ms"].notna()]
-    measured = {str(name): rows["latency_ms"] for name, rows in given.groupby("cell", sort=False)}
-    frames, curves = [], []
-    for cell in (summary.cell for summary in results.cells):
-        found = measured.get(cell)
-        if found is not None and len(found) >= _LEAST_ANSWERS:
-            times, shares = _curve(found.to_numpy(dtype=float))
-            frames.append(pd.DataFrame({"cell": cell, "latency_ms": times, "share": shares}))
-            curves.append((cell, times, shares, len(found)))
-    if not curves:
-        return None
-    curves.sort(key=lambda curve: float(np.median(curve[1])))
-    figure, axes = new_figure(height=3.2)
-    colours = [PALETTE[name] for name in ("blue", "orange", "green", "grey")]
-    shown = curves[:_MOST_CURVES]
-    for number, (_, times, shares, _) in enumerate(shown):
-        colour, line = colours[number % len(colours)], _LINES[number // len(colours) % len(_LINES)]
-        axes.step(times, 100 * shares, where="post", color=colour, linestyle=line, linewidth=1.6)
-    # Beside the curves, in their order from the fastest: on them it would cover the others.
-    axes.legend(
-        [f"{encodable(cell)}, n = {n:,}" for cell, _, _, n in shown],
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        frameon=False,
-        fontsize=8,
+    label_points(
+        axes,
+        [
+            (
+                f"{encodable(point.cell)} ({point.probability_on_frontier:.0%})",
+                point.cost_per_1k_calls,
+                100 * point.score,
+            )
+            for point in told
+        ],
     )
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:,g}")
-    axes.set_ylim(0, 102)
-    axes.set_xlabel("milliseconds to the whole answer")
-    axes.set_ylabel("answers, %")
-    axes.set_title("Latency")
-    left = len(curves) - len(shown)
-    note = f" The {len(shown)} fastest of {len(curves)} cells; the CSV has all." if left else ""
-    return Plot(
-        figure,
-        pd.concat(frames),
-        "Share of answers that were there within a time: of the attempt that answered, without waits between "
-        f"attempts.{note}",
-    )
-
-
-def _curve(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Times and the share of answers there by then; of very many every so many-th, and the last."""
-    count = len(times)
-    places = np.unique(np.linspace(0, count - 1, min(count, _MOST_STEPS)).round().astype(int))
-    return np.sort(times)[places], (places + 1) / count
 
 
 def power_table(results: MatrixResults) -> Table | None:
@@ -242,7 +192,7 @@ def decomposition_table(results: MatrixResults) -> Table | None:
                 "$ per 1,000 right": dollars(
                     None if cell.cost_per_correct is None else 1000 * cell.cost_per_correct
                 ),
-                "share of all": UNKNOWN if share is None else percent(share),
+                "share of all": _share(share, total),
             }
         )
     if judge is not None:
@@ -258,45 +208,16 @@ def decomposition_table(results: MatrixResults) -> Table | None:
         shown.append(
             dict.fromkeys(shown[0], NONE)
             | {"cell": f"judge {judge.judge}", "answers": f"{judge.asked:,}", "cost": dollars(judge.cost_usd)}
-            | {"share of all": UNKNOWN if share is None else percent(share)}
+            | {"share of all": _share(share, total)}
         )
     frame = pd.DataFrame(shown)
     return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
-def latency_table(results: MatrixResults) -> Table | None:
-    """Times to the whole answer, by cell; None where none was measured."""
-    import pandas as pd
-
-    given = results.answers[results.answers["latency_ms"].notna()]
-    times = {str(name): rows["latency_ms"] for name, rows in given.groupby("cell", sort=False)}
-    known = [cell for cell in results.cells if cell.cell in times]
-    if not known:
-        return None
-    known.sort(key=lambda cell: cell.latency_p50_ms or 0.0)
-    rows = [
-        {
-            "cell": cell.cell, "n": len(times[cell.cell]), "p50_ms": cell.latency_p50_ms,
-            "p50_low": limits(cell.latency_p50_ci)[0], "p50_high": limits(cell.latency_p50_ci)[1],
-            "p95_ms": cell.latency_p95_ms,
-        }
-        for cell in known
-    ]  # fmt: skip
-    shown = [
-        {
-            "cell": cell.cell,
-            "n": len(times[cell.cell]),
-            "p50, ms": estimate(cell.latency_p50_ms, cell.latency_p50_ci, whole),
-            "p95, ms": (
-                f"from {P95_LEAST_ANSWERS} answers on"
-                if cell.latency_p95_ms is None
-                else whole(cell.latency_p95_ms)
-            ),
-            "score": estimate(cell.score, cell.score_ci, percent),
-        }
-        for cell in known
-    ]
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), ("p50, ms", "p95, ms", "score"))
+def _share(share: float | None, total: float) -> str:
+    if share is None:
+        return UNKNOWN if total else NONE
+    return percent(share)
 
 
 def _sum(tokens: pd.Series) -> float | None:
