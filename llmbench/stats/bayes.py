@@ -146,9 +146,10 @@ def _posteriors(
         )
     if ((x < 0) | (x > n)).any() or (x != np.floor(x)).any() or (n != np.floor(n)).any():
         raise UsageError("successes must be whole numbers between 0 and totals, and totals whole numbers.")
-    if not isinstance(prior, tuple | list) or len(prior) != 2:
+    parameters = finite_array("prior", prior, (0, 1))
+    if parameters.shape != (2,):
         raise UsageError(f"prior must be a pair of numbers, not {prior!r}.")
-    alpha, beta = (check_number("prior", value) for value in prior)
+    alpha, beta = parameters
     if alpha <= 0 or beta <= 0:
         raise UsageError(f"prior must be two numbers above 0, not {prior!r}.")
     return x + alpha, n - x + beta

@@ -117,21 +117,22 @@ def log_e_values_of_shares(
     a = np.float64(concentration * np.exp(log_expit(centre_log_odds)))
     b = np.float64(concentration * np.exp(log_expit(-centre_log_odds)))
     q, z = float(log_expit(null_log_odds)), float(log_expit(-null_log_odds))
-    found = betaln(a + x1, b + x2) - betaln(a, b) - x1 * q - x2 * z
+    found = np.asarray(betaln(a + x1, b + x2) - betaln(a, b) - x1 * q - x2 * z)
     # One-sided, the mixture is cut off at the null: every share in it is beyond all that is to be refuted.
     if alternative == "greater":
-        found = found + _log_tail(a + x1, b + x2, q, z) - _log_tail(a, b, q, z, at_most=True)
+        found += _log_tail(a + x1, b + x2, q, z) - _log_tail(a, b, q, z, at_most=True)
     elif alternative == "less":
-        found = found + _log_tail(b + x2, a + x1, z, q) - _log_tail(b, a, z, q, at_most=True)
-    return np.asarray(found)
+        found += _log_tail(b + x2, a + x1, z, q) - _log_tail(b, a, z, q, at_most=True)
+    return found
 
 
 def _log_tail(
-    a: NDArray[np.float64], b: NDArray[np.float64], log_q: float, log_z: float, *, at_most: bool = False
+    first: ArrayLike, second: ArrayLike, log_q: float, log_z: float, *, at_most: bool = False
 ) -> NDArray[np.float64]:
-    """Logarithm of P(beta(a, b) > q), z being 1 - q; where that underflows, a bound of it from the
-    largest or smallest x^(a-1) there, so that the evidence is rather too small.
+    """Logarithm of P(beta(first, second) > q), z being 1 - q; where that underflows, a bound of it from the
+    largest or smallest x^(first-1) there, so that the evidence is rather too small.
     """
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     tail = np.asarray(betainc(b, a, math.exp(log_z)))
     small = tail < _LEAST_TAIL
     if not small.any():
