@@ -16,6 +16,7 @@ from llmbench.lazy import attach
 if TYPE_CHECKING:
     from llmbench.stats.agreement import cohen_kappa
     from llmbench.stats.bayes import expected_loss, probability_best, probability_ratio_above
+    from llmbench.stats.difference_sequence import asymptotic_difference_sequence
     from llmbench.stats.e_process import ReplyShareEProcess, reply_share_e_process
     from llmbench.stats.intervals import Interval, TestResult
     from llmbench.stats.means import MeanEstimate, mean_and_standard_error, mean_interval
@@ -65,6 +66,7 @@ _MODULE_OF = {
     "VarianceComponents": "repeats",
     "adjust_p_values": "multiplicity",
     "alpha_spending_bounds": "spending",
+    "asymptotic_difference_sequence": "difference_sequence",
     "bootstrap_interval": "resampling",
     "bradley_terry": "strengths",
     "bradley_terry_estimate": "strengths",
@@ -115,6 +117,7 @@ __all__ = [
     "VarianceComponents",
     "adjust_p_values",
     "alpha_spending_bounds",
+    "asymptotic_difference_sequence",
     "bootstrap_interval",
     "bradley_terry",
     "bradley_terry_estimate",
