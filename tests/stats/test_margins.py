@@ -14,6 +14,9 @@ from llmbench.stats import equality_test, margin_test
 from llmbench.stats.score_arrays import difference_parts_of, ratio_parts_of, score_statistics
 
 METHODS = ("miettinen-nurminen", "farrington-manning", "chan-exact", "scas")
+NULLS: list[tuple[float, Any]] = [
+    (0.5, "ratio"), (0.9, "ratio"), (1.0, "ratio"), (1.3, "ratio"), (-0.2, "difference"), (0.05, "difference")
+]  # fmt: skip
 arms = st.integers(1, 12).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
@@ -61,7 +64,7 @@ def test_exchanging_the_arms_mirrors(method: Any, margin: float, scale: Any) -> 
 
 
 @settings(max_examples=25, deadline=None)
-@given(arms, arms, st.sampled_from([(0.5, "ratio"), (0.9, "ratio"), (1.3, "ratio"), (-0.2, "difference"), (0.1, "difference")]))  # fmt: skip
+@given(arms, arms, st.sampled_from(NULLS))
 def test_chan_by_full_enumeration(
     first: tuple[int, int], second: tuple[int, int], null: tuple[float, Any]
 ) -> None:
@@ -70,9 +73,7 @@ def test_chan_by_full_enumeration(
     n1, n2 = first[1], second[1]
     x1, x2 = np.meshgrid(np.arange(n1 + 1.0), np.arange(n2 + 1.0), indexing="ij")
     parts_of = ratio_parts_of if scale == "ratio" else difference_parts_of
-    score, variance, _ = parts_of(
-        x1, np.full_like(x1, n1), x2, np.full_like(x1, n2), margin, unbiased=False
-    )
+    score, variance, _ = parts_of(x1, np.full_like(x1, n1), x2, np.full_like(x1, n2), margin, unbiased=False)
     statistics = score_statistics(score, variance)
     observed = statistics[first[0], second[0]]
     extreme = statistics >= observed - 1e-9 * (1 + abs(observed)) if math.isfinite(observed) else (
@@ -91,7 +92,9 @@ def test_chan_by_full_enumeration(
 
 def test_chan_of_nothing_failed() -> None:
     """10/10 against 10/10: at a margin of -.2 the extreme outcome is this one, at most .8^10 likely."""
-    assert margin_test(10, 10, 10, 10, -0.2, "difference", method="chan-exact").p_value == pytest.approx(0.8**10)
+    assert margin_test(10, 10, 10, 10, -0.2, "difference", method="chan-exact").p_value == pytest.approx(
+        0.8**10
+    )
 
 
 def test_chan_keeps_its_level_where_the_score_test_does_not() -> None:
@@ -122,7 +125,7 @@ def test_asymptotic_and_exact_agree_on_many_trials() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_edges(method: Any) -> None:
     for counts in ((0, 10, 0, 20), (10, 10, 20, 20), (0, 10, 20, 20), (10, 10, 0, 20), (1, 1, 0, 1)):
-        for margin, scale in ((0.9, "ratio"), (1.0, "ratio"), (1.2, "ratio"), (-0.05, "difference"), (0.05, "difference")):  # fmt: skip
+        for margin, scale in NULLS:
             for alternative in ("greater", "less"):
                 found = margin_test(*counts, margin, scale, alternative, method)  # type: ignore[arg-type]
                 assert 0 <= found.p_value <= 1
