@@ -84,7 +84,20 @@ def test_detectable_effect_inverts_sample_size(
     p1 = effect * rate if scale == "ratio" else rate + effect
     at = margin if margin is not None else 1.0 if scale == "ratio" else 0.0
     assert (effect > at) == (alternative == "greater")
+    if p1 in {0.0, 1.0}:
+        # The margin is further out than any rate.
+        assert not 0 < rate + at < 1
+        return
     assert sample_size(p1, rate, at, scale, allocation=allocation) == pytest.approx(n, rel=1e-6)
+
+
+def test_a_margin_beyond_every_rate_is_passed_by_the_furthest_rate() -> None:
+    assert minimum_detectable_effect(0.0156, 20_000, -0.02, "difference") == pytest.approx(-0.0156)
+    assert minimum_detectable_effect(0.9844, 20_000, 0.02, "difference", alternative="less") == pytest.approx(
+        0.0156
+    )
+    # Few units do not show it from the furthest rate on, but from a nearer one.
+    assert minimum_detectable_effect(0.0156, 300, -0.02, "difference") > -0.0156
 
 
 def test_what_cannot_be_shown_is_unknown() -> None:
