@@ -261,14 +261,18 @@ def _more_items(
         return None
     needed = items_needed(target, ours.mean - theirs.mean, alpha, _POWER, clusters=clusters)
     if math.isnan(needed):
-        # No item tells the two apart: Tango's interval of such a sample is ± z²/(n + z²).
+        # No item tells the two apart: Tango's interval of such a sample is ± z²/(n + z²), of n clusters
+        # where items come in these.
         if c.difference != 0:
             return least or None
         z = NormalDist().inv_cdf(1 - alpha / 2)
-        needed = z * z * (1 - c.margin) / c.margin
+        needed = z * z * (1 - c.margin) / c.margin * (c.n / c.clusters if c.clusters else 1)
     more = max(least, math.ceil(needed) - c.n)
-    # Enough by this estimate and still undecided: the estimate leaves out missing answers.
-    return max(1, more) if more <= _MOST_ITEMS else None
+    if more <= 0:
+        # Enough by this estimate and still undecided: missing answers, if there are any, stand in the
+        # way, and more items are no cure for these.
+        return None if c.missing else 1
+    return more if more <= _MOST_ITEMS else None
 
 
 def _known(value: float) -> float | None:

@@ -165,8 +165,10 @@ def _of_confirmation(
     )
     low = None if confirmation.ci is None else confirmation.ci.low
     if chosen.verdict in _GOOD and (low is None or low <= -chosen.margin):
-        alone = "The condition: the held-out items alone do not keep it within the margin; watch it, or add "
+        alone = (
+            "The condition: the held-out items alone do not keep it within the margin; watch it, or add "
             "items."
+        )
         return [told, alone]
     return [told]
 

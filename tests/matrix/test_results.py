@@ -170,7 +170,7 @@ def test_verdict_go_hold_and_no_go(recorded: Callable[..., MatrixResults]) -> No
     no_go = recorded({"base": base, "new": answers(60, 140), "other": answers(50, 150)})
     assert no_go.verdict().decision is Decision.NO_GO
     assert no_go.verdict().summary.startswith(
-        "Every candidate is worse than base[recorded]; the best is new[recorded] over all 200 items. On the 100 "
+        "Every candidate is worse than base[recorded]; the best is new[recorded] over all 200 items. On"
     )
     assert (
         recorded({"base": base, "new": answers(60, 140)})

@@ -35,12 +35,12 @@ def test_scores_and_difference_are_of_the_same_items() -> None:
     verdict = decide([COMPARISON, other], CELLS, CONFIRMATION)
     assert verdict.decision is Decision.GO
     assert verdict.summary == (
-        "a is not worse than base over all 400 items. On the 200 that had no part in picking it: 82.0% against "
-        "83.0%, difference −1.0 points (interval −2.0 to +1.0, margin 3 points)."
+        "a is not worse than base over all 400 items. On the 200 that had no part in picking it: 82.0% "
+        "against 83.0%, difference −1.0 points (interval −2.0 to +1.0, margin 3 points)."
     )
     assert decide([COMPARISON], CELLS).summary == (
-        "a is not worse than base: 82.0% against 81.5% on 400 items, difference +0.5 points (interval −2.0 to "
-        "+3.0, margin 3 points)."
+        "a is not worse than base: 82.0% against 81.5% on 400 items, difference +0.5 points (interval "
+        "−2.0 to +3.0, margin 3 points)."
     )
 
 
