@@ -45,9 +45,28 @@ class _Feed:
     """The calls of one endpoint, cell by cell, shared by its workers."""
 
     def __init__(self, batches: Iterator[list[Job]]) -> None:
-        self.batches = batches
+        self._batches = batches
+        self._coming: asyncio.Task[list[Job] | None] | None = None
         self.ready: deque[Job] = deque()
         self.lock = asyncio.Lock()
+
+    async def batch(self) -> list[Job] | None:
+        """The next calls, None after the last; those that follow are then looked up beside these."""
+        coming, self._coming = self._coming or self._look_up(), None
+        found = await coming
+        if found is not None:
+            self._coming = self._look_up()
+        return found
+
+    async def close(self) -> None:
+        """Wait for what is still being looked up for nobody, so that no thread reads on after the run."""
+        if self._coming is not None:
+            await asyncio.wait({self._coming})
+            self._coming.exception()  # of no concern to calls that are not made
+
+    def _look_up(self) -> asyncio.Task[list[Job] | None]:
+        # Templates, hashes and the ledger's query would hold up answers on this loop.
+        return asyncio.create_task(asyncio.to_thread(next, self._batches, None))
 
 
 class Runner:
@@ -114,10 +133,10 @@ class Runner:
                 self._take_recorded(cell)
             else:
                 by_endpoint.setdefault(str(cell.endpoint), []).append(cell)
+        feeds = {endpoint: _Feed(self._batches(cells)) for endpoint, cells in by_endpoint.items()}
         try:
             async with asyncio.TaskGroup() as group:
-                for endpoint, cells in by_endpoint.items():
-                    feed = _Feed(self._batches(cells))
+                for endpoint, feed in feeds.items():
                     if endpoint in self._batched:
                         group.create_task(self._work_in_batches(self._providers[endpoint], feed))
                         continue
@@ -127,6 +146,8 @@ class Runner:
         finally:
             self._share_with_twins()
             self._report(final=True)
+            for feed in feeds.values():
+                await feed.close()
         if self._error is not None:
             raise self._error
 
@@ -198,8 +219,7 @@ class Runner:
     async def _next(self, feed: _Feed) -> Job | None:
         async with feed.lock:
             while not feed.ready and self._error is None:
-                # Templates, hashes and the ledger's query would hold up answers on this loop.
-                batch = await asyncio.to_thread(next, feed.batches, None)
+                batch = await feed.batch()
                 if batch is None:
                     return None
                 for job in batch:
@@ -252,9 +272,7 @@ class Runner:
         most_output = request.params.get("max_tokens")
         entry = await self._pace.enter((str(cell.endpoint), str(cell.asked_model)), request, most_output)
         try:
-            response = await provider.chat_completion(
-                request.messages, request.model, repeat=request.repeat, run_id=self._run_id, **request.params
-            )
+            response = await provider.answer(request, request_hash=job.request_hash, run_id=self._run_id)
         except ProviderError as error:
             lane.note(error.attempts, None)
             return self._failed(job, error, worst)
