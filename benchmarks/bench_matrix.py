@@ -224,7 +224,7 @@ def _kept(folder: Path) -> int | None:
 
 def faults(server: Server, tools: Sequence[str]) -> None:
     print("\n10% 429 with Retry-After 1, 5% 500, 1% cut connections (50 ms, 64 connections)\n")
-    print("| tool | exit code | wall s | CPU s | requests | most tries of a cell | billed twice | not answered |")
+    print("| tool | exit code | wall s | CPU s | requests | most tries | billed twice | not answered |")
     print("|---" * 8 + "|")
     for tool in tools:
         each = whole(tool, server, 64, 50, faults=True)

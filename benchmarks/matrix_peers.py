@@ -89,16 +89,18 @@ def _lm_eval(url: str, folder: Path, connections: int) -> Command:
     }
     # One model after the other, for it takes one; ten tries, since with its three a fault ends the run.
     (folder / "stub.yaml").write_text(json.dumps(task))
-    argv = [
-        [
-            _python("lm-eval"), "-m", "lm_eval", "run", "--model", "local-chat-completions", "--tasks", "stub",
-            "--include_path", str(folder), "--apply_chat_template", "--log_samples",
-            "--output_path", str(folder / "out"), "--use_cache", str(folder / f"cache-{model}"),
-            "--model_args", f"model={model},base_url={url}/chat/completions,num_concurrent={connections},"
-            "max_retries=10,tokenized_requests=False",
-        ]
-        for model in _MODELS
-    ]  # fmt: skip
+    argv = []
+    for model in _MODELS:
+        address = f"base_url={url}/chat/completions,num_concurrent={connections}"
+        argv.append(
+            [
+                _python("lm-eval"), "-m", "lm_eval", "run",
+                "--model", "local-chat-completions", "--tasks", "stub", "--include_path", str(folder),
+                "--apply_chat_template", "--log_samples", "--output_path", str(folder / "out"),
+                "--use_cache", str(folder / f"cache-{model}"),
+                "--model_args", f"model={model},{address},max_retries=10,tokenized_requests=False",
+            ]
+        )  # fmt: skip
     offline = {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     return Command(argv, {"OPENAI_API_KEY": "none", **offline}, argv)
 

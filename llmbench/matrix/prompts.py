@@ -164,4 +164,6 @@ def _template(text: str) -> Template:
 
 def _trimmed(text: str) -> str:
     """Without the blank lines that a template's own layout leaves at either end."""
+    if "\n" not in text:
+        return text  # most: the search below goes through all of it
     return re.sub(r"\A(?:[ \t]*\n)+|(?:\n[ \t]*)+\Z", "", text)
