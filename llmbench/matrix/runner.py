@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +22,7 @@ from llmbench.errors import (
 from llmbench.matrix.batch_budget import BatchPurse
 from llmbench.matrix.budget import Budget
 from llmbench.matrix.counts import CallCounts
+from llmbench.matrix.feed import Feed
 from llmbench.matrix.lanes import Lane, Lanes
 from llmbench.matrix.outcome import FILTERED, Outcome, from_record, from_response
 from llmbench.matrix.pace import Pace
@@ -39,34 +39,6 @@ __all__ = ["Runner"]
 
 IDENTICAL_FAILURES = 10
 """After so many same failures of a model in a row nothing more is asked of it."""
-
-
-class _Feed:
-    """The calls of one endpoint, cell by cell, shared by its workers."""
-
-    def __init__(self, batches: Iterator[list[Job]]) -> None:
-        self._batches = batches
-        self._coming: asyncio.Task[list[Job] | None] | None = None
-        self.ready: deque[Job] = deque()
-        self.lock = asyncio.Lock()
-
-    async def batch(self) -> list[Job] | None:
-        """The next calls, None after the last; those that follow are then looked up beside these."""
-        coming, self._coming = self._coming or self._look_up(), None
-        found = await coming
-        if found is not None:
-            self._coming = self._look_up()
-        return found
-
-    async def close(self) -> None:
-        """Wait for what is still being looked up for nobody, so that no thread reads on after the run."""
-        if self._coming is not None:
-            await asyncio.wait({self._coming})
-            self._coming.exception()  # of no concern to calls that are not made
-
-    def _look_up(self) -> asyncio.Task[list[Job] | None]:
-        # Templates, hashes and the ledger's query would hold up answers on this loop.
-        return asyncio.create_task(asyncio.to_thread(next, self._batches, None))
 
 
 class Runner:
@@ -133,7 +105,7 @@ class Runner:
                 self._take_recorded(cell)
             else:
                 by_endpoint.setdefault(str(cell.endpoint), []).append(cell)
-        feeds = {endpoint: _Feed(self._batches(cells)) for endpoint, cells in by_endpoint.items()}
+        feeds = {endpoint: Feed(self._batches(cells)) for endpoint, cells in by_endpoint.items()}
         try:
             async with asyncio.TaskGroup() as group:
                 for endpoint, feed in feeds.items():
@@ -160,7 +132,7 @@ class Runner:
         for cell in cells:
             yield from self._replay.batches(cell)
 
-    async def _work(self, feed: _Feed, lanes: Lanes) -> None:
+    async def _work(self, feed: Feed, lanes: Lanes) -> None:
         try:
             while True:
                 lane = await lanes.enter()
@@ -174,7 +146,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - the first one is raised once all workers have ended
             self._error = self._error or error
 
-    async def _work_in_batches(self, provider: BaseLLMProvider, feed: _Feed) -> None:
+    async def _work_in_batches(self, provider: BaseLLMProvider, feed: Feed) -> None:
         jobs: dict[str, Job] = {}
         try:
             while (job := await self._next(feed)) is not None:
@@ -216,7 +188,7 @@ class Runner:
         )
         self._report()
 
-    async def _next(self, feed: _Feed) -> Job | None:
+    async def _next(self, feed: Feed) -> Job | None:
         async with feed.lock:
             while not feed.ready and self._error is None:
                 batch = await feed.batch()
