@@ -1,0 +1,109 @@
+"""What is still needed: units, and the days until they are there and mature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+from llmbench.abtest.counts import Counts
+from llmbench.abtest.plan import Plan, planned_units
+
+__all__ = ["Needed", "daily_units", "days_until", "units_still_needed"]
+
+_RECENT_DAYS = 14
+
+
+class Needed(NamedTuple):
+    """A goal in mature units of all arms, and how far it is."""
+
+    goal: str
+    split: str
+    """Shares of the arms, the treatments' first."""
+    units: float | None
+    """Mature units that the goal takes in all; None where no number is enough."""
+    more: float | None
+    """Of them not yet assigned and sent to."""
+    days: float | None
+    """Until they are mature, at the recent rate and with the reply window; None where nothing is sent."""
+
+
+def daily_units(counts: Counts) -> float | None:
+    """Units a day that were first sent to in the last 14 days with any; None without days."""
+    by_day: dict[object, int] = {}
+    for row in counts.days:
+        by_day[row.day] = by_day.get(row.day, 0) + row.started
+    started = [day for day in by_day if by_day[day]]
+    if not started:
+        return None
+    last = max(row.day for row in counts.days if by_day[row.day])
+    first = min(row.day for row in counts.days if by_day[row.day])
+    since = max(first, last - timedelta(days=_RECENT_DAYS - 1))
+    units = sum(row.started for row in counts.days if since <= row.day <= last)
+    return units / ((last - since).days + 1)
+
+
+def days_until(counts: Counts, plan: Plan, units: float, rate: float | None) -> float | None:
+    """Days from `as_of` until so many units are mature.
+
+    Units that were sent to mature by themselves; what they do not make up has to be sent first, at `rate` a
+    day, and then waits for the reply window.
+    """
+    mature = sum(each.units for each in counts.arms)
+    if units <= mature:
+        return 0.0
+    started: dict[object, int] = {}
+    for row in counts.days:
+        started[row.day] = started.get(row.day, 0) + row.started
+    total = sum(started.values())
+    today = counts.as_of.date()
+    if units <= total:
+        running = 0
+        for day in sorted({row.day for row in counts.days}):
+            running += started[day]
+            if running >= units:
+                return max(0.0, (day - today).days + 1 + plan.window_days)
+    if not rate or not math.isfinite(units):
+        return None
+    return (units - max(total, mature)) / rate + plan.window_days
+
+
+def units_still_needed(
+    counts: Counts, plan: Plan, shares: Mapping[str, float], rate: float, planned: float, next_fraction: float | None,
+    design_effect: float,
+) -> list[Needed]:  # fmt: skip
+    """The next look, the end of the plan, the plan's power at the pooled reply rate, and that with arms of
+    equal size: there as if the experiment began anew, since units of other shares count for less.
+    """
+    daily = daily_units(counts)
+    arms = [arm for arm in shares if arm != plan.control]
+    equal = dict.fromkeys([*arms, plan.control], 1 / (len(arms) + 1))
+    found = []
+    if next_fraction is not None and plan.stopping_rule == "group-sequential" and next_fraction < 1 - 1e-9:
+        found.append(_needed("next look", shares, counts, plan, next_fraction * planned, daily))
+    if plan.stopping_rule != "anytime":
+        found.append(_needed("end of the plan", shares, counts, plan, planned, daily))
+    now = planned_units(plan, rate, shares, design_effect)
+    found.append(_needed("planned power at this reply rate", shares, counts, plan, now, daily))
+    anew = planned_units(plan, rate, equal, design_effect)
+    days = anew / daily + plan.window_days if daily and math.isfinite(anew) else None
+    units = anew if math.isfinite(anew) else None
+    found.append(Needed("the same in a new test with equal arms", _split(equal, plan), units, units, days))
+    return found
+
+
+def _needed(
+    goal: str, shares: Mapping[str, float], counts: Counts, plan: Plan, units: float, daily: float | None
+) -> Needed:
+    if not math.isfinite(units):
+        return Needed(goal, _split(shares, plan), None, None, None)
+    sent = max(sum(row.started for row in counts.days), sum(each.units for each in counts.arms))
+    return Needed(
+        goal, _split(shares, plan), units, max(0.0, units - sent), days_until(counts, plan, units, daily)
+    )
+
+
+def _split(shares: Mapping[str, float], plan: Plan) -> str:
+    order = [arm for arm in shares if arm != plan.control] + [plan.control]
+    return " / ".join(f"{100 * shares.get(arm, 0.0):.3g}" for arm in order)
