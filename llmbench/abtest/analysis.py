@@ -64,7 +64,8 @@ def _analyse(
     health = check_health(counts, plan)
     shares = split_shares(counts, plan)
     treatments = [arm for arm in counts.arm_names if arm != plan.control]
-    cells = {arm: paired_cells(counts.arms, arm, plan.control) for arm in treatments}
+    weights = {each.stratum: each.expected for each in health.strata}
+    cells = {arm: paired_cells(counts.arms, arm, plan.control, weights) for arm in treatments}
     design = {arm: design_effect(each, counts.clusters) for arm, each in cells.items()}
     pooled = _pooled_rate(counts)
     planning_rate = plan.expected_rate if plan.expected_rate is not None else pooled

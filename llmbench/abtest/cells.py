@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from llmbench.abtest.counts import ClusterProducts, UnitSums
@@ -21,6 +21,8 @@ class Cells(NamedTuple):
     n1: tuple[int, ...]
     x2: tuple[int, ...]
     n2: tuple[int, ...]
+    share1: tuple[float, ...] = ()
+    """Probability with which a unit of the two arms was assigned to the treatment."""
     left_out: int = 0
     """Units of strata in which one of the arms has none: nothing can be compared there."""
 
@@ -71,9 +73,15 @@ class DesignEffect(NamedTuple):
 
 
 def paired_cells(
-    sums: Sequence[UnitSums] | Sequence[tuple[str, str, int, int]], treatment: str, control: str
+    sums: Sequence[UnitSums] | Sequence[tuple[str, str, int, int]],
+    treatment: str,
+    control: str,
+    weights: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Cells:
-    """The cells of two arms; `sums` are UnitSums or (arm, stratum, units, replied)."""
+    """The cells of two arms; `sums` are UnitSums or (arm, stratum, units, replied).
+
+    `weights` are those of the arms by stratum; where they say nothing, the share is that of the units.
+    """
     found: dict[tuple[str, str], tuple[int, int]] = {}
     for arm, stratum, units, replied, *_ in sums:
         before = found.get((stratum, arm), (0, 0))
@@ -84,11 +92,14 @@ def paired_cells(
         n1, x1 = found.get((stratum, treatment), (0, 0))
         n2, x2 = found.get((stratum, control), (0, 0))
         if n1 and n2:
-            rows.append((stratum, x1, n1, x2, n2))
+            meant = (weights or {}).get(stratum, {})
+            w1, w2 = meant.get(treatment, 0.0), meant.get(control, 0.0)
+            share = w1 / (w1 + w2) if w1 > 0 and w2 > 0 else n1 / (n1 + n2)
+            rows.append((stratum, x1, n1, x2, n2, share))
         else:
             left_out += n1 + n2
-    names, x1s, n1s, x2s, n2s = zip(*rows, strict=True) if rows else ((),) * 5
-    return Cells(treatment, control, names, x1s, n1s, x2s, n2s, left_out)
+    names, x1s, n1s, x2s, n2s, shares = zip(*rows, strict=True) if rows else ((),) * 6
+    return Cells(treatment, control, names, x1s, n1s, x2s, n2s, shares, left_out)
 
 
 def design_effect(cells: Cells, products: Sequence[ClusterProducts]) -> DesignEffect | None:

@@ -169,7 +169,7 @@ def _sequential(counts: Counts, strata: Sequence[StratumSplit]) -> float | None:
                 started[row.day, row.arm] += row.started
         by_day = [[started[day, arm] for arm in arms] for day in days]
         result = sequential_sample_ratio_mismatch(by_day, [each.expected[arm] for arm in arms])
-        found.append(float(result.p_value))
+        found.append(result.p_value)
     return min(1.0, min(found) * len(found)) if found else None
 
 

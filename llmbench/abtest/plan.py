@@ -165,7 +165,7 @@ def planned_units(plan: Plan, rate: float, shares: Mapping[str, float], design_e
     Unrounded; infinite where the rate is 0 or 1. Each of several treatments is tested at alpha over their
     number, which is the most that Holm's adjustment may ask for. `shares` of the arms need not add up to 1.
     """
-    from llmbench.stats import sample_size
+    from llmbench.stats import sample_size, sequential_inflation
 
     if not 0 < rate < 1:
         return math.inf
@@ -182,7 +182,11 @@ def planned_units(plan: Plan, rate: float, shares: Mapping[str, float], design_e
         * total / (shares[arm] + control)
         for arm in treatments
     ]  # fmt: skip
-    return max(needed) * max(design_effect, plan.design_effect)
+    total_needed = max(needed) * max(design_effect, plan.design_effect)
+    if plan.stopping_rule == "group-sequential" and plan.looks > 1:
+        equal = [(number + 1) / plan.looks for number in range(plan.looks)]
+        total_needed *= sequential_inflation(equal, alpha=plan.alpha / len(treatments), sides=1, power=plan.power)
+    return total_needed
 
 
 def _number(name: str, value: Any) -> float:
