@@ -15,6 +15,8 @@ from llmbench.lazy import attach
 
 if TYPE_CHECKING:
     from llmbench.stats.agreement import cohen_kappa
+    from llmbench.stats.bayes import expected_loss, probability_best, probability_ratio_above
+    from llmbench.stats.e_process import ReplyShareEProcess, reply_share_e_process
     from llmbench.stats.intervals import Interval, TestResult
     from llmbench.stats.means import MeanEstimate, mean_and_standard_error, mean_interval
     from llmbench.stats.multiplicity import adjust_p_values
@@ -31,25 +33,46 @@ if TYPE_CHECKING:
     from llmbench.stats.ratios import RatioEstimate, ratio_of_totals
     from llmbench.stats.repeats import VarianceComponents, pass_at_k, pass_hat_k, variance_components
     from llmbench.stats.resampling import bootstrap_interval
+    from llmbench.stats.sample_ratio import (
+        SequentialSampleRatio,
+        sample_ratio_mismatch,
+        sequential_sample_ratio_mismatch,
+    )
+    from llmbench.stats.spending import (
+        CrossingProbabilities,
+        SpendingSchedule,
+        alpha_spending_bounds,
+        crossing_probabilities,
+        sequential_inflation,
+        spending_schedule,
+        stagewise_p_value,
+    )
     from llmbench.stats.strengths import BradleyTerry, bradley_terry, bradley_terry_estimate
     from llmbench.stats.tango import tango_interval, tango_statistic
 
 _MODULE_OF = {
     "BradleyTerry": "strengths",
+    "CrossingProbabilities": "spending",
     "Interval": "intervals",
     "MeanEstimate": "means",
     "PairedDifference": "paired",
     "PredictionPoweredMean": "prediction_powered",
     "RatioEstimate": "ratios",
+    "ReplyShareEProcess": "e_process",
+    "SequentialSampleRatio": "sample_ratio",
+    "SpendingSchedule": "spending",
     "TestResult": "intervals",
     "VarianceComponents": "repeats",
     "adjust_p_values": "multiplicity",
+    "alpha_spending_bounds": "spending",
     "bootstrap_interval": "resampling",
     "bradley_terry": "strengths",
     "bradley_terry_estimate": "strengths",
     "clopper_pearson_interval": "proportions",
     "cohen_kappa": "agreement",
+    "crossing_probabilities": "spending",
     "discordance_spread": "planning",
+    "expected_loss": "bayes",
     "items_needed": "planning",
     "mcnemar": "paired",
     "mean_and_standard_error": "means",
@@ -60,9 +83,17 @@ _MODULE_OF = {
     "pass_at_k": "repeats",
     "pass_hat_k": "repeats",
     "prediction_powered_mean": "prediction_powered",
+    "probability_best": "bayes",
+    "probability_ratio_above": "bayes",
     "quantile_interval": "quantiles",
     "ratio_of_totals": "ratios",
+    "reply_share_e_process": "e_process",
     "resolution_ratio": "planning",
+    "sample_ratio_mismatch": "sample_ratio",
+    "sequential_inflation": "spending",
+    "sequential_sample_ratio_mismatch": "sample_ratio",
+    "spending_schedule": "spending",
+    "stagewise_p_value": "spending",
     "tango_interval": "tango",
     "tango_statistic": "tango",
     "variance_components": "repeats",
@@ -71,20 +102,27 @@ _MODULE_OF = {
 
 __all__ = [
     "BradleyTerry",
+    "CrossingProbabilities",
     "Interval",
     "MeanEstimate",
     "PairedDifference",
     "PredictionPoweredMean",
     "RatioEstimate",
+    "ReplyShareEProcess",
+    "SequentialSampleRatio",
+    "SpendingSchedule",
     "TestResult",
     "VarianceComponents",
     "adjust_p_values",
+    "alpha_spending_bounds",
     "bootstrap_interval",
     "bradley_terry",
     "bradley_terry_estimate",
     "clopper_pearson_interval",
     "cohen_kappa",
+    "crossing_probabilities",
     "discordance_spread",
+    "expected_loss",
     "items_needed",
     "mcnemar",
     "mean_and_standard_error",
@@ -95,9 +133,17 @@ __all__ = [
     "pass_at_k",
     "pass_hat_k",
     "prediction_powered_mean",
+    "probability_best",
+    "probability_ratio_above",
     "quantile_interval",
     "ratio_of_totals",
+    "reply_share_e_process",
     "resolution_ratio",
+    "sample_ratio_mismatch",
+    "sequential_inflation",
+    "sequential_sample_ratio_mismatch",
+    "spending_schedule",
+    "stagewise_p_value",
     "tango_interval",
     "tango_statistic",
     "variance_components",
