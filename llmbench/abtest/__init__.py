@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         by_table,
         cheapest_arm,
         evaluate_policy,
+        unit_cost_variances,
     )
     from llmbench.abtest.plan import Plan, planned_units
     from llmbench.abtest.results import AbResult, Comparison
@@ -41,6 +42,7 @@ _MODULE_OF = {
     "evaluate_policy": "off_policy",
     "planned_units": "plan",
     "power_curve": "series",
+    "unit_cost_variances": "off_policy",
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "evaluate_policy",
     "planned_units",
     "power_curve",
+    "unit_cost_variances",
 ]
 
 __getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{module}" for name, module in _MODULE_OF.items()})

@@ -73,7 +73,8 @@ def _analyse(
         planned = float(plan.planned_units)
     else:
         planned = planned_units(plan, planning_rate or 0.0, shares)
-    information = _information(plan, cells, shares, planned)
+    units = sum(each.units for each in counts.arms)
+    information = _information(plan, cells, shares, planned, units)
     occasion = _occasion(counts, plan, cells, information, pooled, before, health)
     shows = health.healthy and occasion.shows_effect
 
@@ -94,7 +95,6 @@ def _analyse(
     comparisons = _comparisons(plan, treatments, cells, fresh, decided, money, number, health, shows=shows)
     new = None
     if fresh and occasion.kind == "look":
-        units = sum(each.units for each in counts.arms)
         new = Look(
             number, counts.as_of, units, occasion.fractions[-1], [each.data() for each in comparisons], now
         )
@@ -104,8 +104,7 @@ def _analyse(
     }
     effects = {arm: _design_of(plan, found) for arm, found in design.items() if found is not None}
     worst = max((value for value, _ in effects.values()), default=1.0)
-    following = occasion.next_fraction
-    needed = units_still_needed(counts, plan, shares, planning_rate or 0.0, planned, following, worst)
+    needed = units_still_needed(counts, plan, shares, planning_rate or 0.0, planned, occasion, worst)
     compared = [cells[arm] for arm in treatments if cells[arm].information > 0]
     others: list[OtherAnalysis] = []
     if shows:
@@ -177,9 +176,13 @@ def _pooled_rate(counts: Counts) -> float | None:
 
 
 def _information(
-    plan: Plan, cells: Mapping[str, Cells], shares: Mapping[str, float], planned: float
+    plan: Plan, cells: Mapping[str, Cells], shares: Mapping[str, float], planned: float, units: int
 ) -> float:
-    """The smallest treatment's fraction of the information that the planned units hold."""
+    """The smallest treatment's fraction of the information that the planned units hold.
+
+    Under "fixed" the units themselves are counted. Once they are there a group-sequential test ends as
+    well, whatever chance did to the split.
+    """
     found = []
     control = shares.get(plan.control, 0.0)
     for arm, each in cells.items():
@@ -187,7 +190,10 @@ def _information(
         whole = planned * share * control / (share + control) if share and control else math.inf
         if share > 0:
             found.append(each.information / whole if whole else 0.0)
-    return min(found, default=0.0)
+    information = min(found, default=0.0)
+    if found and plan.stopping_rule == "fixed":
+        return units / planned
+    return max(information, 1.0) if found and units >= planned and information > 0 else information
 
 
 def _occasion(
@@ -324,8 +330,14 @@ def _power(
         return Power(None, None, None)
     days = days_until(counts, plan, units, daily_units(counts))
     weakest = min(compared, key=lambda cells: cells.information)
-    del weakest, minimum_detectable_effect
-    return Power(None, units, days)
+    allocation = sum(weakest.n2) / sum(weakest.n1)
+    # As many units, in one stratum, as hold the information that there is.
+    present = weakest.information * (1 + allocation) ** 2 / allocation
+    mde = minimum_detectable_effect(
+        rate, present, scale=plan.scale, alpha=2 * plan.alpha, sides=2, power=plan.power, allocation=allocation,
+        design_effect=max(1.0, worst),
+    )  # fmt: skip
+    return Power(_known(mde), units, days)
 
 
 def _known(value: float) -> float | None:

@@ -86,8 +86,8 @@ def _good(result: AbResult, c: Comparison, *, sure: bool) -> str:
         )
         return f"{text} Not worse within the margin, money undecided: {why}."
     money = (
-        f"{dollars(net.estimate)} per 1,000 leads ({dollars(net.ci.low)} to {dollars(net.ci.high)}), more than "
-        f"zero with {net.probability_positive:.0%} probability"
+        f"{dollars(net.estimate)} more per 1,000 leads than {c.control} ({dollars(net.ci.low)} to "
+        f"{dollars(net.ci.high)}), and more than zero with {net.probability_positive:.1%} probability"
     )
     if sure:
         return f"{text} It brings {money}."

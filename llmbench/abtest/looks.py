@@ -101,7 +101,7 @@ def look_now(
     if following is None:
         return Occasion("over", fractions, information, None, _over(plan, before))
     if plan.stopping_rule != "anytime" and information < following - _CLOSE:
-        what = "the planned units" if plan.stopping_rule == "fixed" else f"look {len(before) + 1}"
+        what = "the reading" if plan.stopping_rule == "fixed" else f"look {len(before) + 1}"
         return Occasion(
             "waiting", fractions, information, following,
             f"{information:.0%} of the planned information is there, and {what} needs {following:.0%}.",

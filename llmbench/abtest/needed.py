@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from llmbench.abtest.counts import Counts
+from llmbench.abtest.looks import Occasion
 from llmbench.abtest.plan import Plan, planned_units
 
 __all__ = ["Needed", "daily_units", "days_until", "units_still_needed"]
@@ -70,7 +71,7 @@ def days_until(counts: Counts, plan: Plan, units: float, rate: float | None) -> 
 
 
 def units_still_needed(
-    counts: Counts, plan: Plan, shares: Mapping[str, float], rate: float, planned: float, next_fraction: float | None,
+    counts: Counts, plan: Plan, shares: Mapping[str, float], rate: float, planned: float, occasion: Occasion,
     design_effect: float,
 ) -> list[Needed]:  # fmt: skip
     """The next look, the end of the plan, the plan's power at the pooled reply rate, and that with arms of
@@ -80,9 +81,12 @@ def units_still_needed(
     arms = [arm for arm in shares if arm != plan.control]
     equal = dict.fromkeys([*arms, plan.control], 1 / (len(arms) + 1))
     found = []
-    if next_fraction is not None and plan.stopping_rule == "group-sequential" and next_fraction < 1 - 1e-9:
-        found.append(_needed("next look", shares, counts, plan, next_fraction * planned, daily))
-    if plan.stopping_rule != "anytime":
+    following = occasion.next_fraction
+    if following is not None and plan.stopping_rule == "group-sequential" and following < 1 - 1e-9:
+        mature = sum(each.units for each in counts.arms)
+        units = mature + max(0.0, following - occasion.information) * planned
+        found.append(_needed("next look", shares, counts, plan, units, daily))
+    if plan.stopping_rule != "anytime" and occasion.kind != "over":
         found.append(_needed("end of the plan", shares, counts, plan, planned, daily))
     now = planned_units(plan, rate, shares, design_effect)
     found.append(_needed("planned power at this reply rate", shares, counts, plan, now, daily))

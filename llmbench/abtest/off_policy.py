@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llmbench.abtest.counts import ContextCounts
+from llmbench.abtest.counts import ContextCounts, UnitSums
 from llmbench.errors import UsageError
 from llmbench.stats import Interval
 
@@ -29,6 +29,7 @@ __all__ = [
     "by_table",
     "cheapest_arm",
     "evaluate_policy",
+    "unit_cost_variances",
 ]
 
 LEAST_EFFECTIVE_UNITS = 1000
@@ -96,11 +97,27 @@ def cheapest_arm(contexts: Sequence[ContextCounts]) -> str:
     return min(sorted(cost), key=lambda arm: cost[arm][0] / cost[arm][1])
 
 
+def unit_cost_variances(sums: Sequence[UnitSums]) -> dict[str, float]:
+    """Variance of the cost of a unit, by arm; arms without two units of known cost have none."""
+    totals: dict[str, list[float]] = {}
+    for each in sums:
+        found = totals.setdefault(each.arm, [0.0, 0.0, 0.0])
+        for place, value in enumerate((each.costed_units, each.cost_usd, each.cost_usd_squared)):
+            found[place] += value
+    return {
+        arm: max(0.0, squared - cost**2 / n) / (n - 1) for arm, (n, cost, squared) in totals.items() if n > 1
+    }
+
+
 def evaluate_policy(
     name: str, contexts: Sequence[ContextCounts], policy: Policy, *, confidence: float = 0.95, draws: int = 2000,
-    seed: int = 20250123,
+    seed: int = 20250123, cost_variances: Mapping[str, float] | None = None,
 ) -> PolicyValue:  # fmt: skip
     """The rate and the cost that `policy` would have had with the units of the log.
+
+    `cost_variances`: variance of the cost of a unit, by arm (`unit_cost_variances`). The log has only sums of
+    cost by context, so that without them the cost has no interval; with them it is a little too wide, since
+    they hold what differs between contexts as well.
 
     Self-normalised inverse propensity weighting: Swaminathan and Joachims (2015), NeurIPS. Doubly robust with
     cross-fitting over the folds: Dudik, Langford and Li (2011), ICML; Chernozhukov et al. (2018), Econom. J.
@@ -142,7 +159,13 @@ def evaluate_policy(
         estimates["cost"] = 1000 * _doubly_robust(rows, target, weight, costs, sizes)
         estimates["cost_ipw"] = 1000 * _self_normalised(weight, costs, sizes)
     point = {key: float(value[0]) for key, value in estimates.items()}
+    if costs is not None and cost_variances is not None:
+        variance = np.array([cost_variances.get(row.arm, math.nan) for row in rows])
+        error = 1000 * math.sqrt(float(units @ (weight**2 * np.where(weight > 0, variance, 0.0)))) / total
+        estimates["cost"][1:] += error * np.random.default_rng([seed, 1]).standard_normal(draws)
     interval = {key: _percentile(value[1:], confidence) for key, value in estimates.items()}
+    if cost_variances is None:
+        interval.pop("cost", None)
     return PolicyValue(
         name, None, total, effective, replies, point["rate"], interval["rate"], point["rate_ipw"],
         interval["rate_ipw"], point.get("cost"), interval.get("cost"), point.get("cost_ipw"),

@@ -109,8 +109,8 @@ class Power(NamedTuple):
     """What the units that are there can show, and what more takes."""
 
     mde: float | None
-    """Largest effect on the plan's scale that they show with the plan's power if both arms are equal: a
-    ratio of 0.86 reads "rules out to have lost more than 14%"."""
+    """Smallest true ratio above 1 (or difference above 0) that the units that are there would show to be no
+    chance, two-sided at twice alpha, with the plan's power."""
     units_needed: float | None
     """Mature units of all arms for the plan's margin."""
     days_needed: float | None

@@ -50,17 +50,14 @@ def power_curve(result: AbResult) -> list[tuple[str, list[float], list[float]]]:
             return []
         total = math.fsum(shares[arm] for arm in (*treatments, plan.control))
         worst = min(treatments, key=lambda arm: shares[arm])
+        pair = (shares[worst] + shares[plan.control]) / total
         units = [most * (number + 1) / _CURVE_POINTS for number in range(_CURVE_POINTS)]
-        powers = []
-        for each in units:
-            effective = each / design / total
-            powers.append(
-                float(
-                    power(
-                        rate, rate, effective * shares[worst], effective * shares[plan.control], plan.margin,
-                        scale=plan.scale, alpha=plan.alpha / len(treatments), sides=1,
-                    )
-                )
-            )  # fmt: skip
+        powers = [
+            power(
+                rate, rate, plan.margin, each * pair, plan.scale, alpha=plan.alpha / len(treatments),
+                allocation=shares[plan.control] / shares[worst], design_effect=design,
+            )
+            for each in units
+        ]  # fmt: skip
         found.append((label, units, powers))
     return found
