@@ -23,6 +23,7 @@ __all__ = [
     "difference_parts",
     "excess",
     "ratio_parts",
+    "restricted_planned_rates",
     "restricted_rates_of_difference",
     "restricted_rates_of_ratio",
     "score_statistic",
@@ -110,7 +111,9 @@ def excess(parts: ScoreParts, critical: float, *, skewness: bool) -> float:
     return score - critical * spread + bend - variance / (4 * bend)
 
 
-def restricted_rates_of_ratio(x1: int, n1: int, x2: int, n2: int, ratio: float) -> tuple[float, float]:
+def restricted_rates_of_ratio(
+    x1: float, n1: float, x2: float, n2: float, ratio: float
+) -> tuple[float, float]:
     """Likeliest p1 and p2 with p1 = `ratio` · p2, for a positive ratio."""
     # Of N θ p² - linear · p + (x1 + x2) = 0 the smaller root; the discriminant is written as a sum of
     # two squares, and the root as a quotient, so that nothing cancels.
@@ -121,18 +124,26 @@ def restricted_rates_of_ratio(x1: int, n1: int, x2: int, n2: int, ratio: float) 
 
 
 def restricted_rates_of_difference(
-    x1: int, n1: int, x2: int, n2: int, difference: float
+    x1: float, n1: float, x2: float, n2: float, difference: float
 ) -> tuple[float, float]:
     """Likeliest p1 and p2 with p1 - p2 = `difference`, for a difference in [-1, 1]."""
     p2 = _restricted_second_rate(x1, n1, x2, n2, difference)
     return min(1.0, max(0.0, p2 + difference)), p2
 
 
+def restricted_planned_rates(
+    p1: float, p2: float, allocation: float, margin: float, *, ratio: bool
+) -> tuple[float, float]:
+    """The rates at the margin that data with the rates `p1` and `p2` make likeliest; n2 / n1 = allocation."""
+    counts = p1, 1.0, p2 * allocation, allocation
+    return (restricted_rates_of_ratio if ratio else restricted_rates_of_difference)(*counts, margin)
+
+
 def _inflation(total: int, unbiased: bool) -> float:
     return total / (total - 1) if unbiased else 1.0
 
 
-def _restricted_second_rate(x1: int, n1: int, x2: int, n2: int, difference: float) -> float:
+def _restricted_second_rate(x1: float, n1: float, x2: float, n2: float, difference: float) -> float:
     low, high = max(0.0, -difference), min(1.0, 1 - difference)
     if difference == 0:
         return (x1 + x2) / (n1 + n2)
@@ -167,18 +178,18 @@ def _restricted_second_rate(x1: int, n1: int, x2: int, n2: int, difference: floa
     return rate
 
 
-def _is_steepest_at_zero(x1: int, n1: int, x2: int, n2: int, difference: float) -> bool:
+def _is_steepest_at_zero(x1: float, n1: float, x2: float, n2: float, difference: float) -> bool:
     """Whether the likelihood falls from the lowest rates on: p2 = 0, or p1 = 0 if difference < 0."""
     if difference < 0:
         x1, n1, x2, n2, difference = x2, n2, x1, n1, -difference
     return x2 == 0 and x1 / difference - _divided(n1 - x1, 1 - difference) - n2 <= 0
 
 
-def _divided(count: int, rate: float) -> float:
+def _divided(count: float, rate: float) -> float:
     return 0.0 if count == 0 else count / rate if rate > 0 else math.inf
 
 
-def _closed_form(x1: int, n1: int, x2: int, n2: int, difference: float) -> float:
+def _closed_form(x1: float, n1: float, x2: float, n2: float, difference: float) -> float:
     """p2 as the middle root of the likelihood's cubic, by cosines: Farrington and Manning (1990)."""
     total = n1 + n2
     # total · p³ + square · p² + linear · p + constant = 0

@@ -53,7 +53,7 @@ def ratio_parts_of(
 
 
 def score_statistics(score: Numbers, variance: Numbers) -> Numbers:
-    """score / √variance; infinite where the null rules the data out, 0 where both are zero."""
+    """Score / √variance; infinite where the null rules the data out, 0 where both are zero."""
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = score / np.sqrt(variance)
     return np.where((variance <= 0) & (score == 0), 0.0, statistic)

@@ -15,6 +15,7 @@ from llmbench.stats.score import ScoreParts, difference_parts, excess, ratio_par
 
 __all__ = [
     "difference_lower_limit",
+    "likely_width",
     "lower_limit_of_difference",
     "lower_limit_of_ratio",
     "ratio_lower_limit",
@@ -31,13 +32,10 @@ def difference_lower_limit(
     x1: int, n1: int, x2: int, n2: int, critical: float, *, skewness: bool = False, unbiased: bool = True
 ) -> float:
     """Lower score limit of p1 - p2, in [-1, 1]."""
-    p1, p2 = x1 / n1, x2 / n2
-    # About as wide as the interval will be; the search corrects it.
-    width = critical * math.sqrt((p1 * (1 - p1) + critical / n1) / n1 + (p2 * (1 - p2) + critical / n2) / n2)
     return lower_limit_of_difference(
         lambda value: difference_parts(x1, n1, x2, n2, value, unbiased=unbiased),
-        p1 - p2,
-        width,
+        x1 / n1 - x2 / n2,
+        likely_width(x1, n1, x2, n2, critical),
         critical,
         skewness=skewness,
     )
@@ -58,6 +56,12 @@ def ratio_lower_limit(
         critical,
         skewness=skewness,
     )
+
+
+def likely_width(x1: int, n1: int, x2: int, n2: int, critical: float) -> float:
+    """About how far from the estimate a limit of the difference lies: where to start searching."""
+    p1, p2 = x1 / n1, x2 / n2
+    return critical * math.sqrt((p1 * (1 - p1) + critical / n1) / n1 + (p2 * (1 - p2) + critical / n2) / n2)
 
 
 def lower_limit_of_difference(

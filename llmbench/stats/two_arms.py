@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
 
 from llmbench.errors import UsageError
 from llmbench.stats.checks import check_choice, check_confidence, check_count, check_number, finite_array
 from llmbench.stats.intervals import TestResult
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "Alternative",
@@ -41,32 +38,22 @@ def check_arms(x1: float, n1: float, x2: float, n2: float) -> tuple[int, int, in
 
 
 def check_strata(
-    x1: Iterable[float], n1: Iterable[float], x2: Iterable[float], n2: Iterable[float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Successes and trials of two arms, one whole number per stratum."""
-    arrays = {
-        name: finite_array(name, list(values) if isinstance(values, Iterable) else values)
-        for name, values in (("x1", x1), ("n1", n1), ("x2", x2), ("n2", n2))
-    }
-    sizes = {name: len(array) for name, array in arrays.items()}
-    if len(set(sizes.values())) > 1:
-        raise UsageError(
-            "x1, n1, x2 and n2 need one value per stratum each, not "
-            + ", ".join(map(str, sizes.values()))
-            + "."
+    x1: ArrayLike, n1: ArrayLike, x2: ArrayLike, n2: ArrayLike
+) -> list[tuple[int, int, int, int]]:
+    """Successes and trials of two arms, stratum by stratum, as whole numbers that fit together."""
+    columns = {"x1": x1, "n1": n1, "x2": x2, "n2": n2}
+    values = {name: finite_array(name, column).tolist() for name, column in columns.items()}
+    if len({len(column) for column in values.values()}) > 1:
+        sizes = ", ".join(f"{name} has {len(column)}" for name, column in values.items())
+        raise UsageError(f"x1, n1, x2 and n2 need one value per stratum each; {sizes}.")
+    rows = zip(*values.values(), strict=True)
+    return [
+        (
+            *_check_arm("1", successes1, trials1, f"[{place}]"),
+            *_check_arm("2", successes2, trials2, f"[{place}]"),
         )
-    for name, array in arrays.items():
-        for place, value in enumerate(array):
-            check_count(f"{name}[{place}]", float(value))
-    for arm in ("1", "2"):
-        above = np.flatnonzero(arrays[f"x{arm}"] > arrays[f"n{arm}"])
-        if above.size:
-            place = int(above[0])
-            raise UsageError(
-                f"x{arm}[{place}] ({arrays[f'x{arm}'][place]:g}) must not exceed "
-                f"n{arm}[{place}] ({arrays[f'n{arm}'][place]:g})."
-            )
-    return arrays["x1"], arrays["n1"], arrays["x2"], arrays["n2"]
+        for place, (successes1, trials1, successes2, trials2) in enumerate(rows)
+    ]
 
 
 def check_margin(margin: float, scale: str) -> float:
@@ -93,15 +80,15 @@ def critical_value(confidence: float) -> float:
 
 def normal_test(statistic: float, alternative: str) -> TestResult:
     """p-value of a statistic that is standard normal under the null."""
-    tail = 0.5 * math.erfc((abs(statistic) if alternative == "two-sided" else statistic) / math.sqrt(2))
     if alternative == "two-sided":
-        return TestResult(statistic, min(1.0, 2 * tail))
-    return TestResult(statistic, tail if alternative == "greater" else 0.5 * math.erfc(-statistic / math.sqrt(2)))
+        return TestResult(statistic, math.erfc(abs(statistic) / math.sqrt(2)))
+    towards = statistic if alternative == "greater" else -statistic
+    return TestResult(statistic, 0.5 * math.erfc(towards / math.sqrt(2)))
 
 
-def _check_arm(arm: str, successes: float, n: float) -> tuple[int, int]:
-    trials = check_count(f"n{arm}", n)
-    count = check_count(f"x{arm}", successes)
+def _check_arm(arm: str, successes: float, n: float, place: str = "") -> tuple[int, int]:
+    trials = check_count(f"n{arm}{place}", n)
+    count = check_count(f"x{arm}{place}", successes)
     if count > trials:
-        raise UsageError(f"x{arm} ({count}) must not exceed n{arm} ({trials}).")
+        raise UsageError(f"x{arm}{place} ({count}) must not exceed n{arm}{place} ({trials}).")
     return count, trials
