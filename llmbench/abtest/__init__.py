@@ -1,7 +1,7 @@
 """Experiments on real recipients: what was replied to, by arm, and what that says.
 
-    plan = Plan("mail-7", control="gpt-4o", margin=0.9, margin_reason="a tenth fewer replies is one call a week")
-    analyse(counts, plan, ledger)
+plan = Plan("mail-7", control="gpt-4o", margin=0.9, margin_reason="a tenth fewer replies is one call a week")
+analyse(counts, plan, ledger)
 """
 
 from __future__ import annotations

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from llmbench.abtest.cells import Cells, DesignEffect, arm_design_effect, design_effect, effective_counts, paired_cells
+from llmbench.abtest.cells import (
+    Cells,
+    DesignEffect,
+    arm_design_effect,
+    design_effect,
+    effective_counts,
+    paired_cells,
+)
 from llmbench.abtest.counts import Counts, UnitSums
 from llmbench.abtest.effect import Effect, effects_by_holm
 from llmbench.abtest.guardrails import check_guardrails
@@ -29,7 +36,9 @@ __all__ = ["analyse"]
 _RACES = 5
 
 
-def analyse(counts: Counts, plan: Plan, looks: LookBook | None = None, now: datetime | None = None) -> AbResult:
+def analyse(
+    counts: Counts, plan: Plan, looks: LookBook | None = None, now: datetime | None = None
+) -> AbResult:
     """The result of an experiment as of `counts.as_of`.
 
     `looks` (a `Ledger`) remembers what was seen when, and this run if it is a look; without it every run is
@@ -140,7 +149,9 @@ def _check(counts: Counts, plan: Plan) -> None:
             f"The counts are of experiment {counts.experiment_id!r} and the plan of {plan.experiment_id!r}."
         )
     if plan.control not in names:
-        raise UsageError(f"control is {plan.control!r}, which is no arm; they are {', '.join(names) or 'none'}.")
+        raise UsageError(
+            f"control is {plan.control!r}, which is no arm; they are {', '.join(names) or 'none'}."
+        )
     if not math.isclose(counts.window_days, plan.window_days):
         raise UsageError(
             f"The counts have a reply window of {counts.window_days:g} days and the plan one of "
@@ -208,7 +219,9 @@ def _occasion(
         return Occasion("over", fractions, information, None, f"Decided at look {last}; that stands.")
     if not health.healthy:
         fractions = tuple(look.information for look in before)
-        return Occasion("waiting", fractions, information, None, "No look is taken at a split that is broken.")
+        return Occasion(
+            "waiting", fractions, information, None, "No look is taken at a split that is broken."
+        )
     if not cells:
         return Occasion("waiting", (), information, None, "There is one arm only.")
     smallest = min(min(sum(each.n1), sum(each.n2)) for each in cells.values())
@@ -228,9 +241,7 @@ def _comparisons(
         if not health.healthy:
             found.append(Comparison(plan.control, arm, plan.margin, plan.scale, "invalid"))
         elif arm in fresh:
-            found.append(
-                _comparison(plan, cells[arm], fresh[arm], adjusted[arm], net, number)
-            )
+            found.append(_comparison(plan, cells[arm], fresh[arm], adjusted[arm], net, number))
         elif arm in decided:
             # What was decided stands; its money is of all the data there are.
             kept = decided[arm]
@@ -293,7 +304,12 @@ def _rate_interval(
 
 
 def _money(
-    counts: Counts, plan: Plan, cells: Mapping[str, Cells], design: Mapping[str, DesignEffect | None], *, show: bool
+    counts: Counts,
+    plan: Plan,
+    cells: Mapping[str, Cells],
+    design: Mapping[str, DesignEffect | None],
+    *,
+    show: bool,
 ) -> tuple[dict[str, ArmCost], dict[str, Money]]:
     fixed, costs = {}, {}
     for arm in counts.arm_names:
@@ -307,7 +323,11 @@ def _money(
         draws = draw_units(counts, plan, fixed)
         for arm, each in cells.items():
             found = design[arm]
-            spread = 1.0 if found is None or math.isnan(found.difference) else math.sqrt(max(1.0, found.difference))
+            spread = (
+                1.0
+                if found is None or math.isnan(found.difference)
+                else math.sqrt(max(1.0, found.difference))
+            )
             if each.information > 0 and (made := compare_money(plan, each, costs, draws, spread)) is not None:
                 money[arm] = made
     return costs, money
@@ -318,7 +338,12 @@ def _design_of(plan: Plan, found: DesignEffect) -> tuple[float, int]:
 
 
 def _power(
-    counts: Counts, plan: Plan, shares: Mapping[str, float], rate: float | None, compared: Sequence[Cells], worst: float
+    counts: Counts,
+    plan: Plan,
+    shares: Mapping[str, float],
+    rate: float | None,
+    compared: Sequence[Cells],
+    worst: float,
 ) -> Power:
     """Of the treatment with the least information."""
     from llmbench.stats import minimum_detectable_effect

@@ -87,7 +87,7 @@ def _good(result: AbResult, c: Comparison, *, sure: bool) -> str:
         return f"{text} Not worse within the margin, money undecided: {why}."
     money = (
         f"{dollars(net.estimate)} more per 1,000 leads than {c.control} ({dollars(net.ci.low)} to "
-        f"{dollars(net.ci.high)}), and more than zero with {net.probability_positive:.1%} probability"
+        f"{dollars(net.ci.high)}), and more than zero with {_probability(net.probability_positive)} probability"
     )
     if sure:
         return f"{text} It brings {money}."
@@ -109,7 +109,9 @@ def _open(result: AbResult, c: Comparison) -> str:
             why = result.occasion.why[0].lower() + result.occasion.why[1:]
             text = f"{first}{why if not why[0].isdigit() else result.occasion.why} No effect is shown until then."
             return f"{text} Needed: {_more(result)}."
-        return f"It cannot be told whether {c.treatment} matches {c.control}: there is nothing to compare yet."
+        return (
+            f"It cannot be told whether {c.treatment} matches {c.control}: there is nothing to compare yet."
+        )
     ended = "" if result.occasion.next_fraction is not None else " This test has ended."
     return (
         f"It cannot be told yet whether {c.treatment} matches {c.control}: {_rates(c)}.{ended} "
@@ -118,12 +120,17 @@ def _open(result: AbResult, c: Comparison) -> str:
 
 
 def _more(result: AbResult) -> str:
-    """The nearest goal that is not there yet."""
-    goals = [each for each in result.needed if "new test" not in each.goal]
-    for each in goals:
+    """The nearest goal that is not there yet; a test that has ended is not gone on with, but made anew."""
+    new = result.needed[-1]
+    if result.occasion.next_fraction is None:
+        if new.units is None:
+            return "another question, since no number of leads answers this one"
+        days = "" if new.days is None else f", {math.ceil(new.days):,} days at the present rate"
+        return f"a new test of about {_about(new.units)} leads in equal arms{days}"
+    for each in result.needed[:-1]:
         if each.units is None or each.more or each.days:
             return f"{needed_sentence(each)} ({each.goal})"
-    return f"a new test of {_about(result.needed[-1].units or 0)} leads with equal arms" if result.needed else "more"
+    return "a run on newer data"
 
 
 def _rates(c: Comparison) -> str:
@@ -177,10 +184,23 @@ def _money_reason(result: AbResult, c: Comparison, saving: float, margin: float 
     return f"{text} At {value} a reply it pays from {limit} on; {beside}."
 
 
+def _probability(share: float) -> str:
+    """Never certain: so many draws cannot tell."""
+    if share > 0.999:
+        return "more than 99.9%"
+    return "less than 0.1%" if share < 0.001 else f"{share:.1%}"
+
+
 def _share(value: float | None) -> str:
     if value is None or math.isnan(value):
         return "unknown"
-    return "without limit" if math.isinf(value) else f"{100 * value:.3g}%" if value < 10 else f"{100 * value:,.0f}%"
+    return (
+        "without limit"
+        if math.isinf(value)
+        else f"{100 * value:.3g}%"
+        if value < 10
+        else f"{100 * value:,.0f}%"
+    )
 
 
 def _fine(value: float) -> str:

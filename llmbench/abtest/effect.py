@@ -70,7 +70,9 @@ def effects_by_holm(
     found: dict[str, Effect] = {}
     for name in order:
         level = plan.alpha / left
-        effect = first[name] if level == plan.alpha else _effect(plan, cells[name], fractions, design[name], level)
+        effect = (
+            first[name] if level == plan.alpha else _effect(plan, cells[name], fractions, design[name], level)
+        )
         found[name] = effect
         if effect.verdict in {"better", "not worse"} and left > 1:
             left -= 1
@@ -96,7 +98,9 @@ def method_of(cells: Cells) -> Literal["scas", "miettinen-nurminen"]:
     return "scas" if max(one, two) > _LOPSIDED * min(one, two) else "miettinen-nurminen"
 
 
-def ratio_interval(cells: Cells, confidence: float, widen: float = 1.0, clusters: int | None = None) -> Interval:
+def ratio_interval(
+    cells: Cells, confidence: float, widen: float = 1.0, clusters: int | None = None
+) -> Interval:
     """Of the ratio of the rates, `widen` times as wide on the scale of the score."""
     from llmbench.stats import rate_ratio_interval, stratified_ratio_interval
 

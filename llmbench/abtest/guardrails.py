@@ -35,7 +35,9 @@ class Guardrail(NamedTuple):
     """broken: the interval lies above the margin."""
 
 
-def check_guardrails(counts: Counts, plan: Plan, treatments: list[str], widen: Mapping[str, float]) -> list[Guardrail]:
+def check_guardrails(
+    counts: Counts, plan: Plan, treatments: list[str], widen: Mapping[str, float]
+) -> list[Guardrail]:
     """Every guardrail of every treatment: one-sided at the plan's alpha.
 
     All have to be kept, so none is adjusted for their number: Berger (1982), Technometrics 24:295. They are

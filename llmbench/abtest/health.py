@@ -60,12 +60,19 @@ def check_health(counts: Counts, plan: Plan) -> Health:
     adjusted = adjust_p_values([each.p_value for each in tested if each.p_value is not None])
     broken = [each.stratum or "the experiment" for each, p in zip(tested, adjusted, strict=True) if p < ALARM]
     if overall is not None and overall < ALARM:
-        healthy, why = False, f"The arms do not have the sizes that their weights promise (p = {overall:.2g})."
+        healthy, why = (
+            False,
+            f"The arms do not have the sizes that their weights promise (p = {overall:.2g}).",
+        )
     elif broken:
-        healthy, why = False, f"The arms of {', '.join(broken)} do not have the sizes that their weights promise."
+        healthy, why = (
+            False,
+            f"The arms of {', '.join(broken)} do not have the sizes that their weights promise.",
+        )
     elif sequential is not None and sequential < ALARM:
-        healthy, why = False, (
-            f"The arms grew at other rates than their weights promise (sequential p = {sequential:.2g})."
+        healthy, why = (
+            False,
+            (f"The arms grew at other rates than their weights promise (sequential p = {sequential:.2g})."),
         )
     elif overall is None:
         healthy, why = True, "One arm only, so that there is no split to check."
@@ -132,7 +139,9 @@ def _weights(stratum: str, group: Sequence[AssignedCounts], plan: Plan) -> dict[
             )
         return _normalised(known)
     if plan.split is not None:
-        return _normalised({arm: plan.split.get(arm, 0.0) for arm in {**dict.fromkeys(plan.split), **recorded}})
+        return _normalised(
+            {arm: plan.split.get(arm, 0.0) for arm in {**dict.fromkeys(plan.split), **recorded}}
+        )
     units = [row.units for row in group]
     if len(units) > 1 and sample_ratio_mismatch(units, [1.0] * len(units)).p_value < ALARM:
         sizes = ", ".join(f"{row.arm} {row.units:,}" for row in group)

@@ -100,7 +100,9 @@ def arm_cost(sums: Sequence[UnitSums], fixed: float, confidence: float) -> ArmCo
     return ArmCost(total, units, per_unit, per_message, total / replied if replied else None, interval)
 
 
-def draw_units(counts: Counts, plan: Plan, fixed_per_unit: Mapping[str, float]) -> dict[tuple[str, str], Draws]:
+def draw_units(
+    counts: Counts, plan: Plan, fixed_per_unit: Mapping[str, float]
+) -> dict[tuple[str, str], Draws]:
     """Resample the units of known cost, arm by arm and stratum by stratum.
 
     Units of the same bucket of cost that replied alike are exchangeable, so a multinomial draw of the
@@ -120,13 +122,21 @@ def draw_units(counts: Counts, plan: Plan, fixed_per_unit: Mapping[str, float]) 
         shares = sizes / total
         drawn = np.random.default_rng([plan.seed, number]).multinomial(total, shares, size=plan.bootstrap)
         found[cell] = Draws(
-            total, float(shares @ replied), float(shares @ cost), drawn @ replied / total, drawn @ cost / total
+            total,
+            float(shares @ replied),
+            float(shares @ cost),
+            drawn @ replied / total,
+            drawn @ cost / total,
         )
     return found
 
 
 def compare_money(
-    plan: Plan, cells: Cells, costs: Mapping[str, ArmCost], draws: Mapping[tuple[str, str], Draws], widen: float = 1.0
+    plan: Plan,
+    cells: Cells,
+    costs: Mapping[str, ArmCost],
+    draws: Mapping[tuple[str, str], Draws],
+    widen: float = 1.0,
 ) -> Money | None:
     """Saving, economic margin and net value of a treatment; None where the cost of an arm is unknown.
 
@@ -172,7 +182,11 @@ def _standardised(
     rates = np.sum([share * each.rates for share, each in zip(shares, known, strict=True)], axis=0)
     costs = np.sum([share * each.costs for share, each in zip(shares, known, strict=True)], axis=0)
     return Draws(
-        sum(each.units for each in known), rate, cost, rate + widen * (rates - rate), cost + widen * (costs - cost)
+        sum(each.units for each in known),
+        rate,
+        cost,
+        rate + widen * (rates - rate),
+        cost + widen * (costs - cost),
     )
 
 
@@ -209,7 +223,9 @@ def _fieller(
 
     z = float(ndtri(0.5 + confidence / 2))
     # Zero within the limits of the rate: no finite cost per reply can be ruled out.
-    low, high = tuple(fieller_interval(numerator, denominator, v11, v22, covariance=v12, critical_value=z))[:2]
+    low, high = tuple(fieller_interval(numerator, denominator, v11, v22, covariance=v12, critical_value=z))[
+        :2
+    ]
     if math.isnan(low) or math.isnan(high):
         return None
     return Interval(float(low), float(high))

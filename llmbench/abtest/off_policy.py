@@ -131,7 +131,10 @@ def evaluate_policy(
         return PolicyValue(name, why, sum(row.units for row in rows))
     target = [dict(policy(row.context)) for row in rows]
     weight = np.array(
-        [chosen.get(row.arm, 0.0) / float(row.probability or 1.0) for row, chosen in zip(rows, target, strict=True)]
+        [
+            chosen.get(row.arm, 0.0) / float(row.probability or 1.0)
+            for row, chosen in zip(rows, target, strict=True)
+        ]
     )
     units = np.array([row.units for row in rows], dtype=float)
     replied = np.array([row.replied for row in rows], dtype=float)
@@ -139,9 +142,7 @@ def evaluate_policy(
     effective = _kish(weight, units)
     replies = _kish(weight, units * replied)
     if effective < LEAST_EFFECTIVE_UNITS:
-        why = (
-            f"The log is worth {effective:,.0f} units for this policy, and {LEAST_EFFECTIVE_UNITS:,} are needed."
-        )
+        why = f"The log is worth {effective:,.0f} units for this policy, and {LEAST_EFFECTIVE_UNITS:,} are needed."
     elif replies < LEAST_WEIGHTED_REPLIES:
         why = f"{replies:,.1f} weighted replies bear on this policy, and {LEAST_WEIGHTED_REPLIES} are needed."
     if why is not None:
@@ -183,7 +184,9 @@ def _not_logged(rows: Sequence[ContextCounts], policy: Policy) -> str | None:
         return f"The log gives the probability {bad.probability!r} to {bad.arm}, which a unit cannot have got it with."
     for row in rows:
         chosen = policy(row.context)
-        if any(p < 0 for p in chosen.values()) or not math.isclose(math.fsum(chosen.values()), 1.0, abs_tol=1e-9):
+        if any(p < 0 for p in chosen.values()) or not math.isclose(
+            math.fsum(chosen.values()), 1.0, abs_tol=1e-9
+        ):
             raise UsageError(
                 f"A policy gives probabilities that add up to 1; for {dict(row.context)} it gives {dict(chosen)}."
             )
@@ -236,7 +239,9 @@ def _doubly_robust(
     for number, _ in enumerate(arms):
         place = fold * width + context * len(arms) + number
         expected += choice[:, number] * model.reshape(len(sizes), -1)[:, place]
-    found: NDArray[np.float64] = (sizes * (expected + weight * (outcome - own))).sum(axis=1) / sizes.sum(axis=1)
+    found: NDArray[np.float64] = (sizes * (expected + weight * (outcome - own))).sum(axis=1) / sizes.sum(
+        axis=1
+    )
     return found
 
 

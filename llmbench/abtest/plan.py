@@ -95,7 +95,7 @@ class Plan:
         if self.scale == "ratio":
             if margin >= 1:
                 raise UsageError(
-                    f"margin is {margin:g}, above the control's own rate: \"keeps at least 90% of it\" is 0.9."
+                    f'margin is {margin:g}, above the control\'s own rate: "keeps at least 90% of it" is 0.9.'
                     if margin > 1
                     else "margin is 1, which lets nothing be lost, so no number of units can show it; the "
                     "verdict 'better' needs no margin."
@@ -123,7 +123,10 @@ class Plan:
             _whole("planned_units", self.planned_units, 2)
         if self.expected_rate is not None and not 0 < _number("expected_rate", self.expected_rate) < 1:
             raise UsageError(f"expected_rate is {self.expected_rate:g}; it is a share, such as 0.03.")
-        if self.value_per_reply_usd is not None and _number("value_per_reply_usd", self.value_per_reply_usd) <= 0:
+        if (
+            self.value_per_reply_usd is not None
+            and _number("value_per_reply_usd", self.value_per_reply_usd) <= 0
+        ):
             raise UsageError(f"value_per_reply_usd is {self.value_per_reply_usd:g}; it must be above 0.")
         if not 0 <= _number("window_days", self.window_days) <= 3650:
             raise UsageError(f"window_days is {self.window_days:g}; it is a number of days, 0 or more.")
@@ -185,7 +188,9 @@ def planned_units(plan: Plan, rate: float, shares: Mapping[str, float], design_e
     total_needed = max(needed) * max(design_effect, plan.design_effect)
     if plan.stopping_rule == "group-sequential" and plan.looks > 1:
         equal = [(number + 1) / plan.looks for number in range(plan.looks)]
-        total_needed *= sequential_inflation(equal, alpha=plan.alpha / len(treatments), sides=1, power=plan.power)
+        total_needed *= sequential_inflation(
+            equal, alpha=plan.alpha / len(treatments), sides=1, power=plan.power
+        )
     return total_needed
 
 

@@ -88,7 +88,11 @@ def day_by_day(days: Sequence[DayCounts], plan: Plan, cells: Cells) -> list[DayP
 
 
 def _process(
-    plan: Plan, cells: Cells, *, ratio: float = 1.0, alternative: Alternative = "two-sided",
+    plan: Plan,
+    cells: Cells,
+    *,
+    ratio: float = 1.0,
+    alternative: Alternative = "two-sided",
     confidence: float = 0.95,
 ) -> ReplyShareEProcess:
     return reply_share_e_process(

@@ -125,7 +125,9 @@ def _clustered(plan: Plan, cells: Cells, design: DesignEffect) -> OtherAnalysis:
     )
     error = math.sqrt(variance * design.difference) if design.difference > 0 else math.nan
     t = float(stdtrit(design.clusters - 1, 0.5 + plan.confidence / 2))
-    interval = None if math.isnan(error) else Interval(cells.difference - t * error, cells.difference + t * error)
+    interval = (
+        None if math.isnan(error) else Interval(cells.difference - t * error, cells.difference + t * error)
+    )
     p_value = None
     if error > 0:
         p_value = 2 * float(stdtr(design.clusters - 1, -abs(cells.difference) / error))
@@ -133,7 +135,9 @@ def _clustered(plan: Plan, cells: Cells, design: DesignEffect) -> OtherAnalysis:
     return OtherAnalysis(cells.treatment, "difference", method, cells.difference, interval, p_value)
 
 
-def _odds_ratio(x1: int, n1: int, x2: int, n2: int, confidence: float) -> tuple[float | None, Interval | None]:
+def _odds_ratio(
+    x1: int, n1: int, x2: int, n2: int, confidence: float
+) -> tuple[float | None, Interval | None]:
     """With one half added to each count where one is zero."""
     counts = [x1, n1 - x1, x2, n2 - x2]
     a, b, c, d = (each + 0.5 for each in counts) if min(counts) == 0 else counts

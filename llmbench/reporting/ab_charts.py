@@ -78,7 +78,12 @@ def effect_figure(result: AbResult) -> Plot | None:
     economic = _economic(result)
     if economic is not None and axes.get_xlim()[0] < 100 * economic < axes.get_xlim()[1]:
         axes.axvline(100 * economic, color=PALETTE["green"], linewidth=1.2, linestyle=(0, (1, 1.5)))
-        marks.append((100 * economic, f"pays from {100 * economic:.1f}%" if ratio else f"pays from {100 * economic:+.2f}"))
+        marks.append(
+            (
+                100 * economic,
+                f"pays from {100 * economic:.1f}%" if ratio else f"pays from {100 * economic:+.2f}",
+            )
+        )
     _marks(axes, marks)
     axes.set_title("Effect")
     frame = pd.DataFrame(frames)
@@ -118,7 +123,9 @@ def acceptability_figure(result: AbResult) -> Plot | None:
             values, [100 * share for share in shares], color=colours[number % 4],
             linestyle=_LINES[number // 4 % 4], linewidth=1.8, label=clip(treatment),
         )  # fmt: skip
-        frames.append(pd.DataFrame({"treatment": treatment, "value_per_reply_usd": values, "probability": shares}))
+        frames.append(
+            pd.DataFrame({"treatment": treatment, "value_per_reply_usd": values, "probability": shares})
+        )
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.set_ylim(-2, 102)
@@ -177,7 +184,14 @@ def cumulative_figure(result: AbResult) -> Plot | None:
     )  # fmt: skip
     for values in ([p.fixed_low for p in mine], [p.fixed_high for p in mine]):
         axes.plot(days, within(values), color=PALETTE["orange"], linewidth=1, linestyle=(0, (4, 3)))
-    axes.plot([], [], color=PALETTE["orange"], linewidth=1, linestyle=(0, (4, 3)), label="fixed-n limits: do not peek")
+    axes.plot(
+        [],
+        [],
+        color=PALETTE["orange"],
+        linewidth=1,
+        linestyle=(0, (4, 3)),
+        label="fixed-n limits: do not peek",
+    )
     axes.plot(days, within([p.ratio for p in mine]), color=PALETTE["blue"], linewidth=1.8, label="so far")
     axes.axhline(100, color=PALETTE["ink"], linewidth=1)
     axes.set_ylim(0, 100 * top)
@@ -233,7 +247,11 @@ def segment_figure(result: AbResult) -> Plot | None:
     null, margin = 100 * result.plan.null, 100 * result.plan.margin
     axes.axvspan(margin, null, color=PALETTE["light"], zorder=0, linewidth=0)
     axes.axvline(null, color=PALETTE["ink"], linewidth=1)
-    unit = f"reply rate, % of {clip(result.plan.control, 24)}'s" if ratio else "difference of reply rates, points"
+    unit = (
+        f"reply rate, % of {clip(result.plan.control, 24)}'s"
+        if ratio
+        else "difference of reply rates, points"
+    )
     _forest(axes, rows, unit)
     axes.set_title("Effect by segment")
     left = len(frames) - len(rows)
@@ -278,7 +296,11 @@ def power_figure(result: AbResult) -> Plot | None:
     axes.set_title("How many leads it takes")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     rate = 100 * (result.planning_rate or 0.0)
-    margin = f"{100 * result.plan.margin:g}%" if result.plan.scale == "ratio" else f"{100 * result.plan.margin:g} points"
+    margin = (
+        f"{100 * result.plan.margin:g}%"
+        if result.plan.scale == "ratio"
+        else f"{100 * result.plan.margin:g} points"
+    )
     return Plot(
         figure, pd.concat(frames),
         f"Probability to show that the margin ({margin}) is kept, if all arms truly have a reply rate of {rate:.2f}%, "

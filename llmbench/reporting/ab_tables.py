@@ -91,7 +91,7 @@ def plan_sentence(result: AbResult) -> str:
         f"{plan.window_days:g} days of its first delivered message; leads younger than that do not count yet. "
         f"Leads are counted by the arm that they were assigned to.{reason} The test is "
         f"{rules[plan.stopping_rule]}; it is wrong with at most {100 * plan.alpha:g}% probability when it says "
-        f"\"not worse\", and meant to find that with {100 * plan.power:g}% if the arms are equal."
+        f'"not worse", and meant to find that with {100 * plan.power:g}% if the arms are equal.'
     )
 
 
@@ -160,7 +160,9 @@ def more_arms_table(result: AbResult) -> Table:
 
     rows, shown = [], []
     for arm in result.arms:
-        share = arm.served_by_other / arm.messages if arm.served_by_other is not None and arm.messages else None
+        share = (
+            arm.served_by_other / arm.messages if arm.served_by_other is not None and arm.messages else None
+        )
         rows.append(
             {
                 "arm": arm.arm, "assigned": arm.assigned, "mature": arm.units, "messages": arm.messages,
@@ -309,7 +311,11 @@ def clusters_sentence(result: AbResult) -> str:
     told = [
         f"{treatment}: leads behind one domain or mailbox are alike, which multiplies the variance by "
         f"{effect:.2f} ({clusters:,} clusters)"
-        + ("; the intervals above are wider for it." if effect > 1 else "; the intervals are left as they are.")
+        + (
+            "; the intervals above are wider for it."
+            if effect > 1
+            else "; the intervals are left as they are."
+        )
         for treatment, (effect, clusters) in result.design_effects.items()
     ]
     few = min(clusters for _, clusters in result.design_effects.values())
@@ -339,7 +345,9 @@ def segment_table(result: AbResult) -> Table | None:
                 "replied / leads": f"{e.replies:,} / {e.units:,}",
                 "of the control": f"{e.control_replies:,} / {e.control_units:,}",
                 "ratio" if ratio else "difference, points": (
-                    _span(e.ratio, e.ratio_ci, _ratio) if ratio else _span(e.difference, e.difference_ci, _points)
+                    _span(e.ratio, e.ratio_ci, _ratio)
+                    if ratio
+                    else _span(e.difference, e.difference_ci, _points)
                 ),
                 "p": p_value(e.p_value),
                 "p adjusted": p_value(e.p_adjusted),
@@ -367,7 +375,9 @@ def segment_sentence(result: AbResult) -> str:
             f"Not shown, with fewer than {result.plan.min_segment_replies} replies in an arm: "
             + ", ".join(f"{segment} ({column})" for column, segment in found.hidden) + "."
         )  # fmt: skip
-    told.append("Segments are looks at parts of the data, not adjusted for the looks at the whole: read them as hints.")
+    told.append(
+        "Segments are looks at parts of the data, not adjusted for the looks at the whole: read them as hints."
+    )
     return " ".join(told)
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from llmbench.stats.agreement import cohen_kappa
     from llmbench.stats.bayes import expected_loss, probability_best, probability_ratio_above
     from llmbench.stats.clustered import (
-        ClusterMoments,
         ClusteredComparison,
+        ClusterMoments,
         cluster_moments,
         clustered_comparison,
         clustered_margin_test,

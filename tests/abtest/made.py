@@ -46,19 +46,24 @@ def units_of(
     rng = np.random.default_rng(seed)
     found = []
     bad = rng.beta(0.03 / max(spread, 1e-9), 0.97 / max(spread, 1e-9), size=max(1, clusters)) / 0.03
+    draws = rng.random((n, 6))
+    sent_of = rng.integers(1, messages + 1, size=n)
+    cluster_of = rng.integers(max(1, clusters), size=n)
+    noise = rng.lognormal(0, 0.2, size=n)
     for unit in range(n):
         share = unit / n
         epoch = min(int(share * len(weights)), len(weights) - 1)
         arms = list(weights[epoch])
-        arm = str(rng.choice(arms, p=list(weights[epoch].values())))
-        segment = str(rng.choice(["saas", "retail", "health"], p=[0.5, 0.3, 0.2]))
-        cluster = int(rng.integers(clusters)) if clusters else None
+        limits = np.cumsum(list(weights[epoch].values()))
+        arm = arms[min(int(np.searchsorted(limits, draws[unit, 0], side="right")), len(arms) - 1)]
+        segment = "saas" if draws[unit, 1] < 0.5 else "retail" if draws[unit, 1] < 0.8 else "health"
+        cluster = int(cluster_of[unit]) if clusters else None
         rate = rates[arm] * (1 + drift * share)
         if segment == "retail" and arm == "mixtral":
             rate *= segment_effect
         if cluster is not None and spread:
             rate = min(1.0, rate * bad[cluster])
-        sent = int(rng.integers(1, messages + 1))
+        sent = int(sent_of[unit])
         found.append(
             {
                 "arm": arm,
@@ -68,11 +73,11 @@ def units_of(
                 "cluster": cluster,
                 "segment": segment,
                 "messages": sent,
-                "replied": bool(rng.random() < rate),
-                "extra": int(rng.random() < 0.2),
-                "cost": None if costs is None else costs[arm] * sent * float(rng.lognormal(0, 0.2)),
-                "other": int(rng.random() < other),
-                "complaint": bool(rng.random() < complaint),
+                "replied": bool(draws[unit, 2] < rate),
+                "extra": int(draws[unit, 3] < 0.2),
+                "cost": None if costs is None else costs[arm] * sent * float(noise[unit]),
+                "other": int(draws[unit, 4] < other),
+                "complaint": bool(draws[unit, 5] < complaint),
                 "fold": unit % 5,
             }
         )
@@ -145,7 +150,9 @@ def _assigned(
         datetime(START.year, START.month, START.day, tzinfo=UTC) + timedelta(days=day)
         for day in (min(days), max(days))
     )
-    return AssignedCounts(arm, stratum, len(mine), mine[0]["probability"] if with_weights else None, first, last)
+    return AssignedCounts(
+        arm, stratum, len(mine), mine[0]["probability"] if with_weights else None, first, last
+    )
 
 
 def _days(known: Sequence[Mapping[str, Any]], mature: Sequence[Mapping[str, Any]]) -> list[DayCounts]:
@@ -161,11 +168,11 @@ def _days(known: Sequence[Mapping[str, Any]], mature: Sequence[Mapping[str, Any]
 
 def _products(mature: Sequence[Mapping[str, Any]]) -> list[ClusterProducts]:
     cells = sorted({(u["arm"], u["stratum"]) for u in mature})
-    names = sorted({u["cluster"] for u in mature})
+    names = {name: number for number, name in enumerate(sorted({u["cluster"] for u in mature}))}
     n = np.zeros((len(names), len(cells)))
     x = np.zeros_like(n)
     for u in mature:
-        at = names.index(u["cluster"]), cells.index((u["arm"], u["stratum"]))
+        at = names[u["cluster"]], cells.index((u["arm"], u["stratum"]))
         n[at] += 1
         x[at] += u["replied"]
     return [

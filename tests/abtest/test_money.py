@@ -39,7 +39,10 @@ def test_fieller_is_about_the_bootstrap() -> None:
     cost = np.array([u["cost"] for u in mine])
     replied = np.array([u["replied"] for u in mine], dtype=float)
     rng = np.random.default_rng(1)
-    drawn = [cost[i].sum() / replied[i].sum() for i in (rng.integers(len(mine), size=len(mine)) for _ in range(1000))]
+    drawn = [
+        cost[i].sum() / replied[i].sum()
+        for i in (rng.integers(len(mine), size=len(mine)) for _ in range(1000))
+    ]
     interval = costs["mixtral"].per_reply_ci
     assert interval is not None
     assert interval.low == pytest.approx(np.quantile(drawn, 0.025), rel=0.02)
@@ -88,7 +91,9 @@ def test_net_value_is_that_of_the_units(weights: tuple[dict[str, float], ...]) -
     expected = 0.0
     for stratum, weight in zip(cells.strata, cells.weights, strict=True):
         for arm, sign in (("mixtral", 1), ("gpt-4o", -1)):
-            values = [20 * u["replied"] - u["cost"] for u in units if (u["arm"], u["stratum"]) == (arm, stratum)]
+            values = [
+                20 * u["replied"] - u["cost"] for u in units if (u["arm"], u["stratum"]) == (arm, stratum)
+            ]
             expected += 1000 * sign * weight / cells.information * float(np.mean(values))
     net = money.net_value_per_1000
     assert net.estimate == pytest.approx(expected)
@@ -115,7 +120,9 @@ def test_the_interval_of_the_net_value_is_that_of_the_bootstrap() -> None:
     wider = compare_money(PLAN, cells, costs, draw_units(counts, PLAN, {}), widen=2.0)
     assert wider is not None
     assert wider.net_value_per_1000 is not None
-    assert wider.net_value_per_1000.ci.high - wider.net_value_per_1000.ci.low == pytest.approx(2 * (ci.high - ci.low))
+    assert wider.net_value_per_1000.ci.high - wider.net_value_per_1000.ci.low == pytest.approx(
+        2 * (ci.high - ci.low)
+    )
 
 
 def test_at_a_small_value_saving_decides_and_at_a_large_one_replies() -> None:

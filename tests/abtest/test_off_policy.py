@@ -102,7 +102,10 @@ def test_traffic_with_probability_one_is_refused() -> None:
 def test_an_arm_missing_in_one_context_is_refused() -> None:
     rows = [row for row in log() if (row.context["industry"], row.arm) != ("retail", "mixtral")]
     found = evaluate_policy("always mixtral", rows, always("mixtral"))
-    assert found.refused == "mixtral has logged probability 0 where industry is retail: no such unit was given to it."
+    assert (
+        found.refused
+        == "mixtral has logged probability 0 where industry is retail: no such unit was given to it."
+    )
 
 
 def test_too_few_effective_units_and_replies_are_refused() -> None:

@@ -19,7 +19,9 @@ def look(ledger: Ledger, number: int = 1, day: int = 0, **changes: Any) -> bool:
         "units": 1000 * number,
         "information": number / 4,
         "parameters": {"margin": 0.9, "control": "gpt-4o", "guardrails": {"complaints": 1.2}},
-        "comparisons": [{"treatment": "mixtral", "ratio": 0.98, "ratio_ci": [0.8, None], "verdict": "cannot tell"}],
+        "comparisons": [
+            {"treatment": "mixtral", "ratio": 0.98, "ratio_ci": [0.8, None], "verdict": "cannot tell"}
+        ],
         "seen_at": DAY + timedelta(days=day, hours=9),
     }
     return ledger.record_look("mail-7", number, **{**given, **changes})
