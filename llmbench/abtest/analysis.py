@@ -22,7 +22,7 @@ from llmbench.abtest.guardrails import check_guardrails
 from llmbench.abtest.health import Health, check_health, split_shares
 from llmbench.abtest.looks import Look, LookBook, Occasion, deviations, look_now, standing
 from llmbench.abtest.money import ArmCost, Money, arm_cost, compare_money, draw_units
-from llmbench.abtest.needed import days_until, daily_units, units_still_needed
+from llmbench.abtest.needed import daily_units, days_until, units_still_needed
 from llmbench.abtest.plan import Plan, planned_units
 from llmbench.abtest.results import AbResult, ArmResult, Bayes, Comparison, Power, Sequential
 from llmbench.abtest.results_data import comparison_of
@@ -61,7 +61,8 @@ def analyse(
         if made:
             return result
     raise LedgerError(
-        f"The look at {plan.experiment_id} could not be recorded: other processes look at it at the same time."
+        f"The look at {plan.experiment_id} could not be recorded: other processes look at it at the same "
+        "time."
     )
 
 
@@ -160,7 +161,8 @@ def _check(counts: Counts, plan: Plan) -> None:
     for each in counts.arms:
         if not 0 <= each.replied <= each.units:
             raise UsageError(
-                f"Arm {each.arm!r} has {each.replied} replies of {each.units} units; a unit replies once or not."
+                f"Arm {each.arm!r} has {each.replied} replies of {each.units} units; a unit replies once "
+                "or not."
             )
     for name, mapping in (("split", plan.split or {}), ("fixed_costs_usd", plan.fixed_costs_usd)):
         for arm in mapping:
@@ -229,9 +231,17 @@ def _occasion(
 
 
 def _comparisons(
-    plan: Plan, treatments: Sequence[str], cells: Mapping[str, Cells], fresh: Mapping[str, Effect],
-    decided: Mapping[str, Comparison], money: Mapping[str, Money], number: int, health: Health, *, shows: bool,
-) -> tuple[Comparison, ...]:  # fmt: skip
+    plan: Plan,
+    treatments: Sequence[str],
+    cells: Mapping[str, Cells],
+    fresh: Mapping[str, Effect],
+    decided: Mapping[str, Comparison],
+    money: Mapping[str, Money],
+    number: int,
+    health: Health,
+    *,
+    shows: bool,
+) -> tuple[Comparison, ...]:
     adjusted = dict(
         zip(fresh, adjust_p_values([each.p_value for each in fresh.values()]), strict=True)
     ) if fresh else {}  # fmt: skip
@@ -262,9 +272,10 @@ def _comparison(
     own = effect.ratio_ci if plan.scale == "ratio" else effect.difference_ci
     crossed = effect.verdict != "cannot tell"
     if plan.stopping_rule == "fixed":
-        interval = anytime_interval(plan, cells, 1 - 2 * plan.alpha)
-        crossed = interval is not None and (interval.low > plan.margin or interval.high < plan.margin)
-        sequential = Sequential("anytime", number, crossed, interval)
+        # The share of the replies tells of their ratio only.
+        always = anytime_interval(plan, cells, 1 - 2 * plan.alpha) if plan.scale == "ratio" else None
+        crossed = always is not None and (always.low > plan.margin or always.high < plan.margin)
+        sequential = Sequential("anytime", number, crossed, always)
     else:
         sequential = Sequential(plan.stopping_rule, number, crossed, own)
     ratio = effect.ratio if math.isfinite(effect.ratio) else None
@@ -359,9 +370,15 @@ def _power(
     # As many units, in one stratum, as hold the information that there is.
     present = weakest.information * (1 + allocation) ** 2 / allocation
     mde = minimum_detectable_effect(
-        rate, present, scale=plan.scale, alpha=2 * plan.alpha, sides=2, power=plan.power, allocation=allocation,
+        rate,
+        present,
+        scale=plan.scale,
+        alpha=2 * plan.alpha,
+        sides=2,
+        power=plan.power,
+        allocation=allocation,
         design_effect=max(1.0, worst),
-    )  # fmt: skip
+    )
     return Power(_known(mde), units, days)
 
 

@@ -108,7 +108,8 @@ def design_effect(cells: Cells, products: Sequence[ClusterProducts]) -> DesignEf
     Linearisation: a cluster's contribution is the sum over cells of b · (x - rate · n) / units, with b the
     derivative of the effect by the cell's rate; their squares, times C/(C-1), are the variance. Clusters with
     units of both arms count with their covariance, so that what is common to both cancels. Raising every
-    critical value by its square root is the first-order correction of Rao and Scott (1992), Biometrics 48:577.
+    critical value by its square root is the first-order correction of Rao and Scott (1992), Biometrics
+    48:577.
     """
     names = [(cells.treatment, s) for s in cells.strata] + [(cells.control, s) for s in cells.strata]
     counted = list(zip((*cells.x1, *cells.x2), (*cells.n1, *cells.n2), strict=True))

@@ -87,11 +87,15 @@ def _good(result: AbResult, c: Comparison, *, sure: bool) -> str:
         return f"{text} Not worse within the margin, money undecided: {why}."
     money = (
         f"{dollars(net.estimate)} more per 1,000 leads than {c.control} ({dollars(net.ci.low)} to "
-        f"{dollars(net.ci.high)}), and more than zero with {_probability(net.probability_positive)} probability"
+        f"{dollars(net.ci.high)}), and more than zero with {_probability(net.probability_positive)} "
+        "probability"
     )
     if sure:
         return f"{text} It brings {money}."
-    return f"{text} Not worse within the margin, money undecided: it brings {money}, and {SURE:.0%} are asked for."
+    return (
+        f"{text} Not worse within the margin, money undecided: it brings {money}, and {SURE:.0%} are asked "
+        "for."
+    )
 
 
 def _worse(result: AbResult, c: Comparison) -> str:
@@ -105,9 +109,8 @@ def _worse(result: AbResult, c: Comparison) -> str:
 def _open(result: AbResult, c: Comparison) -> str:
     if c.ratio is None and c.difference is None:
         if not result.shows_effect:
-            first = "It is too early to read: " if not result.looks else "The next look is not due yet: "
-            why = result.occasion.why[0].lower() + result.occasion.why[1:]
-            text = f"{first}{why if not why[0].isdigit() else result.occasion.why} No effect is shown until then."
+            first = "It is too early to read. " if not result.looks else "The next look is not due yet. "
+            text = f"{first}{result.occasion.why} No effect is shown until then."
             return f"{text} Needed: {_more(result)}."
         return (
             f"It cannot be told whether {c.treatment} matches {c.control}: there is nothing to compare yet."
@@ -152,12 +155,13 @@ def _reasons(result: AbResult, chosen: Comparison | None) -> tuple[str, ...]:
         for each in result.comparisons
         if len(result.comparisons) > 1 and each is not chosen and each.ratio is not None
     ]
-    for each in result.guardrails:
-        if each.verdict == "broken":
-            told.append(
-                f"Guardrail broken: {each.guardrail} with {each.treatment} are {_share(each.ratio)} of the "
-                f"control's, and at most {_share(each.margin)} are allowed. Look at this before anything is sent."
-            )
+    told += [
+        f"Guardrail broken: {each.guardrail} with {each.treatment} are {_share(each.ratio)} of the "
+        "control's, and at "
+        f"most {_share(each.margin)} are allowed. Look at this before anything is sent."
+        for each in result.guardrails
+        if each.verdict == "broken"
+    ]
     if chosen is not None and result.shows_effect and (money := result.money.get(chosen.treatment)):
         told.append(_money_reason(result, chosen, money.saving_per_message, money.economic_margin))
     told += [f"Deviation from the plan: {each}" for each in result.deviations]

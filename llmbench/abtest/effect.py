@@ -212,5 +212,5 @@ def _one(cells: Cells) -> tuple[int, int, int, int]:
     return cells.x1[0], cells.n1[0], cells.x2[0], cells.n2[0]
 
 
-def _all(cells: Cells) -> tuple[tuple[int, ...], ...]:
+def _all(cells: Cells) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     return cells.x1, cells.n1, cells.x2, cells.n2

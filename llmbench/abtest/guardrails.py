@@ -47,7 +47,8 @@ def check_guardrails(
     unknown = [name for name in plan.guardrails if name not in names]
     if unknown:
         raise UsageError(
-            f"The plan has a margin for the guardrail {unknown[0]!r}, of which the source tells nothing; it has "
+            f"The plan has a margin for the guardrail {unknown[0]!r}, of which the source tells nothing; "
+            "it has "
             f"{', '.join(names) or 'none'}."
         )
     found = []

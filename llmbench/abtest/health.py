@@ -114,7 +114,8 @@ def _strata(counts: Counts, plan: Plan) -> tuple[StratumSplit, ...]:
         stray = [arm for arm in units if units[arm] and not expected.get(arm)]
         if stray:
             raise UsageError(
-                f"{units[stray[0]]:,} units are in arm {stray[0]!r} of {stratum or 'the experiment'!r}, whose "
+                f"{units[stray[0]]:,} units are in arm {stray[0]!r} of {stratum or 'the experiment'!r}, "
+                "whose "
                 "recorded weight there is 0; correct the weights or the arms."
             )
         p_value = None
@@ -146,7 +147,8 @@ def _weights(stratum: str, group: Sequence[AssignedCounts], plan: Plan) -> dict[
     if len(units) > 1 and sample_ratio_mismatch(units, [1.0] * len(units)).p_value < ALARM:
         sizes = ", ".join(f"{row.arm} {row.units:,}" for row in group)
         raise UsageError(
-            f"The arms have different sizes ({sizes}) and no weights are recorded, so it cannot be told whether "
+            f"The arms have different sizes ({sizes}) and no weights are recorded, so it cannot be told "
+            "whether "
             "the split was kept; give the weights that were meant."
         )
     return _normalised(dict.fromkeys(recorded, 1.0))
@@ -190,7 +192,8 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
         known = [each.served_by_other for each in sums if each.served_by_other is not None]
         if messages and known and sum(known) > _MOST_SERVED_BY_OTHER * messages:
             told.append(
-                f"{sum(known) / messages:.1%} of the messages of {arm} were written by another model than the "
+                f"{sum(known) / messages:.1%} of the messages of {arm} were written by another model than "
+                "the "
                 "assigned one. The analysis is by assigned arm, so that it tells of the service with its "
                 "fallbacks, not of the model alone."
             )
@@ -198,7 +201,8 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
         costed = sum(each.costed_units for each in sums)
         if units and 0 < costed < (1 - _MOST_WITHOUT_COST) * units:
             told.append(
-                f"The cost of {1 - costed / units:.1%} of the units of {arm} is unknown; its money is of the others."
+                f"The cost of {1 - costed / units:.1%} of the units of {arm} is unknown; its money is of "
+                "the others."
             )
     told += _unequal_delivery(counts)
     if plan.stopping_rule == "anytime" and counts.clusters:
@@ -228,10 +232,11 @@ def _unequal_delivery(counts: Counts) -> list[str]:
         degrees += len(assigned) - 1
     if not degrees or chdtrc(degrees, statistic) >= ALARM:
         return []
-    return [
+    told = (
         "The share of assigned units that were sent to and are mature differs between the arms (p < 0.001): "
         "something after the assignment treats them unlike."
-    ]
+    )
+    return [told]
 
 
 def _normalised(weights: Mapping[str, float]) -> dict[str, float]:

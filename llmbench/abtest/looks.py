@@ -96,7 +96,8 @@ def look_now(
         later = looks[len(before)]
         return Occasion(
             "waiting", fractions, information, following,
-            f"The data end before look {later.number} ({later.cut_off:%Y-%m-%d}), and were not looked at then.",
+            f"The data end before look {later.number} ({later.cut_off:%Y-%m-%d}), and were not looked at "
+            "then.",
         )  # fmt: skip
     if following is None:
         return Occasion("over", fractions, information, None, _over(plan, before))

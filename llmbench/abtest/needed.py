@@ -92,8 +92,8 @@ def units_still_needed(
     found.append(_needed("planned power at this reply rate", shares, counts, plan, now, daily))
     anew = planned_units(plan, rate, equal, design_effect)
     days = anew / daily + plan.window_days if daily and math.isfinite(anew) else None
-    units = anew if math.isfinite(anew) else None
-    found.append(Needed("the same in a new test with equal arms", _split(equal, plan), units, units, days))
+    new = anew if math.isfinite(anew) else None
+    found.append(Needed("the same in a new test with equal arms", _split(equal, plan), new, new, days))
     return found
 
 

@@ -67,7 +67,7 @@ class PolicyValue:
 
 def always(arm: str) -> Policy:
     """Every unit to one arm."""
-    return lambda context: {arm: 1.0}
+    return lambda _: {arm: 1.0}
 
 
 def by_table(column: str, table: Mapping[str, str], default: str) -> Policy:
@@ -110,9 +110,15 @@ def unit_cost_variances(sums: Sequence[UnitSums]) -> dict[str, float]:
 
 
 def evaluate_policy(
-    name: str, contexts: Sequence[ContextCounts], policy: Policy, *, confidence: float = 0.95, draws: int = 2000,
-    seed: int = 20250123, cost_variances: Mapping[str, float] | None = None,
-) -> PolicyValue:  # fmt: skip
+    name: str,
+    contexts: Sequence[ContextCounts],
+    policy: Policy,
+    *,
+    confidence: float = 0.95,
+    draws: int = 2000,
+    seed: int = 20250123,
+    cost_variances: Mapping[str, float] | None = None,
+) -> PolicyValue:
     """The rate and the cost that `policy` would have had with the units of the log.
 
     `cost_variances`: variance of the cost of a unit, by arm (`unit_cost_variances`). The log has only sums of
@@ -142,7 +148,10 @@ def evaluate_policy(
     effective = _kish(weight, units)
     replies = _kish(weight, units * replied)
     if effective < LEAST_EFFECTIVE_UNITS:
-        why = f"The log is worth {effective:,.0f} units for this policy, and {LEAST_EFFECTIVE_UNITS:,} are needed."
+        why = (
+            f"The log is worth {effective:,.0f} units for this policy, and {LEAST_EFFECTIVE_UNITS:,} are "
+            "needed."
+        )
     elif replies < LEAST_WEIGHTED_REPLIES:
         why = f"{replies:,.1f} weighted replies bear on this policy, and {LEAST_WEIGHTED_REPLIES} are needed."
     if why is not None:
@@ -181,14 +190,15 @@ def _not_logged(rows: Sequence[ContextCounts], policy: Policy) -> str | None:
         return "The log does not say with which probability each unit got its arm."
     bad = next((row for row in rows if not 0 < float(row.probability or 0.0) <= 1), None)
     if bad is not None:
-        return f"The log gives the probability {bad.probability!r} to {bad.arm}, which a unit cannot have got it with."
+        return f"The log gives {bad.arm} with the probability {bad.probability!r}, which cannot be one."
     for row in rows:
         chosen = policy(row.context)
         if any(p < 0 for p in chosen.values()) or not math.isclose(
             math.fsum(chosen.values()), 1.0, abs_tol=1e-9
         ):
             raise UsageError(
-                f"A policy gives probabilities that add up to 1; for {dict(row.context)} it gives {dict(chosen)}."
+                f"A policy gives probabilities that add up to 1; for {dict(row.context)} it gives "
+                f"{dict(chosen)}."
             )
         where = _where(row.context)
         for arm in (arm for arm, p in chosen.items() if p > 0):

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from llmbench.errors import UsageError
 
-__all__ = ["LEAST_EXPECTED_REPLIES", "FROZEN", "Plan", "Scale", "StoppingRule", "planned_units"]
+__all__ = ["FROZEN", "LEAST_EXPECTED_REPLIES", "Plan", "Scale", "StoppingRule", "planned_units"]
 
 Scale = Literal["ratio", "difference"]
 StoppingRule = Literal["group-sequential", "fixed", "anytime"]
@@ -33,7 +33,7 @@ class Plan:
     >>> Plan("mail-7", control="gpt-4o", margin=1.1)
     Traceback (most recent call last):
     ...
-    llmbench.errors.UsageError: margin is 1.1, above the control's own rate: "keeps at least 90% of it" is 0.9.
+    llmbench.errors.UsageError: margin is 1.1, above the control's own rate: "keeps 90% of it" is 0.9.
     """
 
     experiment_id: str
@@ -95,7 +95,7 @@ class Plan:
         if self.scale == "ratio":
             if margin >= 1:
                 raise UsageError(
-                    f'margin is {margin:g}, above the control\'s own rate: "keeps at least 90% of it" is 0.9.'
+                    f'margin is {margin:g}, above the control\'s own rate: "keeps 90% of it" is 0.9.'
                     if margin > 1
                     else "margin is 1, which lets nothing be lost, so no number of units can show it; the "
                     "verdict 'better' needs no margin."
@@ -144,7 +144,8 @@ class Plan:
         for name, margin in self.guardrails.items():
             if _number(f"guardrails[{name!r}]", margin) <= 1:
                 raise UsageError(
-                    f"guardrails[{name!r}] is {margin:g}; an unwanted event has a margin above 1: 1.25 lets it be "
+                    f"guardrails[{name!r}] is {margin:g}; an unwanted event has a margin above 1: 1.25 "
+                    "lets it be "
                     "a quarter more frequent than in the control."
                 )
         for arm, usd in self.fixed_costs_usd.items():

@@ -98,7 +98,9 @@ def comparison_of(data: dict[str, Any], look: int) -> Comparison:
         data["method"],
         data["non_inferiority"]["p_value"],
         None if net is None
-        else NetValue(net["estimate"], _interval(net["ci"]) or Interval(math.nan, math.nan), net["probability_positive"]),
+        else NetValue(
+            net["estimate"], _interval(net["ci"]) or Interval(math.nan, math.nan), net["probability_positive"]
+        ),
         None if sequential is None
         else Sequential(
             sequential["kind"], sequential["looks"], sequential["crossed"], _interval(sequential["ci"])

@@ -1,7 +1,7 @@
 """The open-ended analysis: evidence from each arm's share of the replies, valid at any time.
 
-If the treatment's rate is r times the control's, its share of the replies follows from r and from the share of
-units it was assigned, whatever the base rate and its drift: Lindon and Malek (2022), arXiv:2011.03567.
+If the treatment's rate is r times the control's, its share of the replies follows from r and from the share
+of units it was assigned, whatever the base rate and its drift: Lindon and Malek (2022), arXiv:2011.03567.
 """
 
 from __future__ import annotations

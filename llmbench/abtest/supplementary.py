@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from llmbench.abtest.cells import Cells, DesignEffect, effective_counts
 from llmbench.abtest.counts import Counts, UnitSums
@@ -55,7 +55,7 @@ def other_analyses(
             _known(equality_test(x1, n1, x2, n2).p_value),
         ),
     ]  # fmt: skip
-    exact = "boschloo" if n1 + n2 <= _MOST_FOR_BOSCHLOO else "fisher-midp"
+    exact: Literal["boschloo", "fisher-midp"] = "boschloo" if n1 + n2 <= _MOST_FOR_BOSCHLOO else "fisher-midp"
     words = "Boschloo's exact test" if exact == "boschloo" else "Fisher's exact test, mid-p"
     found.append(
         OtherAnalysis(
@@ -100,9 +100,13 @@ def replies_per_message(sums: tuple[UnitSums, ...], cells: Cells, confidence: fl
     p_value = math.erfc(abs(estimate) / error / math.sqrt(2)) if error else None
     interval = Interval(estimate - z * error, estimate + z * error)
     return OtherAnalysis(
-        cells.treatment, "difference of replies per message", "Delta method on lead totals", estimate, interval,
+        cells.treatment,
+        "difference of replies per message",
+        "Delta method on lead totals",
+        estimate,
+        interval,
         p_value,
-    )  # fmt: skip
+    )
 
 
 def _per_message(sums: UnitSums) -> tuple[float, float] | None:

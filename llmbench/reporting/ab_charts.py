@@ -19,6 +19,7 @@ __all__ = [
     "acceptability_figure",
     "cumulative_figure",
     "effect_figure",
+    "first_figures",
     "power_figure",
     "progress_figure",
     "segment_figure",
@@ -28,6 +29,7 @@ _VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "
 _LINES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
 _EDGE = 0.25
 _MOST_SEGMENTS = 20
+_DOTTED = " Dotted: from here on the saving is larger than the value of the replies that are lost."
 
 
 class _Row(NamedTuple):
@@ -37,6 +39,15 @@ class _Row(NamedTuple):
     high: float
     colour: str
     text: str
+
+
+def first_figures(result: AbResult) -> list[tuple[str, Plot]]:
+    """The one or two figures of the first screen, by name."""
+    if not result.shows_effect:
+        found = [("progress", progress_figure(result))]
+    else:
+        found = [("effect", effect_figure(result)), ("acceptability", acceptability_figure(result))]
+    return [(name, figure) for name, figure in found if figure is not None]
 
 
 @house_style()
@@ -85,7 +96,7 @@ def effect_figure(result: AbResult) -> Plot | None:
             )
         )
     _marks(axes, marks)
-    axes.set_title("Effect")
+    axes.set_title("Replies against the margin")
     frame = pd.DataFrame(frames)
     frame["economic_margin"] = economic if len(rows) == 1 else None
     kind = {
@@ -97,9 +108,10 @@ def effect_figure(result: AbResult) -> Plot | None:
     return Plot(
         figure, frame,
         f"{'Ratio' if ratio else 'Difference'} of the shares of leads that replied, treatment against "
-        f"{plan.control}, in {between}, with {100 * (1 - 2 * plan.alpha):g}% intervals; {kind}. Shaded: what the "
+        f"{plan.control}, in {between}, with {100 * (1 - 2 * plan.alpha):g}% intervals; {kind}. Shaded: "
+        "what the "
         "margin lets be lost. Not worse: an interval wholly right of the dashed line."
-        + (" Dotted: from here on the saving is larger than the value of the replies that are lost." if len(marks) > 1 else "")
+        + (_DOTTED if len(marks) > 1 else "")
         + _simulated(result),
     )  # fmt: skip
 
@@ -130,7 +142,7 @@ def acceptability_figure(result: AbResult) -> Plot | None:
     axes.set_xlim(low, high)
     axes.set_ylim(-2, 102)
     axes.xaxis.set_major_formatter(lambda value, _: dollars(value).removesuffix(".00"))
-    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.xaxis.set_minor_formatter(lambda *_: "")
     axes.axhline(95, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
         "95%: money decided", (0.99, 95), xycoords=("axes fraction", "data"), xytext=(0, -10),
@@ -151,7 +163,8 @@ def acceptability_figure(result: AbResult) -> Plot | None:
     axes.set_title(f"How sure is it that {clip(name, 24)} is worth more?")
     return Plot(
         figure, pd.concat(frames),
-        f"Share of bootstrap samples of leads ({result.plan.bootstrap:,}) in which the value of the replies minus "
+        f"Share of bootstrap samples of leads ({result.plan.bootstrap:,}) in which the value of the "
+        "replies minus "
         f"the cost of the messages is higher than with {result.plan.control}, by what a reply is worth."
         + _simulated(result),
     )  # fmt: skip
@@ -172,16 +185,21 @@ def cumulative_figure(result: AbResult) -> Plot | None:
     treatment = result.chosen.treatment if result.chosen else series[0].treatment
     mine = [point for point in series if point.treatment == treatment]
     figure, axes = new_figure(height=3.2)
-    days = [point.day for point in mine]
+    days: Any = [point.day for point in mine]  # dates, which matplotlib's types do not know
     top = _top(mine)
 
     def within(values: Sequence[float]) -> list[float]:
         return [100 * min(value, top) for value in values]
 
     axes.fill_between(
-        days, within([p.low for p in mine]), within([p.high for p in mine]), color=PALETTE["blue"], alpha=0.18,
-        linewidth=0, label="limits that hold at any time",
-    )  # fmt: skip
+        days,
+        within([p.low for p in mine]),
+        within([p.high for p in mine]),
+        color=PALETTE["blue"],
+        alpha=0.18,
+        linewidth=0,
+        label="limits that hold at any time",
+    )
     for values in ([p.fixed_low for p in mine], [p.fixed_high for p in mine]):
         axes.plot(days, within(values), color=PALETTE["orange"], linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(
@@ -198,13 +216,13 @@ def cumulative_figure(result: AbResult) -> Plot | None:
     if result.plan.scale == "ratio":
         axes.axhline(100 * result.plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
-            f"margin {100 * result.plan.margin:g}%", (0.01, 100 * result.plan.margin),
-            xycoords=("axes fraction", "data"), xytext=(0, -10), textcoords="offset points", fontsize=8,
-            color=PALETTE["grey"],
+            f"margin\n{100 * result.plan.margin:g}%", (1, 100 * result.plan.margin),
+            xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points", fontsize=8,
+            color=PALETTE["grey"], va="center", annotation_clip=False,
         )  # fmt: skip
-    locator = AutoDateLocator(minticks=3, maxticks=8)
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.set_xlabel("leads first sent to until")
     axes.set_ylabel(f"% of {clip(result.plan.control, 16)}'s rate")
     axes.set_title(f"{clip(treatment)} as the days went by")
@@ -212,8 +230,10 @@ def cumulative_figure(result: AbResult) -> Plot | None:
     return Plot(
         figure, pd.DataFrame([point._asdict() for point in series]),
         f"Ratio of the reply rates of all mature leads first sent to until each day. The band "
-        f"({100 * (1 - 2 * result.plan.alpha):g}%) holds at all days together; the dashed lines hold only for one "
-        "look that was fixed beforehand, and whoever stops when they first leave 100% is wrong far more often "
+        f"({100 * (1 - 2 * result.plan.alpha):g}%) holds at all days together; the dashed lines hold only "
+        "for one "
+        "look that was fixed beforehand, and whoever stops when they first leave 100% is wrong far more "
+        "often "
         "than they say." + _simulated(result),
     )  # fmt: skip
 
@@ -233,15 +253,27 @@ def segment_figure(result: AbResult) -> Plot | None:
         name = f"{e.column}: {e.segment}" + (f", {e.treatment}" if several else "")
         shown = f"{100 * value:.0f}%" if ratio else f"{100 * value:+.2f}".replace("-", "−")
         rows.append(
-            _Row(f"{clip(name)}\nn = {e.units:,} against {e.control_units:,}", 100 * value, 100 * interval.low,
-                 100 * interval.high, "blue", shown)
-        )  # fmt: skip
+            _Row(
+                f"{clip(name)}\nn = {e.units:,} against {e.control_units:,}",
+                100 * value,
+                100 * interval.low,
+                100 * interval.high,
+                "blue",
+                shown,
+            )
+        )
         frames.append(
             {
-                "column": e.column, "segment": e.segment, "treatment": e.treatment, "estimate": value,
-                "low": interval.low, "high": interval.high, "n_treatment": e.units, "n_control": e.control_units,
+                "column": e.column,
+                "segment": e.segment,
+                "treatment": e.treatment,
+                "estimate": value,
+                "low": interval.low,
+                "high": interval.high,
+                "n_treatment": e.units,
+                "n_control": e.control_units,
             }
-        )  # fmt: skip
+        )
     rows = rows[:_MOST_SEGMENTS]
     figure, axes = new_figure(height=1.2 + 0.55 * max(2, len(rows)))
     null, margin = 100 * result.plan.null, 100 * result.plan.margin
@@ -258,7 +290,8 @@ def segment_figure(result: AbResult) -> Plot | None:
     note = f" The first {len(rows)} of {len(frames)}; the CSV has all." if left else ""
     return Plot(
         figure, pd.DataFrame(frames),
-        f"Effect in each segment with {100 * result.plan.confidence:g}% intervals, not adjusted for their number or "
+        f"Effect in each segment with {100 * result.plan.confidence:g}% intervals, not adjusted for their "
+        "number or "
         f"for looks: hints, no claims.{note}" + _simulated(result),
     )  # fmt: skip
 
@@ -303,7 +336,8 @@ def power_figure(result: AbResult) -> Plot | None:
     )
     return Plot(
         figure, pd.concat(frames),
-        f"Probability to show that the margin ({margin}) is kept, if all arms truly have a reply rate of {rate:.2f}%, "
+        f"Probability to show that the margin ({margin}) is kept, if all arms truly have a reply rate of "
+        f"{rate:.2f}%, "
         f"in one look at the end. Dashed: the power asked for." + _simulated(result),
     )  # fmt: skip
 
@@ -324,9 +358,11 @@ def progress_figure(result: AbResult) -> Plot | None:
     for number, mark in enumerate(marks):
         axes.plot([100 * mark] * 2, [-0.32, 0.32], color=PALETTE["ink"], linewidth=1)
         axes.annotate(
-            f"look {number + 1}" if looks > 1 else "reading", (100 * mark, 0.36), ha="center" if mark < 1 else "right",
+            f"look {number + 1}" if looks > 1 else "reading",
+            (100 * mark, 0.36),
+            ha="center" if mark < 1 else "right",
             fontsize=8,
-        )  # fmt: skip
+        )
     axes.set_yticks([])
     axes.set_ylim(-0.5, 0.75)
     axes.set_xlim(0, 100.5)
@@ -337,7 +373,8 @@ def progress_figure(result: AbResult) -> Plot | None:
     frame["reached"] = result.occasion.information
     return Plot(
         figure, frame,
-        "Information of the mature leads over that of the planned ones. The effect is shown at the looks, and "
+        "Information of the mature leads over that of the planned ones. The effect is shown at the looks, "
+        "and "
         "not in between." + _simulated(result),
     )  # fmt: skip
 

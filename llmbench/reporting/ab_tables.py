@@ -5,7 +5,9 @@ Numbers come from `llmbench.abtest`; here they are only put into words and colum
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmbench.money import dollars
@@ -13,7 +15,8 @@ from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.wording import NONE, UNKNOWN, limits, p_value, percent, span, whole
 
 if TYPE_CHECKING:
-    from llmbench.abtest import AbResult, Comparison
+    from llmbench.abtest import AbResult, Comparison, PolicyValue
+    from llmbench.abtest.money import NetValue
     from llmbench.stats import Interval
 
 __all__ = [
@@ -22,15 +25,21 @@ __all__ = [
     "effect_table",
     "excluded_table",
     "fine_percent",
+    "first_sentence",
     "guardrail_table",
+    "health_sentence",
     "health_table",
+    "label",
     "looks_table",
     "match_sentence",
+    "money_sentence",
+    "money_table",
     "more_arms_table",
     "needed_table",
     "other_table",
     "plan_sentence",
     "plan_text",
+    "policy_table",
     "result_text",
     "segment_sentence",
     "segment_table",
@@ -68,7 +77,49 @@ def simulated_sentence(result: AbResult) -> str | None:
     """What has to stand over every report of data that nobody sent."""
     if not result.counts.simulated:
         return None
-    return "These data are simulated: no lead, mail or reply in them is real, and the numbers say nothing of the models."
+    return (
+        "These data are simulated: no lead, mail or reply in them is real, and the numbers say nothing of "
+        "the "
+        "models."
+    )
+
+
+def label(result: AbResult) -> str:
+    """The caption of every table of data that nobody sent."""
+    return "Simulated data" if result.counts.simulated else ""
+
+
+def first_sentence(result: AbResult) -> str:
+    """What has to be known before the numbers are read."""
+    plan = result.plan
+    margin = (
+        f"keeping at least {100 * plan.margin:g}%"
+        if plan.scale == "ratio"
+        else f"a margin of {_points(plan.margin)} points"
+    )
+    _, units, equal = next(row for row in _sizes(result) if row[0] == plan.margin)
+    what = f"{margin} of {plan.control}'s reply rate" if plan.scale == "ratio" else margin
+    text = (
+        f"To show {what} takes {_count(units)} leads at the split of {_split(result)}, and {_count(equal)} "
+        "with "
+        f"equal arms; {sum(arm.units for arm in result.arms):,} are there."
+    )
+    simulated = simulated_sentence(result)
+    return f"{simulated} {text}" if simulated else text
+
+
+def health_sentence(result: AbResult) -> str:
+    """The split, and whether it may be relied on."""
+    found = result.health
+    watched = (
+        f" Watched day by day, the evidence against it is p = {found.sequential_p:.2g}, which may be "
+        "looked at at "
+        "any time."
+        if found.sequential_p is not None
+        else ""
+    )
+    answer = "Yes." if found.healthy else "No: nothing below can be trusted before it is known why."
+    return f"{answer} {found.why}{watched}"
 
 
 def plan_sentence(result: AbResult) -> str:
@@ -87,10 +138,13 @@ def plan_sentence(result: AbResult) -> str:
         "anytime": "looked at as often as one likes",
     }
     return (
-        f"Asked is whether {others} {margin}. A lead counts as replied to with at least one human reply within "
-        f"{plan.window_days:g} days of its first delivered message; leads younger than that do not count yet. "
+        f"Asked is whether {others} {margin}. A lead counts as replied to with at least one human reply "
+        "within "
+        f"{plan.window_days:g} days of its first delivered message; leads younger than that do not count "
+        "yet. "
         f"Leads are counted by the arm that they were assigned to.{reason} The test is "
-        f"{rules[plan.stopping_rule]}; it is wrong with at most {100 * plan.alpha:g}% probability when it says "
+        f"{rules[plan.stopping_rule]}; it is wrong with at most {100 * plan.alpha:g}% probability when it "
+        "says "
         f'"not worse", and meant to find that with {100 * plan.power:g}% if the arms are equal.'
     )
 
@@ -105,7 +159,8 @@ def sizes_table(result: AbResult) -> Table:
     shown = pd.DataFrame(
         {
             "margin": [
-                (f"keeps {100 * m:g}%" if ratio else f"loses {-100 * m:g} points") + (" (this test)" if m == result.plan.margin else "")
+                (f"keeps {100 * m:g}%" if ratio else f"loses {-100 * m:g} points")
+                + (" (this test)" if m == result.plan.margin else "")
                 for m, _, _ in rows
             ],
             f"leads at {_split(result)}": [_count(u) for _, u, _ in rows],
@@ -144,7 +199,9 @@ def arms_table(result: AbResult) -> Table:
                 effect: "control" if found is None else _effect(result, found),
                 "verdict": found.verdict if found else NONE,
                 "$ per message": dollars(cost.per_message),
-                "$ per reply": _HIDDEN if arm.replies is None else _cost_per_reply(cost.per_reply, cost.per_reply_ci),
+                "$ per reply": (
+                    _HIDDEN if arm.replies is None else _cost_per_reply(cost.per_reply, cost.per_reply_ci)
+                ),
             }
         )  # fmt: skip
     frame = pd.DataFrame(shown)
@@ -283,8 +340,8 @@ def match_sentence(result: AbResult, c: Comparison) -> str:
     control = 1000 * (rate or math.nan)
     per_thousand = (
         f"Of 1,000 leads that {c.control} would get {control:.0f} replies from, {c.treatment} gets about "
-        f"{control * c.ratio:.0f}, and between {control * low:.0f} and {control * high:.0f} are compatible with "
-        f"what was seen."
+        f"{control * c.ratio:.0f}, and between {control * low:.0f} and {control * high:.0f} are compatible "
+        "with what was seen."
     )
     if c.scale == "ratio":
         allowed = f"fewer than {control * c.margin:.1f} would be too few"
@@ -305,7 +362,8 @@ def clusters_sentence(result: AbResult) -> str:
     """What clusters do to the intervals."""
     if not result.design_effects:
         return (
-            "The source names no mailbox or domain (cluster_column), so leads are taken for independent of each "
+            "The source names no mailbox or domain (cluster_column), so leads are taken for independent of "
+            "each "
             "other. If several leads sit behind one mail server, the intervals are too narrow."
         )
     told = [
@@ -376,7 +434,8 @@ def segment_sentence(result: AbResult) -> str:
             + ", ".join(f"{segment} ({column})" for column, segment in found.hidden) + "."
         )  # fmt: skip
     told.append(
-        "Segments are looks at parts of the data, not adjusted for the looks at the whole: read them as hints."
+        "Segments are looks at parts of the data, not adjusted for the looks at the whole: read them as "
+        "hints."
     )
     return " ".join(told)
 
@@ -456,6 +515,77 @@ def looks_table(result: AbResult) -> Table | None:
     return Table(pd.DataFrame(rows), pd.DataFrame(shown), ("information", "ratio"))
 
 
+def money_sentence(result: AbResult) -> str:
+    """The economic margin beside the statistical one."""
+    if not result.shows_effect:
+        return "What the replies are worth is shown with the effect, and not before."
+    if not result.money:
+        return "The cost of an arm is not known, so nothing can be said of money."
+    return " ".join(_saving(result, treatment) for treatment in result.money)
+
+
+def money_table(result: AbResult) -> Table | None:
+    """Net value by arm; None without costs, a value per reply, or an effect that may be shown."""
+    import pandas as pd
+
+    found: dict[str, NetValue] = {}
+    for treatment, money in result.money.items():
+        if money.net_value_per_1000 is not None:
+            found |= money.arm_net_value_per_1000
+            found[f"{treatment} − {result.plan.control}"] = money.net_value_per_1000
+    if not found:
+        return None
+    frame = pd.DataFrame(
+        [
+            {
+                "what": what, "net_value_per_1000": n.estimate, "low": n.ci.low, "high": n.ci.high,
+                "probability_positive": n.probability_positive,
+            }
+            for what, n in found.items()
+        ]
+    )  # fmt: skip
+    shown = pd.DataFrame(
+        [
+            {
+                "arm": what,
+                "net value of 1,000 leads": span(n.estimate, n.ci.low, n.ci.high, dollars),
+                "probability above zero": f"{n.probability_positive:.1%}",
+            }
+            for what, n in found.items()
+        ]
+    )
+    return Table(frame, shown, ("net value of 1,000 leads", "probability above zero"))
+
+
+def policy_table(result: AbResult, values: Sequence[PolicyValue]) -> Table | None:
+    """What other policies would have replied and cost; None without any, or before an effect is shown."""
+    import pandas as pd
+
+    if not values or not result.shows_effect:
+        return None
+    rows, shown = [], []
+    for v in values:
+        found = {each.name: getattr(v, each.name) for each in dataclasses.fields(v)}
+        for name in ("rate_ci", "rate_ipw_ci", "cost_per_1000_ci"):
+            found[f"{name[:-3]}_low"], found[f"{name[:-3]}_high"] = limits(found.pop(name))
+        rows.append(found)
+        valued = v.refused is None
+        shown.append(
+            {
+                "policy": v.policy,
+                "reply rate, doubly robust": _span(v.rate, v.rate_ci, fine_percent) if valued else NONE,
+                "by weighting alone": _span(v.rate_ipw, v.rate_ipw_ci, fine_percent) if valued else NONE,
+                "$ per 1,000 leads": _span(v.cost_per_1000, v.cost_per_1000_ci, dollars) if valued else NONE,
+                "worth leads": NONE if v.effective_units is None else whole(v.effective_units),
+                "refused, because": v.refused or NONE,
+            }
+        )
+    frame = pd.DataFrame(shown)
+    if all(v.refused is None for v in values):
+        frame = frame.drop(columns="refused, because")
+    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:5]))
+
+
 def excluded_table(result: AbResult) -> Table | None:
     """Rows that are in no count, and why; None where all are."""
     import pandas as pd
@@ -471,10 +601,37 @@ def fine_percent(share: float) -> str:
     return f"{100 * share:.2f}%"
 
 
+def _saving(result: AbResult, treatment: str) -> str:
+    money, plan = result.money[treatment], result.plan
+    cheaper = "saves" if money.saving_per_message >= 0 else "costs more by"
+    text = (
+        f"A message of {treatment} {cheaper} {dollars(abs(money.saving_per_message))} against one of "
+        f"{plan.control}, and a lead with all its messages {dollars(abs(money.saving_per_unit))}."
+    )
+    value = plan.value_per_reply_usd
+    if value is None:
+        return f"{text} What a reply is worth was not given (value_per_reply_usd), so money is undecided."
+    if money.economic_margin is None:
+        return text
+    if plan.scale == "ratio":
+        text += (
+            f" With replies worth {dollars(value)} it pays if it keeps more than "
+            f"{fine_percent(money.economic_margin)} of {plan.control}'s reply rate; the statistical margin "
+            "asks for "
+            f"{100 * plan.margin:g}%."
+        )
+    else:
+        text += (
+            f" With replies worth {dollars(value)} it pays above a difference of "
+            f"{_points(money.economic_margin)} points; the statistical margin is {_points(plan.margin)}."
+        )
+    if money.economic_margin > plan.margin:
+        text += " Money is stricter: what is not worse by the margin may still lose more than it saves."
+    return text
+
+
 def _sizes(result: AbResult) -> list[tuple[float, float, float]]:
     """Margin, leads at the planned split and with equal arms: of the usual margins and the test's own."""
-    import dataclasses
-
     from llmbench.abtest import planned_units
 
     plan = result.plan

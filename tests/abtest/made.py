@@ -192,9 +192,8 @@ def _costs(mature: Sequence[Mapping[str, Any]], buckets: int) -> list[CostCounts
         groups.setdefault((u["arm"], u["stratum"], u["replied"]), []).append(u["cost"])
     for (arm, stratum, replied), values in sorted(groups.items()):
         known = sorted(v for v in values if v is not None)
-        for part in np.array_split(np.array(known), min(buckets, max(1, len(known)))):
-            if len(part):
-                found.append(CostCounts(arm, stratum, replied, len(part), float(part.mean())))
+        parts = np.array_split(np.array(known), min(buckets, max(1, len(known))))
+        found += [CostCounts(arm, stratum, replied, len(p), float(p.mean())) for p in parts if len(p)]
         if len(known) < len(values):
             found.append(CostCounts(arm, stratum, replied, len(values) - len(known), None))
     return found
@@ -206,11 +205,17 @@ def _contexts(mature: Sequence[Mapping[str, Any]]) -> list[ContextCounts]:
         groups.setdefault((u["segment"], u["arm"], u["probability"], u["fold"], u["replied"]), []).append(u)
     return [
         ContextCounts(
-            {"industry": segment}, arm, probability, fold, replied, len(mine), sum(u["messages"] for u in mine),
+            {"industry": segment},
+            arm,
+            probability,
+            fold,
+            replied,
+            len(mine),
+            sum(u["messages"] for u in mine),
             None if any(u["cost"] is None for u in mine) else sum(u["cost"] for u in mine),
         )
         for (segment, arm, probability, fold, replied), mine in sorted(groups.items())
-    ]  # fmt: skip
+    ]
 
 
 def _tally(

@@ -90,8 +90,13 @@ def test_looks_are_taken_one_by_one(equal: list[dict[str, Any]], ledger: Ledger)
         result = analyse(counted(equal, as_of=day), given, ledger, NOW)
         kinds.append((day, result.occasion.kind, len(result.looks)))
     assert kinds == [
-        (20, "waiting", 0), (30, "look", 1), (31, "waiting", 1), (44, "look", 2), (60, "look", 3), (74, "look", 4),
-    ]  # fmt: skip
+        (20, "waiting", 0),
+        (30, "look", 1),
+        (31, "waiting", 1),
+        (44, "look", 2),
+        (60, "look", 3),
+        (74, "look", 4),
+    ]
     again = analyse(counted(equal, as_of=74), given, ledger, NOW)
     assert again.occasion.kind == "again"
     assert again.comparisons == result.comparisons
@@ -199,9 +204,10 @@ def test_the_rule_of_the_decision(value: float | None, mixtral: float, decision:
 def test_net_value_needs_a_probability_of_95_percent() -> None:
     for seed in range(4):
         result = analyse(
-            counted(made(0.06, 0.05, seed=seed)), plan(planned_units=12_000, margin=0.8, value_per_reply_usd=2.0),
+            counted(made(0.06, 0.05, seed=seed)),
+            plan(planned_units=12_000, margin=0.8, value_per_reply_usd=2.0),
             now=NOW,
-        )  # fmt: skip
+        )
         c = result.comparisons[0]
         assert c.net_value is not None
         if c.passed:
@@ -228,7 +234,7 @@ def test_more_than_two_arms() -> None:
         counted(units), plan(planned_units=20_000, margin=0.8, value_per_reply_usd=10.0), now=NOW
     )
     assert [c.treatment for c in result.comparisons] == ["llama", "mixtral"]
-    assert [c.verdict for c in result.comparisons][0] == "worse"
+    assert result.comparisons[0].verdict == "worse"
     assert result.chosen is not None
     assert result.chosen.treatment == "mixtral"
     assert set(result.money) == {"llama", "mixtral"}

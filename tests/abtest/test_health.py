@@ -54,7 +54,7 @@ def test_a_change_of_weights_is_no_alarm() -> None:
 
 def test_unequal_arms_without_weights_are_refused() -> None:
     rows = [("mixtral", "", 9000, None), ("gpt-4o", "", 1000, None)]
-    with pytest.raises(UsageError, match="different sizes .* give the weights that were meant"):
+    with pytest.raises(UsageError, match=r"different sizes .* give the weights that were meant"):
         check_health(of_sizes(rows), PLAN)
     split = dataclasses.replace(PLAN, split={"mixtral": 9, "gpt-4o": 1})
     assert check_health(of_sizes(rows), split).healthy
