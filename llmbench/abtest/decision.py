@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
@@ -62,7 +63,7 @@ def needed_sentence(needed: Needed) -> str:
 
     >>> from llmbench.abtest.needed import Needed
     >>> needed_sentence(Needed("end of the plan", "90 / 10", 250_000, 196_400, 78.2))
-    'about 196,400 more leads, 79 days at the present rate with the reply window'
+    'about 197,000 more leads, 79 days at the present rate with the reply window'
     """
     if needed.units is None:
         return "no number of leads"
@@ -109,31 +110,49 @@ def _worse(result: AbResult, c: Comparison) -> str:
 def _open(result: AbResult, c: Comparison) -> str:
     if c.ratio is None and c.difference is None:
         if not result.shows_effect:
-            first = "It is too early to read. " if not result.looks else "The next look is not due yet. "
-            text = f"{first}{result.occasion.why} No effect is shown until then."
-            return f"{text} Needed: {_more(result)}."
-        return (
-            f"It cannot be told whether {c.treatment} matches {c.control}: there is nothing to compare yet."
-        )
-    ended = "" if result.occasion.next_fraction is not None else " This test has ended."
-    return (
-        f"It cannot be told yet whether {c.treatment} matches {c.control}: {_rates(c)}.{ended} "
-        f"Needed: {_more(result)}."
-    )
+            first = "It is too early to read." if not result.looks else "The next look is not due yet."
+            return f"{first} {result.occasion.why} No effect is shown until then. {_more(result)}"
+        return f"It cannot be told whether {c.treatment} matches {c.control}: there is nothing to compare "
+        "yet."
+    return f"It cannot be told yet whether {c.treatment} matches {c.control}: {_rates(c)}. {_more(result)}"
 
 
 def _more(result: AbResult) -> str:
-    """The nearest goal that is not there yet; a test that has ended is not gone on with, but made anew."""
+    """What is to be done next; a test that has ended is not gone on with, but made anew."""
     new = result.needed[-1]
     if result.occasion.next_fraction is None:
         if new.units is None:
-            return "another question, since no number of leads answers this one"
+            return "This test has ended, and no number of leads answers its question."
         days = "" if new.days is None else f", {math.ceil(new.days):,} days at the present rate"
-        return f"a new test of about {_about(new.units)} leads in equal arms{days}"
-    for each in result.needed[:-1]:
-        if each.units is None or each.more or each.days:
-            return f"{needed_sentence(each)} ({each.goal})"
-    return "a run on newer data"
+        return (
+            f"This test has ended: do not switch on it. A new one takes about {_about(new.units)} leads in "
+            "equal "
+            f"arms{days}."
+        )
+    goals = [each for each in result.needed[:-1] if each.units is None or each.more or each.days]
+    if not goals:
+        return "Run it again on newer data."
+    text = f"Keep the test running: an answer takes {needed_sentence(_last(goals))}."
+    if goals[0].goal == "next look" and len(goals) > 1:
+        text += f" The next look is due{_due(goals[0])}."
+    return text
+
+
+def _due(needed: Needed) -> str:
+    """When and after how many leads a look is due.
+
+    >>> from llmbench.abtest.needed import Needed
+    >>> _due(Needed("next look", "90 / 10", 125_700, 50_700, 61.2))
+    ' in 62 days, 50,700 leads from now'
+    """
+    days = "" if needed.days is None else f" in {math.ceil(needed.days):,} days"
+    leads = f"{_about(needed.more)} leads from now" if needed.more else "when those sent to are mature"
+    return f"{days}, {leads}" if days else f" {leads}"
+
+
+def _last(goals: Sequence[Needed]) -> Needed:
+    """The end of the plan where there is one."""
+    return next((each for each in goals if each.goal == "end of the plan"), goals[-1])
 
 
 def _rates(c: Comparison) -> str:
@@ -219,7 +238,7 @@ def _about(units: float) -> str:
     """Three digits, since more would be invented.
 
     >>> _about(196_412), _about(87.2)
-    ('196,000', '88')
+    ('197,000', '88')
     """
     if units < 1000:
         return f"{math.ceil(units):,}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.money import dollars
@@ -23,6 +24,7 @@ __all__ = [
     "power_figure",
     "progress_figure",
     "segment_figure",
+    "weeks_figure",
 ]
 
 _VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
@@ -180,8 +182,6 @@ def cumulative_figure(result: AbResult) -> Plot | None:
     series = day_series(result)
     if not series:
         return None
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     treatment = result.chosen.treatment if result.chosen else series[0].treatment
     mine = [point for point in series if point.treatment == treatment]
     figure, axes = new_figure(height=3.2)
@@ -220,9 +220,7 @@ def cumulative_figure(result: AbResult) -> Plot | None:
             xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points", fontsize=8,
             color=PALETTE["grey"], va="center", annotation_clip=False,
         )  # fmt: skip
-    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    _dates(axes)
     axes.set_xlabel("leads first sent to until")
     axes.set_ylabel(f"% of {clip(result.plan.control, 16)}'s rate")
     axes.set_title(f"{clip(treatment)} as the days went by")
@@ -235,6 +233,56 @@ def cumulative_figure(result: AbResult) -> Plot | None:
         "look that was fixed beforehand, and whoever stops when they first leave 100% is wrong far more "
         "often "
         "than they say." + _simulated(result),
+    )  # fmt: skip
+
+
+@house_style()
+def weeks_figure(result: AbResult) -> Plot | None:
+    """Reply rates of the arms by week; None before a look, or of less than two weeks."""
+    import pandas as pd
+
+    from llmbench.stats import wilson_interval
+
+    counted: dict[tuple[str, Any], list[int]] = {}
+    for row in result.counts.days if result.shows_effect else ():
+        found = counted.setdefault((row.arm, row.day - timedelta(days=row.day.weekday())), [0, 0])
+        found[0] += row.units
+        found[1] += row.replied
+    frame = pd.DataFrame(
+        [
+            {
+                "week": week, "arm": arm, "units": n, "replied": x, "rate": x / n,
+                **wilson_interval(x, n, result.plan.confidence)._asdict(),
+            }
+            for (arm, week), (n, x) in sorted(counted.items(), key=lambda item: (item[0][1], item[0][0]))
+            if n
+        ]
+    )  # fmt: skip
+    if frame.empty or frame["week"].nunique() < 2:
+        return None
+    figure, axes = new_figure(height=2.8)
+    arms = [arm.arm for arm in result.arms]
+    colours = [PALETTE[name] for name in ("blue", "grey", "orange", "green")]
+    for number, arm in enumerate(arms):
+        mine = frame[frame["arm"] == arm]
+        place: Any = [week + timedelta(hours=20 * number) for week in mine["week"]]
+        colour = colours[number % 4]
+        axes.vlines(place, 100 * mine["low"], 100 * mine["high"], color=colour, linewidth=1.4, alpha=0.6)
+        axes.plot(
+            place, 100 * mine["rate"], color=colour, marker="o", markersize=4, linewidth=1.4,
+            linestyle=_LINES[number % 4], label=clip(arm),
+        )  # fmt: skip
+    axes.set_ylim(bottom=0)
+    _dates(axes)
+    axes.set_xlabel("week of the first message")
+    axes.set_ylabel("leads that replied, %")
+    axes.set_title("Week by week")
+    axes.legend(frameon=False, fontsize=8)
+    return Plot(
+        figure, frame,
+        f"Share of leads that replied, by the week (from Monday) of their first message, with "
+        f"{100 * result.plan.confidence:g}% intervals. A base rate that drifts moves both arms; a treatment "
+        "that is only new loses its lead over the weeks." + _simulated(result),
     )  # fmt: skip
 
 
@@ -402,6 +450,14 @@ def _forest(axes: Axes, rows: Sequence[_Row], xlabel: str) -> None:
     axes.set_ylim(len(rows) - 0.3, -0.8)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(xlabel)
+
+
+def _dates(axes: Axes) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _marks(axes: Axes, marks: Sequence[tuple[float, str]]) -> None:

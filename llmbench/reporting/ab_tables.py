@@ -349,8 +349,10 @@ def match_sentence(result: AbResult, c: Comparison) -> str:
         allowed = f"fewer than {control + 1000 * c.margin:.1f} would be too few"
     answers = {
         "better": f"It does better. {per_thousand}",
-        "not worse": f"Yes, within the margin: {allowed}, and so few can be ruled out. {per_thousand} That is "
-        "not the same as saying that they are equal.",
+        "not worse": (
+            f"Yes, within the margin: {allowed}, and so few can be ruled out. {per_thousand} That is not the "
+            "same as saying that they are equal."
+        ),
         "worse": f"No: {allowed}, and it gets fewer. {per_thousand}",
         "cannot tell": f"It cannot be told yet: {allowed}, and neither too few nor enough can be ruled out. "
         f"{per_thousand}",
@@ -367,12 +369,12 @@ def clusters_sentence(result: AbResult) -> str:
             "other. If several leads sit behind one mail server, the intervals are too narrow."
         )
     told = [
-        f"{treatment}: leads behind one domain or mailbox are alike, which multiplies the variance by "
-        f"{effect:.2f} ({clusters:,} clusters)"
-        + (
-            "; the intervals above are wider for it."
+        (
+            f"{treatment}: leads behind one domain or mailbox reply alike, which multiplies the variance by "
+            f"{effect:.2f} ({clusters:,} clusters). The intervals above are wider for it."
             if effect > 1
-            else "; the intervals are left as they are."
+            else f"{treatment}: {clusters:,} mailboxes or domains, and no sign that leads behind one of them "
+            f"reply more alike than others (design effect {effect:.2f}). The intervals are left as they are."
         )
         for treatment, (effect, clusters) in result.design_effects.items()
     ]
