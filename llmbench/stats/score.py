@@ -49,6 +49,10 @@ def difference_parts(
     x1: int, n1: int, x2: int, n2: int, difference: float, *, unbiased: bool = True
 ) -> ScoreParts:
     """Parts of the statistic against p1 - p2 = `difference`; `unbiased` is the factor N / (N - 1)."""
+    if 2 * (x1 + x2) > n1 + n2:
+        # p1 - p2 is also the difference of the failure rates, arm 2 less arm 1: rates close to 1 would lose
+        # the digits that rates close to 0 keep.
+        x1, n1, x2, n2 = n2 - x2, n2, n1 - x1, n1
     p1, p2 = restricted_rates_of_difference(x1, n1, x2, n2, difference)
     variance1, variance2 = p1 * (1 - p1) / n1, p2 * (1 - p2) / n2
     return ScoreParts(

@@ -25,6 +25,10 @@ def difference_parts_of(
 ) -> tuple[Numbers, Numbers, Numbers]:
     """Score, variance and third central moment against p1 - p2 = `difference`, table by table."""
     x1, n1, x2, n2 = np.broadcast_arrays(x1, n1, x2, n2)
+    # As in `difference_parts`: rates close to 1 are taken as failure rates close to 0.
+    often = 2 * (x1 + x2) > n1 + n2
+    x1, x2 = np.where(often, n2 - x2, x1), np.where(often, n1 - x1, x2)
+    n1, n2 = np.where(often, n2, n1), np.where(often, n1, n2)
     p2 = _restricted_second_rates(x1, n1, x2, n2, difference)
     p1 = np.clip(p2 + difference, 0, 1)
     variance1, variance2 = p1 * (1 - p1) / n1, p2 * (1 - p2) / n2
