@@ -13,6 +13,7 @@ from llmbench.cli.label import label
 from llmbench.cli.ledger import ledger
 from llmbench.cli.models import models
 from llmbench.cli.report import report
+from llmbench.cli.simulate import simulate
 from llmbench.errors import LLMBenchError
 
 __all__ = ["cli", "main"]
@@ -26,7 +27,7 @@ def cli() -> None:
     """Decide which language model a product should run on, and defend it in a memo."""
 
 
-for _command in (report, models, estimate, label, ledger, doctor):
+for _command in (report, models, estimate, simulate, label, ledger, doctor):
     cli.add_command(_command)
 
 
