@@ -23,14 +23,17 @@ if TYPE_CHECKING:
         unit_cost_variances,
     )
     from llmbench.abtest.plan import Plan, planned_units
+    from llmbench.abtest.reading import read_counts
     from llmbench.abtest.results import AbResult, Comparison
     from llmbench.abtest.series import day_series, power_curve
+    from llmbench.abtest.source import OutcomeSource
 
 # numpy and scipy stand behind most of these, so they are imported when they are asked for.
 _MODULE_OF = {
     "AbResult": "results",
     "Comparison": "results",
     "Counts": "counts",
+    "OutcomeSource": "source",
     "Plan": "plan",
     "Policy": "off_policy",
     "PolicyValue": "off_policy",
@@ -42,6 +45,7 @@ _MODULE_OF = {
     "evaluate_policy": "off_policy",
     "planned_units": "plan",
     "power_curve": "series",
+    "read_counts": "reading",
     "unit_cost_variances": "off_policy",
 }
 
@@ -49,6 +53,7 @@ __all__ = [
     "AbResult",
     "Comparison",
     "Counts",
+    "OutcomeSource",
     "Plan",
     "Policy",
     "PolicyValue",
@@ -60,6 +65,7 @@ __all__ = [
     "evaluate_policy",
     "planned_units",
     "power_curve",
+    "read_counts",
     "unit_cost_variances",
 ]
 

@@ -55,7 +55,8 @@ def analyse(
             return result
         made = looks.record_look(
             plan.experiment_id, new.number, cut_off=new.cut_off, units=new.units, information=new.information,
-            parameters=result.plan.frozen() | {"planned_units": _planned(result)},
+            parameters=result.plan.frozen()
+            | {"planned_units": _planned(result), "shares": dict(result.planned_shares)},
             comparisons=new.comparisons, seen_at=moment,
         )  # fmt: skip
         if made:
@@ -84,7 +85,9 @@ def _analyse(
     else:
         planned = planned_units(plan, planning_rate or 0.0, shares)
     units = sum(each.units for each in counts.arms)
-    information = _information(plan, cells, shares, planned, units)
+    # Information is counted in that of the split as it was planned, whatever the weights are by now.
+    planned_shares = dict((frozen or {}).get("shares") or shares)
+    information = _information(plan, cells, planned_shares, planned, units)
     occasion = _occasion(counts, plan, cells, information, pooled, before, health)
     shows = health.healthy and occasion.shows_effect
 
@@ -114,7 +117,8 @@ def _analyse(
     }
     effects = {arm: _design_of(plan, found) for arm, found in design.items() if found is not None}
     worst = max((value for value, _ in effects.values()), default=1.0)
-    needed = units_still_needed(counts, plan, shares, planning_rate or 0.0, planned, occasion, worst)
+    rate = planning_rate or 0.0
+    needed = units_still_needed(counts, plan, shares, planned_shares, rate, planned, occasion, worst)
     compared = [cells[arm] for arm in treatments if cells[arm].information > 0]
     others: list[OtherAnalysis] = []
     if shows:
@@ -128,6 +132,7 @@ def _analyse(
         occasion=occasion,
         looks=(*before, new) if new else tuple(before),
         shares=shares,
+        planned_shares=planned_shares,
         planned_units=planned,
         planning_rate=planning_rate,
         pooled_rate=pooled,

@@ -205,6 +205,12 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
                 "the others."
             )
     told += _unequal_delivery(counts)
+    # The reader of the source leaves them out; many of them are a sign of a broken assignment.
+    told += [
+        f"{each.rows:,} {each.reason}; they are counted in neither."
+        for each in counts.excluded
+        if "in two arms" in each.reason
+    ]
     if plan.stopping_rule == "anytime" and counts.clusters:
         told.append(
             "The open-ended test takes units for independent of each other; the section on clusters says how "

@@ -71,7 +71,7 @@ def days_until(counts: Counts, plan: Plan, units: float, rate: float | None) -> 
 
 
 def units_still_needed(
-    counts: Counts, plan: Plan, shares: Mapping[str, float], rate: float, planned: float, occasion: Occasion,
+    counts: Counts, plan: Plan, shares: Mapping[str, float], planned_shares: Mapping[str, float], rate: float, planned: float, occasion: Occasion,
     design_effect: float,
 ) -> list[Needed]:  # fmt: skip
     """The next look, the end of the plan, the plan's power at the pooled reply rate, and that with arms of
@@ -81,13 +81,18 @@ def units_still_needed(
     arms = [arm for arm in shares if arm != plan.control]
     equal = dict.fromkeys([*arms, plan.control], 1 / (len(arms) + 1))
     found = []
+    now_worth = _information_per_unit(shares, plan)
+    exchange = _information_per_unit(planned_shares, plan) / now_worth if now_worth else math.inf
     following = occasion.next_fraction
     if following is not None and plan.stopping_rule == "group-sequential" and following < 1 - 1e-9:
-        mature = sum(each.units for each in counts.arms)
-        units = mature + max(0.0, following - occasion.information) * planned
+        units = _units_at(following, counts, planned * exchange, occasion)
         found.append(_needed("next look", shares, counts, plan, units, daily))
     if plan.stopping_rule != "anytime" and occasion.kind != "over":
-        found.append(_needed("end of the plan", shares, counts, plan, planned, daily))
+        # Units of an earlier, more even split hold more information, so that fewer may do.
+        last = planned
+        if plan.stopping_rule == "group-sequential":
+            last = min(planned, _units_at(1.0, counts, planned * exchange, occasion))
+        found.append(_needed("end of the plan", shares, counts, plan, last, daily))
     now = planned_units(plan, rate, shares, design_effect)
     found.append(_needed("planned power at this reply rate", shares, counts, plan, now, daily))
     anew = planned_units(plan, rate, equal, design_effect)
@@ -95,6 +100,21 @@ def units_still_needed(
     new = anew if math.isfinite(anew) else None
     found.append(Needed("the same in a new test with equal arms", _split(equal, plan), new, new, days))
     return found
+
+
+def _information_per_unit(shares: Mapping[str, float], plan: Plan) -> float:
+    """Of the treatment that gets least."""
+    total, control = math.fsum(shares.values()), shares.get(plan.control, 0.0)
+    arms = [share for arm, share in shares.items() if arm != plan.control and share > 0]
+    return min((share * control / (share + control) for share in arms), default=0.0) / total if total else 0.0
+
+
+def _units_at(fraction: float, counts: Counts, planned: float, occasion: Occasion) -> float:
+    """Mature units at which so much information is there, if all that is planned takes `planned` units of
+    the present split.
+    """
+    mature = sum(each.units for each in counts.arms)
+    return mature + max(0.0, fraction - occasion.information) * planned
 
 
 def _needed(

@@ -66,7 +66,9 @@ class _Union:
         self._keys = keys
         self._selects: list[str] = []
 
-    def add(self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True) -> None:
+    def add(
+        self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True
+    ) -> None:
         texts = [f"CAST({key} AS TEXT)" for key in keys]
         texts += ["CAST(NULL AS TEXT)"] * (self._keys - len(keys))
         sums = [f"CAST({body} AS DOUBLE)" for body in numbers]
@@ -148,9 +150,7 @@ def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
     )
     for name in layout.source.segments:
         i = layout.attribute(name)
-        union.add(
-            What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "units WHERE st = 0"
-        )
+        union.add(What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "units WHERE st = 0")
     for i in range(len(layout.source.guardrails)):
         hit = f"SUM(CASE WHEN r{i + 1} > 0 THEN 1 ELSE 0 END)"
         union.add(What.GUARDRAILS, [*cell, f"'{i}'"], ["COUNT(*)", hit], "units WHERE st = 0")

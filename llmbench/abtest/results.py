@@ -130,7 +130,9 @@ class AbResult:
     looks: tuple[Look, ...]
     """This run's included, where it is one."""
     shares: Mapping[str, float]
-    """Of the arms, as planned."""
+    """Of the arms, by the newest weights."""
+    planned_shares: Mapping[str, float]
+    """Of the arms as of the first look: what information is counted in."""
     planned_units: float
     planning_rate: float | None
     """The rate behind `planned_units`."""

@@ -24,7 +24,9 @@ DAY_US = 86_400_000_000
 class Cut:
     """Cut-off and window, in microseconds, and the arms by their number."""
 
-    def __init__(self, cutoff_us: int, window_us: int, arms: Mapping[str, int], starts: Sequence[tuple[int, str]]):
+    def __init__(
+        self, cutoff_us: int, window_us: int, arms: Mapping[str, int], starts: Sequence[tuple[int, str]]
+    ):
         self.cutoff_us = cutoff_us
         self.window_us = window_us
         self.codes = arms
@@ -236,7 +238,10 @@ def _send_why(layout: Layout, cut: Cut) -> str:
 def _measures(layout: Layout, arms: int) -> list[tuple[str, str]]:
     """Sums of a unit over its rows `t`, by name; {in} is whether a message counts, {paid} whether its cost does."""
     m = "m" if layout.get("sends", "messages") is not None else "1"
-    sums = [("n", "SUM(CASE WHEN {in} THEN 1 ELSE 0 END)"), ("m", f"SUM(CASE WHEN {{in}} THEN {m} ELSE 0 END)")]
+    sums = [
+        ("n", "SUM(CASE WHEN {in} THEN 1 ELSE 0 END)"),
+        ("m", f"SUM(CASE WHEN {{in}} THEN {m} ELSE 0 END)"),
+    ]
     if layout.get("sends", "cost") is not None:
         sums += [
             ("c", "SUM(CASE WHEN {paid} THEN cost END)"),
@@ -247,7 +252,9 @@ def _measures(layout: Layout, arms: int) -> list[tuple[str, str]]:
         if layout.wide:
             sums.append(("so", f"SUM(CASE WHEN {{in}} AND sv <> ac THEN {m} ELSE 0 END)"))
         else:
-            sums += [(f"s{k}", f"SUM(CASE WHEN {{in}} AND sv = {k} THEN {m} ELSE 0 END)") for k in range(arms)]
+            sums += [
+                (f"s{k}", f"SUM(CASE WHEN {{in}} AND sv = {k} THEN {m} ELSE 0 END)") for k in range(arms)
+            ]
     return [(name, body if name == "c" else f"CAST({body} AS INTEGER)") for name, body in sums]
 
 
@@ -331,9 +338,7 @@ def _second_look(layout: Layout, cut: Cut, measures: Sequence[tuple[str, str]]) 
         )
         rows = f"SELECT s.uid, u.f, {picked} {source} GROUP BY s.uid, u.f, {by}"
     ends = f"us <= f + {cut.window_us}"
-    sums = [
-        (name, body.format(**{"in": f"why = 0 AND {ends}", "paid": ends})) for name, body in measures
-    ] + [
+    sums = [(name, body.format(**{"in": f"why = 0 AND {ends}", "paid": ends})) for name, body in measures] + [
         ("dup", "CAST(SUM(CASE WHEN why = 0 THEN k - 1 ELSE 0 END) AS INTEGER)"),
         ("late", f"CAST(SUM(CASE WHEN why = 0 AND us > f + {cut.window_us} THEN 1 ELSE 0 END) AS INTEGER)"),
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import chdir
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from llmbench.results import Spend
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, Counts, Plan, Policy, PolicyValue
 
-__all__ = ["analyse_counts", "envelope_fields", "make_plan", "read_counts", "value_policies"]
+__all__ = ["analyse_counts", "envelope_fields", "input_files", "make_plan", "read_counts", "value_policies"]
 
 _SOURCE = (
     "experiment_id",
@@ -73,10 +74,24 @@ def make_plan(parameters: Mapping[str, Any]) -> Plan:
 
 def read_counts(parameters: Mapping[str, Any], root: Path, now: datetime | None = None) -> Counts:
     """Counts of the source that the parameters describe; paths are relative to `root`."""
-    from llmbench.abtest import OutcomeSource, read_outcomes
+    from llmbench import abtest
 
-    given = {name: parameters[name] for name in _SOURCE}
-    return read_outcomes(OutcomeSource.from_parameters(given), root=root, now=now or datetime.now(UTC))
+    source = abtest.OutcomeSource.from_parameters({name: parameters[name] for name in _SOURCE})
+    with chdir(root):
+        return abtest.read_counts(source, now=now)
+
+
+def input_files(parameters: Mapping[str, Any], counts: Counts, root: Path) -> dict[str, int | None]:
+    """The files that were read, with their rows where they are known: for `Report.finish`."""
+    from llmbench.abtest.files import is_file, named_files, shown
+
+    parts = [parameters[name] for name in ("sends", "replies", "assignments", "costs")]
+    tables = [
+        part.get("table") if isinstance(part, dict) else part for part in [*parts, *parameters["guardrails"]]
+    ]
+    with chdir(root):
+        files = [file for table in tables if is_file(table) for file in named_files(table)]
+    return {file: counts.inputs.get(shown(file)) for file in files}
 
 
 def analyse_counts(counts: Counts, plan: Plan) -> AbResult:
@@ -111,11 +126,10 @@ def value_policies(result: AbResult, given: Sequence[Any]) -> list[PolicyValue]:
 
 
 def envelope_fields(result: AbResult) -> dict[str, Any]:
-    """What `Report.finish` is told of a result."""
+    """What `Report.finish` is told of a result, but for its input files."""
     return {
         "verdict": result.verdict(),
         "data": result.data(),
-        "inputs": dict(result.counts.inputs),
         "baseline": result.plan.control,
         "candidate": result.chosen.treatment if result.chosen else None,
         "price_book": "as charged",

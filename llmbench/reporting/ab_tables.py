@@ -104,6 +104,11 @@ def first_sentence(result: AbResult) -> str:
         "with "
         f"equal arms; {sum(arm.units for arm in result.arms):,} are there."
     )
+    if len(result.health.strata) > 1 and result.shows_effect:
+        text += (
+            " Leads were assigned in several epochs or campaigns: rates are of all leads of an arm, the comparison "
+            "is made within each and is not their quotient."
+        )
     simulated = simulated_sentence(result)
     return f"{simulated} {text}" if simulated else text
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,59 @@ def counted(
         inputs={},
         simulated=simulated,
     )
+
+
+def write_tables(units: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Any]:
+    """The same units as files, and the notebook's parameters that read them."""
+    import pandas as pd
+
+    start = datetime(START.year, START.month, START.day, 12, tzinfo=UTC)
+    sends, replies, assignments = [], [], []
+    for number, u in enumerate(units):
+        at = start + timedelta(days=u["day"])
+        unit = f"u{number}"
+        assignments.append(
+            {
+                "unit_id": unit, "arm": u["arm"], "assigned_at": at - timedelta(minutes=5), "epoch": u["stratum"],
+                "probability": u["probability"],
+            }
+        )  # fmt: skip
+        sends += [
+            {
+                "message_id": f"{unit}-{m}", "unit_id": unit, "sent_at": at + timedelta(days=m),
+                "served_model": "llama" if u["other"] and not m else u["arm"],
+                "cost_usd": None if u["cost"] is None else u["cost"] / u["messages"], "industry": u["segment"],
+                "complaint": bool(u["complaint"] and not m), "simulated": True,
+            }
+            for m in range(u["messages"])
+        ]  # fmt: skip
+        replies += [
+            {"unit_id": unit, "replied_at": at + timedelta(days=4 + k), "kind": "human"}
+            for k in range(u["replied"] * (1 + u["extra"]))
+        ]
+        if number % 40 == 0:
+            replies.append({"unit_id": unit, "replied_at": at + timedelta(hours=1), "kind": "auto-reply"})
+    for name, rows in (("sends", sends), ("replies", replies), ("assignments", assignments)):
+        pd.DataFrame(rows).to_parquet(folder / f"{name}.parquet")
+    epochs = len({u["stratum"] for u in units}) > 1
+    return {
+        "experiment_id": "mail-7",
+        "sends": {
+            "table": str(folder / "sends.parquet"), "message": "message_id", "cost": "cost_usd",
+            "served_model": "served_model",
+        },
+        "replies": {"table": str(folder / "replies.parquet"), "kind": "kind"},
+        "assignments": {
+            "table": str(folder / "assignments.parquet"), "assigned_at": "assigned_at",
+            "probability": "probability", "epoch": "epoch" if epochs else "",
+        },
+        "not_human": ["auto-reply"],
+        "guardrails": [{"name": "complaints", "column": "complaint"}],
+        "guardrail_margins": {"complaints": 2.0},
+        "segments": ["industry"],
+        "contexts": ["industry"],
+        "cluster": "",
+    }  # fmt: skip
 
 
 def _sums(arm: str, stratum: str, mature: Sequence[Mapping[str, Any]]) -> UnitSums:

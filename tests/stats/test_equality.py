@@ -80,7 +80,9 @@ def test_mid_p_by_enumeration(first: tuple[int, int], second: tuple[int, int]) -
     upper = sum(chances[x1 + 1 :]) + chances[x1] / 2
     greater = equality_test(*first, *second, "greater", "fisher-midp")
     assert greater.p_value == pytest.approx(upper, abs=1e-12)
-    assert equality_test(*first, *second, "less", "fisher-midp").p_value == pytest.approx(1 - upper, abs=1e-12)
+    assert equality_test(*first, *second, "less", "fisher-midp").p_value == pytest.approx(
+        1 - upper, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("method", ["boschloo", "barnard"])

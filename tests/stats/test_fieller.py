@@ -58,7 +58,9 @@ def test_kind_says_which_limits_there_are(a: float, b: float, var_a: float, var_
     else:
         assert math.isinf(low) or math.isinf(high)
         assert found.g >= 1
-        assert (found.gap is None) == (found.kind == "whole line" or math.isfinite(low) or math.isfinite(high))
+        assert (found.gap is None) == (
+            found.kind == "whole line" or math.isfinite(low) or math.isfinite(high)
+        )
 
 
 def test_unbounded_and_the_whole_line() -> None:

@@ -70,9 +70,7 @@ def test_chan_by_full_enumeration(
     n1, n2 = first[1], second[1]
     x1, x2 = np.meshgrid(np.arange(n1 + 1.0), np.arange(n2 + 1.0), indexing="ij")
     parts_of = ratio_parts_of if scale == "ratio" else difference_parts_of
-    score, variance, _ = parts_of(
-        x1, np.full_like(x1, n1), x2, np.full_like(x1, n2), margin, unbiased=False
-    )
+    score, variance, _ = parts_of(x1, np.full_like(x1, n1), x2, np.full_like(x1, n2), margin, unbiased=False)
     statistics = score_statistics(score, variance)
     observed = statistics[first[0], second[0]]
     extreme = statistics >= observed - 1e-9 * (1 + abs(observed)) if math.isfinite(observed) else (
@@ -91,7 +89,9 @@ def test_chan_by_full_enumeration(
 
 def test_chan_of_nothing_failed() -> None:
     """10/10 against 10/10: at a margin of -.2 the extreme outcome is this one, at most .8^10 likely."""
-    assert margin_test(10, 10, 10, 10, -0.2, "difference", method="chan-exact").p_value == pytest.approx(0.8**10)
+    assert margin_test(10, 10, 10, 10, -0.2, "difference", method="chan-exact").p_value == pytest.approx(
+        0.8**10
+    )
 
 
 def test_chan_keeps_its_level_where_the_score_test_does_not() -> None:

@@ -153,7 +153,8 @@ def test_huge_samples_agree_with_wald(method: Any) -> None:
 @pytest.mark.parametrize("method", ["miettinen-nurminen", "scas"])
 def test_tiny_rates_depend_on_the_counts_only(method: Any) -> None:
     found = [
-        np.array(rate_difference_interval(7, n, 2, n // 10, method=method)) * n for n in (10**6, 10**8, 10**10)
+        np.array(rate_difference_interval(7, n, 2, n // 10, method=method)) * n
+        for n in (10**6, 10**8, 10**10)
     ]
     assert found[0] == pytest.approx(found[2], rel=1e-4)
     assert found[1] == pytest.approx(found[2], rel=1e-5)

@@ -52,7 +52,9 @@ def test_power_inverts_sample_size(
     effect = p1 - margin * p2 if scale == "ratio" else p1 - p2 - margin
     if abs(effect) > 1e-4:
         for design_effect in (1.0, 2.5):
-            n = sample_size(p1, p2, margin, scale, 0.05, sides, wanted, allocation, design_effect=design_effect)
+            n = sample_size(
+                p1, p2, margin, scale, 0.05, sides, wanted, allocation, design_effect=design_effect
+            )
             found = power(p1, p2, margin, n, scale, 0.05, sides, allocation, design_effect=design_effect)
             assert found == pytest.approx(wanted, abs=1e-9)
 

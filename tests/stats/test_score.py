@@ -26,7 +26,9 @@ from llmbench.stats.score_arrays import difference_parts_of, ratio_parts_of, sco
 arms = st.integers(1, 300).flatmap(
     lambda n: st.tuples(st.one_of(st.integers(0, n), st.sampled_from([0, n])), st.just(n))
 )
-differences = st.one_of(st.floats(-0.99, 0.99).map(lambda d: round(d, 9)), st.sampled_from([-1e-6, 0.0, 1e-6, 0.9, -0.9]))
+differences = st.one_of(
+    st.floats(-0.99, 0.99).map(lambda d: round(d, 9)), st.sampled_from([-1e-6, 0.0, 1e-6, 0.9, -0.9])
+)
 ratios = st.one_of(st.floats(0.05, 20.0), st.sampled_from([0.9, 1.0, 1.25]))
 
 
@@ -98,7 +100,10 @@ def test_many_tables_at_once_are_each_table_alone(
     tables: list[tuple[tuple[int, int], tuple[int, int]]], difference: float, ratio: float
 ) -> None:
     columns = np.array([(*first, *second) for first, second in tables], dtype=float).T
-    for many, one, null in ((difference_parts_of, difference_parts, difference), (ratio_parts_of, ratio_parts, ratio)):
+    for many, one, null in (
+        (difference_parts_of, difference_parts, difference),
+        (ratio_parts_of, ratio_parts, ratio),
+    ):
         for unbiased in (True, False):
             found = many(*columns, null, unbiased=unbiased)
             expected = [one(*first, *second, null, unbiased=unbiased) for first, second in tables]
