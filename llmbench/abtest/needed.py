@@ -71,9 +71,15 @@ def days_until(counts: Counts, plan: Plan, units: float, rate: float | None) -> 
 
 
 def units_still_needed(
-    counts: Counts, plan: Plan, shares: Mapping[str, float], planned_shares: Mapping[str, float], rate: float, planned: float, occasion: Occasion,
+    counts: Counts,
+    plan: Plan,
+    shares: Mapping[str, float],
+    planned_shares: Mapping[str, float],
+    rate: float,
+    planned: float,
+    occasion: Occasion,
     design_effect: float,
-) -> list[Needed]:  # fmt: skip
+) -> list[Needed]:
     """The next look, the end of the plan, the plan's power at the pooled reply rate, and that with arms of
     equal size: there as if the experiment began anew, since units of other shares count for less.
     """

@@ -7,11 +7,12 @@ from the arm that its first one got, so that units, not messages, are weighed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from llmbench.abtest.counts import ContextCounts, UnitSums
 from llmbench.errors import UsageError
@@ -34,6 +35,8 @@ __all__ = [
 
 LEAST_EFFECTIVE_UNITS = 1000
 LEAST_WEIGHTED_REPLIES = 20
+_MOST_NUMBERS = 2_000_000
+"""Held in memory at a time by the bootstrap."""
 _PRIOR_UNITS = 50.0
 """Units of the arm's own mean that each context's estimate starts from."""
 
@@ -159,15 +162,14 @@ def evaluate_policy(
     costs = None
     if all(row.cost_usd is not None for row in rows):
         costs = np.array([float(row.cost_usd or 0.0) / row.units for row in rows])
-    drawn = np.random.default_rng(seed).multinomial(total, units / total, size=draws).astype(float)
-    sizes = np.vstack([units, drawn])  # the first row is the log itself
-    estimates = {
-        "rate": _doubly_robust(rows, target, weight, replied, sizes),
-        "rate_ipw": _self_normalised(weight, replied, sizes),
-    }
-    if costs is not None:
-        estimates["cost"] = 1000 * _doubly_robust(rows, target, weight, costs, sizes)
-        estimates["cost_ipw"] = 1000 * _self_normalised(weight, costs, sizes)
+    outcomes = {"rate": replied} if costs is None else {"rate": replied, "cost": 1000 * costs}
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for sizes in _samples(units, draws, seed):
+        for name_of, outcome in outcomes.items():
+            robust = _doubly_robust(rows, target, weight, outcome, sizes)
+            found.setdefault(name_of, []).append(robust)
+            found.setdefault(f"{name_of}_ipw", []).append(_self_normalised(weight, outcome, sizes))
+    estimates = {key: np.concatenate(parts) for key, parts in found.items()}
     point = {key: float(value[0]) for key, value in estimates.items()}
     if costs is not None and cost_variances is not None:
         variance = np.array([cost_variances.get(row.arm, math.nan) for row in rows])
@@ -212,6 +214,17 @@ def _not_logged(rows: Sequence[ContextCounts], policy: Policy) -> str | None:
     return None
 
 
+def _samples(units: NDArray[np.float64], draws: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each kind of unit is in a sample, some samples at a time; the first one is the log itself."""
+    rng = np.random.default_rng(seed)
+    total = int(units.sum())
+    at_once = max(1, _MOST_NUMBERS // len(units))
+    yield units[np.newaxis, :]
+    for start in range(0, draws, at_once):
+        size = min(at_once, draws - start)
+        yield rng.multinomial(total, units / total, size=size).astype(float)
+
+
 def _doubly_robust(
     rows: Sequence[ContextCounts],
     target: Sequence[Mapping[str, float]],
@@ -230,8 +243,9 @@ def _doubly_robust(
     cell = np.array([contexts[_key(row)] * len(arms) + arms.index(row.arm) for row in rows])
     fold = np.array([folds.index(row.fold) for row in rows])
     count, width = len(folds), len(contexts) * len(arms)
-    into = np.zeros((len(rows), count * width))
-    into[np.arange(len(rows)), fold * width + cell] = 1.0
+    # Each kind of unit falls into one cell of one fold, so that nearly all of this matrix is zero.
+    ones = np.ones(len(rows))
+    into = csr_array((ones, (np.arange(len(rows)), fold * width + cell)), shape=(len(rows), count * width))
     units = (sizes @ into).reshape(len(sizes), count, len(contexts), len(arms))
     sums = ((sizes * outcome) @ into).reshape(units.shape)
     # Of one fold nothing is left to fit on, so that the model is of all.

@@ -86,7 +86,7 @@ def input_files(parameters: Mapping[str, Any], counts: Counts, root: Path) -> di
     from llmbench.abtest.files import is_file, named_files, shown
 
     parts = [parameters[name] for name in ("sends", "replies", "assignments", "costs")]
-    tables = [
+    tables: list[Any] = [
         part.get("table") if isinstance(part, dict) else part for part in [*parts, *parameters["guardrails"]]
     ]
     with chdir(root):

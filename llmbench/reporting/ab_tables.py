@@ -106,7 +106,8 @@ def first_sentence(result: AbResult) -> str:
     )
     if len(result.health.strata) > 1 and result.shows_effect:
         text += (
-            " Leads were assigned in several epochs or campaigns: rates are of all leads of an arm, the comparison "
+            " Leads were assigned in several epochs or campaigns: rates are of all leads of an arm, the "
+            "comparison "
             "is made within each and is not their quotient."
         )
     simulated = simulated_sentence(result)

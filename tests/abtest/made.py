@@ -138,19 +138,26 @@ def write_tables(units: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, 
         unit = f"u{number}"
         assignments.append(
             {
-                "unit_id": unit, "arm": u["arm"], "assigned_at": at - timedelta(minutes=5), "epoch": u["stratum"],
+                "unit_id": unit,
+                "arm": u["arm"],
+                "assigned_at": at - timedelta(minutes=5),
+                "epoch": u["stratum"],
                 "probability": u["probability"],
             }
-        )  # fmt: skip
+        )
         sends += [
             {
-                "message_id": f"{unit}-{m}", "unit_id": unit, "sent_at": at + timedelta(days=m),
+                "message_id": f"{unit}-{m}",
+                "unit_id": unit,
+                "sent_at": at + timedelta(days=m),
                 "served_model": "llama" if u["other"] and not m else u["arm"],
-                "cost_usd": None if u["cost"] is None else u["cost"] / u["messages"], "industry": u["segment"],
-                "complaint": bool(u["complaint"] and not m), "simulated": True,
+                "cost_usd": None if u["cost"] is None else u["cost"] / u["messages"],
+                "industry": u["segment"],
+                "complaint": bool(u["complaint"] and not m),
+                "simulated": True,
             }
             for m in range(u["messages"])
-        ]  # fmt: skip
+        ]
         replies += [
             {"unit_id": unit, "replied_at": at + timedelta(days=4 + k), "kind": "human"}
             for k in range(u["replied"] * (1 + u["extra"]))

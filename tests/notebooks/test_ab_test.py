@@ -66,10 +66,24 @@ def test_the_whole_report(tmp_path: Path, tables: dict[str, Any]) -> None:
     assert first_screen.count("<table") == 1
     assert first_screen.count("<figure") == 2
     sections = [
-        "What was asked", "Was the split kept?", "The arms in full", "The effect", "Does it match", "Money beside",
-        "As the days went by", "Mailboxes and domains", "Segments", "Unwanted events", "What other policies",
-        "What is still needed", ">Appendix<", "Parameters of this run", "Method", "Looks", "Left out",
-    ]  # fmt: skip
+        "What was asked",
+        "Was the split kept?",
+        "The arms in full",
+        "The effect",
+        "Does it match",
+        "Money beside",
+        "As the days went by",
+        "Mailboxes and domains",
+        "Segments",
+        "Unwanted events",
+        "What other policies",
+        "What is still needed",
+        ">Appendix<",
+        "Parameters of this run",
+        "Method",
+        "Looks",
+        "Left out",
+    ]
     places = [page.index(section) for section in sections]
     assert places == sorted(places)
     assert "do not peek" not in page  # in the figure, which is an image
@@ -78,9 +92,20 @@ def test_the_whole_report(tmp_path: Path, tables: dict[str, Any]) -> None:
     assert not re.search(r"import Report|ab_report\.", page)
     names = {path.stem for path in (run.folder / "tables").iterdir()}
     assert names == {
-        "arms", "sizes", "split", "arms_in_full", "effect", "supplementary", "money", "segments", "guardrails",
-        "policies", "needed", "looks", "excluded",
-    }  # fmt: skip
+        "arms",
+        "sizes",
+        "split",
+        "arms_in_full",
+        "effect",
+        "supplementary",
+        "money",
+        "segments",
+        "guardrails",
+        "policies",
+        "needed",
+        "looks",
+        "excluded",
+    }
     figures = {path.stem for path in (run.folder / "figures").iterdir()}
     assert figures == {"effect", "acceptability", "power", "cumulative", "weeks", "segments"}
 
