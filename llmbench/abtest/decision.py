@@ -112,8 +112,9 @@ def _open(result: AbResult, c: Comparison) -> str:
         if not result.shows_effect:
             first = "It is too early to read." if not result.looks else "The next look is not due yet."
             return f"{first} {result.occasion.why} No effect is shown until then. {_more(result)}"
-        return f"It cannot be told whether {c.treatment} matches {c.control}: there is nothing to compare "
-        "yet."
+        return (
+            f"It cannot be told whether {c.treatment} matches {c.control}: there is nothing to compare yet."
+        )
     return f"It cannot be told yet whether {c.treatment} matches {c.control}: {_rates(c)}. {_more(result)}"
 
 

@@ -207,8 +207,10 @@ def _not_logged(rows: Sequence[ContextCounts], policy: Policy) -> str | None:
             if arm not in arms:
                 return f"{arm} has logged probability 0: no unit of the log was ever given to it."
             if row.probability == 1 and row.arm != arm:
-                return f"{arm} has logged probability 0{where}: that traffic went to {row.arm} with "
-                "probability 1."
+                return (
+                    f"{arm} has logged probability 0{where}: that traffic went to {row.arm} with "
+                    "probability 1."
+                )
             if (_key(row), arm) not in seen:
                 return f"{arm} has logged probability 0{where}: no such unit was given to it."
     return None
