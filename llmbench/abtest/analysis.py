@@ -71,6 +71,12 @@ def _analyse(
     counts: Counts, given: Plan, frozen: Mapping[str, Any] | None, before: Sequence[Look], now: datetime
 ) -> tuple[AbResult, Look | None]:
     plan = given if frozen is None else dataclasses.replace(given, **_known_fields(frozen))
+    if plan.window_days != given.window_days:
+        raise UsageError(
+            f"window_days is {given.window_days:g} and was {plan.window_days:g} at the first look at "
+            f"{plan.experiment_id}: other replies would count now. Keep it, or give the analysis an experiment_id of "
+            "its own."
+        )
     changed = [] if frozen is None else deviations(frozen, given)
     health = check_health(counts, plan)
     shares = split_shares(counts, plan)

@@ -143,6 +143,12 @@ def test_parameters_are_frozen_at_the_first_look(equal: list[dict[str, Any]], le
     assert paid.deviations == ()
 
 
+def test_another_reply_window_is_another_experiment(equal: list[dict[str, Any]], ledger: Ledger) -> None:
+    analyse(counted(equal, as_of=44), plan(planned_units=12_000), ledger, NOW)
+    with pytest.raises(UsageError, match="window_days is 7 and was 14 at the first look"):
+        analyse(counted(equal, as_of=74, window=7), plan(planned_units=12_000, window_days=7), ledger, NOW)
+
+
 def test_planned_units_that_follow_from_the_rate_are_frozen(
     equal: list[dict[str, Any]], ledger: Ledger
 ) -> None:

@@ -8,11 +8,14 @@ import pytest
 
 from llmbench.abtest import Plan
 from llmbench.abtest.bounds import confidence_of, critical_value, repeated_p_value
-from llmbench.abtest.cells import Cells, DesignEffect, paired_cells
+from llmbench.abtest.cells import Cells, DesignEffect, design_effect, paired_cells
+from llmbench.abtest.counts import ClusterProducts
 from llmbench.abtest.effect import difference_interval, effects_by_holm, margin_z, ratio_interval, verdict_of
 from llmbench.stats import (
     Interval,
     alpha_spending_bounds,
+    cluster_moments,
+    clustered_comparison,
     margin_test,
     rate_difference_interval,
     rate_ratio_interval,
@@ -216,3 +219,76 @@ def test_the_intervals_by_themselves() -> None:
     assert margin_z(c, 0.9, "ratio") == pytest.approx(
         margin_test(540, 18_000, 62, 2000, 0.9, method="scas").statistic
     )
+
+
+@pytest.mark.parametrize("sizes", [(45_000, 5000), (5000, 45_000), (10_000, 10_000)], ids=str)
+def test_four_looks_keep_the_error_at_the_margin_in_both_directions(sizes: tuple[int, int]) -> None:
+    given = plan(stopping_rule="group-sequential")
+    fractions = (0.25, 0.5, 0.75, 1.0)
+    bounds = [critical_value(given, fractions[: k + 1], 0.025) for k in range(4)]
+    rng = np.random.default_rng(7)
+    n1, n2 = sizes
+    runs = 1500
+    wrong = {"not worse": 0, "worse": 0, "peeking": 0}
+    for _ in range(runs):
+        x1 = np.cumsum(rng.binomial(n1 // 4, 0.03 * 0.9, 4))
+        x2 = np.cumsum(rng.binomial(n2 // 4, 0.03, 4))
+        z = [
+            margin_z(cells(int(x1[k]), n1 // 4 * (k + 1), int(x2[k]), n2 // 4 * (k + 1)), 0.9, "ratio")
+            for k in range(4)
+        ]
+        wrong["not worse"] += any(a >= b for a, b in zip(z, bounds, strict=True))
+        wrong["worse"] += any(a <= -b for a, b in zip(z, bounds, strict=True))
+        wrong["peeking"] += any(a >= 1.96 for a in z)
+    limit = 0.025 + 3 * math.sqrt(0.025 * 0.975 / runs)
+    assert wrong["not worse"] / runs < limit
+    assert wrong["worse"] / runs < limit
+    assert wrong["peeking"] / runs > limit  # the gate sees a method that does not count its looks
+
+
+def test_clusters_that_reply_alike_keep_the_error() -> None:
+    """Accounts of 1 to 6 leads, wholly in one arm, ICC about .2."""
+    rng = np.random.default_rng(5)
+    runs, clusters = 400, 600
+    wrong = {"clustered": 0, "as if independent": 0}
+    for _ in range(runs):
+        n = rng.integers(1, 7, size=clusters)
+        x = rng.binomial(n, rng.beta(0.4, 3.6, size=clusters))
+        rows, products = [], []
+        for arm, mine in (("a", slice(0, clusters // 2)), ("b", slice(clusters // 2, None))):
+            m, y = n[mine].astype(float), x[mine].astype(float)
+            rows.append((arm, "", int(m.sum()), int(y.sum())))
+            products.append(
+                ClusterProducts(arm, "", arm, "", len(m), float(m @ m), float(m @ y), float(y @ y))
+            )
+            other = "b" if arm == "a" else "a"
+            products.append(ClusterProducts(arm, "", other, "", 0, 0.0, 0.0, 0.0))
+        found = paired_cells(rows, "a", "b")
+        for name, design in (("clustered", design_effect(found, products)), ("as if independent", None)):
+            interval = effect(found, plan(), design=design).ratio_ci
+            wrong[name] += not interval.low <= 1 <= interval.high
+    assert wrong["clustered"] / runs < 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
+    assert wrong["as if independent"] / runs > 0.09
+
+
+def test_the_design_effect_is_that_of_the_statistics() -> None:
+    """The same moments through the package's own cluster-robust comparison."""
+    rng = np.random.default_rng(2)
+    n = rng.integers(0, 9, size=(80, 2))
+    n[:, 0] += n.sum(axis=1) == 0
+    x = rng.binomial(n, 0.2)
+    theirs = clustered_comparison(cluster_moments(n, x))
+    names = ("a", "b")
+    products = [
+        ClusterProducts(
+            names[i], "", names[j], "", int(((n[:, i] > 0) & (n[:, j] > 0)).sum()), float(n[:, i] @ n[:, j]),
+            float(n[:, i] @ x[:, j]), float(x[:, i] @ x[:, j]),
+        )
+        for i in range(2)
+        for j in range(2)
+    ]  # fmt: skip
+    totals = [(names[i], "", int(n[:, i].sum()), int(x[:, i].sum())) for i in range(2)]
+    ours = design_effect(paired_cells(totals, "a", "b"), products)
+    assert ours is not None
+    # Clusters are at least those of the larger cell; only the factor C / (C - 1) can tell.
+    assert ours.difference == pytest.approx(theirs.design_effect, rel=0.01)
