@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
+from llmbench.reporting.ab_source import outcome_source, tables_of
 from llmbench.results import Spend
 
 if TYPE_CHECKING:
@@ -16,29 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["analyse_counts", "envelope_fields", "input_files", "make_plan", "read_counts", "value_policies"]
 
-_SOURCE = (
-    "experiment_id",
-    "control",
-    "sends",
-    "replies",
-    "assignments",
-    "costs",
-    "guardrails",
-    "arm_map",
-    "served_map",
-    "window_days",
-    "as_of",
-    "time_zone",
-    "replied_form",
-    "empty_replied",
-    "not_human",
-    "weights",
-    "epochs",
-    "cluster",
-    "segments",
-    "contexts",
-    "connection",
-)
 _POLICY = {"name", "cheapest", "always", "column", "table", "default"}
 
 
@@ -76,7 +54,7 @@ def read_counts(parameters: Mapping[str, Any], root: Path, now: datetime | None 
     """Counts of the source that the parameters describe; paths are relative to `root`."""
     from llmbench import abtest
 
-    source = abtest.OutcomeSource.from_parameters({name: parameters[name] for name in _SOURCE})
+    source = outcome_source(parameters)
     with chdir(root):
         return abtest.read_counts(source, now=now)
 
@@ -85,12 +63,8 @@ def input_files(parameters: Mapping[str, Any], counts: Counts, root: Path) -> di
     """The files that were read, with their rows where they are known: for `Report.finish`."""
     from llmbench.abtest.files import is_file, named_files, shown
 
-    parts = [parameters[name] for name in ("sends", "replies", "assignments", "costs")]
-    tables: list[Any] = [
-        part.get("table") if isinstance(part, dict) else part for part in [*parts, *parameters["guardrails"]]
-    ]
     with chdir(root):
-        files = [file for table in tables if is_file(table) for file in named_files(table)]
+        files = [file for table in tables_of(parameters) if is_file(table) for file in named_files(table)]
     return {file: counts.inputs.get(shown(file)) for file in files}
 
 

@@ -169,22 +169,19 @@ def write_tables(units: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, 
     epochs = len({u["stratum"] for u in units}) > 1
     return {
         "experiment_id": "mail-7",
-        "sends": {
-            "table": str(folder / "sends.parquet"), "message": "message_id", "cost": "cost_usd",
-            "served_model": "served_model",
-        },
-        "replies": {"table": str(folder / "replies.parquet"), "kind": "kind"},
-        "assignments": {
-            "table": str(folder / "assignments.parquet"), "assigned_at": "assigned_at",
-            "probability": "probability", "epoch": "epoch" if epochs else "",
-        },
-        "not_human": ["auto-reply"],
-        "guardrails": [{"name": "complaints", "column": "complaint"}],
-        "guardrail_margins": {"complaints": 2.0},
+        "sends": str(folder / "sends.parquet"),
+        "replies": str(folder / "replies.parquet"),
+        "assignments": str(folder / "assignments.parquet"),
+        "unit_column": "unit_id",
+        "delivered_column": "",
+        "epoch_column": "epoch" if epochs else "",
+        "guardrails": ["complaint"],
+        "guardrail_source": "",
+        "guardrail_margins": {"complaint": 2.0},
         "segments": ["industry"],
         "contexts": ["industry"],
         "cluster": "",
-    }  # fmt: skip
+    }
 
 
 def _sums(arm: str, stratum: str, mature: Sequence[Mapping[str, Any]]) -> UnitSums:

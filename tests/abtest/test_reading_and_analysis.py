@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from llmbench.abtest import OutcomeSource, read_counts
+from llmbench.abtest import read_counts
+from llmbench.reporting import read_parameters
+from llmbench.reporting.ab_source import outcome_source
 from tests.abtest.made import counted, units_of, write_tables
 
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "ab_test.ipynb"
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 EPOCHS = ({"gpt-4o": 0.5, "mixtral": 0.5}, {"gpt-4o": 0.1, "mixtral": 0.9})
 
@@ -19,9 +21,9 @@ def test_the_query_counts_what_the_analysis_is_tested_on(tmp_path: Path) -> None
     units = units_of(
         {"gpt-4o": 0.1, "mixtral": 0.1}, 1500, weights=EPOCHS, costs={"gpt-4o": 0.004, "mixtral": 0.0006}
     )
-    given: dict[str, Any] = write_tables(units, tmp_path)
-    del given["guardrail_margins"]
-    found = read_counts(OutcomeSource.from_parameters({**given, "as_of": "2026-11-20"}), now=NOW)
+    defaults = {p.name: p.default for p in read_parameters(NOTEBOOK)}
+    given = {**defaults, **write_tables(units, tmp_path), "as_of": "2026-11-20"}
+    found = read_counts(outcome_source(given), now=NOW)
     expected = counted(units, as_of=80)
     names = {stratum: stratum for stratum in {each.stratum for each in expected.arms}}
     strata = sorted({each.stratum for each in found.arms})
