@@ -102,8 +102,8 @@ def minimum_detectable_effect(
 
     The effect is p1 / p2, or p1 - p2 with `scale` "difference", at the rate `p2` of arm 2; `margin` is by
     default no effect, 1 or 0. Alternative "greater" looks above the margin, "less" below. Other
-    parameters as in `sample_size`. NaN where even the largest effect possible is not shown. Raises
-    UsageError.
+    parameters as in `sample_size`. NaN where even the largest effect possible is not shown; where the
+    margin is further from `p2` than any rate, it may be the effect of a rate of 0 or 1. Raises UsageError.
 
     >>> print(f"{minimum_detectable_effect(0.03, 20_000, alpha=0.05, sides=2):.3f}")
     1.238
@@ -129,6 +129,9 @@ def minimum_detectable_effect(
     start, end = at_margin + (end - at_margin) * 1e-12, at_margin + (end - at_margin) * (1 - 1e-9)
     start = min(1 - 1e-15, max(1e-300, start))
     if lack(start) >= 0:
+        if not 0 < at_margin < 1:
+            # No rate lies as far out as the margin: the furthest there is is shown already.
+            return (round(start) / rate) if scale == "ratio" else round(start) - rate
         raise UsageError(f"power ({power!r}) must not be below the chance of a false positive ({alpha!r}).")
     if lack(end) < 0:
         return math.nan

@@ -142,18 +142,18 @@ def test_what_cannot_be_told_is_nan() -> None:
 
 
 def test_bad_input_names_the_parameter() -> None:
-    with pytest.raises(UsageError, match="^units is"):
+    with pytest.raises(UsageError, match=r"^units is"):
         cluster_moments([[1, 2]], [[1, 2, 3]])
-    with pytest.raises(UsageError, match="^successes must"):
+    with pytest.raises(UsageError, match=r"^successes must"):
         cluster_moments([[1, 2]], [[2, 1]])
     moments = cluster_moments(*_drawn(3, 10, 2))
-    with pytest.raises(UsageError, match="^units needs"):
+    with pytest.raises(UsageError, match=r"^units needs"):
         replace(moments, units=[1, 2, 3])
-    with pytest.raises(UsageError, match="^units_units must be 2 x 2"):
+    with pytest.raises(UsageError, match=r"^units_units must be 2 x 2"):
         replace(moments, units_units=[[1.0]])
-    with pytest.raises(UsageError, match="^clusters"):
+    with pytest.raises(UsageError, match=r"^clusters"):
         replace(moments, clusters=-1)
-    with pytest.raises(UsageError, match="^margin"):
+    with pytest.raises(UsageError, match=r"^margin"):
         clustered_margin_test(moments, -0.1)
-    with pytest.raises(UsageError, match="^confidence"):
+    with pytest.raises(UsageError, match=r"^confidence"):
         clustered_comparison(moments, 95)

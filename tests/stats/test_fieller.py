@@ -34,8 +34,7 @@ def test_set_is_what_the_test_does_not_reject(
 ) -> None:
     covariance = correlation * math.sqrt(var_a * var_b)
     found = fieller_interval(a, b, var_a, var_b, covariance, z)
-    for ratio in [*np.linspace(-12, 12, 49), 1e3, -1e3, 1e6, -1e6]:
-        ratio = float(ratio)
+    for ratio in [*np.linspace(-12, 12, 49).tolist(), 1e3, -1e3, 1e6, -1e6]:
         variance = var_a - 2 * ratio * covariance + ratio**2 * var_b
         distance = abs(a - ratio * b) / math.sqrt(variance) - z
         if abs(distance) < 1e-6:

@@ -14,6 +14,9 @@ from llmbench.stats import equality_test, margin_test
 from llmbench.stats.score_arrays import difference_parts_of, ratio_parts_of, score_statistics
 
 METHODS = ("miettinen-nurminen", "farrington-manning", "chan-exact", "scas")
+NULLS: list[tuple[float, Any]] = [
+    (0.5, "ratio"), (0.9, "ratio"), (1.0, "ratio"), (1.3, "ratio"), (-0.2, "difference"), (0.05, "difference")
+]  # fmt: skip
 arms = st.integers(1, 12).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
@@ -61,7 +64,7 @@ def test_exchanging_the_arms_mirrors(method: Any, margin: float, scale: Any) -> 
 
 
 @settings(max_examples=25, deadline=None)
-@given(arms, arms, st.sampled_from([(0.5, "ratio"), (0.9, "ratio"), (1.3, "ratio"), (-0.2, "difference"), (0.1, "difference")]))  # fmt: skip
+@given(arms, arms, st.sampled_from(NULLS))
 def test_chan_by_full_enumeration(
     first: tuple[int, int], second: tuple[int, int], null: tuple[float, Any]
 ) -> None:
@@ -122,7 +125,7 @@ def test_asymptotic_and_exact_agree_on_many_trials() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_edges(method: Any) -> None:
     for counts in ((0, 10, 0, 20), (10, 10, 20, 20), (0, 10, 20, 20), (10, 10, 0, 20), (1, 1, 0, 1)):
-        for margin, scale in ((0.9, "ratio"), (1.0, "ratio"), (1.2, "ratio"), (-0.05, "difference"), (0.05, "difference")):  # fmt: skip
+        for margin, scale in NULLS:
             for alternative in ("greater", "less"):
                 found = margin_test(*counts, margin, scale, alternative, method)  # type: ignore[arg-type]
                 assert 0 <= found.p_value <= 1

@@ -44,7 +44,14 @@ def test_published_sizes() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(rates, rates, st.sampled_from([(0.8, "ratio"), (1.2, "ratio"), (-0.05, "difference"), (0.0, "difference")]), st.sampled_from([1, 2]), st.sampled_from([1.0, 9.0, 1 / 9]), st.sampled_from([0.5, 0.8, 0.99]))  # fmt: skip
+@given(
+    rates,
+    rates,
+    st.sampled_from([(0.8, "ratio"), (1.2, "ratio"), (-0.05, "difference"), (0.0, "difference")]),
+    st.sampled_from([1, 2]),
+    st.sampled_from([1.0, 9.0, 1 / 9]),
+    st.sampled_from([0.5, 0.8, 0.99]),
+)
 def test_power_inverts_sample_size(
     p1: float, p2: float, null: tuple[float, Any], sides: int, allocation: float, wanted: float
 ) -> None:
@@ -60,7 +67,12 @@ def test_power_inverts_sample_size(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.floats(0.01, 0.6), st.sampled_from([(None, "ratio"), (0.9, "ratio"), (-0.02, "difference"), (None, "difference")]), st.sampled_from(["greater", "less"]), st.sampled_from([1.0, 1 / 9]))  # fmt: skip
+@given(
+    st.floats(0.01, 0.6),
+    st.sampled_from([(None, "ratio"), (0.9, "ratio"), (-0.02, "difference"), (None, "difference")]),
+    st.sampled_from(["greater", "less"]),
+    st.sampled_from([1.0, 1 / 9]),
+)
 def test_detectable_effect_inverts_sample_size(
     rate: float, null: tuple[float | None, Any], alternative: Any, allocation: float
 ) -> None:
@@ -72,7 +84,20 @@ def test_detectable_effect_inverts_sample_size(
     p1 = effect * rate if scale == "ratio" else rate + effect
     at = margin if margin is not None else 1.0 if scale == "ratio" else 0.0
     assert (effect > at) == (alternative == "greater")
+    if p1 in {0.0, 1.0}:
+        # The margin is further out than any rate.
+        assert not 0 < rate + at < 1
+        return
     assert sample_size(p1, rate, at, scale, allocation=allocation) == pytest.approx(n, rel=1e-6)
+
+
+def test_a_margin_beyond_every_rate_is_passed_by_the_furthest_rate() -> None:
+    assert minimum_detectable_effect(0.0156, 20_000, -0.02, "difference") == pytest.approx(-0.0156)
+    assert minimum_detectable_effect(0.9844, 20_000, 0.02, "difference", alternative="less") == pytest.approx(
+        0.0156
+    )
+    # Few units do not show it from the furthest rate on, but from a nearer one.
+    assert minimum_detectable_effect(0.0156, 300, -0.02, "difference") > -0.0156
 
 
 def test_what_cannot_be_shown_is_unknown() -> None:
@@ -136,11 +161,11 @@ def test_bad_input_names_the_parameter(
 
 
 def test_bad_input_of_the_others() -> None:
-    with pytest.raises(UsageError, match="^n counts"):
+    with pytest.raises(UsageError, match=r"^n counts"):
         power(0.03, 0.03, 0.9, 0)
-    with pytest.raises(UsageError, match="^power"):
+    with pytest.raises(UsageError, match=r"^power"):
         minimum_detectable_effect(0.03, 1000, power=0.01)
-    with pytest.raises(UsageError, match="^alternative"):
+    with pytest.raises(UsageError, match=r"^alternative"):
         minimum_detectable_effect(0.03, 1000, alternative="both")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="^scale"):
+    with pytest.raises(UsageError, match=r"^scale"):
         minimum_detectable_effect(0.03, 1000, scale="odds")  # type: ignore[arg-type]
