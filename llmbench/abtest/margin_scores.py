@@ -72,9 +72,9 @@ def needed_units(
     distance = rate1 - margin * rate2 if scale == "ratio" else rate1 - rate2 - margin
     if distance <= 0:
         return math.inf
-    first, second = np.float64(share), np.float64(1 - share)
     restricted = _second_rate_of_ratio if scale == "ratio" else _second_rate_of_difference
-    null2 = float(restricted(rate1 * first, first, rate2 * second, second, margin))
+    a, m, b, n = np.array([rate1 * share, share, rate2 * (1 - share), 1 - share])[:, None]
+    null2 = float(restricted(a, m, b, n, margin)[0])
     null1 = min(1.0, margin * null2) if scale == "ratio" else min(1.0, max(0.0, null2 + margin))
 
     def spread(p1: float, p2: float) -> float:
@@ -95,18 +95,18 @@ def _second_rate_of_ratio(a: Numbers, m: Numbers, b: Numbers, n: Numbers, ratio:
     """Likeliest rate 2 where rate 1 is `ratio` times it: the smaller root of a quadratic."""
     linear = ratio * (m + b) + n + a
     root = np.sqrt((ratio * (m + b) - n - a) ** 2 + 4 * ratio * (m - a) * (n - b))
-    return np.minimum(1.0, 2 * (a + b) / (linear + root))
+    return np.asarray(np.minimum(1.0, 2 * (a + b) / (linear + root)))
 
 
 def _second_rate_of_difference(a: Numbers, m: Numbers, b: Numbers, n: Numbers, shift: float) -> Numbers:
     """Likeliest rate 2 where rate 1 is `shift` more: the middle root of a cubic, by trigonometry."""
     total, successes = m + n, a + b
     if shift == 0:
-        return successes / total
+        return np.asarray(successes / total)
     c2 = ((m + 2 * n) * shift - total - successes) / total
     c1 = ((n * shift - total - 2 * b) * shift + successes) / total
     c0 = b * shift * (1 - shift) / total
     q = c2**3 / 27 - c1 * c2 / 6 + c0 / 2
     p = np.copysign(np.sqrt(np.maximum(0.0, c2**2 / 9 - c1 / 3)), q)
     angle = (np.pi + np.arccos(np.clip(q / p**3, -1, 1))) / 3
-    return np.clip(2 * p * np.cos(angle) - c2 / 3, max(0.0, -shift), min(1.0, 1 - shift))
+    return np.asarray(np.clip(2 * p * np.cos(angle) - c2 / 3, max(0.0, -shift), min(1.0, 1 - shift)))

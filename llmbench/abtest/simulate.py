@@ -214,11 +214,12 @@ def _observed_bound(plan: SimulationPlan, looks: _Looks, side: int) -> Numbers:
 
     NaN where no treatment's rate does.
     """
-    n1, n2 = looks.units * plan.split, looks.units * (1 - plan.split)
+    units = looks.units.astype(np.float64)
+    n1, n2 = units * plan.split, units * (1 - plan.split)
     x2 = n2 * plan.control_rate
 
     def reaches(rate: Numbers) -> NDArray[np.bool_]:
-        table = _Table(n1 * rate, n1.astype(float), x2, n2.astype(float))
+        table = _Table(n1 * rate, n1, x2, n2)
         return np.asarray(_evidence(plan, table, None)[side] >= looks.critical)
 
     # The rate nearest to the margin at which the look stops, by halving; "far" stops it, "near" does not.

@@ -49,14 +49,7 @@ def power_figure(simulation: AbSimulation) -> Plot:
     axes.set_ylim(0, 104)
     axes.set_xlim(0, frame["units"].max() * 1.04)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    _note(
-        axes,
-        f"aim {plan.power:.0%}",
-        (frame["units"].max(), 100 * plan.power),
-        (0, 4),
-        "right",
-        PALETTE["grey"],
-    )
+    _note(axes, f"aim {plan.power:.0%}", (0, 100 * plan.power), (4, 4), "left", PALETTE["grey"])
     _note(
         axes,
         f"planned: {simulation.planned_units:,} units,\nday {simulation.days_to_the_end:,.0f}",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         clustered_comparison,
         clustered_margin_test,
     )
+    from llmbench.stats.difference_sequence import asymptotic_difference_sequence
     from llmbench.stats.e_process import ReplyShareEProcess, reply_share_e_process
     from llmbench.stats.equality import equality_test
     from llmbench.stats.fieller import FiellerInterval, fieller_interval
@@ -87,6 +88,7 @@ _MODULE_OF = {
     "VarianceComponents": "repeats",
     "adjust_p_values": "multiplicity",
     "alpha_spending_bounds": "spending",
+    "asymptotic_difference_sequence": "difference_sequence",
     "bootstrap_interval": "resampling",
     "bradley_terry": "strengths",
     "bradley_terry_estimate": "strengths",
@@ -155,6 +157,7 @@ __all__ = [
     "VarianceComponents",
     "adjust_p_values",
     "alpha_spending_bounds",
+    "asymptotic_difference_sequence",
     "bootstrap_interval",
     "bradley_terry",
     "bradley_terry_estimate",

@@ -17,6 +17,7 @@ from scipy.stats import beta as beta_distribution
 
 from llmbench.abtest.margin_scores import margin_z
 from llmbench.stats import alpha_spending_bounds
+from llmbench.stats.difference_sequence import asymptotic_half_widths
 from llmbench.stats.e_process import log_e_values_of_shares
 
 Numbers = NDArray[np.float64]
@@ -89,6 +90,20 @@ def e_process(cell: Cell, runs: Runs, alternative: str) -> NDArray[np.bool_]:
     odds = math.log(cell.share / (1 - cell.share))
     logs = log_e_values_of_shares(runs.x1, runs.x2, odds + math.log(cell.ratio), odds, alternative)  # type: ignore[arg-type]
     return np.asarray((logs >= math.log(1 / ALPHA)).any(axis=1))
+
+
+def asymptotic_sequence(least_replies: int = 50) -> Method:
+    """On the scale of differences: the margin at the control's true rate."""
+
+    def method(cell: Cell, runs: Runs, alternative: str) -> NDArray[np.bool_]:
+        table = (runs.x1, runs.n1, runs.x2, runs.n2)
+        planned = cell.units_a_day * DAYS
+        half = asymptotic_half_widths(*table, planned, ALPHA, two_sided=alternative == "two-sided")
+        open_ = np.minimum(runs.x1, runs.x2) >= max(1, least_replies)
+        distance = np.where(open_, runs.x1 / runs.n1 - runs.x2 / runs.n2 - cell.rate * (cell.ratio - 1), 0.0)
+        return _beyond(distance / np.where(open_, half, 1.0), np.ones(DAYS), alternative)
+
+    return method
 
 
 def naive_z(cell: Cell, runs: Runs, alternative: str) -> NDArray[np.bool_]:

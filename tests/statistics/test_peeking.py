@@ -11,6 +11,7 @@ from tests.statistics.draws import (
     ALPHA,
     Cell,
     Method,
+    asymptotic_sequence,
     e_process,
     errors,
     errs_at_most,
@@ -26,6 +27,7 @@ METHODS: list[tuple[str, Method, float]] = [
     ("obrien-fleming", spending("obrien-fleming"), SPENDING_LIMIT),
     ("pocock", spending("pocock"), SPENDING_LIMIT),
     ("e-process", e_process, E_LIMIT),
+    ("asymptotic-sequence", asymptotic_sequence(), E_LIMIT),
 ]
 
 
@@ -55,7 +57,7 @@ def passes(method: Method, limit: float, rate: float, units: int, runs: int) -> 
 @pytest.mark.parametrize(("name", "method", "limit"), METHODS, ids=[name for name, _, _ in METHODS])
 def test_error_is_kept(name: str, method: Method, limit: float, rate: float, units: int) -> None:
     # Spending spends all of its 5%, so telling .053 from .055 takes 100,000 runs.
-    assert passes(method, limit, rate, units, 20_000 if name == "e-process" else 100_000)
+    assert passes(method, limit, rate, units, 100_000 if limit == SPENDING_LIMIT else 20_000)
 
 
 @pytest.mark.statistics
@@ -65,6 +67,13 @@ def test_the_gate_refuses_naive_peeking(rate: float, units: int) -> None:
     # And not for want of runs: it errs more than three times as often as it says.
     cell = Cell(rate, units)
     assert errs_more_than(0.15, *errors(naive_z, cell, "two-sided", 20_000))
+
+
+@pytest.mark.statistics
+def test_the_gate_refuses_an_asymptotic_sequence_of_few_replies() -> None:
+    early = asymptotic_sequence(least_replies=1)
+    assert errs_more_than(E_LIMIT, *errors(early, Cell(0.05, 100), "two-sided", 20_000))
+    assert errs_more_than(E_LIMIT, *errors(early, Cell(0.01, 500, 0.9, MARGIN), "greater", 20_000))
 
 
 @pytest.mark.statistics
