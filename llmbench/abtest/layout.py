@@ -43,6 +43,8 @@ class Layout:
     simulated: Column | None = None
     replied_form: str = "time"
     """What `Sends.replied` holds, once its values were seen: boolean, time or count."""
+    clean: bool = False
+    """Whether every row of the sends is known to count, as far as the row alone says."""
 
     @property
     def wide(self) -> bool:

@@ -17,7 +17,7 @@ from llmbench.abtest.opening import open_engine
 from llmbench.abtest.query import statement_of
 from llmbench.abtest.result_rows import ResultRows
 from llmbench.abtest.source import OutcomeSource
-from llmbench.abtest.stages import Cut
+from llmbench.abtest.stages import Cut, every_send_counts
 from llmbench.errors import UsageError
 
 __all__ = ["read_counts", "statement_text"]
@@ -43,6 +43,7 @@ def read_counts(source: OutcomeSource, *, now: datetime | None = None, short_way
         codes, arms, unknown = arm_codes(layout, engine)
         cut = _cut(layout, cutoff, codes)
         short = engine.has_bits if short_way is None else short_way and engine.has_bits
+        layout.clean = short and is_file(source.sends.table) and every_send_counts(layout, engine, cut)
         found = ResultRows(engine.fetch(statement_of(layout, cut, short_way=short)), layout, arms)
     simulated = source.simulated or any(each.simulated for each in seen.values())
     return Counts(
