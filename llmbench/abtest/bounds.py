@@ -36,7 +36,7 @@ def repeated_p_value(plan: Plan, fractions: Sequence[float], z: float) -> float:
         return _upper_tail(z)
     # At the largest alpha that the bounds are made for, nothing is shown by any look.
     if z <= critical_value(plan, fractions, _MOST_ALPHA):
-        return max(_MOST_ALPHA, _upper_tail(z))
+        return max(0.5, _upper_tail(z))
     if z >= critical_value(plan, fractions, _LEAST_ALPHA):
         return _LEAST_ALPHA
     from scipy.optimize import brentq

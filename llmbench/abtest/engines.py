@@ -188,17 +188,11 @@ def _told(error: Exception) -> DatasetError:
     """DuckDB's failure in one sentence, with the line of a file where it says one."""
     text = str(error)
     line = re.search(r"(?:CSV Error on |\b)Line:? ?(\d+)", text)
-    name = re.search(
-        r"file: ?(\S+)|[\"']([^\"']+\.(?:csv|tsv|txt|parquet|pq)(?:\.gz)?)[\"']", text, re.IGNORECASE
-    )
+    name = re.search(r"file: ?(\S+)|[\"']([^\"']+\.(?:csv|tsv|txt|parquet|pq)(?:\.gz)?)[\"']", text, re.IGNORECASE)
     file = shown((name.group(1) or name.group(2)).strip("\"'")) if name else "The source"
     what = _first_line(error)
     reason = next(
-        (
-            part.strip()
-            for part in text.splitlines()
-            if part.strip().startswith(("Expected", "Value", "Invalid unicode"))
-        ),
+        (part.strip() for part in text.splitlines() if part.strip().startswith(("Expected", "Value", "Invalid unicode"))),
         re.sub(r"/\S*/", "", what.split(": ", 1)[-1]),
     )
     where = f" at line {line.group(1)}" if line else ""

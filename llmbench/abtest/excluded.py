@@ -74,10 +74,7 @@ def excluded_rows(found: ResultRows, layout: Layout) -> tuple[Excluded, ...]:
         for state, row in states:
             if state in {3, 4}:
                 add(f"assignments of units {_STATES[state]}", row.whole(0 if state == 3 else 2))
-    lost = {
-        "1": "costs without a unit that was sent something",
-        "2": "costs of units that are not in the source",
-    }
+    lost = {"1": "costs without a unit that was sent something", "2": "costs of units that are not in the source"}
     for row in found.of(What.COST_ROWS):
         if row.keys[0] in lost:
             add(lost[row.keys[0] or ""], row.whole(0))
@@ -131,9 +128,7 @@ def notes_of(
             notes.append(f"{row.whole(0):,} units have several values of {each.name!r}: {how}.")
     alone = sum(row.whole(0) for row in found.of(What.NO_CLUSTER))
     if alone:
-        notes.append(
-            f"{alone:,} counted units have no {layout.source.cluster!r}: each is a cluster of its own."
-        )
+        notes.append(f"{alone:,} counted units have no {layout.source.cluster!r}: each is a cluster of its own.")
     until = found.data_until()
     if until is not None and cutoff - until > _STALE:
         days = (cutoff - until) / timedelta(days=1)

@@ -35,10 +35,8 @@ def is_file(where: object) -> bool:
     if not isinstance(where, str | Path):
         return False
     text = str(where)
-    return (
-        "\n" not in text
-        and bool(re.search(r"\.[A-Za-z]{1,8}(\.gz)?$", text))
-        and (_kind(text) is not None or Path(text).is_file())
+    return "\n" not in text and bool(re.search(r"\.[A-Za-z]{1,8}(\.gz)?$", text)) and (
+        _kind(text) is not None or Path(text).is_file()
     )
 
 
@@ -58,9 +56,7 @@ def named_files(where: str | Path | Sequence[str]) -> list[str]:
         matches = sorted(each for each in glob.glob(text, recursive=True) if Path(each).is_file())
         if not matches:
             what = "no file fits" if glob.has_magic(text) else "there is no file"
-            raise DatasetError(
-                f"{what} {shown(str(name))}; correct the path (it is taken from the current folder)."
-            )
+            raise DatasetError(f"{what} {shown(str(name))}; correct the path (it is taken from the current folder).")
         found += matches
     return found
 

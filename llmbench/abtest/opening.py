@@ -46,10 +46,7 @@ def open_engine(source: OutcomeSource) -> Engine:
 
 def _for_tables(source: OutcomeSource) -> Engine:
     """An Ibis table brings its connection."""
-    tables = [
-        source.sends.table,
-        *(part.table for part in (source.replies, source.assignments, source.costs) if part),
-    ]
+    tables = [source.sends.table, *(part.table for part in (source.replies, source.assignments, source.costs) if part)]
     backends = [table.get_backend() for table in tables if _is_ibis(table)]
     if not backends:
         return DuckEngine()

@@ -66,9 +66,7 @@ class _Union:
         self._keys = keys
         self._selects: list[str] = []
 
-    def add(
-        self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True
-    ) -> None:
+    def add(self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True) -> None:
         texts = [f"CAST({key} AS TEXT)" for key in keys]
         texts += ["CAST(NULL AS TEXT)"] * (self._keys - len(keys))
         sums = [f"CAST({body} AS DOUBLE)" for body in numbers]
@@ -105,9 +103,9 @@ def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
             "SUM(CAST(m AS DOUBLE) * r0)", "SUM(known)", "SUM(known * x)", f"SUM({cost})",
             f"SUM({cost} * c)", f"SUM({cost} * x)", *served,
         ],
-        "units WHERE st = 0",
+        "lb_units WHERE st = 0",
     )  # fmt: skip
-    union.add(What.ASSIGNED, _cell(keys), ["COUNT(*)", "MIN(au)", "MAX(au)"], "units WHERE st <= 2")
+    union.add(What.ASSIGNED, _cell(keys), ["COUNT(*)", "MIN(au)", "MAX(au)"], "lb_units WHERE st <= 2")
     union.add(
         What.STATES,
         ["st"],
@@ -115,24 +113,24 @@ def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
             "COUNT(*)", "SUM(n)", "SUM(COALESCE(n_rows, 0))", "SUM(dup)", "SUM(late)", "SUM(cost_k)",
             "SUM(1 - known)", *(f"SUM(rr{i})" for i in range(min(len(event_names(layout)), 7))),
         ],
-        "units",
+        "lb_units",
     )  # fmt: skip
 
 
 def _add_rows(union: _Union, layout: Layout) -> None:
-    union.add(What.SEND_ROWS, ["why"], ["COUNT(*)", "MAX(us)"], "sends")
+    union.add(What.SEND_ROWS, ["why"], ["COUNT(*)", "MAX(us)"], "lb_sends")
     for i, name in enumerate(event_names(layout)):
-        union.add(What.EVENT_ROWS, [f"'{i}'", "why"], ["COUNT(*)", "MAX(us)"], f"{name}_rows")
-        union.add(What.EVENTS, [f"'{i}'", "ev"], ["COUNT(*)", "SUM(k - 1)"], f"{name}_placed")
+        union.add(What.EVENT_ROWS, [f"'{i}'", "why"], ["COUNT(*)", "MAX(us)"], f"lb_{name}_rows")
+        union.add(What.EVENTS, [f"'{i}'", "ev"], ["COUNT(*)", "SUM(k - 1)"], f"lb_{name}_placed")
     if not layout.wide:
-        union.add(What.ASSIGNMENT_ROWS, ["why"], ["COUNT(*)"], "asg")
+        union.add(What.ASSIGNMENT_ROWS, ["why"], ["COUNT(*)"], "lb_asg")
     if layout.source.costs is not None:
         union.add(
             What.COST_ROWS,
             ["lost"],
             ["COUNT(*)"],
             "(SELECT CASE WHEN c.uid IS NULL THEN 1 WHEN u.st IS NULL THEN 2 ELSE 0 END AS lost "
-            "FROM cost_rows AS c LEFT JOIN units AS u ON u.uid = c.uid) AS costed",
+            "FROM lb_cost_rows AS c LEFT JOIN lb_units AS u ON u.uid = c.uid) AS costed",
         )
 
 
@@ -146,14 +144,16 @@ def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
         What.DAYS,
         [*cell, "day_number"],
         [*numbers, "COUNT(*)"],
-        f"(SELECT *, {day} AS day_number FROM units WHERE st <= 1) AS by_day",
+        f"(SELECT *, {day} AS day_number FROM lb_units WHERE st <= 1) AS by_day",
     )
     for name in layout.source.segments:
         i = layout.attribute(name)
-        union.add(What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "units WHERE st = 0")
+        union.add(
+            What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "lb_units WHERE st = 0"
+        )
     for i in range(len(layout.source.guardrails)):
         hit = f"SUM(CASE WHEN r{i + 1} > 0 THEN 1 ELSE 0 END)"
-        union.add(What.GUARDRAILS, [*cell, f"'{i}'"], ["COUNT(*)", hit], "units WHERE st = 0")
+        union.add(What.GUARDRAILS, [*cell, f"'{i}'"], ["COUNT(*)", hit], "lb_units WHERE st = 0")
     bucket = (
         "CASE WHEN known = 0 THEN NULL WHEN c > 0 THEN "
         f"CAST(FLOOR(LN(c) * {_BUCKETS_PER_E}) AS BIGINT) ELSE -100000 END"
@@ -162,7 +162,7 @@ def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
         What.COSTS,
         [*cell, "x", "bucket"],
         ["COUNT(*)", f"SUM({cost})"],
-        f"(SELECT *, {bucket} AS bucket FROM units WHERE st = 0) AS by_cost",
+        f"(SELECT *, {bucket} AS bucket FROM lb_units WHERE st = 0) AS by_cost",
     )
     if layout.source.contexts:
         places = [f"a{layout.attribute(name)}" for name in layout.source.contexts]
@@ -170,10 +170,10 @@ def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
             What.CONTEXTS,
             [*cell, "fold", "x", *places],
             ["COUNT(*)", "SUM(m)", f"SUM({cost})", "SUM(1 - known)"],
-            "units WHERE st = 0",
+            "lb_units WHERE st = 0",
         )
     for i in range(len(layout.attributes)):
-        union.add(What.SEVERAL, [f"'{i}'"], [f"SUM(x{i})"], "units WHERE st <= 1", group=False)
+        union.add(What.SEVERAL, [f"'{i}'"], [f"SUM(x{i})"], "lb_units WHERE st <= 1", group=False)
 
 
 def _add_clusters(union: _Union, layout: Layout, keys: list[str]) -> None:
@@ -182,7 +182,7 @@ def _add_clusters(union: _Union, layout: Layout, keys: list[str]) -> None:
     i = layout.attribute(layout.source.cluster)
     cell = [key for key in _cell(keys) if key != "NULL"]
     grouped = ", ".join([f"a{i}", *cell])
-    cells = f"SELECT {grouped}, COUNT(*) AS n, SUM(x) AS y FROM units WHERE st = 0 AND a{i} IS NOT NULL GROUP BY {grouped}"
+    cells = f"SELECT {grouped}, COUNT(*) AS n, SUM(x) AS y FROM lb_units WHERE st = 0 AND a{i} IS NOT NULL GROUP BY {grouped}"
     sides = [f"{side}.{name} AS {side}_{name}" for side in ("p", "q") for name in [*cell, "n", "y"]]
     pairs = f"(SELECT {', '.join(sides)} FROM ({cells}) AS p JOIN ({cells}) AS q ON q.a{i} = p.a{i}) AS pairs"
     union.add(
@@ -194,7 +194,7 @@ def _add_clusters(union: _Union, layout: Layout, keys: list[str]) -> None:
         ],
         pairs,
     )  # fmt: skip
-    union.add(What.NO_CLUSTER, _cell(keys), ["COUNT(*)", "SUM(x)"], f"units WHERE st = 0 AND a{i} IS NULL")
+    union.add(What.NO_CLUSTER, _cell(keys), ["COUNT(*)", "SUM(x)"], f"lb_units WHERE st = 0 AND a{i} IS NULL")
 
 
 def _add_weights(union: _Union, layout: Layout, keys: list[str]) -> None:
@@ -202,7 +202,7 @@ def _add_weights(union: _Union, layout: Layout, keys: list[str]) -> None:
     table = layout.arms_in
     if layout.get(table, "probability") is None:
         return
-    rows, counted = ("sends", "why <= 3") if layout.wide else ("asg", "why = 0")
+    rows, counted = ("lb_sends", "why <= 3") if layout.wide else ("lb_asg", "why = 0")
     cell = ["ac", *(key if key in keys else "NULL" for key in ("ep", "cp"))]
     union.add(
         What.WEIGHTS,

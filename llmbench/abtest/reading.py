@@ -17,7 +17,7 @@ from llmbench.abtest.opening import open_engine
 from llmbench.abtest.query import statement_of
 from llmbench.abtest.result_rows import ResultRows
 from llmbench.abtest.source import OutcomeSource
-from llmbench.abtest.stages import Cut
+from llmbench.abtest.stages import Cut, every_send_counts
 from llmbench.errors import UsageError
 
 __all__ = ["read_counts", "statement_text"]
@@ -25,9 +25,7 @@ __all__ = ["read_counts", "statement_text"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def read_counts(
-    source: OutcomeSource, *, now: datetime | None = None, short_way: bool | None = None
-) -> Counts:
+def read_counts(source: OutcomeSource, *, now: datetime | None = None, short_way: bool | None = None) -> Counts:
     """Everything that is counted of an experiment; only sums reach Python.
 
     `now` is the clock by which 'today' and 'last_monday' are resolved (aware; default: the machine's).
@@ -45,6 +43,7 @@ def read_counts(
         codes, arms, unknown = arm_codes(layout, engine)
         cut = _cut(layout, cutoff, codes)
         short = engine.has_bits if short_way is None else short_way and engine.has_bits
+        layout.clean = short and is_file(source.sends.table) and every_send_counts(layout, engine, cut)
         found = ResultRows(engine.fetch(statement_of(layout, cut, short_way=short)), layout, arms)
     simulated = source.simulated or any(each.simulated for each in seen.values())
     return Counts(

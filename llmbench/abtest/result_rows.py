@@ -99,9 +99,7 @@ class ResultRows:
             arm, stratum = self._cell(row)
             weight = weights(arm, stratum, row.keys[1])
             rows.append(
-                AssignedCounts(
-                    arm, stratum, row.whole(0), weight, _instant(row.numbers[1]), _instant(row.numbers[2])
-                )
+                AssignedCounts(arm, stratum, row.whole(0), weight, _instant(row.numbers[1]), _instant(row.numbers[2]))
             )
         return tuple(sorted(rows))
 
@@ -176,13 +174,7 @@ class ResultRows:
         """By value of each segment column. Raises UsageError for one with too many values."""
         names = [each.name for each in self._layout.attributes]
         rows = [
-            SegmentCounts(
-                names[int(row.keys[3] or 0)],
-                row.keys[4] or _NONE,
-                *self._cell(row),
-                row.whole(0),
-                row.whole(1),
-            )
+            SegmentCounts(names[int(row.keys[3] or 0)], row.keys[4] or _NONE, *self._cell(row), row.whole(0), row.whole(1))
             for row in self.of(What.SEGMENTS)
         ]
         for name in self._layout.source.segments:
@@ -233,9 +225,7 @@ class ResultRows:
                     _is_one(row.keys[4]), row.whole(0), row.whole(1), cost,
                 )
             )  # fmt: skip
-        return tuple(
-            sorted(rows, key=lambda row: (sorted(row.context.items()), row[1:6:2], row.replied, row.units))
-        )
+        return tuple(sorted(rows, key=lambda row: (sorted(row.context.items()), row[1:6:2], row.replied, row.units)))
 
     def data_until(self) -> datetime | None:
         """The newest instant before the cut-off."""

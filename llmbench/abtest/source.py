@@ -287,7 +287,9 @@ class OutcomeSource:
             rows = given.pop(name, None) or ()
             if not isinstance(rows, Sequence) or isinstance(rows, str):
                 raise UsageError(f"{name} must be a list of dicts; it is {rows!r}.")
-            values[name] = tuple(each if isinstance(each, row) else _part(name, row, each) for each in rows)
+            values[name] = tuple(
+                each if isinstance(each, row) else _part(name, row, each) for each in rows
+            )
         if "sends" not in values:
             raise UsageError("sends= names no table: give the file, table or SELECT of the messages.")
         known = {each.name for each in fields(cls)}

@@ -10,16 +10,7 @@ from __future__ import annotations
 from llmbench.abtest.engines import Stage
 from llmbench.abtest.layout import Layout
 from llmbench.abtest.sql_text import number, plain_text
-from llmbench.abtest.stages import (
-    DAY_US,
-    Cut,
-    arm_keys,
-    event_columns,
-    event_names,
-    message_key,
-    not_human,
-    unit_key,
-)
+from llmbench.abtest.stages import DAY_US, Cut, arm_keys, event_columns, event_names, message_key, not_human, unit_key
 
 __all__ = ["unit_stages"]
 
@@ -30,8 +21,8 @@ def unit_stages(layout: Layout, cut: Cut) -> list[Stage]:
     """All steps after `sent`."""
     stages: list[Stage] = []
     if any(layout.get(table, "message") is not None for table in ("replies", "costs")):
-        keys = "SELECT mk, MIN(uid) AS uid FROM sends WHERE mk IS NOT NULL AND uid IS NOT NULL GROUP BY mk"
-        stages.append(Stage("message_units", keys))
+        keys = "SELECT mk, MIN(uid) AS uid FROM lb_sends WHERE mk IS NOT NULL AND uid IS NOT NULL GROUP BY mk"
+        stages.append(Stage("lb_message_units", keys))
     for name in event_names(layout):
         stages += _event_stages(layout, cut, name)
     stages += _cost_stages(layout)
@@ -41,24 +32,24 @@ def unit_stages(layout: Layout, cut: Cut) -> list[Stage]:
 def _event_stages(layout: Layout, cut: Cut, name: str) -> list[Stage]:
     """Rows with a reason, then one row an event with its state, then one row a unit."""
     rows, spread, key = _own_rows(layout, cut, name) if name in layout.wheres else _beside(layout, cut, name)
-    stages = [Stage(f"{name}_rows", rows)]
+    stages = [Stage(f"lb_{name}_rows", rows, kept=True)]
     if key is None:
-        once = f"SELECT uid, us, cnt, 1 AS k FROM {name}_rows WHERE why = 0"
+        once = f"SELECT uid, us, cnt, 1 AS k FROM lb_{name}_rows WHERE why = 0"
     else:
         once = (
-            f"SELECT uid, us, MAX(cnt) AS cnt, COUNT(*) AS k FROM {name}_rows WHERE why = 0 "
+            f"SELECT uid, us, MAX(cnt) AS cnt, COUNT(*) AS k FROM lb_{name}_rows WHERE why = 0 "
             f"GROUP BY uid, us{'' if key == 'us' else ', ek'}"
         )
     placed = (
         f"SELECT e.uid, e.cnt, e.k, CASE WHEN s.f IS NULL THEN 3 WHEN e.us + {spread} < s.f THEN 1 "
         f"WHEN e.us > s.f + {cut.window_us} THEN 2 ELSE 0 END AS ev FROM ({once}) AS e "
-        "LEFT JOIN sent AS s ON s.uid = e.uid"
+        "LEFT JOIN lb_sent AS s ON s.uid = e.uid"
     )
     by_unit = (
-        f"SELECT uid, CAST(SUM(cnt) AS INTEGER) AS r, CAST(COUNT(*) AS INTEGER) AS rr FROM {name}_placed "
+        f"SELECT uid, CAST(SUM(cnt) AS INTEGER) AS r, CAST(COUNT(*) AS INTEGER) AS rr FROM lb_{name}_placed "
         "WHERE ev = 0 GROUP BY uid"
     )
-    return [*stages, Stage(f"{name}_placed", placed, kept=True), Stage(f"{name}_units", by_unit)]
+    return [*stages, Stage(f"lb_{name}_placed", placed, kept=True), Stage(f"lb_{name}_units", by_unit)]
 
 
 def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, int, str | None]:
@@ -74,7 +65,7 @@ def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, int, str | Non
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {us} AS us{extra} FROM src_{table}"
         names = "k.uid, e.us, e.nh" if extra else "k.uid, e.us"
-        cells = f"SELECT {names} FROM ({keyed}) AS e LEFT JOIN message_units AS k ON k.mk = e.mk"
+        cells = f"SELECT {names} FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
     why = (
         f"CASE {'WHEN nh = 1 THEN 9 ' if extra else ''}WHEN uid IS NULL THEN 6 WHEN us IS NULL THEN 3 "
         f"WHEN us >= {cut.cutoff_us} THEN 5 ELSE 0 END"
@@ -97,8 +88,10 @@ def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, int, str | None]:
     if at is None and key is not None:
         columns += f", {key} AS ek"
     # One beside a message that does not count (1 to 4) cannot be an answer to it.
-    why = f"CASE {human}WHEN why >= 5 THEN why WHEN why > 0 THEN 1 WHEN {us} >= {cut.cutoff_us} THEN 5 ELSE 0 END"
-    rows = f"SELECT {columns}, {why} AS why FROM sends WHERE {name}_n > 0"
+    why = (
+        f"CASE {human}WHEN why >= 5 THEN why WHEN why > 0 THEN 1 WHEN {us} >= {cut.cutoff_us} THEN 5 ELSE 0 END"
+    )
+    rows = f"SELECT {columns}, {why} AS why FROM lb_sends WHERE {name}_n > 0"
     if at is None:
         return rows, 0, None if key is None else "ek"
     days = at.kind == "date"
@@ -112,18 +105,16 @@ def _cost_stages(layout: Layout) -> list[Stage]:
     cost = number(layout.need("costs", "cost"), "costs.cost", layout.dialect)
     message = layout.get("costs", "message")
     if message is None:
-        rows = (
-            f"SELECT {unit_key(layout, layout.need('costs', 'unit'))} AS uid, {cost} AS cost FROM src_costs"
-        )
+        rows = f"SELECT {unit_key(layout, layout.need('costs', 'unit'))} AS uid, {cost} AS cost FROM src_costs"
         n = ""
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {cost} AS cost FROM src_costs"
-        rows = f"SELECT k.uid, e.mk, e.cost FROM ({keyed}) AS e LEFT JOIN message_units AS k ON k.mk = e.mk"
+        rows = f"SELECT k.uid, e.mk, e.cost FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
         n = ", COUNT(DISTINCT mk) AS keys"
     sums = f"SUM(cost) AS c, SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS cu, COUNT(*) AS k{n}"
     return [
-        Stage("cost_rows", rows),
-        Stage("cost_units", f"SELECT uid, {sums} FROM cost_rows WHERE uid IS NOT NULL GROUP BY uid"),
+        Stage("lb_cost_rows", rows),
+        Stage("lb_cost_units", f"SELECT uid, {sums} FROM lb_cost_rows WHERE uid IS NOT NULL GROUP BY uid"),
     ]
 
 
@@ -141,12 +132,12 @@ def _unit_stage(layout: Layout, cut: Cut) -> Stage:
         if each.name != layout.source.cluster:
             least = f"CASE WHEN {least} <> {home}.z{i} THEN '(several)' ELSE {least} END"
         columns += [f"{least} AS a{i}", f"CASE WHEN {home}.a{i} <> {home}.z{i} THEN 1 ELSE 0 END AS x{i}"]
-    joins = [] if layout.wide else ["FULL JOIN assigned AS a ON a.uid = s.uid"]
+    joins = [] if layout.wide else ["FULL JOIN lb_assigned AS a ON a.uid = s.uid"]
     for i, name in enumerate(event_names(layout)):
-        joins.append(f"LEFT JOIN {name}_units AS e{i} ON e{i}.uid = {uid}")
+        joins.append(f"LEFT JOIN lb_{name}_units AS e{i} ON e{i}.uid = {uid}")
         columns += [f"COALESCE(e{i}.r, 0) AS r{i}", f"COALESCE(e{i}.rr, 0) AS rr{i}"]
     if layout.source.costs is not None:
-        joins.append(f"LEFT JOIN cost_units AS c ON c.uid = {uid}")
+        joins.append(f"LEFT JOIN lb_cost_units AS c ON c.uid = {uid}")
     state = (
         "CASE WHEN lo IS NULL THEN 5 WHEN lo <> hi THEN 4 WHEN lo < 0 THEN 3 WHEN f IS NULL THEN 2 "
         f"WHEN f + {cut.window_us} > {cut.cutoff_us} THEN 1 ELSE 0 END AS st"
@@ -154,8 +145,8 @@ def _unit_stage(layout: Layout, cut: Cut) -> Stage:
     extra = [state, "CASE WHEN r0 > 0 THEN 1 ELSE 0 END AS x"]
     if layout.source.contexts:
         extra.append(f"{_fold('CAST(uid AS TEXT)')} AS fold")
-    cells = f"SELECT {', '.join(columns)} FROM sent AS s {' '.join(joins)}"
-    return Stage("units", f"SELECT {', '.join(['*', *extra])} FROM ({cells}) AS cells", kept=True)
+    cells = f"SELECT {', '.join(columns)} FROM lb_sent AS s {' '.join(joins)}"
+    return Stage("lb_units", f"SELECT {', '.join(['*', *extra])} FROM ({cells}) AS cells", kept=True)
 
 
 def _cost_columns(layout: Layout) -> list[str]:

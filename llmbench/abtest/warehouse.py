@@ -106,9 +106,7 @@ class IbisEngine(Engine):
         self._backend = backend
         name = {"pyspark": "spark"}.get(backend.name, backend.name)
         if name not in DIALECTS:
-            raise UsageError(
-                f"Ibis is connected to {backend.name}; outcomes are read from {', '.join(DIALECTS)}."
-            )
+            raise UsageError(f"Ibis is connected to {backend.name}; outcomes are read from {', '.join(DIALECTS)}.")
         self.dialect = name
         self.knows_materialized = name in {"duckdb", "postgres"}
         self.has_bits = name == "duckdb"
@@ -135,9 +133,7 @@ class IbisEngine(Engine):
     def _select_of(self, role: str, where: Any) -> str:
         if hasattr(where, "get_backend"):
             if where.get_backend() is not self._backend:
-                raise UsageError(
-                    f"{role} is a table of another connection; all tables of one source are in one."
-                )
+                raise UsageError(f"{role} is a table of another connection; all tables of one source are in one.")
             import ibis
 
             return str(ibis.to_sql(where, dialect=self._backend.name))
@@ -158,13 +154,7 @@ class IbisEngine(Engine):
 def _ibis_kind(kind: Any) -> str:
     if kind.is_timestamp():
         return "timestamp" if kind.timezone is None else "timestamptz"
-    for name, asked in (
-        ("bool", "boolean"),
-        ("int", "integer"),
-        ("number", "numeric"),
-        ("text", "string"),
-        ("date", "date"),
-    ):
+    for name, asked in (("bool", "boolean"), ("int", "integer"), ("number", "numeric"), ("text", "string"), ("date", "date")):
         if getattr(kind, f"is_{asked}")():
             return name
     return "other"
