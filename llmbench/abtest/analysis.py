@@ -74,7 +74,8 @@ def _analyse(
     if plan.window_days != given.window_days:
         raise UsageError(
             f"window_days is {given.window_days:g} and was {plan.window_days:g} at the first look at "
-            f"{plan.experiment_id}: other replies would count now. Keep it, or give the analysis an experiment_id of "
+            f"{plan.experiment_id}: other replies would count now. Keep it, or give the analysis an "
+            "experiment_id of "
             "its own."
         )
     changed = [] if frozen is None else deviations(frozen, given)

@@ -18,6 +18,7 @@ ALARM = 0.001
 """p-values of the split below this are an alarm: Fabijan et al. (2019), KDD."""
 _MOST_SERVED_BY_OTHER = 0.02
 _MOST_WITHOUT_COST = 0.02
+_MOST_IN_TWO_ARMS = 0.01
 
 
 class StratumSplit(NamedTuple):
@@ -205,12 +206,12 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
                 "the others."
             )
     told += _unequal_delivery(counts)
-    # The reader of the source leaves them out; many of them are a sign of a broken assignment.
-    told += [
-        f"{each.rows:,} {each.reason}; they are counted in neither."
-        for each in counts.excluded
-        if "in two arms" in each.reason
-    ]
+    # Some are a slip; many are a sign of a broken assignment.
+    twice = sum(each.rows for each in counts.excluded if each.reason == "units in two arms")
+    if twice > _MOST_IN_TWO_ARMS * sum(each.units for each in counts.assigned):
+        told.append(
+            f"{twice:,} leads are in two arms, and counted in neither: look at how they were assigned."
+        )
     if plan.stopping_rule == "anytime" and counts.clusters:
         told.append(
             "The open-ended test takes units for independent of each other; the section on clusters says how "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
+from statistics import median
 from typing import NamedTuple
 
 from llmbench.abtest.counts import Counts
@@ -31,17 +32,21 @@ class Needed(NamedTuple):
 
 
 def daily_units(counts: Counts) -> float | None:
-    """Units a day that were first sent to in the last 14 days with any; None without days."""
-    by_day: dict[object, int] = {}
+    """Units a day that were first sent to in the last 14 days of sending; None without days.
+
+    Stragglers, whose first message arrived late, do not make a day of sending: that has at least a tenth of
+    the median day's units.
+    """
+    by_day: dict[date, int] = {}
     for row in counts.days:
         by_day[row.day] = by_day.get(row.day, 0) + row.started
-    started = [day for day in by_day if by_day[day]]
-    if not started:
+    busy = [units for units in by_day.values() if units]
+    if not busy:
         return None
-    last = max(row.day for row in counts.days if by_day[row.day])
-    first = min(row.day for row in counts.days if by_day[row.day])
-    since = max(first, last - timedelta(days=_RECENT_DAYS - 1))
-    units = sum(row.started for row in counts.days if since <= row.day <= last)
+    days = [day for day, units in by_day.items() if units >= max(1.0, 0.1 * median(busy))]
+    last = max(days)
+    since = max(min(days), last - timedelta(days=_RECENT_DAYS - 1))
+    units = sum(started for day, started in by_day.items() if since <= day <= last)
     return units / ((last - since).days + 1)
 
 

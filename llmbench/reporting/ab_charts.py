@@ -31,6 +31,7 @@ _VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "
 _LINES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
 _EDGE = 0.25
 _MOST_SEGMENTS = 20
+_LEAST_WEEK_REPLIES = 3
 _DOTTED = " Dotted: from here on the saving is larger than the value of the replies that are lost."
 
 
@@ -260,11 +261,15 @@ def weeks_figure(result: AbResult) -> Plot | None:
     )  # fmt: skip
     if frame.empty or frame["week"].nunique() < 2:
         return None
+    # Of a week with a handful of leads nothing is seen but its interval; the CSV has it.
+    drawn = frame[frame["units"] * (result.pooled_rate or 0.0) >= _LEAST_WEEK_REPLIES]
+    if drawn["week"].nunique() < 2:
+        return None
     figure, axes = new_figure(height=2.8)
     arms = [arm.arm for arm in result.arms]
     colours = [PALETTE[name] for name in ("blue", "grey", "orange", "green")]
     for number, arm in enumerate(arms):
-        mine = frame[frame["arm"] == arm]
+        mine = drawn[drawn["arm"] == arm]
         place: Any = [week + timedelta(hours=20 * number) for week in mine["week"]]
         colour = colours[number % 4]
         axes.vlines(place, 100 * mine["low"], 100 * mine["high"], color=colour, linewidth=1.4, alpha=0.6)

@@ -125,7 +125,9 @@ def health_sentence(result: AbResult) -> str:
         else ""
     )
     answer = "Yes." if found.healthy else "No: nothing below can be trusted before it is known why."
-    return f"{answer} {found.why}{watched}"
+    twice = sum(each.rows for each in result.counts.excluded if each.reason == "units in two arms")
+    left_out = f" {twice:,} leads are in two arms, and counted in neither." if twice else ""
+    return f"{answer} {found.why}{watched}{left_out}"
 
 
 def plan_sentence(result: AbResult) -> str:
