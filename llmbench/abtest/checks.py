@@ -49,7 +49,7 @@ def _look(layout: Layout, engine: Engine, table: str) -> Seen:
     if table == "sends" and layout.simulated is not None:
         simulated = f"MAX({flag(layout.simulated)})"
     columns = ", ".join(["COUNT(*) AS n", f"{simulated} AS simulated", *sums])
-    (found,) = engine.fetch(Statement([], f"SELECT {columns} FROM src_{table}"))
+    (found,) = engine.fetch(Statement([], [f"SELECT {columns} FROM src_{table}"]))
     for check, count in zip(checks, found[2:], strict=True):
         if count:
             _refuse(layout, engine, table, check, int(count))
@@ -65,7 +65,7 @@ def check_label(layout: Layout, table: str) -> str:
 
 def _refuse(layout: Layout, engine: Engine, table: str, check: _Check, count: int) -> None:
     example = f"SELECT CAST({check.column.sql} AS TEXT) AS cell FROM src_{table} WHERE {check.bad} LIMIT 1"
-    (row,) = engine.fetch(Statement([], example))
+    (row,) = engine.fetch(Statement([], [example]))
     cell = row[0]
     shown = "an empty cell" if cell is None or not str(cell).strip() else repr(str(cell)[:60])
     place = line_of(layout.wheres[table], check.column.name, "" if cell is None else str(cell))
@@ -177,13 +177,13 @@ def find_replied_form(layout: Layout, engine: Engine) -> str:
             f"sends.replied is {column.name!r} of {column.table}, which holds {column.kind}: it must be yes or "
             "no, a number of replies, or a time."
         )
-    (row,) = engine.fetch(Statement([], f"SELECT COUNT(*) AS n FROM src_sends WHERE {bad}"))
+    (row,) = engine.fetch(Statement([], [f"SELECT COUNT(*) AS n FROM src_sends WHERE {bad}"]))
     if not row[0]:
         return "boolean"
     if column.kind != "text":
         return "count"
     (good,) = engine.fetch(
-        Statement([], f"SELECT COUNT(*) AS n FROM src_sends WHERE {flag(column)} IS NOT NULL")
+        Statement([], [f"SELECT COUNT(*) AS n FROM src_sends WHERE {flag(column)} IS NOT NULL"])
     )
     return "boolean" if good[0] else "time"  # mixed: the checks name a cell that is neither
 
@@ -197,7 +197,7 @@ def arm_codes(layout: Layout, engine: Engine) -> tuple[dict[str, int], list[str]
     column = layout.need(layout.arms_in, "arm")
     cells = f"SELECT {plain_text(column)} AS arm FROM src_{layout.arms_in}"
     found = engine.fetch(
-        Statement([], f"SELECT arm, COUNT(*) AS n FROM ({cells}) AS cells WHERE arm IS NOT NULL GROUP BY arm LIMIT 1001")
+        Statement([], [f"SELECT arm, COUNT(*) AS n FROM ({cells}) AS cells WHERE arm IS NOT NULL GROUP BY arm LIMIT 1001"])
     )
     values = {str(value): int(n) for value, n in found if str(value).strip()}
     if source.arm_map:

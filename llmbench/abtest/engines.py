@@ -33,10 +33,15 @@ class Stage(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """Steps and the SELECT that reads them."""
+    """Steps, and the SELECTs that read them: one result, of all their rows."""
 
     stages: Sequence[Stage]
-    select: str
+    selects: Sequence[str]
+
+    @property
+    def select(self) -> str:
+        """All in one, so that all are of one moment of the data."""
+        return "\nUNION ALL ".join(self.selects)
 
 
 class Engine(ABC):
@@ -106,7 +111,8 @@ class Engine(ABC):
 def select_text(role: str, where: Any) -> str:
     """The SELECT of a table's name, or the SELECT itself. Raises UsageError."""
     if not isinstance(where, str) or not where.strip():
-        raise UsageError(f"{role} must be a file, a table's name or a SELECT; it is {where!r}.")
+        told = repr(where) if isinstance(where, str | list) else f"a {type(where).__name__}"
+        raise UsageError(f"{role} must be a file, a table's name or a SELECT here; it is {told[:200]}.")
     text = where.strip().rstrip(";").strip()
     if re.match(r"(?is)(select|with|from)\b", text):
         if ";" in re.sub(r"'[^']*'|\"[^\"]*\"|--[^\n]*", "", text):

@@ -56,7 +56,7 @@ def statement_of(layout: Layout, cut: Cut, *, short_way: bool) -> Statement:
     _add_views(union, layout, keys)
     _add_clusters(union, layout, keys)
     _add_weights(union, layout, keys)
-    return Statement(stages, union.sql())
+    return Statement(stages, union.selects)
 
 
 class _Union:
@@ -64,7 +64,7 @@ class _Union:
 
     def __init__(self, keys: int) -> None:
         self._keys = keys
-        self._selects: list[str] = []
+        self.selects: list[str] = []
 
     def add(self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True) -> None:
         texts = [f"CAST({key} AS TEXT)" for key in keys]
@@ -75,12 +75,10 @@ class _Union:
         columns += [f"{body} AS k{i}" for i, body in enumerate(texts)]
         columns += [f"{body} AS v{i}" for i, body in enumerate(sums)]
         by = ", ".join(key for key in keys if not _is_constant(key))
-        self._selects.append(
+        self.selects.append(
             f"SELECT {', '.join(columns)} FROM {source}{f' GROUP BY {by}' if group and by else ''}"
         )
 
-    def sql(self) -> str:
-        return "\nUNION ALL ".join(self._selects)
 
 
 def _is_constant(key: str) -> bool:

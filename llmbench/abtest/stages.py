@@ -315,7 +315,7 @@ def every_send_counts(layout: Layout, engine: Engine, cut: Cut) -> bool:
         return False
     cells = f"SELECT {', '.join(_send_columns(layout, cut))} FROM src_sends"
     asked = f"SELECT COUNT(CASE WHEN {_send_why(layout, cut)} > 0 THEN 1 END) AS n FROM ({cells}) AS cells"
-    ((count,),) = engine.fetch(Statement([], asked))
+    ((count,),) = engine.fetch(Statement([], [asked]))
     return not count
 
 

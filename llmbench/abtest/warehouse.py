@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from llmbench.abtest.dialects import DIALECTS
-from llmbench.abtest.engines import Engine, select_text
+from llmbench.abtest.dialects import DIALECTS, translate
+from llmbench.abtest.engines import Engine, Stage, Statement
 from llmbench.errors import ConfigError, DatasetError, UsageError
 
 __all__ = ["IbisEngine", "PostgresEngine", "SparkEngine"]
@@ -73,7 +73,9 @@ class PostgresEngine(Engine):
 
 
 class SparkEngine(Engine):
-    """A SparkSession. Times without zone need `time_zone`, as everywhere."""
+    """A SparkSession. Steps are temporary views, gone with `close`, and those that several others read are
+    computed once and kept: Spark would compute a common table expression anew for each of them.
+    """
 
     dialect = "spark"
 
@@ -82,9 +84,28 @@ class SparkEngine(Engine):
         self._session = session
         self._zone = session.conf.get("spark.sql.session.timeZone")
         session.conf.set("spark.sql.session.timeZone", "UTC")
+        self._views: list[str] = []
 
     def close(self) -> None:
+        for name in reversed(self._views):
+            self._session.catalog.dropTempView(name)
         self._session.conf.set("spark.sql.session.timeZone", self._zone)
+
+    def fetch(self, statement: Statement) -> list[Any]:
+        steps = [Stage(name, body) for name, body in self._sources.items() if name not in self._views]
+        for stage in steps:
+            self._add_view(stage, stage.body)
+        for stage in statement.stages:
+            self._add_view(stage, translate(stage.body, self.dialect))
+        return [row for select in statement.selects for row in self._rows(translate(select, self.dialect))]
+
+    def _add_view(self, stage: Stage, sql: str) -> None:
+        frame = _told(lambda: self._session.sql(sql))
+        if stage.kept:
+            unkept = frame
+            frame = _told(lambda: unkept.localCheckpoint(eager=True))  # its plan does not grow into the next
+        frame.createOrReplaceTempView(stage.name)
+        self._views.append(stage.name)
 
     def _rows(self, sql: str) -> list[Any]:
         return [tuple(row) for row in _told(lambda: self._session.sql(sql).collect())]
@@ -164,11 +185,11 @@ def _told(run: Callable[[], Any]) -> Any:
     try:
         return run()
     except Exception as error:
-        lines = str(error).strip().splitlines()
+        lines = [line.strip(": ") for line in str(error).strip().splitlines()]
         told = lines[0] if lines else type(error).__name__
+        if told.startswith("An error occurred while calling") and len(lines) > 1:  # py4j's; Java's follows
+            told = lines[1]
         with suppress(AttributeError):
             error.__suppress_context__ = True
         raise DatasetError(f"The database refuses the query: {told[:300].rstrip('.')}.") from error
 
-
-__all__ += ["select_text"]
