@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from llmbench.abtest.dialects import translate
 from llmbench.abtest.files import file_select, is_file, shown
@@ -55,7 +55,7 @@ class Engine(ABC):
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,7 +83,8 @@ class Engine(ABC):
     def _select_of(self, role: str, where: Any) -> str:
         if is_file(where):
             raise UsageError(
-                f"{role} is a file ({shown(str(where))}), and the connection is a database: all tables of one "
+                f"{role} is a file ({shown(str(where))}), and the connection is a database: all "
+                "tables of one "
                 "source are in one place; load the file into the database, or export the others."
             )
         return select_text(role, where)
@@ -151,6 +152,7 @@ class DuckEngine(Engine):
             self._connection.execute("SET preserve_insertion_order = false")
 
     def close(self) -> None:
+        """Close the cursor, and let go of the frames."""
         for name in self._frames:
             self._connection.unregister(name)
         self._connection.close()
@@ -162,7 +164,7 @@ class DuckEngine(Engine):
             name = f"frame_{role}"
             self._connection.register(name, where)
             self._frames.append(name)
-            return f"SELECT * FROM {name}"  # noqa: S608 - a name of ours
+            return f"SELECT * FROM {name}"
         select = select_text(role, where)
         if not self._has_tables and not re.match(r"(?i)(select|with|from)\b", select.strip()):
             raise UsageError(f"{role} is {where!r}: a table needs a connection.")
@@ -185,7 +187,8 @@ def _opened(duckdb: Any, path: Path) -> Any:
         return duckdb.connect(str(path), read_only=True)
     except duckdb.Error as error:
         raise DatasetError(
-            f"{shown(str(path))} cannot be opened as a DuckDB database ({_first_line(error)}); close the program "
+            f"{shown(str(path))} cannot be opened as a DuckDB database ({_first_line(error)}); close "
+            "the program "
             "that writes it, or correct the path."
         ) from error
 
@@ -194,11 +197,17 @@ def _told(error: Exception) -> DatasetError:
     """DuckDB's failure in one sentence, with the line of a file where it says one."""
     text = str(error)
     line = re.search(r"(?:CSV Error on |\b)Line:? ?(\d+)", text)
-    name = re.search(r"file: ?(\S+)|[\"']([^\"']+\.(?:csv|tsv|txt|parquet|pq)(?:\.gz)?)[\"']", text, re.IGNORECASE)
+    name = re.search(
+        r"file: ?(\S+)|[\"']([^\"']+\.(?:csv|tsv|txt|parquet|pq)(?:\.gz)?)[\"']", text, re.IGNORECASE
+    )
     file = shown((name.group(1) or name.group(2)).strip("\"'")) if name else "The source"
     what = _first_line(error)
     reason = next(
-        (part.strip() for part in text.splitlines() if part.strip().startswith(("Expected", "Value", "Invalid unicode"))),
+        (
+            part.strip()
+            for part in text.splitlines()
+            if part.strip().startswith(("Expected", "Value", "Invalid unicode"))
+        ),
         re.sub(r"/\S*/", "", what.split(": ", 1)[-1]),
     )
     where = f" at line {line.group(1)}" if line else ""

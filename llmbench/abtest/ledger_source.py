@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from llmbench.ledger import Ledger
+    from llmbench.ledger.outcomes import Event
 
 __all__ = ["ledger_costs", "ledger_source"]
 
@@ -34,19 +35,25 @@ def ledger_source(
         raise UsageError(f"{', '.join(sorted(taken))} is the ledger's here; leave it out.")
     sends = _sends(ledger, experiment_id)
     assigned = _frame(
-        ((a.unit_id, a.arm, str(a.epoch), a.probability, a.assigned_at) for a in ledger.assignments(experiment_id)),
+        (
+            (a.unit_id, a.arm, str(a.epoch), a.probability, a.assigned_at)
+            for a in ledger.assignments(experiment_id)
+        ),
         {"unit_id": "str", "arm": "str", "epoch": "str", "probability": "float64", "assigned_at": "time"},
     )
     if not len(assigned):
         raise UsageError(
-            f"The ledger has no assignment of the experiment {experiment_id!r}: check its name, and which ledger it is."
+            f"The ledger has no assignment of the experiment {experiment_id!r}: check its name, and "
+            "which ledger it is."
         )
     replies, unwanted = _events(ledger, experiment_id, guardrails)
     return OutcomeSource(
         experiment_id=experiment_id,
         sends=Sends(sends, delivered="answered", served_model="model", cost="cost"),
         replies=Replies(replies, kind="kind"),
-        assignments=Assignments(assigned, epoch="epoch", probability="probability", assigned_at="assigned_at"),
+        assignments=Assignments(
+            assigned, epoch="epoch", probability="probability", assigned_at="assigned_at"
+        ),
         guardrails=tuple(Guardrail(name, table=frame) for name, frame in unwanted.items()),
         **options,
     )
@@ -60,7 +67,10 @@ def ledger_costs(ledger: Ledger, experiment_id: str, *, key: str) -> Costs:
     """
     if key not in {"unit_id", "call_id"}:
         raise UsageError(f"key must be 'unit_id' or 'call_id'; it is {key!r}.")
-    rows = ((each.unit_id if key == "unit_id" else each.call_id, each.cost) for each in ledger.unit_attempts(experiment_id))
+    rows = (
+        (each.unit_id if key == "unit_id" else each.call_id, each.cost)
+        for each in ledger.unit_attempts(experiment_id)
+    )
     frame = _frame(rows, {key: "str", "cost_usd": "float64"})
     return Costs(frame, unit=key) if key == "unit_id" else Costs(frame, unit=None, message=key)
 
@@ -77,11 +87,18 @@ def _events(
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """Replies, and the unwanted events by name; those of no unit too, which are then counted out."""
     found = ledger.outcomes(experiment_id)
-    every = [(outcome.unit_id, event) for outcome in found for event in outcome.metadata["events"]]
+    every: list[tuple[str | None, Event]] = [
+        (outcome.unit_id, event) for outcome in found for event in outcome.metadata["events"]
+    ]
     every += [(event.unit_id, event) for event in (*found.without_exposure, *found.before_exposure)]
     columns = {"unit_id": "str", "replied_at": "time", "kind": "str"}
     replies = _frame(
-        ((unit, event.happened_at, _text(event.metadata.get("kind"))) for unit, event in every if event.replied), columns
+        (
+            (unit, event.happened_at, _text(event.metadata.get("kind")))
+            for unit, event in every
+            if event.replied
+        ),
+        columns,
     )
     unwanted = {
         name: _frame(
@@ -108,7 +125,7 @@ def _frame(rows: Iterable[tuple[Any, ...]], columns: dict[str, str]) -> pd.DataF
     kinds = {"time": "datetime64[us, UTC]", "str": "string"}
     return pd.DataFrame(
         {
-            name: pd.Series(column, dtype=kinds.get(kind, kind))  # type: ignore[call-overload]
+            name: pd.Series(column, dtype=kinds.get(kind, kind))
             for (name, kind), column in zip(columns.items(), values, strict=True)
         }
     )

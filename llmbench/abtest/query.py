@@ -66,7 +66,9 @@ class _Union:
         self._keys = keys
         self.selects: list[str] = []
 
-    def add(self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True) -> None:
+    def add(
+        self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True
+    ) -> None:
         texts = [f"CAST({key} AS TEXT)" for key in keys]
         texts += ["CAST(NULL AS TEXT)"] * (self._keys - len(keys))
         sums = [f"CAST({body} AS DOUBLE)" for body in numbers]
@@ -78,7 +80,6 @@ class _Union:
         self.selects.append(
             f"SELECT {', '.join(columns)} FROM {source}{f' GROUP BY {by}' if group and by else ''}"
         )
-
 
 
 def _is_constant(key: str) -> bool:
@@ -97,7 +98,8 @@ def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
         What.UNITS,
         _cell(keys),
         [
-            "COUNT(*)", "SUM(x)", "SUM(m)", "SUM(r0)", "SUM(CAST(m AS DOUBLE) * m)", "SUM(CAST(r0 AS DOUBLE) * r0)",
+            "COUNT(*)", "SUM(x)", "SUM(m)", "SUM(r0)", "SUM(CAST(m AS DOUBLE) * m)",
+            "SUM(CAST(r0 AS DOUBLE) * r0)",
             "SUM(CAST(m AS DOUBLE) * r0)", "SUM(known)", "SUM(known * x)", f"SUM({cost})",
             f"SUM({cost} * c)", f"SUM({cost} * x)", *served,
         ],
@@ -146,9 +148,7 @@ def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
     )
     for name in layout.source.segments:
         i = layout.attribute(name)
-        union.add(
-            What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "lb_units WHERE st = 0"
-        )
+        union.add(What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "lb_units WHERE st = 0")
     for i in range(len(layout.source.guardrails)):
         hit = f"SUM(CASE WHEN r{i + 1} > 0 THEN 1 ELSE 0 END)"
         union.add(What.GUARDRAILS, [*cell, f"'{i}'"], ["COUNT(*)", hit], "lb_units WHERE st = 0")
@@ -180,7 +180,10 @@ def _add_clusters(union: _Union, layout: Layout, keys: list[str]) -> None:
     i = layout.attribute(layout.source.cluster)
     cell = [key for key in _cell(keys) if key != "NULL"]
     grouped = ", ".join([f"a{i}", *cell])
-    cells = f"SELECT {grouped}, COUNT(*) AS n, SUM(x) AS y FROM lb_units WHERE st = 0 AND a{i} IS NOT NULL GROUP BY {grouped}"
+    cells = (
+        f"SELECT {grouped}, COUNT(*) AS n, SUM(x) AS y FROM lb_units WHERE st = 0 AND a{i} IS NOT NULL "
+        f"GROUP BY {grouped}"
+    )
     sides = [f"{side}.{name} AS {side}_{name}" for side in ("p", "q") for name in [*cell, "n", "y"]]
     pairs = f"(SELECT {', '.join(sides)} FROM ({cells}) AS p JOIN ({cells}) AS q ON q.a{i} = p.a{i}) AS pairs"
     union.add(

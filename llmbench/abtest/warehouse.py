@@ -44,7 +44,8 @@ class PostgresEngine(Engine):
             except (psycopg.Error, ValueError):
                 # Neither the URL nor what the server says of it is repeated: they hold the user and more.
                 raise ConfigError(
-                    f"The PostgreSQL database that {name} names cannot be reached: check host, port, database, "
+                    f"The PostgreSQL database that {name} names cannot be reached: check host, port, "
+                    "database, "
                     "user and password of its URL."
                 ) from None
             self._connection.read_only = True
@@ -54,6 +55,7 @@ class PostgresEngine(Engine):
         self._execute("SET TIME ZONE 'UTC'") if self._owned else None
 
     def close(self) -> None:
+        """Close the connection that was opened here."""
         if self._owned:
             self._connection.close()
 
@@ -87,11 +89,13 @@ class SparkEngine(Engine):
         self._views: list[str] = []
 
     def close(self) -> None:
+        """Drop the views, and give the session its zone back."""
         for name in reversed(self._views):
             self._session.catalog.dropTempView(name)
         self._session.conf.set("spark.sql.session.timeZone", self._zone)
 
     def fetch(self, statement: Statement) -> list[Any]:
+        """The rows of all SELECTs, over views of the steps."""
         steps = [Stage(name, body) for name, body in self._sources.items() if name not in self._views]
         for stage in steps:
             self._add_view(stage, stage.body)
@@ -127,7 +131,9 @@ class IbisEngine(Engine):
         self._backend = backend
         name = {"pyspark": "spark"}.get(backend.name, backend.name)
         if name not in DIALECTS:
-            raise UsageError(f"Ibis is connected to {backend.name}; outcomes are read from {', '.join(DIALECTS)}.")
+            raise UsageError(
+                f"Ibis is connected to {backend.name}; outcomes are read from {', '.join(DIALECTS)}."
+            )
         self.dialect = name
         self.knows_materialized = name in {"duckdb", "postgres"}
         self.has_bits = name == "duckdb"
@@ -143,7 +149,8 @@ class IbisEngine(Engine):
             backend = ibis.connect(url)
         except Exception as error:  # noqa: BLE001 - every backend has its own errors, which may repeat the URL
             raise ConfigError(
-                f"Ibis cannot connect to what {name} names ({type(error).__name__}): check its URL, and that the "
+                f"Ibis cannot connect to what {name} names ({type(error).__name__}): check its URL, "
+                "and that the "
                 "extra of Ibis for this database is installed."
             ) from None
         return cls(backend)
@@ -154,7 +161,9 @@ class IbisEngine(Engine):
     def _select_of(self, role: str, where: Any) -> str:
         if hasattr(where, "get_backend"):
             if where.get_backend() is not self._backend:
-                raise UsageError(f"{role} is a table of another connection; all tables of one source are in one.")
+                raise UsageError(
+                    f"{role} is a table of another connection; all tables of one source are in one."
+                )
             import ibis
 
             return str(ibis.to_sql(where, dialect=self._backend.name))
@@ -175,7 +184,13 @@ class IbisEngine(Engine):
 def _ibis_kind(kind: Any) -> str:
     if kind.is_timestamp():
         return "timestamp" if kind.timezone is None else "timestamptz"
-    for name, asked in (("bool", "boolean"), ("int", "integer"), ("number", "numeric"), ("text", "string"), ("date", "date")):
+    for name, asked in (
+        ("bool", "boolean"),
+        ("int", "integer"),
+        ("number", "numeric"),
+        ("text", "string"),
+        ("date", "date"),
+    ):
         if getattr(kind, f"is_{asked}")():
             return name
     return "other"
@@ -192,4 +207,3 @@ def _told(run: Callable[[], Any]) -> Any:
         with suppress(AttributeError):
             error.__suppress_context__ = True
         raise DatasetError(f"The database refuses the query: {told[:300].rstrip('.')}.") from error
-

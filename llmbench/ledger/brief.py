@@ -58,7 +58,8 @@ class UnitAttempt(NamedTuple):
 def unit_attempts(connection: Executor, experiment_id: str) -> Iterator[UnitAttempt]:
     """See `Ledger.unit_attempts`."""
     rows = connection.execute(
-        "SELECT calls.unit_id, calls.call_id, calls.started_at, CASE WHEN calls.status = 'ok' AND NOT EXISTS ("
+        "SELECT calls.unit_id, calls.call_id, calls.started_at, CASE WHEN calls.status = 'ok' AND "
+        "NOT EXISTS ("
         "SELECT 1 FROM calls AS earlier WHERE earlier.call_id = calls.call_id AND earlier.status = 'ok' "
         "AND earlier.attempt < calls.attempt) THEN 1 ELSE 0 END, requests.endpoint || '/' || requests.model, "
         "calls.cost FROM calls JOIN requests ON requests.id = calls.request_id "

@@ -104,7 +104,12 @@ def test_spark(expected: dict[str, Any], tmp_path: Path) -> None:
     path.write_text(json.dumps(given), encoding="utf-8")
     done = subprocess.run(
         [str(SPARK_PYTHON), str(Path(__file__).with_name("spark_worker.py")), str(path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SPARK_LOCAL_DIRS": str(tmp_path), "TZ": "America/New_York"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "SPARK_LOCAL_DIRS": str(tmp_path),
+            "TZ": "America/New_York",
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,
