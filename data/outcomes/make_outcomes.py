@@ -61,7 +61,9 @@ def make(leads: int = LEADS, seed: int = SEED, days: int = DAYS) -> dict[str, pa
     in_time = rng.random(leads) < rate
     too_late = ~in_time & (rng.random(leads) < rate * LATE_SHARE / (1 - LATE_SHARE))
     delay = np.where(
-        in_time, 20 + (rng.random(leads) ** 3 * 13.9 * MINUTES_A_DAY), (14.1 + rng.random(leads) * 20) * MINUTES_A_DAY
+        in_time,
+        20 + (rng.random(leads) ** 3 * 13.9 * MINUTES_A_DAY),
+        (14.1 + rng.random(leads) * 20) * MINUTES_A_DAY,
     ).astype(np.int64)
     sent_at = begun + 1 + (rng.random(leads) * 30).astype(np.int64)
     reply_at = sent_at + delay
@@ -97,7 +99,9 @@ def make(leads: int = LEADS, seed: int = SEED, days: int = DAYS) -> dict[str, pa
     who = np.flatnonzero(replied)
     tables["replies"] = {
         "lead_id": np.concatenate([lead[who], lead[auto], strangers]),
-        "replied_at": _times(np.concatenate([reply_at[who], sent_at[auto] + 1, 5000 + 100 * np.arange(STRANGERS)])),
+        "replied_at": _times(
+            np.concatenate([reply_at[who], sent_at[auto] + 1, 5000 + 100 * np.arange(STRANGERS)])
+        ),
         "kind": _words(np.repeat(["human", "auto-reply", "human"], [len(who), len(auto), STRANGERS])),
     }
     for name, share in (("unsubscribes", UNSUBSCRIBES), ("complaints", COMPLAINTS)):
@@ -125,7 +129,9 @@ def _sends(rng: Any, leads: int, first: Any, reply_at: Any, replied: Any, mixtra
     served = np.where(falls_back, np.where(mixtral[row], "gpt-4o", "mixtral"), arm)
     tokens_in = 300 + (rng.random(len(row)) * 8).astype(np.int64) * 20
     tokens_out = 110 + (rng.random(len(row)) * 10).astype(np.int64) * 10
-    into, out = (np.where(served == "gpt-4o", *(USD_PER_M[m][i] for m in ("gpt-4o", "mixtral"))) for i in (0, 1))
+    into, out = (
+        np.where(served == "gpt-4o", *(USD_PER_M[m][i] for m in ("gpt-4o", "mixtral"))) for i in (0, 1)
+    )
     found = {
         "row": row,
         "at": at,
@@ -151,7 +157,9 @@ def _words(values: Any) -> pa.Array:
 
 def _table(columns: dict[str, Any]) -> pa.Table:
     n = len(next(iter(columns.values())))
-    return pa.table({**columns, "simulated": pa.array([True] * n)}).replace_schema_metadata({"simulated": "true"})
+    return pa.table({**columns, "simulated": pa.array([True] * n)}).replace_schema_metadata(
+        {"simulated": "true"}
+    )
 
 
 def truth(leads: int = LEADS, seed: int = SEED) -> dict[str, Any]:
@@ -173,8 +181,10 @@ def write(folder: Path, leads: int = LEADS, seed: int = SEED) -> None:
     for name, table in make(leads, seed).items():
         pq.write_table(
             table, folder / f"simulated_{name}.parquet", compression="zstd", compression_level=19,
-            use_dictionary=["arm", "served_model", "mailbox", "company_size", "industry", "kind", "cost_usd", "epoch",
-                            "probability"],
+            use_dictionary=[
+                "arm", "served_model", "mailbox", "company_size", "industry", "kind", "cost_usd", "epoch",
+                "probability",
+            ],
             column_encoding={
                 column: "DELTA_BINARY_PACKED"
                 for column in ("lead_id", "message_id", "sent_at", "assigned_at", "replied_at", "at")

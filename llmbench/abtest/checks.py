@@ -18,7 +18,8 @@ __all__ = ["Seen", "arm_codes", "check_source", "find_replied_form"]
 
 _MOST_ARMS = 50
 _TIMES = {
-    "sends": ("sent_at", "assigned_at", "replied_at"), "assignments": ("assigned_at",), "replies": ("replied_at",),
+    "sends": ("sent_at", "assigned_at", "replied_at"), "assignments": ("assigned_at",),
+    "replies": ("replied_at",),
 }  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def _look(layout: Layout, engine: Engine, table: str) -> Seen:
     if table == "sends" and layout.simulated is not None:
         simulated = f"MAX({flag(layout.simulated)})"
     columns = ", ".join(["COUNT(*) AS n", f"{simulated} AS simulated", *sums])
-    (found,) = engine.fetch(Statement([], f"SELECT {columns} FROM src_{table}"))
+    (found,) = engine.fetch(Statement([], [f"SELECT {columns} FROM src_{table}"]))
     for check, count in zip(checks, found[2:], strict=True):
         if count:
             _refuse(layout, engine, table, check, int(count))
@@ -65,7 +66,7 @@ def check_label(layout: Layout, table: str) -> str:
 
 def _refuse(layout: Layout, engine: Engine, table: str, check: _Check, count: int) -> None:
     example = f"SELECT CAST({check.column.sql} AS TEXT) AS cell FROM src_{table} WHERE {check.bad} LIMIT 1"
-    (row,) = engine.fetch(Statement([], example))
+    (row,) = engine.fetch(Statement([], [example]))
     cell = row[0]
     shown = "an empty cell" if cell is None or not str(cell).strip() else repr(str(cell)[:60])
     place = line_of(layout.wheres[table], check.column.name, "" if cell is None else str(cell))
@@ -87,7 +88,9 @@ def _checks(layout: Layout, table: str) -> Iterator[_Check]:
     if table == "sends":
         yield from _send_checks(layout)
     if (cost := layout.get(table, "cost")) is not None:
-        yield from _number_checks(layout, cost, f"{table}.cost", "{0} < 0", "which is below 0; a cost is USD, 0 or more")
+        yield from _number_checks(
+            layout, cost, f"{table}.cost", "{0} < 0", "which is below 0; a cost is USD, 0 or more"
+        )
     if (probability := layout.get(table, "probability")) is not None and table == layout.arms_in:
         what = "which is no probability above 0 and at most 1"
         yield from _number_checks(layout, probability, f"{table}.probability", "({0} <= 0 OR {0} > 1)", what)
@@ -97,7 +100,9 @@ def _send_checks(layout: Layout) -> Iterator[_Check]:
     yes_or_no = "which is neither yes nor no"
     words = "write true/false, yes/no, Y/N or 1/0, or translate it in a SELECT"
     if (delivered := layout.get("sends", "delivered")) is not None:
-        yield _Check(delivered, f"(NOT {is_blank(delivered)} AND {flag(delivered)} IS NULL)", yes_or_no, words)
+        yield _Check(
+            delivered, f"(NOT {is_blank(delivered)} AND {flag(delivered)} IS NULL)", yes_or_no, words
+        )
     for guardrail in layout.source.guardrails:
         column = layout.get("sends", f"guardrail {guardrail.name}")
         if column is None:
@@ -153,7 +158,9 @@ def _number_checks(layout: Layout, column: Column, parameter: str, bad: str, wha
 
 
 def _count_checks(layout: Layout, column: Column, parameter: str) -> Iterator[_Check]:
-    yield from _number_checks(layout, column, parameter, "{0} <> FLOOR({0})", "which is no whole number: it counts")
+    yield from _number_checks(
+        layout, column, parameter, "{0} <> FLOOR({0})", "which is no whole number: it counts"
+    )
     yield from _number_checks(layout, column, parameter, "{0} < 0", "which is below 0: it counts")
 
 
@@ -174,16 +181,17 @@ def find_replied_form(layout: Layout, engine: Engine) -> str:
         bad = f"NOT {is_blank(column)} AND {flag(column)} IS NULL"
     else:
         raise UsageError(
-            f"sends.replied is {column.name!r} of {column.table}, which holds {column.kind}: it must be yes or "
+            f"sends.replied is {column.name!r} of {column.table}, which holds {column.kind}: it must "
+            "be yes or "
             "no, a number of replies, or a time."
         )
-    (row,) = engine.fetch(Statement([], f"SELECT COUNT(*) AS n FROM src_sends WHERE {bad}"))
+    (row,) = engine.fetch(Statement([], [f"SELECT COUNT(*) AS n FROM src_sends WHERE {bad}"]))
     if not row[0]:
         return "boolean"
     if column.kind != "text":
         return "count"
     (good,) = engine.fetch(
-        Statement([], f"SELECT COUNT(*) AS n FROM src_sends WHERE {flag(column)} IS NOT NULL")
+        Statement([], [f"SELECT COUNT(*) AS n FROM src_sends WHERE {flag(column)} IS NOT NULL"])
     )
     return "boolean" if good[0] else "time"  # mixed: the checks name a cell that is neither
 
@@ -196,9 +204,8 @@ def arm_codes(layout: Layout, engine: Engine) -> tuple[dict[str, int], list[str]
     source = layout.source
     column = layout.need(layout.arms_in, "arm")
     cells = f"SELECT {plain_text(column)} AS arm FROM src_{layout.arms_in}"
-    found = engine.fetch(
-        Statement([], f"SELECT arm, COUNT(*) AS n FROM ({cells}) AS cells WHERE arm IS NOT NULL GROUP BY arm LIMIT 1001")
-    )
+    counted = f"SELECT arm, COUNT(*) AS n FROM ({cells}) AS cells WHERE arm IS NOT NULL GROUP BY arm"
+    found = engine.fetch(Statement([], [f"{counted} LIMIT 1001"]))
     values = {str(value): int(n) for value, n in found if str(value).strip()}
     if source.arm_map:
         unknown = {value: n for value, n in values.items() if value not in source.arm_map}
@@ -212,13 +219,18 @@ def arm_codes(layout: Layout, engine: Engine) -> tuple[dict[str, int], list[str]
         unknown, names = {}, sorted(values)
         if len(names) > _MOST_ARMS:
             raise UsageError(
-                f"Column {column.name!r} of {column.table} has more than {_MOST_ARMS} different values ({_few(values)}): "
+                f"Column {column.name!r} of {column.table} has more than {_MOST_ARMS} different "
+                f"values ({_few(values)}): "
                 "name the column of the arm, or give arm_map."
             )
     if not names:
-        raise DatasetError(f"Column {column.name!r} of {column.table} names no arm: it is empty in every row.")
+        raise DatasetError(
+            f"Column {column.name!r} of {column.table} names no arm: it is empty in every row."
+        )
     if source.control and source.control not in names:
-        raise UsageError(f"control is {source.control!r}, which is no arm of the source; its arms are {_few(names)}.")
+        raise UsageError(
+            f"control is {source.control!r}, which is no arm of the source; its arms are {_few(names)}."
+        )
     numbers = {name: number_ for number_, name in enumerate(names)}
     named = {value: source.arm_map.get(value, value) for value in values if value not in unknown}
     return {value: numbers[name] for value, name in named.items()}, names, unknown

@@ -48,9 +48,11 @@ def translate(sql: str, dialect: str) -> str:
     try:
         import sqlglot
     except ImportError as error:
-        raise ConfigError("Reading from a warehouse needs sqlglot: pip install 'llmbench[warehouse]'.") from error
+        raise ConfigError(
+            "Reading from a warehouse needs sqlglot: pip install 'llmbench[warehouse]'."
+        ) from error
     tree = sqlglot.parse_one(sql, read="duckdb")
-    return tree.transform(_node, dialect).sql(dialect=dialect)
+    return str(tree.transform(_node, dialect).sql(dialect=dialect))
 
 
 def _node(node: Any, dialect: str) -> Any:
@@ -71,5 +73,7 @@ def _node(node: Any, dialect: str) -> Any:
             )
         if kind == exp.DataType.Type.TEXT and dialect == "postgres":
             # Least and greatest by code point, as everywhere else, whatever the database's language.
-            return exp.Paren(this=exp.Collate(this=node.copy(), expression=exp.to_identifier("C", quoted=True)))
+            return exp.Paren(
+                this=exp.Collate(this=node.copy(), expression=exp.to_identifier("C", quoted=True))
+            )
     return node

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from llmbench.abtest.dialects import translate
 from llmbench.abtest.files import file_select, is_file, shown
@@ -33,10 +33,15 @@ class Stage(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """Steps and the SELECT that reads them."""
+    """Steps, and the SELECTs that read them: one result, of all their rows."""
 
     stages: Sequence[Stage]
-    select: str
+    selects: Sequence[str]
+
+    @property
+    def select(self) -> str:
+        """All in one, so that all are of one moment of the data."""
+        return "\nUNION ALL ".join(self.selects)
 
 
 class Engine(ABC):
@@ -50,7 +55,7 @@ class Engine(ABC):
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +83,8 @@ class Engine(ABC):
     def _select_of(self, role: str, where: Any) -> str:
         if is_file(where):
             raise UsageError(
-                f"{role} is a file ({shown(str(where))}), and the connection is a database: all tables of one "
+                f"{role} is a file ({shown(str(where))}), and the connection is a database: all "
+                "tables of one "
                 "source are in one place; load the file into the database, or export the others."
             )
         return select_text(role, where)
@@ -106,7 +112,8 @@ class Engine(ABC):
 def select_text(role: str, where: Any) -> str:
     """The SELECT of a table's name, or the SELECT itself. Raises UsageError."""
     if not isinstance(where, str) or not where.strip():
-        raise UsageError(f"{role} must be a file, a table's name or a SELECT; it is {where!r}.")
+        told = repr(where) if isinstance(where, str | list) else f"a {type(where).__name__}"
+        raise UsageError(f"{role} must be a file, a table's name or a SELECT here; it is {told[:200]}.")
     text = where.strip().rstrip(";").strip()
     if re.match(r"(?is)(select|with|from)\b", text):
         if ";" in re.sub(r"'[^']*'|\"[^\"]*\"|--[^\n]*", "", text):
@@ -145,6 +152,7 @@ class DuckEngine(Engine):
             self._connection.execute("SET preserve_insertion_order = false")
 
     def close(self) -> None:
+        """Close the cursor, and let go of the frames."""
         for name in self._frames:
             self._connection.unregister(name)
         self._connection.close()
@@ -156,7 +164,7 @@ class DuckEngine(Engine):
             name = f"frame_{role}"
             self._connection.register(name, where)
             self._frames.append(name)
-            return f"SELECT * FROM {name}"  # noqa: S608 - a name of ours
+            return f"SELECT * FROM {name}"
         select = select_text(role, where)
         if not self._has_tables and not re.match(r"(?i)(select|with|from)\b", select.strip()):
             raise UsageError(f"{role} is {where!r}: a table needs a connection.")
@@ -179,7 +187,8 @@ def _opened(duckdb: Any, path: Path) -> Any:
         return duckdb.connect(str(path), read_only=True)
     except duckdb.Error as error:
         raise DatasetError(
-            f"{shown(str(path))} cannot be opened as a DuckDB database ({_first_line(error)}); close the program "
+            f"{shown(str(path))} cannot be opened as a DuckDB database ({_first_line(error)}); close "
+            "the program "
             "that writes it, or correct the path."
         ) from error
 
@@ -188,11 +197,17 @@ def _told(error: Exception) -> DatasetError:
     """DuckDB's failure in one sentence, with the line of a file where it says one."""
     text = str(error)
     line = re.search(r"(?:CSV Error on |\b)Line:? ?(\d+)", text)
-    name = re.search(r"file: ?(\S+)|[\"']([^\"']+\.(?:csv|tsv|txt|parquet|pq)(?:\.gz)?)[\"']", text, re.IGNORECASE)
+    name = re.search(
+        r"file: ?(\S+)|[\"']([^\"']+\.(?:csv|tsv|txt|parquet|pq)(?:\.gz)?)[\"']", text, re.IGNORECASE
+    )
     file = shown((name.group(1) or name.group(2)).strip("\"'")) if name else "The source"
     what = _first_line(error)
     reason = next(
-        (part.strip() for part in text.splitlines() if part.strip().startswith(("Expected", "Value", "Invalid unicode"))),
+        (
+            part.strip()
+            for part in text.splitlines()
+            if part.strip().startswith(("Expected", "Value", "Invalid unicode"))
+        ),
         re.sub(r"/\S*/", "", what.split(": ", 1)[-1]),
     )
     where = f" at line {line.group(1)}" if line else ""

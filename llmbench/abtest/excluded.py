@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from llmbench.abtest.counts import Excluded
 from llmbench.abtest.layout import Layout
 from llmbench.abtest.query import What
-from llmbench.abtest.result_rows import ResultRows
-from llmbench.abtest.stages import event_names
+from llmbench.abtest.result_rows import ResultRow, ResultRows
 
 __all__ = ["excluded_rows", "notes_of"]
 
@@ -39,69 +38,76 @@ _EVENTS = {
 }
 _PLACES = {1: "before the first message", 2: "after the window", 3: "of units that were sent nothing"}
 _ASSIGNMENTS = {5: "after the cut-off", 6: "without a unit", 7: "of another experiment", 8: "without an arm"}
+_LOST_COSTS: Mapping[str | None, str] = {
+    "1": "without a unit that was sent something",
+    "2": "of units that are not in the source",
+}
+_UNNAMED, _TWO_ARMS = 3, 4
 _STALE = timedelta(days=2)
 
 
 def excluded_rows(found: ResultRows, layout: Layout) -> tuple[Excluded, ...]:
     """Reasons with their rows; the first word says what is counted: units, sends, replies, ..."""
-    rows: list[Excluded] = []
+    rows = [*_of_units(found), *_of_sends(found), *_of_costs(found)]
+    for place, name in enumerate(["replies", *(each.name for each in layout.source.guardrails)]):
+        rows += _of_events(found, place, name)
+    if not layout.wide:
+        rows += _of_assignments(found)
+    return tuple(sorted(row for row in rows if row.rows))
 
-    def add(reason: str, count: int) -> None:
-        if count:
-            rows.append(Excluded(reason, count))
 
-    states = sorted(found.states())
-    for state, row in states:
-        if state:
-            add(f"units {_STATES[state]}", row.whole(0))
+def _uncounted(found: ResultRows) -> Iterator[tuple[int, ResultRow]]:
+    return ((state, row) for state, row in found.states() if state)
+
+
+def _of_units(found: ResultRows) -> Iterator[Excluded]:
+    for state, row in _uncounted(found):
+        yield Excluded(f"units {_STATES[state]}", row.whole(0))
+
+
+def _of_sends(found: ResultRows) -> Iterator[Excluded]:
     for row in found.of(What.SEND_ROWS):
         if (why := int(row.keys[0] or 0)) > 0:
-            add(f"sends {_SENDS[why]}", row.whole(0))
-    add("sends listed more than once", sum(row.whole(3) for _, row in states))
-    add("sends after the window of their unit", sum(row.whole(4) for _, row in states))
-    for state, row in states:
-        if state:
-            add(f"sends to units {_STATES[state]}", row.whole(1))
-    names = ["replies", *(each.name for each in layout.source.guardrails)]
-    for place, name in enumerate(names):
-        _add_events(add, found, place, name)
-    if not layout.wide:
-        for row in found.of(What.ASSIGNMENT_ROWS):
-            if (why := int(row.keys[0] or 0)) > 0:
-                add(f"assignments {_ASSIGNMENTS[why]}", row.whole(0))
-        again = sum(row.whole(2) - row.whole(0) for state, row in states if state in {0, 1, 2, 3})
-        add("assignments listed more than once", again)
-        for state, row in states:
-            if state in {3, 4}:
-                add(f"assignments of units {_STATES[state]}", row.whole(0 if state == 3 else 2))
-    lost = {"1": "costs without a unit that was sent something", "2": "costs of units that are not in the source"}
-    for row in found.of(What.COST_ROWS):
-        if row.keys[0] in lost:
-            add(lost[row.keys[0] or ""], row.whole(0))
-    for state, row in states:
-        if state:
-            add(f"costs of units {_STATES[state]}", row.whole(5))
-    return tuple(sorted(rows))
+            yield Excluded(f"sends {_SENDS[why]}", row.whole(0))
+    yield Excluded("sends listed more than once", sum(row.whole(3) for _, row in found.states()))
+    yield Excluded("sends after the window of their unit", sum(row.whole(4) for _, row in found.states()))
+    for state, row in _uncounted(found):
+        yield Excluded(f"sends to units {_STATES[state]}", row.whole(1))
 
 
-def _add_events(add: object, found: ResultRows, place: int, name: str) -> None:
-    assert callable(add)
+def _of_events(found: ResultRows, place: int, name: str) -> Iterator[Excluded]:
     for row in found.of(What.EVENT_ROWS):
         why = int(row.keys[1] or 0)
         if row.keys[0] == str(place) and why > 0:
-            add(f"{name} {_EVENTS[why]}", row.whole(0))
-    again = 0
-    for row in found.of(What.EVENTS):
-        if row.keys[0] != str(place):
-            continue
-        again += row.whole(1)
-        where = int(row.keys[1] or 0)
-        if where:
-            add(f"{name} {_PLACES[where]}", row.whole(0))
-    add(f"{name} listed more than once", again)
-    for state, row in found.states():
-        if state and place < 7:
-            add(f"{name} of units {_STATES[state]}", row.whole(7 + place))
+            yield Excluded(f"{name} {_EVENTS[why]}", row.whole(0))
+    placed = [row for row in found.of(What.EVENTS) if row.keys[0] == str(place)]
+    yield Excluded(f"{name} listed more than once", sum(row.whole(1) for row in placed))
+    for row in placed:
+        if where := int(row.keys[1] or 0):
+            yield Excluded(f"{name} {_PLACES[where]}", row.whole(0))
+    for state, row in _uncounted(found):
+        yield Excluded(f"{name} of units {_STATES[state]}", row.whole(7 + place))
+
+
+def _of_assignments(found: ResultRows) -> Iterator[Excluded]:
+    for row in found.of(What.ASSIGNMENT_ROWS):
+        if (why := int(row.keys[0] or 0)) > 0:
+            yield Excluded(f"assignments {_ASSIGNMENTS[why]}", row.whole(0))
+    again = sum(row.whole(2) - row.whole(0) for state, row in found.states() if state <= _UNNAMED)
+    yield Excluded("assignments listed more than once", again)
+    for state, row in _uncounted(found):
+        if state == _UNNAMED:
+            yield Excluded(f"assignments of units {_STATES[state]}", row.whole(0))
+        elif state == _TWO_ARMS:
+            yield Excluded(f"assignments of units {_STATES[state]}", row.whole(2))
+
+
+def _of_costs(found: ResultRows) -> Iterator[Excluded]:
+    for row in found.of(What.COST_ROWS):
+        if row.keys[0] in _LOST_COSTS:
+            yield Excluded(f"costs {_LOST_COSTS[row.keys[0]]}", row.whole(0))
+    for state, row in _uncounted(found):
+        yield Excluded(f"costs of units {_STATES[state]}", row.whole(5))
 
 
 def notes_of(
@@ -128,15 +134,15 @@ def notes_of(
             notes.append(f"{row.whole(0):,} units have several values of {each.name!r}: {how}.")
     alone = sum(row.whole(0) for row in found.of(What.NO_CLUSTER))
     if alone:
-        notes.append(f"{alone:,} counted units have no {layout.source.cluster!r}: each is a cluster of its own.")
+        notes.append(
+            f"{alone:,} counted units have no {layout.source.cluster!r}: each is a cluster of its own."
+        )
     until = found.data_until()
     if until is not None and cutoff - until > _STALE:
         days = (cutoff - until) / timedelta(days=1)
         notes.append(
-            f"The newest row is of {until:%Y-%m-%d %H:%M} UTC, {days:.0f} days before the cut-off: replies after "
+            f"The newest row is of {until:%Y-%m-%d %H:%M} UTC, {days:.0f} days before the cut-off: "
+            "replies after "
             "it cannot be in the source."
         )
     return tuple(notes)
-
-
-_ = event_names

@@ -35,8 +35,10 @@ def is_file(where: object) -> bool:
     if not isinstance(where, str | Path):
         return False
     text = str(where)
-    return "\n" not in text and bool(re.search(r"\.[A-Za-z]{1,8}(\.gz)?$", text)) and (
-        _kind(text) is not None or Path(text).is_file()
+    return (
+        "\n" not in text
+        and bool(re.search(r"\.[A-Za-z]{1,8}(\.gz)?$", text))
+        and (_kind(text) is not None or Path(text).is_file())
     )
 
 
@@ -53,10 +55,12 @@ def named_files(where: str | Path | Sequence[str]) -> list[str]:
         if Path(text).is_file():
             found.append(text)
             continue
-        matches = sorted(each for each in glob.glob(text, recursive=True) if Path(each).is_file())
+        matches = sorted(each for each in glob.iglob(text, recursive=True) if Path(each).is_file())
         if not matches:
             what = "no file fits" if glob.has_magic(text) else "there is no file"
-            raise DatasetError(f"{what} {shown(str(name))}; correct the path (it is taken from the current folder).")
+            raise DatasetError(
+                f"{what} {shown(str(name))}; correct the path (it is taken from the current folder)."
+            )
         found += matches
     return found
 
@@ -97,8 +101,8 @@ def _list(files: Sequence[str]) -> str:
 
 
 def _open(name: str) -> io.TextIOWrapper:
-    raw = gzip.open(name, "rb") if name.lower().endswith(".gz") else Path(name).open("rb")
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")  # type: ignore[arg-type]
+    raw = gzip.open(name, "rb") if name.lower().endswith(".gz") else Path(name).open("rb")  # noqa: SIM115 - the caller closes
+    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
 
 def _header(name: str) -> tuple[str, list[str]]:

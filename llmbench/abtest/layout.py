@@ -90,7 +90,9 @@ def find_layout(source: OutcomeSource, engine: Engine) -> Layout:
     def find(table: str, parameter: str, wanted: str | None) -> None:
         if wanted is not None:
             label = _label(table, layout.wheres[table])
-            layout.columns[table, parameter] = find_column(known[table], wanted, label, f"{table}.{parameter}")
+            layout.columns[table, parameter] = find_column(
+                known[table], wanted, label, f"{table}.{parameter}"
+            )
 
     add("sends", source.sends.table)
     find("sends", "unit", source.sends.unit)
@@ -105,7 +107,9 @@ def find_layout(source: OutcomeSource, engine: Engine) -> Layout:
     if source.costs is not None:
         add("costs", source.costs.table)
         find("costs", "cost", source.costs.cost)
-        find("costs", "message" if source.costs.message else "unit", source.costs.message or source.costs.unit)
+        find(
+            "costs", "message" if source.costs.message else "unit", source.costs.message or source.costs.unit
+        )
     for i, guardrail in enumerate(source.guardrails):
         _find_guardrail(i, guardrail, add, find)
     _find_attributes(layout, known)
@@ -147,7 +151,9 @@ def _find_attributes(layout: Layout, known: Mapping[str, Mapping[str, str]]) -> 
     for name, parameter in asked.items():
         # What was known at assignment comes first.
         tables = ["assignments", "sends"] if "assignments" in known else ["sends"]
-        table = next((t for t in tables if any(c.casefold() == name.casefold() for c in known[t])), tables[-1])
+        table = next(
+            (t for t in tables if any(c.casefold() == name.casefold() for c in known[t])), tables[-1]
+        )
         label = _label(table, layout.wheres[table])
         column = find_column(known[table], name, label, parameter)
         layout.attributes.append(Attribute(name, column, table == "sends"))

@@ -23,7 +23,8 @@ def open_engine(source: OutcomeSource) -> Engine:
         return _of_connection(given)
     if "://" in given:
         raise UsageError(
-            "connection is a URL, which would be printed with the parameters: put it into the environment (or "
+            "connection is a URL, which would be printed with the parameters: put it into the "
+            "environment (or "
             "the keyring) and give the variable's name."
         )
     if given.lower().endswith((".duckdb", ".db")) or "/" in given:
@@ -46,7 +47,10 @@ def open_engine(source: OutcomeSource) -> Engine:
 
 def _for_tables(source: OutcomeSource) -> Engine:
     """An Ibis table brings its connection."""
-    tables = [source.sends.table, *(part.table for part in (source.replies, source.assignments, source.costs) if part)]
+    tables = [
+        source.sends.table,
+        *(part.table for part in (source.replies, source.assignments, source.costs) if part),
+    ]
     backends = [table.get_backend() for table in tables if _is_ibis(table)]
     if not backends:
         return DuckEngine()
@@ -72,6 +76,7 @@ def _of_connection(given: Any) -> Engine:
     if module == "ibis":
         return IbisEngine(given)
     raise UsageError(
-        f"connection is {type(given).__name__} of {module}; give a variable's name, a .duckdb file, or an open "
+        f"connection is {type(given).__name__} of {module}; give a variable's name, a .duckdb file, "
+        "or an open "
         "connection of DuckDB, psycopg, Ibis or Spark."
     )

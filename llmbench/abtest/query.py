@@ -56,7 +56,7 @@ def statement_of(layout: Layout, cut: Cut, *, short_way: bool) -> Statement:
     _add_views(union, layout, keys)
     _add_clusters(union, layout, keys)
     _add_weights(union, layout, keys)
-    return Statement(stages, union.sql())
+    return Statement(stages, union.selects)
 
 
 class _Union:
@@ -64,9 +64,11 @@ class _Union:
 
     def __init__(self, keys: int) -> None:
         self._keys = keys
-        self._selects: list[str] = []
+        self.selects: list[str] = []
 
-    def add(self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True) -> None:
+    def add(
+        self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True
+    ) -> None:
         texts = [f"CAST({key} AS TEXT)" for key in keys]
         texts += ["CAST(NULL AS TEXT)"] * (self._keys - len(keys))
         sums = [f"CAST({body} AS DOUBLE)" for body in numbers]
@@ -75,12 +77,9 @@ class _Union:
         columns += [f"{body} AS k{i}" for i, body in enumerate(texts)]
         columns += [f"{body} AS v{i}" for i, body in enumerate(sums)]
         by = ", ".join(key for key in keys if not _is_constant(key))
-        self._selects.append(
+        self.selects.append(
             f"SELECT {', '.join(columns)} FROM {source}{f' GROUP BY {by}' if group and by else ''}"
         )
-
-    def sql(self) -> str:
-        return "\nUNION ALL ".join(self._selects)
 
 
 def _is_constant(key: str) -> bool:
@@ -99,7 +98,8 @@ def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
         What.UNITS,
         _cell(keys),
         [
-            "COUNT(*)", "SUM(x)", "SUM(m)", "SUM(r0)", "SUM(CAST(m AS DOUBLE) * m)", "SUM(CAST(r0 AS DOUBLE) * r0)",
+            "COUNT(*)", "SUM(x)", "SUM(m)", "SUM(r0)", "SUM(CAST(m AS DOUBLE) * m)",
+            "SUM(CAST(r0 AS DOUBLE) * r0)",
             "SUM(CAST(m AS DOUBLE) * r0)", "SUM(known)", "SUM(known * x)", f"SUM({cost})",
             f"SUM({cost} * c)", f"SUM({cost} * x)", *served,
         ],
@@ -148,9 +148,7 @@ def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
     )
     for name in layout.source.segments:
         i = layout.attribute(name)
-        union.add(
-            What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "lb_units WHERE st = 0"
-        )
+        union.add(What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "lb_units WHERE st = 0")
     for i in range(len(layout.source.guardrails)):
         hit = f"SUM(CASE WHEN r{i + 1} > 0 THEN 1 ELSE 0 END)"
         union.add(What.GUARDRAILS, [*cell, f"'{i}'"], ["COUNT(*)", hit], "lb_units WHERE st = 0")
@@ -182,7 +180,10 @@ def _add_clusters(union: _Union, layout: Layout, keys: list[str]) -> None:
     i = layout.attribute(layout.source.cluster)
     cell = [key for key in _cell(keys) if key != "NULL"]
     grouped = ", ".join([f"a{i}", *cell])
-    cells = f"SELECT {grouped}, COUNT(*) AS n, SUM(x) AS y FROM lb_units WHERE st = 0 AND a{i} IS NOT NULL GROUP BY {grouped}"
+    cells = (
+        f"SELECT {grouped}, COUNT(*) AS n, SUM(x) AS y FROM lb_units WHERE st = 0 AND a{i} IS NOT NULL "
+        f"GROUP BY {grouped}"
+    )
     sides = [f"{side}.{name} AS {side}_{name}" for side in ("p", "q") for name in [*cell, "n", "y"]]
     pairs = f"(SELECT {', '.join(sides)} FROM ({cells}) AS p JOIN ({cells}) AS q ON q.a{i} = p.a{i}) AS pairs"
     union.add(

@@ -25,7 +25,9 @@ __all__ = ["read_counts", "statement_text"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def read_counts(source: OutcomeSource, *, now: datetime | None = None, short_way: bool | None = None) -> Counts:
+def read_counts(
+    source: OutcomeSource, *, now: datetime | None = None, short_way: bool | None = None
+) -> Counts:
     """Everything that is counted of an experiment; only sums reach Python.
 
     `now` is the clock by which 'today' and 'last_monday' are resolved (aware; default: the machine's).

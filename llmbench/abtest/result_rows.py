@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from llmbench.abtest.layout import Layout
 from llmbench.abtest.query import What
 from llmbench.errors import UsageError
 
-__all__ = ["ResultRows"]
+__all__ = ["ResultRow", "ResultRows"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_SEGMENTS = 200
@@ -29,15 +29,19 @@ _MOST_CONTEXTS = 100_000
 _NONE = "(none)"
 
 
-class _Row(NamedTuple):
+class ResultRow(NamedTuple):
+    """One row of the result: its keys, and its numbers."""
+
     keys: Sequence[str | None]
     numbers: Sequence[Any]
 
     def whole(self, place: int) -> int:
+        """A count; an empty sum is 0."""
         value = self.numbers[place]
         return 0 if value is None else round(value)
 
     def real(self, place: int) -> float:
+        """A sum."""
         value = self.numbers[place]
         return 0.0 if value is None else float(value)
 
@@ -49,14 +53,14 @@ class ResultRows:
         self._layout = layout
         self._arms = arms
         n_keys = max(6, 5 + len(layout.source.contexts))
-        self._by: dict[int, list[_Row]] = {}
+        self._by: dict[int, list[ResultRow]] = {}
         for row in rows:
-            self._by.setdefault(int(row[0]), []).append(_Row(row[1 : 1 + n_keys], row[1 + n_keys :]))
+            self._by.setdefault(int(row[0]), []).append(ResultRow(row[1 : 1 + n_keys], row[1 + n_keys :]))
         cells = [(row.keys[1], row.keys[2]) for row in self._by.get(What.ASSIGNED, [])]
         self._epochs = len({epoch for epoch, _ in cells}) > 1
         self._campaigns = len({campaign for _, campaign in cells}) > 1
 
-    def of(self, what: What) -> list[_Row]:
+    def of(self, what: What) -> list[ResultRow]:
         """The rows about `what`."""
         return self._by.get(what, [])
 
@@ -68,7 +72,7 @@ class ResultRows:
         parts += [campaign or _NONE] if self._campaigns else []
         return " | ".join(parts)
 
-    def _cell(self, row: _Row, start: int = 0) -> tuple[str, str]:
+    def _cell(self, row: ResultRow, start: int = 0) -> tuple[str, str]:
         arm, epoch, campaign = row.keys[start : start + 3]
         return self._arm(arm), self._stratum(epoch, campaign)
 
@@ -81,7 +85,8 @@ class ResultRows:
             whole, real = row.whole, row.real
             found[self._cell(row)] = UnitSums(
                 *self._cell(row),
-                whole(0), whole(1), whole(2), whole(3), real(4), real(5), real(6), whole(7), whole(8), real(9),
+                whole(0), whole(1), whole(2), whole(3), real(4), real(5), real(6), whole(7), whole(8),
+                real(9),
                 real(10), real(11), whole(12) if known else None,
             )  # fmt: skip
         for each in self.assigned():
@@ -99,7 +104,9 @@ class ResultRows:
             arm, stratum = self._cell(row)
             weight = weights(arm, stratum, row.keys[1])
             rows.append(
-                AssignedCounts(arm, stratum, row.whole(0), weight, _instant(row.numbers[1]), _instant(row.numbers[2]))
+                AssignedCounts(
+                    arm, stratum, row.whole(0), weight, _instant(row.numbers[1]), _instant(row.numbers[2])
+                )
             )
         return tuple(sorted(rows))
 
@@ -116,7 +123,8 @@ class ResultRows:
             if high - low > 1e-9:
                 where = f" of {stratum}" if stratum else ""
                 raise UsageError(
-                    f"The arm {arm!r}{where} has probabilities from {low:g} to {high:g}: weights changed within "
+                    f"The arm {arm!r}{where} has probabilities from {low:g} to {high:g}: weights "
+                    "changed within "
                     "it; name the column of the epoch (epoch=), or give epochs= by day."
                 )
         epochs = {epoch.start: epoch.weights for epoch in source.epochs}
@@ -127,7 +135,8 @@ class ResultRows:
                 if arm not in given:
                     if not epochs:
                         raise UsageError(
-                            f"weights name no weight of the arm {arm!r}; they have {', '.join(sorted(given))}."
+                            f"weights name no weight of the arm {arm!r}; they have "
+                            f"{', '.join(sorted(given))}."
                         )
                     return 0.0
                 return given[arm] / sum(given.values())
@@ -174,14 +183,21 @@ class ResultRows:
         """By value of each segment column. Raises UsageError for one with too many values."""
         names = [each.name for each in self._layout.attributes]
         rows = [
-            SegmentCounts(names[int(row.keys[3] or 0)], row.keys[4] or _NONE, *self._cell(row), row.whole(0), row.whole(1))
+            SegmentCounts(
+                names[int(row.keys[3] or 0)],
+                row.keys[4] or _NONE,
+                *self._cell(row),
+                row.whole(0),
+                row.whole(1),
+            )
             for row in self.of(What.SEGMENTS)
         ]
         for name in self._layout.source.segments:
             values = {row.segment for row in rows if row.column == name}
             if len(values) > _MOST_SEGMENTS:
                 raise UsageError(
-                    f"The segment column {name!r} has {len(values):,} different values; name one with at most "
+                    f"The segment column {name!r} has {len(values):,} different values; name one with "
+                    "at most "
                     f"{_MOST_SEGMENTS}."
                 )
         return tuple(sorted(rows))
@@ -211,7 +227,8 @@ class ResultRows:
         found = self.of(What.CONTEXTS)
         if len(found) > _MOST_CONTEXTS:
             raise UsageError(
-                f"The contexts {', '.join(names)} have {len(found):,} combinations with arm and outcome; name "
+                f"The contexts {', '.join(names)} have {len(found):,} combinations with arm and "
+                "outcome; name "
                 "columns with fewer values."
             )
         weights = {(each.arm, each.stratum): each.weight for each in self.assigned()}
@@ -225,7 +242,9 @@ class ResultRows:
                     _is_one(row.keys[4]), row.whole(0), row.whole(1), cost,
                 )
             )  # fmt: skip
-        return tuple(sorted(rows, key=lambda row: (sorted(row.context.items()), row[1:6:2], row.replied, row.units)))
+        return tuple(
+            sorted(rows, key=lambda row: (sorted(row.context.items()), row[1:6:2], row.replied, row.units))
+        )
 
     def data_until(self) -> datetime | None:
         """The newest instant before the cut-off."""
@@ -233,7 +252,7 @@ class ResultRows:
         times += [row.numbers[1] for row in self.of(What.EVENT_ROWS) if row.keys[1] == "0"]
         return max((found for found in map(_instant, times) if found is not None), default=None)
 
-    def states(self) -> Iterator[tuple[int, _Row]]:
+    def states(self) -> Iterator[tuple[int, ResultRow]]:
         """Units by state."""
         for row in self.of(What.STATES):
             yield int(row.keys[0] or 0), row
@@ -245,6 +264,3 @@ def _is_one(key: str | None) -> bool:
 
 def _instant(us: Any) -> datetime | None:
     return None if us is None else _EPOCH + timedelta(microseconds=round(us))
-
-
-_Weights = Mapping[str, float]

@@ -7,6 +7,7 @@ All of it can be written as the literals of a notebook's parameters (texts, list
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -18,6 +19,7 @@ from llmbench.errors import UsageError
 __all__ = ["Assignments", "Costs", "Epoch", "Guardrail", "OutcomeSource", "Replies", "Sends"]
 
 _Part = TypeVar("_Part")
+_MOST_GUARDRAILS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class OutcomeSource:
     """A column `simulated` of the sends says so as well."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.experiment_id, str) or not self.experiment_id:
+        if type(self.experiment_id) is not str or not self.experiment_id:
             raise UsageError(f"experiment_id must be a text; it is {self.experiment_id!r}.")
         for name, part in (("sends", Sends), ("replies", Replies), ("assignments", Assignments)):
             given = getattr(self, name)
@@ -184,6 +186,8 @@ class OutcomeSource:
                 f"window_days must be a number of days above 0, at most 3650; it is {self.window_days!r}."
             )
         names = [each.name for each in self.guardrails]
+        if len(names) > _MOST_GUARDRAILS:
+            raise UsageError(f"There are {len(names)} guardrails; give at most {_MOST_GUARDRAILS}.")
         for guardrail in self.guardrails:
             if (guardrail.column is None) == (guardrail.table is None):
                 raise UsageError(
@@ -237,7 +241,8 @@ class OutcomeSource:
         if self.arm_map and self.control and self.control not in self.arm_map.values():
             raise UsageError(
                 f"control is {self.control!r}, which arm_map does not lead to; its arms are "
-                f"{', '.join(sorted(set(self.arm_map.values())))}{_near(self.control, self.arm_map.values())}."
+                f"{', '.join(sorted(set(self.arm_map.values())))}"
+                f"{_near(self.control, self.arm_map.values())}."
             )
 
     def _check_weights(self) -> None:
@@ -264,7 +269,7 @@ class OutcomeSource:
                 raise UsageError(
                     f"An epoch starts on {epoch.start!r}; write the day as in 2025-01-31."
                 ) from None
-        if any(one >= other for one, other in zip(starts, starts[1:], strict=False)):
+        if any(one >= other for one, other in itertools.pairwise(starts)):
             raise UsageError("Epochs are in order of their days, each day once; put them in that order.")
 
     @classmethod
@@ -287,9 +292,7 @@ class OutcomeSource:
             rows = given.pop(name, None) or ()
             if not isinstance(rows, Sequence) or isinstance(rows, str):
                 raise UsageError(f"{name} must be a list of dicts; it is {rows!r}.")
-            values[name] = tuple(
-                each if isinstance(each, row) else _part(name, row, each) for each in rows
-            )
+            values[name] = tuple(each if isinstance(each, row) else _part(name, row, each) for each in rows)
         if "sends" not in values:
             raise UsageError("sends= names no table: give the file, table or SELECT of the messages.")
         known = {each.name for each in fields(cls)}

@@ -14,8 +14,17 @@ from llmbench.abtest.layout import Layout
 from llmbench.abtest.sql_text import Column, flag, is_blank, literal, number, plain_text
 
 __all__ = [
-    "DAY_US", "Cut", "arm_keys", "assignment_stages", "event_columns", "every_send_counts", "event_names", "message_key", "not_human",
-    "send_stages", "unit_key",
+    "DAY_US",
+    "Cut",
+    "arm_keys",
+    "assignment_stages",
+    "event_columns",
+    "event_names",
+    "every_send_counts",
+    "message_key",
+    "not_human",
+    "send_stages",
+    "unit_key",
 ]  # fmt: skip
 
 DAY_US = 86_400_000_000
@@ -24,7 +33,9 @@ DAY_US = 86_400_000_000
 class Cut:
     """Cut-off and window, in microseconds, and the arms by their number."""
 
-    def __init__(self, cutoff_us: int, window_us: int, arms: Mapping[str, int], starts: Sequence[tuple[int, str]]):
+    def __init__(
+        self, cutoff_us: int, window_us: int, arms: Mapping[str, int], starts: Sequence[tuple[int, str]]
+    ):
         self.cutoff_us = cutoff_us
         self.window_us = window_us
         self.codes = arms
@@ -37,7 +48,8 @@ class Cut:
         if not values:
             return f"CASE WHEN {is_blank(column)} THEN NULL ELSE {other} END"
         cases = " ".join(f"WHEN {literal(value)} THEN {code}" for value, code in values.items())
-        return f"CASE WHEN {is_blank(column)} THEN NULL ELSE CASE CAST({column.sql} AS TEXT) {cases} ELSE {other} END END"
+        value = f"CASE CAST({column.sql} AS TEXT) {cases} ELSE {other} END"
+        return f"CASE WHEN {is_blank(column)} THEN NULL ELSE {value} END"
 
 
 def unit_key(layout: Layout, column: Column) -> str:
@@ -140,7 +152,9 @@ def assignment_stages(layout: Layout, cut: Cut) -> list[Stage]:
     sums = [("n_rows", "COUNT(*)"), *_arm_sums(layout, cut), *_attribute_sums(layout, of_sends=False)]
     return [
         Stage("lb_asg", rows),
-        Stage("lb_assigned", f"SELECT uid, {_selected(sums)} FROM lb_asg WHERE why = 0 GROUP BY uid", kept=True),
+        Stage(
+            "lb_assigned", f"SELECT uid, {_selected(sums)} FROM lb_asg WHERE why = 0 GROUP BY uid", kept=True
+        ),
     ]
 
 
@@ -234,7 +248,8 @@ def _send_why(layout: Layout, cut: Cut) -> str:
 
 
 def _measures(layout: Layout, arms: int) -> list[tuple[str, str]]:
-    """Sums of a unit over its rows `t`, by name; {in} is whether a message counts, {paid} whether its cost does."""
+    """Sums of a unit by name; {in} is whether a message counts, {paid} whether its cost does."""
+
     def messages(condition: str) -> str:
         if layout.get("sends", "messages") is None:
             return f"COUNT(CASE WHEN {condition} THEN 1 END)"  # a third cheaper than a sum of ones
@@ -266,7 +281,9 @@ def send_stages(layout: Layout, cut: Cut, *, short_way: bool) -> list[Stage]:
     why = _send_why(layout, cut)
     cells = f"SELECT {', '.join(_send_columns(layout, cut))} FROM src_sends"
     if not layout.wide and layout.get("assignments", "assigned_at") is not None:
-        cells = f"SELECT cells.*, a.au FROM ({cells}) AS cells LEFT JOIN lb_assigned AS a ON a.uid = cells.uid"
+        cells = (
+            f"SELECT cells.*, a.au FROM ({cells}) AS cells LEFT JOIN lb_assigned AS a ON a.uid = cells.uid"
+        )
     stages = [Stage("lb_sends", f"SELECT *, {why} AS why FROM ({cells}) AS cells")]
     key = message_key(layout, "")
     measures = _measures(layout, arms)
@@ -315,7 +332,7 @@ def every_send_counts(layout: Layout, engine: Engine, cut: Cut) -> bool:
         return False
     cells = f"SELECT {', '.join(_send_columns(layout, cut))} FROM src_sends"
     asked = f"SELECT COUNT(CASE WHEN {_send_why(layout, cut)} > 0 THEN 1 END) AS n FROM ({cells}) AS cells"
-    ((count,),) = engine.fetch(Statement([], asked))
+    ((count,),) = engine.fetch(Statement([], [asked]))
     return not count
 
 
@@ -347,9 +364,7 @@ def _second_look(layout: Layout, cut: Cut, measures: Sequence[tuple[str, str]]) 
         )
         rows = f"SELECT s.uid, u.f, {picked} {source} GROUP BY s.uid, u.f, {by}"
     ends = f"us <= f + {cut.window_us}"
-    sums = [
-        (name, body.format(**{"in": f"why = 0 AND {ends}", "paid": ends})) for name, body in measures
-    ] + [
+    sums = [(name, body.format(**{"in": f"why = 0 AND {ends}", "paid": ends})) for name, body in measures] + [
         ("dup", "CAST(SUM(CASE WHEN why = 0 THEN k - 1 ELSE 0 END) AS INTEGER)"),
         ("late", f"CAST(SUM(CASE WHEN why = 0 AND us > f + {cut.window_us} THEN 1 ELSE 0 END) AS INTEGER)"),
     ]

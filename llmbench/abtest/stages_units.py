@@ -10,7 +10,16 @@ from __future__ import annotations
 from llmbench.abtest.engines import Stage
 from llmbench.abtest.layout import Layout
 from llmbench.abtest.sql_text import number, plain_text
-from llmbench.abtest.stages import DAY_US, Cut, arm_keys, event_columns, event_names, message_key, not_human, unit_key
+from llmbench.abtest.stages import (
+    DAY_US,
+    Cut,
+    arm_keys,
+    event_columns,
+    event_names,
+    message_key,
+    not_human,
+    unit_key,
+)
 
 __all__ = ["unit_stages"]
 
@@ -88,9 +97,8 @@ def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, int, str | None]:
     if at is None and key is not None:
         columns += f", {key} AS ek"
     # One beside a message that does not count (1 to 4) cannot be an answer to it.
-    why = (
-        f"CASE {human}WHEN why >= 5 THEN why WHEN why > 0 THEN 1 WHEN {us} >= {cut.cutoff_us} THEN 5 ELSE 0 END"
-    )
+    late = f"WHEN {us} >= {cut.cutoff_us} THEN 5"
+    why = f"CASE {human}WHEN why >= 5 THEN why WHEN why > 0 THEN 1 {late} ELSE 0 END"
     rows = f"SELECT {columns}, {why} AS why FROM lb_sends WHERE {name}_n > 0"
     if at is None:
         return rows, 0, None if key is None else "ek"
@@ -105,11 +113,15 @@ def _cost_stages(layout: Layout) -> list[Stage]:
     cost = number(layout.need("costs", "cost"), "costs.cost", layout.dialect)
     message = layout.get("costs", "message")
     if message is None:
-        rows = f"SELECT {unit_key(layout, layout.need('costs', 'unit'))} AS uid, {cost} AS cost FROM src_costs"
+        rows = (
+            f"SELECT {unit_key(layout, layout.need('costs', 'unit'))} AS uid, {cost} AS cost FROM src_costs"
+        )
         n = ""
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {cost} AS cost FROM src_costs"
-        rows = f"SELECT k.uid, e.mk, e.cost FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
+        rows = (
+            f"SELECT k.uid, e.mk, e.cost FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
+        )
         n = ", COUNT(DISTINCT mk) AS keys"
     sums = f"SUM(cost) AS c, SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS cu, COUNT(*) AS k{n}"
     return [

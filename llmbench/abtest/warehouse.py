@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from llmbench.abtest.dialects import DIALECTS
-from llmbench.abtest.engines import Engine, select_text
+from llmbench.abtest.dialects import DIALECTS, translate
+from llmbench.abtest.engines import Engine, Stage, Statement
 from llmbench.errors import ConfigError, DatasetError, UsageError
 
 __all__ = ["IbisEngine", "PostgresEngine", "SparkEngine"]
@@ -44,7 +44,8 @@ class PostgresEngine(Engine):
             except (psycopg.Error, ValueError):
                 # Neither the URL nor what the server says of it is repeated: they hold the user and more.
                 raise ConfigError(
-                    f"The PostgreSQL database that {name} names cannot be reached: check host, port, database, "
+                    f"The PostgreSQL database that {name} names cannot be reached: check host, port, "
+                    "database, "
                     "user and password of its URL."
                 ) from None
             self._connection.read_only = True
@@ -54,6 +55,7 @@ class PostgresEngine(Engine):
         self._execute("SET TIME ZONE 'UTC'") if self._owned else None
 
     def close(self) -> None:
+        """Close the connection that was opened here."""
         if self._owned:
             self._connection.close()
 
@@ -73,7 +75,9 @@ class PostgresEngine(Engine):
 
 
 class SparkEngine(Engine):
-    """A SparkSession. Times without zone need `time_zone`, as everywhere."""
+    """A SparkSession. Steps are temporary views, gone with `close`, and those that several others read are
+    computed once and kept: Spark would compute a common table expression anew for each of them.
+    """
 
     dialect = "spark"
 
@@ -82,9 +86,30 @@ class SparkEngine(Engine):
         self._session = session
         self._zone = session.conf.get("spark.sql.session.timeZone")
         session.conf.set("spark.sql.session.timeZone", "UTC")
+        self._views: list[str] = []
 
     def close(self) -> None:
+        """Drop the views, and give the session its zone back."""
+        for name in reversed(self._views):
+            self._session.catalog.dropTempView(name)
         self._session.conf.set("spark.sql.session.timeZone", self._zone)
+
+    def fetch(self, statement: Statement) -> list[Any]:
+        """The rows of all SELECTs, over views of the steps."""
+        steps = [Stage(name, body) for name, body in self._sources.items() if name not in self._views]
+        for stage in steps:
+            self._add_view(stage, stage.body)
+        for stage in statement.stages:
+            self._add_view(stage, translate(stage.body, self.dialect))
+        return [row for select in statement.selects for row in self._rows(translate(select, self.dialect))]
+
+    def _add_view(self, stage: Stage, sql: str) -> None:
+        frame = _told(lambda: self._session.sql(sql))
+        if stage.kept:
+            unkept = frame
+            frame = _told(lambda: unkept.localCheckpoint(eager=True))  # its plan does not grow into the next
+        frame.createOrReplaceTempView(stage.name)
+        self._views.append(stage.name)
 
     def _rows(self, sql: str) -> list[Any]:
         return [tuple(row) for row in _told(lambda: self._session.sql(sql).collect())]
@@ -106,7 +131,9 @@ class IbisEngine(Engine):
         self._backend = backend
         name = {"pyspark": "spark"}.get(backend.name, backend.name)
         if name not in DIALECTS:
-            raise UsageError(f"Ibis is connected to {backend.name}; outcomes are read from {', '.join(DIALECTS)}.")
+            raise UsageError(
+                f"Ibis is connected to {backend.name}; outcomes are read from {', '.join(DIALECTS)}."
+            )
         self.dialect = name
         self.knows_materialized = name in {"duckdb", "postgres"}
         self.has_bits = name == "duckdb"
@@ -122,7 +149,8 @@ class IbisEngine(Engine):
             backend = ibis.connect(url)
         except Exception as error:  # noqa: BLE001 - every backend has its own errors, which may repeat the URL
             raise ConfigError(
-                f"Ibis cannot connect to what {name} names ({type(error).__name__}): check its URL, and that the "
+                f"Ibis cannot connect to what {name} names ({type(error).__name__}): check its URL, "
+                "and that the "
                 "extra of Ibis for this database is installed."
             ) from None
         return cls(backend)
@@ -133,7 +161,9 @@ class IbisEngine(Engine):
     def _select_of(self, role: str, where: Any) -> str:
         if hasattr(where, "get_backend"):
             if where.get_backend() is not self._backend:
-                raise UsageError(f"{role} is a table of another connection; all tables of one source are in one.")
+                raise UsageError(
+                    f"{role} is a table of another connection; all tables of one source are in one."
+                )
             import ibis
 
             return str(ibis.to_sql(where, dialect=self._backend.name))
@@ -154,7 +184,13 @@ class IbisEngine(Engine):
 def _ibis_kind(kind: Any) -> str:
     if kind.is_timestamp():
         return "timestamp" if kind.timezone is None else "timestamptz"
-    for name, asked in (("bool", "boolean"), ("int", "integer"), ("number", "numeric"), ("text", "string"), ("date", "date")):
+    for name, asked in (
+        ("bool", "boolean"),
+        ("int", "integer"),
+        ("number", "numeric"),
+        ("text", "string"),
+        ("date", "date"),
+    ):
         if getattr(kind, f"is_{asked}")():
             return name
     return "other"
@@ -164,11 +200,10 @@ def _told(run: Callable[[], Any]) -> Any:
     try:
         return run()
     except Exception as error:
-        lines = str(error).strip().splitlines()
+        lines = [line.strip(": ") for line in str(error).strip().splitlines()]
         told = lines[0] if lines else type(error).__name__
+        if told.startswith("An error occurred while calling") and len(lines) > 1:  # py4j's; Java's follows
+            told = lines[1]
         with suppress(AttributeError):
             error.__suppress_context__ = True
         raise DatasetError(f"The database refuses the query: {told[:300].rstrip('.')}.") from error
-
-
-__all__ += ["select_text"]

@@ -42,6 +42,34 @@ class AttemptFacts(NamedTuple):
     """Of the call's route; None where no router made it."""
 
 
+class UnitAttempt(NamedTuple):
+    """One attempt of an experiment, as far as counting it needs."""
+
+    unit_id: str | None
+    call_id: str
+    started_at: datetime
+    answered: bool
+    """The first answer to its call: a call that was answered twice counts once."""
+    model: str
+    """endpoint/model."""
+    cost: float | None
+
+
+def unit_attempts(connection: Executor, experiment_id: str) -> Iterator[UnitAttempt]:
+    """See `Ledger.unit_attempts`."""
+    rows = connection.execute(
+        "SELECT calls.unit_id, calls.call_id, calls.started_at, CASE WHEN calls.status = 'ok' AND "
+        "NOT EXISTS ("
+        "SELECT 1 FROM calls AS earlier WHERE earlier.call_id = calls.call_id AND earlier.status = 'ok' "
+        "AND earlier.attempt < calls.attempt) THEN 1 ELSE 0 END, requests.endpoint || '/' || requests.model, "
+        "calls.cost FROM calls JOIN requests ON requests.id = calls.request_id "
+        "WHERE calls.experiment_id = ? ORDER BY calls.id",
+        (stored_text(experiment_id),),
+    )
+    for unit_id, call_id, at, answered, model, cost in rows:
+        yield UnitAttempt(unit_id, call_id, datetime.fromisoformat(at), bool(answered), model, cost)
+
+
 def attempt_facts(connection: Executor, since: datetime | None) -> Iterator[AttemptFacts]:
     """See `Ledger.attempt_facts`."""
     rows = connection.execute(

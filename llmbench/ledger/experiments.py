@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.errors import UsageError
 from llmbench.ledger import assignments, looks
 from llmbench.ledger.assignments import Assignment, Epoch
+from llmbench.ledger.brief import UnitAttempt, unit_attempts
 from llmbench.ledger.looks import RecordedLook
 from llmbench.ledger.matching import read_outcomes
 from llmbench.ledger.outcomes import Event, Outcomes, outcome_row
@@ -65,6 +66,11 @@ class ExperimentsLedger:
     def assignments(self, experiment_id: str) -> Iterator[Assignment]:
         """All assignments of an experiment, in the order of recording, a page read at a time."""
         return assignments.assignments(self._reading, experiment_id)
+
+    def unit_attempts(self, experiment_id: str) -> Iterator[UnitAttempt]:
+        """A few columns of every attempt of an experiment, in the order of recording."""
+        with self._reading() as connection:
+            yield from unit_attempts(connection, experiment_id)
 
     def record_outcome(
         self,

@@ -52,7 +52,7 @@ STATE = {
 }
 
 
-def reference(
+def reference(  # noqa: C901 - all rules in one place, in their order
     sends: pd.DataFrame,
     *,
     as_of: datetime,
@@ -112,7 +112,9 @@ def reference(
         if row["why"] != "ok":
             out.excluded[f"sends {row['why']}"] += 1
         if row["why"] in {
-            "ok", "that were not delivered", "of which it is not known whether they were delivered",
+            "ok",
+            "that were not delivered",
+            "of which it is not known whether they were delivered",
             "without a time",
         }:
             units[row["unit_id"]].sends.append(row)
@@ -214,7 +216,11 @@ def reference(
                 why = "to messages that were not delivered"
             elif when >= as_of:
                 why = "after the cut-off"
-            key = None if not boolean else (row[message] if message and row[message] is not None else row["sent_at"])
+            key = (
+                None
+                if not boolean
+                else (row[message] if message and row[message] is not None else row["sent_at"])
+            )
             rows.append({"unit_id": row["unit_id"], "at": when, "why": why, "key": key})
         replied = events("replies", rows)
     else:
@@ -298,11 +304,12 @@ def reference(
         for key, value in {
             "units": 1, "replied": x, "messages": n, "replies": r, "messages_squared": n * n,
             "replies_squared": r * r, "messages_replies": n * r, "served_by_other": other,
-            "costed_units": cost is not None, "costed_replied": x * (cost is not None), "cost_usd": cost or 0.0,
+            "costed_units": cost is not None, "costed_replied": x * (cost is not None),
+            "cost_usd": cost or 0.0,
             "cost_usd_squared": (cost or 0.0) ** 2, "cost_usd_replied": x * (cost or 0.0),
         }.items():  # fmt: skip
             arms[key] += value
-        table = unit.sends if wide else unit.sends
+        table = unit.sends
         for column in segments:
             values = {row[column] for row in table if row.get(column) is not None}
             value = "(none)" if not values else "(several)" if len(values) > 1 else str(values.pop())

@@ -19,13 +19,17 @@ Same = Callable[[Counts, Reference], None]
 SEEDS = range(6)
 
 
-def wide_source(table: Any, *, message: str | None = None, boolean: bool = False, **changes: Any) -> OutcomeSource:
+def wide_source(
+    table: Any, *, message: str | None = None, boolean: bool = False, **changes: Any
+) -> OutcomeSource:
     sends = Sends(
-        table, arm="arm", epoch="epoch", delivered="delivered", cost="cost", served_model="served_model", kind="kind",
+        table, arm="arm", epoch="epoch", delivered="delivered", cost="cost", served_model="served_model",
+        kind="kind",
         message=message, replied="replied" if boolean else None, replied_at=None if boolean else "replied_at",
     )  # fmt: skip
     given: dict[str, Any] = {
-        "arm_map": ARM_MAP, "as_of": AS_OF.isoformat(), "window_days": WINDOW, "not_human": ("bounce", "auto"),
+        "arm_map": ARM_MAP, "as_of": AS_OF.isoformat(), "window_days": WINDOW,
+        "not_human": ("bounce", "auto"),
         "segments": ("segment",), "cluster": "mailbox", "contexts": ("segment",),
         "served_map": {"mixtral": "mixtral", "gpt-4o": "gpt-4o"},
     }  # fmt: skip
@@ -34,7 +38,8 @@ def wide_source(table: Any, *, message: str | None = None, boolean: bool = False
 
 def wide_reference(world: pd.DataFrame, **changes: Any) -> Reference:
     return reference(
-        world, as_of=AS_OF, window_days=WINDOW, arm_map=ARM_MAP, not_human=("bounce", "auto"), segments=("segment",),
+        world, as_of=AS_OF, window_days=WINDOW, arm_map=ARM_MAP, not_human=("bounce", "auto"),
+        segments=("segment",),
         cluster="mailbox", **changes,
     )  # fmt: skip
 
@@ -54,7 +59,8 @@ def table_source(tables: dict[str, Any], **changes: Any) -> OutcomeSource:
 
 def table_reference(tables: dict[str, pd.DataFrame]) -> Reference:
     return reference(
-        tables["sends"], as_of=AS_OF, window_days=WINDOW, replies=tables["replies"], assignments=tables["assignments"],
+        tables["sends"], as_of=AS_OF, window_days=WINDOW, replies=tables["replies"],
+        assignments=tables["assignments"],
         unsubscribes=tables["unsubscribes"], arm_map={"mixtral": "mixtral", "gpt-4o": "gpt-4o"},
         not_human=("bounce", "auto"), segments=("segment",), cluster="mailbox",
     )  # fmt: skip

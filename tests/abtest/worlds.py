@@ -31,7 +31,9 @@ def wide_world(seed: int, units: int = 60) -> pd.DataFrame:
     rng = random.Random(seed)
     rows: list[dict[str, Any]] = []
     for number in range(units):
-        arm = rng.choice(["mixtral-8x7b", "mixtral", "gpt-4o", "gpt-4o", "llama" if rng.random() < 0.2 else "gpt-4o"])
+        arm = rng.choice(
+            ["mixtral-8x7b", "mixtral", "gpt-4o", "gpt-4o", "llama" if rng.random() < 0.2 else "gpt-4o"]
+        )
         begun = instant(rng, 45)
         for _ in range(rng.choice([1, 1, 2, 3, 5])):
             sent: datetime | None = begun + timedelta(hours=rng.choice([0, 0, 24, 72, 168, 169, 300]))
@@ -63,6 +65,16 @@ def wide_world(seed: int, units: int = 60) -> pd.DataFrame:
     return frame(rows, ("sent_at", "replied_at"))
 
 
+def _assignment(rng: random.Random, number: int, name: str, begun: datetime) -> dict[str, Any]:
+    arms = ["mixtral", "gpt-4o"] if rng.random() < 0.1 else [["mixtral", "gpt-4o"][number % 2]]
+    return {
+        "unit_id": None if rng.random() < 0.03 else name,
+        "arm": rng.choice([None, "llama"]) if rng.random() < 0.06 else rng.choice(arms),
+        "assigned_at": None if rng.random() < 0.1 else begun + timedelta(hours=rng.choice([-5, 0, 30])),
+        "epoch": str(1 + number // 30),
+    }
+
+
 def three_tables(seed: int, units: int = 60) -> dict[str, pd.DataFrame]:
     """Sends, replies, assignments and unsubscribes."""
     rng = random.Random(seed)
@@ -73,22 +85,14 @@ def three_tables(seed: int, units: int = 60) -> dict[str, pd.DataFrame]:
     for number in range(units):
         name = f"u{number:03}"
         begun = instant(rng, 45)
-        for _ in range(rng.choice([0, 1, 1, 1, 1, 2])):
-            assignments.append(
-                {
-                    "unit_id": None if rng.random() < 0.03 else name,
-                    "arm": rng.choice([None, "llama"]) if rng.random() < 0.06 else rng.choice(
-                        ["mixtral", "gpt-4o"] if rng.random() < 0.1 else [["mixtral", "gpt-4o"][number % 2]]
-                    ),
-                    "assigned_at": None if rng.random() < 0.1 else begun + timedelta(hours=rng.choice([-5, 0, 30])),
-                    "epoch": str(1 + number // 30),
-                }
-            )
+        assignments += [_assignment(rng, number, name, begun) for _ in range(rng.choice([0, 1, 1, 1, 1, 2]))]
         for _ in range(rng.choice([0, 1, 1, 2, 3])):
             sends.append(
                 {
                     "unit_id": None if rng.random() < 0.03 else name,
-                    "sent_at": None if rng.random() < 0.04 else begun + timedelta(hours=rng.choice([0, 24, 168, 169])),
+                    "sent_at": None
+                    if rng.random() < 0.04
+                    else begun + timedelta(hours=rng.choice([0, 24, 168, 169])),
                     "message": f"m{len(sends)}",
                     "cost": rng.randrange(1, 2000) / 1e5,
                     "served_model": rng.choice(["mixtral", "gpt-4o", "other", None]),
@@ -103,9 +107,9 @@ def three_tables(seed: int, units: int = 60) -> dict[str, pd.DataFrame]:
                 table.append(
                     {
                         "unit_id": rng.choice([name, name, name, name, None, "stranger"]),
-                        column: None if rng.random() < 0.05 else begun + timedelta(
-                            hours=rng.choice([-10, 0, 1, 100, 168, 169, 192, 900])
-                        ),
+                        column: None
+                        if rng.random() < 0.05
+                        else begun + timedelta(hours=rng.choice([-10, 0, 1, 100, 168, 169, 192, 900])),
                         "kind": rng.choice(["human", "human", "bounce", "auto", None]),
                     }
                 )

@@ -86,7 +86,8 @@ def install_spark() -> None:
     """A virtual environment with Spark, which needs a Java of the machine's."""
     if shutil.which("java") is None:
         raise InstallError(
-            "Spark cannot be installed: there is no Java on this machine; install a JRE of version 17 or newer, "
+            "Spark cannot be installed: there is no Java on this machine; install a JRE of version "
+            "17 or newer, "
             "then run make test-real again."
         )
     shutil.rmtree(SPARK, ignore_errors=True)

@@ -28,6 +28,10 @@ def main() -> None:
         .config("spark.sql.shuffle.partitions", "1")
         .config("spark.sql.session.timeZone", "America/New_York")  # must not matter
         .config("spark.log.level", "ERROR")
+        .config("spark.ui.showConsoleProgress", "false")
+        # Small data, many short steps: compiling them would take longer than running them.
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
         .getOrCreate()
     )
     for name, path in parameters.pop("views").items():
