@@ -102,7 +102,7 @@ class MatrixResults:
             rows.append(
                 {
                     "cell": cell.cell, "model": cell.model, "prompt": cell.prompt, "params": cell.params,
-                    "n": cell.n, "missing": cell.missing,
+                    "n": cell.n, "missing": cell.missing, "ungraded": cell.ungraded,
                     "score": _nan(cell.score), **_limits("score", cell.score_ci),
                     "difference": _nan(c.difference) if c else math.nan,
                     **_limits("difference", c.ci if c else None),
@@ -167,7 +167,7 @@ class MatrixResults:
         items = {item.id: item for item in self.dataset.rows}
         column = self.dataset.prompt_column
         by_item = {
-            side: dict(rows[rows["item_id"].isin(drawn.index)].groupby("item_id"))
+            side: dict(iter(rows[rows["item_id"].isin(drawn.index)].groupby("item_id")))
             for side, rows in sides.items()
         }
         found = []
@@ -250,7 +250,7 @@ class MatrixResults:
         return pairwise_strengths(self.answers, self.cells, self.judging.opponent)
 
     def missing(self) -> list[dict[str, Any]]:
-        """Missing answers by model and error, most first."""
+        """Missing answers, and those without a score, by model and reason, most first."""
         return missing_by_reason(self.answers)
 
     def __repr__(self) -> str:

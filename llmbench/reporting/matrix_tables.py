@@ -104,6 +104,7 @@ def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Tab
                 "score": estimate(cell.score, cell.score_ci, percent),
                 "n": cell.n,
                 "missing": cell.missing,
+                "no score": cell.ungraded,
                 "difference, points": (
                     "baseline"
                     if comparison is None
@@ -116,6 +117,8 @@ def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Tab
             }
         )
     shown = pd.DataFrame(rows)
+    if not any(cell.ungraded for cell in results.cells):
+        shown = shown.drop(columns="no score")
     numbers = ("score", "difference, points", "p adjusted", "$ per 1,000 calls", "latency p50, ms")
     if results.sources:  # what other tools do not tell of any model would be a column of "unknown"
         told = [name for name in shown if name not in numbers or (shown[name] != UNKNOWN).any()]

@@ -289,8 +289,9 @@ def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]
     assert set(data["power"]["new[recorded]"]) == {"n", "mde", "items_needed", "resolution"}
     assert data["missing"] == [{"model": "base", "error": "'base' is empty in line #", "answers": 1}]
     assert set(data["models"][0]) == {
-        "model", "prompt", "params", "n", "missing", "score", "score_ci", "cost_usd", "cost_per_1k_calls",
-        "cost_per_1k_calls_ci", "cost_per_correct", "latency_ms", "tokens", "served_model",
+        "model", "prompt", "params", "n", "missing", "ungraded", "score", "score_ci", "cost_usd",
+        "cost_per_1k_calls", "cost_per_1k_calls_ci", "cost_per_correct", "latency_ms", "tokens",
+        "served_model",
     }  # fmt: skip
     assert (data["models"][0]["n"], data["models"][0]["missing"], data["models"][0]["cost_usd"]) == (
         199,
