@@ -38,7 +38,13 @@ if TYPE_CHECKING:
         minimum_detectable_paired_difference,
         resolution_ratio,
     )
-    from llmbench.stats.prediction_powered import PredictionPoweredMean, prediction_powered_mean
+    from llmbench.stats.prediction_powered import (
+        JudgedSample,
+        PredictionPoweredDifference,
+        PredictionPoweredMean,
+        prediction_powered_difference,
+        prediction_powered_mean,
+    )
     from llmbench.stats.proportions import clopper_pearson_interval, wilson_interval
     from llmbench.stats.quantiles import quantile_interval
     from llmbench.stats.rate_differences import rate_difference_interval
@@ -77,8 +83,10 @@ _MODULE_OF = {
     "CrossingProbabilities": "spending",
     "FiellerInterval": "fieller",
     "Interval": "intervals",
+    "JudgedSample": "prediction_powered",
     "MeanEstimate": "means",
     "PairedDifference": "paired",
+    "PredictionPoweredDifference": "prediction_powered",
     "PredictionPoweredMean": "prediction_powered",
     "RatioEstimate": "ratios",
     "ReplyShareEProcess": "e_process",
@@ -114,6 +122,7 @@ _MODULE_OF = {
     "pass_at_k": "repeats",
     "pass_hat_k": "repeats",
     "power": "sample_sizes",
+    "prediction_powered_difference": "prediction_powered",
     "prediction_powered_mean": "prediction_powered",
     "probability_best": "bayes",
     "probability_ratio_above": "bayes",
@@ -146,8 +155,10 @@ __all__ = [
     "CrossingProbabilities",
     "FiellerInterval",
     "Interval",
+    "JudgedSample",
     "MeanEstimate",
     "PairedDifference",
+    "PredictionPoweredDifference",
     "PredictionPoweredMean",
     "RatioEstimate",
     "ReplyShareEProcess",
@@ -183,6 +194,7 @@ __all__ = [
     "pass_at_k",
     "pass_hat_k",
     "power",
+    "prediction_powered_difference",
     "prediction_powered_mean",
     "probability_best",
     "probability_ratio_above",
