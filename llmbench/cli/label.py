@@ -40,16 +40,16 @@ def export(
     """Draw answers from ANSWERS, a table of a matrix's answers (.csv, .parquet, .jsonl, .xlsx)."""
     from llmbench.matrix.answer_files import read_answers
     from llmbench.matrix.dataset import Dataset
-    from llmbench.matrix.labels import export_labels, key_path
+    from llmbench.matrix.labels import check_questions, export_labels, key_path
     from llmbench.matrix.text import as_text
 
     questions: dict[str, str] | None = None
     if items is not None:
         data = Dataset.load(items)
         questions = {item.id: as_text(item.fields.get(data.prompt_column or "") or "") for item in data.rows}
-    count = export_labels(
-        read_answers(answers), out, n=n, raters=raters, scale=scale, seed=seed, questions=questions
-    )
+    table = read_answers(answers)
+    check_questions(table, questions)
+    count = export_labels(table, out, n=n, raters=raters, scale=scale, seed=seed, questions=questions)
     click.echo(
         f"{count} answers in {out}; give raters that file only, and keep {key_path(out).name} beside it."
     )
@@ -61,6 +61,7 @@ def export(
 @click.option("--out", type=click.Path(path_type=Path), help="Write the labels to this .csv.")
 def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
     """Check a filled-in SHEET and say what it holds."""
+    from llmbench.matrix.label_statistics import few_labels
     from llmbench.matrix.labels import import_labels
 
     found = import_labels(sheet, key)
@@ -69,6 +70,9 @@ def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
     if found.raters > 1:
         kappa = "cannot be told yet" if found.kappa is None else f"{found.kappa:.3f}"
         click.echo(f"Agreement of the two raters (Cohen's kappa): {kappa}.")
+    kappa_people = found.grader_kappa()
+    if kappa_people is not None:
+        click.echo(f"Agreement of the matrix's grader with people (Cohen's kappa): {kappa_people:.3f}.")
     for cell, rows in found.table.dropna(subset=["label", "judge"]).groupby("cell"):
         people, judge = rows["label"].mean(), rows["judge"].mean()
         click.echo(
@@ -79,7 +83,8 @@ def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
             low, high = corrected.interval
             click.echo(
                 f"{cell}: {corrected.mean:.3f} (95% interval {low:.3f} to {high:.3f}) on all "
-                f"{corrected.labels + corrected.judged} answers, by the grader corrected by people."
+                f"{corrected.labels + corrected.judged} answers, by the grader corrected by people"
+                f"{few_labels(corrected.labels)}."
             )
     if out is not None:
         found.table.to_csv(out, index=False, lineterminator="\n")

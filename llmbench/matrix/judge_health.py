@@ -13,7 +13,7 @@ from llmbench.errors import UsageError
 from llmbench.matrix.judges import Judge, Pairwise
 from llmbench.matrix.judging import Judged
 from llmbench.matrix.plan import Plan
-from llmbench.stats import Interval, bootstrap_interval, mean_interval
+from llmbench.stats import Interval, bootstrap_interval, cohen_kappa, mean_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,9 @@ class Judging:
     first_preferred_ci: Interval | None
     orders_agree: float | None
     """Pairwise: of the pairs judged in both orders, the share with the same verdict."""
+    orders_kappa: float | None
+    """Pairwise: Cohen's kappa between the verdicts in one order and in the other; 1 is full agreement, 0
+    what chance gives."""
     ties: float | None
     """Pairwise: share of verdicts that were a tie."""
     longer_preferred: float | None
@@ -67,7 +70,7 @@ class Judging:
             "judge": self.judge, "kind": self.kind, "asked": self.asked, "failed": self.failed,
             "cost_usd": self.cost_usd, "first_preferred": self.first_preferred,
             "first_preferred_ci": _pair(self.first_preferred_ci), "orders_agree": self.orders_agree,
-            "ties": self.ties, "longer_preferred": self.longer_preferred,
+            "orders_kappa": self.orders_kappa, "ties": self.ties, "longer_preferred": self.longer_preferred,
             "longer_preferred_ci": _pair(self.longer_preferred_ci),
             "length_correlation": self.length_correlation,
             "length_correlation_ci": _pair(self.length_correlation_ci), "warnings": list(self.warnings),
@@ -104,6 +107,7 @@ def judging(judge: Judge, judged: Judged, warnings: Sequence[str]) -> Judging:
         first_preferred=first.value,
         first_preferred_ci=first.interval,
         orders_agree=agree,
+        orders_kappa=_orders_kappa(read) if pairwise else None,
         ties=float((read["verdict"] == "tie").mean()) if pairwise and len(read) else None,
         longer_preferred=long.value,
         longer_preferred_ci=long.interval,
@@ -111,6 +115,17 @@ def judging(judge: Judge, judged: Judged, warnings: Sequence[str]) -> Judging:
         length_correlation_ci=by_length.interval,
         warnings=tuple(warnings),
     )
+
+
+def _orders_kappa(read: pd.DataFrame) -> float | None:
+    """Of the verdicts on pairs that were judged in both orders."""
+    pairs = read.pivot(
+        index=["cell", "item_id", "repeat"], columns="candidate_position", values="verdict"
+    ).dropna()
+    if pairs.shape[1] < 2 or not len(pairs):
+        return None
+    found = cohen_kappa(pairs["first"], pairs["second"])
+    return None if math.isnan(found) else found
 
 
 class _Share(NamedTuple):

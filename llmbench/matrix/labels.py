@@ -12,63 +12,24 @@ import math
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix.checks import whole_number
+from llmbench.matrix.label_statistics import Labels, known_kappa
 from llmbench.matrix.readers import read_table
 from llmbench.matrix.sheets import write_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmbench.stats import PredictionPoweredMean
+__all__ = ["Labels", "check_questions", "export_labels", "import_labels", "key_path"]
 
-__all__ = ["Labels", "export_labels", "import_labels", "key_path"]
 
 _SHOWN = 20
 _TEXTS = ("question", "expected", "answer")
 _NEEDED = ("item_id", "cell", "repeat", "answer", "score")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Labels:
-    """Labels of one sheet."""
-
-    table: pd.DataFrame
-    """One row per sampled answer: item_id, cell, repeat, judge (its score, 0..1), label (mean of the
-    raters, 0..1; NaN where none filled it in), rating_1, rating_2 (as given), probability."""
-    judged: pd.DataFrame
-    """Every answer the sample was drawn from: item_id, cell, repeat, judge, sampled."""
-    raters: int
-    blank: int
-    """Rows that no rater filled in."""
-    kappa: float | None
-    """Cohen's, between the two raters over rows that both filled in; None with fewer than two."""
-
-    def corrected(self, cell: str) -> PredictionPoweredMean:
-        """The mean score of `cell` by people, with the judge's scores of the unlabelled answers brought in:
-        `llmbench.stats.prediction_powered_mean(labels, judge there, judge elsewhere)`.
-
-        Raises UsageError for a cell without labels.
-        """
-        rows = self.table[
-            (self.table["cell"] == cell) & self.table["label"].notna() & self.table["judge"].notna()
-        ]
-        if not len(rows):
-            raise UsageError(
-                f"No answer of {cell!r} has a label; cells are {', '.join(set(self.table['cell']))}."
-            )
-        rest = self.judged[
-            (self.judged["cell"] == cell) & ~self.judged["sampled"] & self.judged["judge"].notna()
-        ]
-        from llmbench.stats import prediction_powered_mean
-
-        return prediction_powered_mean(
-            rows["label"].to_numpy(), rows["judge"].to_numpy(), rest["judge"].to_numpy()
-        )
 
 
 def key_path(sheet: Path) -> Path:
@@ -136,6 +97,29 @@ def export_labels(
     return len(rows)
 
 
+def check_questions(answers: pd.DataFrame, questions: Mapping[str, str] | None = None) -> None:
+    """Raise UsageError where raters would see answers without a question, or no answer: nobody can grade
+    those. `questions` by item id; else the column `question` of `answers`.
+    """
+    from llmbench.matrix.redaction import REDACTED
+
+    def told(values: Iterable[Any]) -> bool:
+        return any(isinstance(value, str) and value.strip() not in {"", REDACTED} for value in values)
+
+    if "answer" in answers and not told(answers["answer"]):
+        raise UsageError(
+            "There is no answer to read: they are empty or were put out of sight (redact_columns); run the "
+            "report without that, and keep its table for the raters only."
+        )
+    column = answers.get("question", ())
+    items = answers["item_id"].astype(str) if "item_id" in answers else ()
+    if not told((questions or {}).get(item) for item in items) and not told(column):
+        raise UsageError(
+            "The answers come without their questions, and raters need those: name the file of the items by "
+            "--items (its ids must be those of the answers), or give a table with a column 'question'."
+        )
+
+
 def import_labels(path: str | Path, key: str | Path | None = None) -> Labels:
     """Read a filled-in sheet against its key (None: beside the sheet).
 
@@ -181,19 +165,15 @@ def import_labels(path: str | Path, key: str | Path | None = None) -> Labels:
     sampled = {entry["place"] for entry in known["rows"]}
     judged = pd.DataFrame(known["population"], columns=["item_id", "cell", "repeat", "judge"])
     judged = judged.assign(judge=judged["judge"].astype(float), sampled=[i in sampled for i in judged.index])
-    return Labels(table, judged, known["raters"], int(table["label"].isna().sum()), _kappa(table, ratings))
+    blank = int(table["label"].isna().sum())
+    return Labels(table, judged, known["raters"], blank, _kappa(table, ratings), (int(low), int(high)))
 
 
 def _kappa(table: pd.DataFrame, ratings: Sequence[str]) -> float | None:
     if len(ratings) < 2:
         return None
     both = table.dropna(subset=list(ratings))
-    if len(both) < 2:
-        return None
-    from llmbench.stats import cohen_kappa
-
-    found = cohen_kappa(both["rating_1"], both["rating_2"])
-    return None if math.isnan(found) else found
+    return known_kappa(both["rating_1"], both["rating_2"])
 
 
 def _rows(

@@ -14,6 +14,7 @@ from llmbench.matrix.categories import (
     category_differences,
     category_scores,
 )
+from llmbench.matrix.columns import recorded_columns, shown_columns
 from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.confirmation import Confirmation, confirm
 from llmbench.matrix.counts import CallCounts
@@ -77,6 +78,10 @@ class MatrixResults:
     """The best of several candidates, on items that had no part in picking it."""
     uneven: tuple[UnevenMissing, ...] = ()
     """Candidates whose answers are missing unlike the baseline's."""
+    asked: tuple[str, ...] = ()
+    """Columns of the items that the prompts show."""
+    recorded: tuple[str, ...] = ()
+    """Columns of the items that hold past answers, their costs and their times."""
     sources: tuple[Path, ...] = ()
     """Files that another tool wrote, where the results are read from those (`Matrix.from_results`)."""
     _frontiers: dict[int, tuple[FrontierPoint, ...]] = field(default_factory=dict, repr=False)
@@ -167,16 +172,18 @@ class MatrixResults:
         items = {item.id: item for item in self.dataset.rows}
         column = self.dataset.prompt_column
         by_item = {
-            side: dict(iter(rows[rows["item_id"].isin(drawn.index)].groupby("item_id")))
+            side: {
+                str(name): part for name, part in rows[rows["item_id"].isin(drawn.index)].groupby("item_id")
+            }
             for side, rows in sides.items()
         }
         found = []
-        for name, above in drawn["difference"].items():
+        for name, above in zip(drawn.index.astype(str), drawn["difference"], strict=True):
             told: dict[str, Any] = {}
             for side, highest in (("baseline", above < 0), ("candidate", above > 0)):
                 told |= _told(side, by_item[side][name], highest=highest)
             first = by_item["candidate"][name].iloc[0]
-            prompt = items[str(name)].fields.get(column) if column else None
+            prompt = items[name].fields.get(column) if column else None
             found.append(
                 {
                     "item_id": name, "category": first["category"], "prompt": prompt,
@@ -319,6 +326,8 @@ def make_results(
         judging=judging,
         confirmation=confirmation,
         uneven=uneven_missing(answers, baseline, list(scores)),
+        asked=shown_columns(plan),
+        recorded=recorded_columns(plan),
         sources=sources,
     )
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
+from llmbench.matrix.label_statistics import FEW_LABELS, cell_labels
 from llmbench.money import dollars
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, percent, span
+from llmbench.reporting.wording import NONE, UNKNOWN, estimate, percent, signed_points
 
 if TYPE_CHECKING:
     from llmbench.matrix import Judging, MatrixResults
     from llmbench.matrix.labels import Labels
     from llmbench.stats import Interval
 
-__all__ = ["judge_sentence", "judge_table", "label_sentence", "label_table", "read_labels", "strength_table"]
+__all__ = [
+    "judge_sentence",
+    "judge_table",
+    "label_sentence",
+    "label_table",
+    "read_labels",
+    "strength_sentence",
+    "strength_table",
+]
+
+
+_MOST_NAMED = 3
 
 
 def judge_sentence(results: MatrixResults) -> str:
@@ -35,14 +46,23 @@ def judge_sentence(results: MatrixResults) -> str:
     return encodable(" ".join([did, *judging.warnings]))
 
 
-def judge_table(results: MatrixResults) -> Table | None:
-    """How the judge leans, as far as its own verdicts tell; None where no model judged."""
+def judge_table(results: MatrixResults, labels: Labels | None = None) -> Table | None:
+    """How the judge leans, as far as its own verdicts tell, and how far it agrees with people where
+    `labels` has their grades; None where no model judged.
+    """
     import pandas as pd
 
     judging = results.judging
     if judging is None:
         return None
     rows = _pairwise_rows(judging) if judging.opponent is not None else _rubric_rows(judging)
+    if labels is not None:
+        rows.append(
+            (
+                "agreement with people, kappa", labels.grader_kappa(), None, "{:.2f}".format, "1",
+                "Cohen's, over answers that both graded; 0 is what chance gives",
+            )
+        )  # fmt: skip
     frame = pd.DataFrame(
         [
             {"measure": name, "value": value, "low": _end(ci, 0), "high": _end(ci, 1)}
@@ -124,6 +144,22 @@ def label_sentence(labels: Labels | None, results: MatrixResults) -> str:
         else ""
     )
     given = len(labels.table) - labels.blank
+    with_people = labels.grader_kappa()
+    if with_people is not None:
+        agreement += f" Agreement of the grader with people (Cohen's kappa): {with_people:.2f}."
+    few = [each.cell for each in cell_labels(labels, results) if each.labels < FEW_LABELS]
+    if few:
+        more = f" and {len(few) - _MOST_NAMED:,} more" if len(few) > _MOST_NAMED else ""
+        changed += (
+            f" Under {FEW_LABELS} labels a corrected interval tends to be too narrow; so few have "
+            f"{', '.join(few[:_MOST_NAMED])}{more}."
+        )
+    answered = int(results.answers["answer"].notna().sum())
+    if len(labels.judged) < answered:
+        changed += (
+            f" The sheet was drawn from {len(labels.judged):,} of the {answered:,} answers, so what is "
+            "corrected is the score of those."
+        )
     return f"{given:,} labels by people, {labels.blank:,} rows left empty.{agreement}{changed}"
 
 
@@ -133,33 +169,48 @@ def label_table(labels: Labels, results: MatrixResults) -> Table | None:
     """
     import pandas as pd
 
-    rows, shown = [], []
-    there = labels.table.dropna(subset=["label", "judge"])
-    for cell, sample in there.groupby("cell", sort=False):
-        corrected = labels.corrected(str(cell))
-        low, high = (None if math.isnan(end) else float(end) for end in corrected.interval)
-        people, judge = float(sample["label"].mean()), float(sample["judge"].mean())
-        score = results.cell(str(cell)).score
-        rows.append(
-            {
-                "cell": cell, "labels": len(sample), "people": people, "grader_there": judge, "grader": score,
-                "corrected": corrected.mean, "low": low, "high": high, "weight": corrected.judge_weight,
-            }
-        )  # fmt: skip
-        shown.append(
-            {
-                "cell": cell,
-                "labels": len(sample),
-                "people, there": percent(people),
-                "grader, there": percent(judge),
-                "grader, all": UNKNOWN if score is None else percent(score),
-                "grader, corrected by people": span(corrected.mean, low, high, percent),
-            }
-        )
-    if not rows:
+    found = cell_labels(labels, results)
+    if not found:
         return None
-    frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[2:]))
+    rows = [
+        {
+            **{name: value for name, value in each._asdict().items() if not name.endswith("_ci")},
+            "low": _end(each.corrected_ci, 0), "high": _end(each.corrected_ci, 1),
+            "difference_low": _end(each.difference_ci, 0), "difference_high": _end(each.difference_ci, 1),
+        }
+        for each in found
+    ]  # fmt: skip
+    shown = pd.DataFrame(
+        [
+            {
+                "cell": each.cell,
+                "labels": each.labels,
+                "people, there": percent(each.people),
+                "grader, there": percent(each.grader_there),
+                "kappa": UNKNOWN if each.kappa is None else f"{each.kappa:.2f}",
+                "grader, all": UNKNOWN if each.grader is None else percent(each.grader),
+                "grader, corrected by people": estimate(each.corrected, each.corrected_ci, percent),
+                "difference corrected, points": (
+                    "baseline"
+                    if each.cell == results.baseline
+                    else estimate(each.difference, each.difference_ci, signed_points)
+                ),
+            }
+            for each in found
+        ]
+    )
+    return Table(pd.DataFrame(rows), shown, tuple(shown.columns[2:]))
+
+
+def strength_sentence(results: MatrixResults) -> str | None:
+    """What the strengths rest on; None where there are none."""
+    if results.judging is None or not results.strengths():
+        return None
+    return encodable(
+        f"Every cell met {results.judging.opponent} only: its strength is against that one opponent, and no "
+        "two candidates were compared with each other, so their order rests on the model and not on games "
+        "between them. To see two of them meet, run again with one as what is compared with."
+    )
 
 
 def _pairwise_rows(judging: Judging) -> list[tuple[Any, ...]]:
@@ -172,6 +223,10 @@ def _pairwise_rows(judging: Judging) -> list[tuple[Any, ...]]:
         (
             "both orders agree", judging.orders_agree, None, percent, "100%",
             "of pairs; where they do not, place decided and not the answer",
+        ),
+        (
+            "both orders agree, kappa", judging.orders_kappa, None, "{:.2f}".format, "1",
+            "Cohen's, between the verdicts in one order and in the other; 0 is what chance gives",
         ),
         ("ties", judging.ties, None, percent, NONE, "of verdicts"),
         (

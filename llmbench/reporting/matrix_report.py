@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import BudgetExceededError, ReportError, UsageError
+from llmbench.matrix.label_statistics import labels_data
 from llmbench.money import dollars
 from llmbench.reporting.envelope import input_file, to_json
 from llmbench.reporting.matrix_tables import best_candidate
@@ -20,6 +21,7 @@ from llmbench.results import InputFile, Spend
 if TYPE_CHECKING:
     from llmbench.matrix import Dataset, Matrix, MatrixResults, Quote
     from llmbench.matrix.graders import GraderLike
+    from llmbench.matrix.labels import Labels
     from llmbench.routing import Limit
 
 __all__ = [
@@ -181,11 +183,15 @@ def input_files(
     return [*found, *(input_file(root, path, rows) for path, rows in files.items())]
 
 
-def envelope_fields(results: MatrixResults, dataset: Dataset) -> dict[str, Any]:
+def envelope_fields(results: MatrixResults, dataset: Dataset, labels: Labels | None = None) -> dict[str, Any]:
     """What `Report.finish` is told of a matrix over `dataset`, but for its input files."""
+    data = results.data()
+    data["labels"] = labels_data(labels, results) if labels is not None else None
+    if data["judge"] is not None:
+        data["judge"]["kappa_people"] = labels.grader_kappa() if labels is not None else None
     return {
         "verdict": results.verdict(),
-        "data": results.data(),
+        "data": data,
         "workload_sha256": _workload_sha256(dataset),
         "baseline": results.baseline,
         "candidate": best_candidate(results),

@@ -128,9 +128,37 @@ def _draws(rows: pd.DataFrame, count: int, kept: list[int], clip: int | None) ->
     return found
 
 
+def question_of(item: Item, results: MatrixResults) -> str | None:
+    """What an item asks, for whoever grades answers to it: the column of its prompt, else the columns that
+    the templates name, but for the right answer; without templates its longest text that is no answer.
+    """
+    data = results.dataset
+    if data.prompt_column is not None:
+        value = item.fields.get(data.prompt_column)
+        return None if value is None else encodable(as_text(value))
+    named = {name for role, name in data.roles.items() if name and role != "prompt"}
+    asked = {
+        name: as_text(item.fields[name])
+        for name in results.asked
+        if name not in named and item.fields.get(name) is not None
+    }
+    if len(asked) > 1:
+        return encodable("\n".join(f"{name}: {value}" for name, value in asked.items()))
+    if not asked:
+        asked = {
+            name: value
+            for name, value in item.fields.items()
+            if name not in named and name not in results.recorded and isinstance(value, str)
+        }
+    return encodable(max(asked.values(), key=len)) if asked else None
+
+
 def _frame(results: MatrixResults, kept: list[int]) -> pd.DataFrame:
     names = ["item_id", "category", "cell", "repeat", "answer", "expected", "score", "note", "error"]
-    frame = results.answers[[*names, "cost_usd", "latency_ms", "input_tokens", "output_tokens"]]
+    frame = results.answers[[*names, "cost_usd", "latency_ms", "input_tokens", "output_tokens"]].copy()
+    questions = {item.id: question_of(item, results) for item in results.dataset.rows}
+    # What people need to grade an answer: `llmbench label export` reads this file.
+    frame.insert(2, "question", frame["item_id"].map(questions).astype(object))
     if len(kept) == len(results.dataset):
         return frame
     return frame[frame["item_id"].isin([results.dataset.rows[place].id for place in kept])]

@@ -28,3 +28,22 @@ def test_export_and_import(tmp_path: Path) -> None:
     assert "2 labels, 0 rows left empty" in done.output
     assert "1.000 by people, 0.500 by the matrix's grader" in done.output
     assert len(pd.read_csv(out)) == 2
+
+
+def test_a_table_without_questions_needs_the_items(tmp_path: Path) -> None:
+    answers = tmp_path / "answers.csv"
+    table = pd.DataFrame({"item_id": ["a", "b"], "cell": "e/m[p]", "answer": ["x", "y"], "score": [1.0, 0.0]})
+    table.to_csv(answers, index=False)
+    sheet = tmp_path / "sheet.csv"
+    done = CliRunner().invoke(cli, ["label", "export", str(answers), "--out", str(sheet)])
+    assert done.exit_code != 0
+    assert "--items" in done.output + str(done.exception)
+    assert not sheet.exists()
+    table.assign(question=["One?", "Two?"]).to_csv(answers, index=False)
+    done = CliRunner().invoke(cli, ["label", "export", str(answers), "--out", str(sheet)])
+    assert done.exit_code == 0, done.output
+    rows = pd.read_csv(sheet)
+    assert set(rows["question"]) == {"One?", "Two?"}
+    rows.assign(rating_1=[1, 1]).to_csv(sheet, index=False)
+    done = CliRunner().invoke(cli, ["label", "import", str(sheet)])
+    assert "from 2 labels only" in done.output

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from llmbench.errors import DatasetError, UsageError
-from llmbench.matrix.labels import export_labels, import_labels, key_path
+from llmbench.matrix.labels import check_questions, export_labels, import_labels, key_path
 from llmbench.stats import cohen_kappa, prediction_powered_mean
 
 HOSTILE = '=HYPERLINK("http://evil.test","click")'
@@ -170,7 +171,72 @@ def test_labels_correct_the_judge(tmp_path: Path) -> None:
     cell = "a/m[p]"
     there = found.table[found.table["cell"] == cell]
     rest = found.judged[(found.judged["cell"] == cell) & ~found.judged["sampled"]]
-    expected = prediction_powered_mean(there["label"], there["judge"], rest["judge"].to_numpy())
+    expected = prediction_powered_mean(
+        there["label"], there["judge"], rest["judge"].to_numpy(), value_range=(0, 1),
+        clusters_there=there["item_id"], clusters_elsewhere=rest["item_id"],
+    )  # fmt: skip
     assert found.corrected(cell) == expected
     with pytest.raises(UsageError, match="no-such"):
         found.corrected("no-such")
+
+
+def test_few_labels_stay_within_the_scale_and_repeats_belong_together(tmp_path: Path) -> None:
+    given = pd.concat([answers(12), answers(12).assign(repeat=1)], ignore_index=True)
+    export_labels(given, tmp_path / "labels.csv", n=11)
+    fill(
+        tmp_path / "labels.csv", lambda rows: [{**row, "rating_1": int(k > 0)} for k, row in enumerate(rows)]
+    )
+    found = import_labels(tmp_path / "labels.csv")
+    low, high = found.corrected("a/m[p]").interval
+    assert 0 <= low < high <= 1
+    one = found.corrected("a/m[p]", {f"i{k}": "all" for k in range(12)})
+    assert math.isnan(one.interval.low)  # one cluster tells nothing
+
+
+def test_the_difference_of_two_cells_with_labels(tmp_path: Path) -> None:
+    given = pd.concat([answers(40), answers(40).assign(cell="b/m[p]", score=0)], ignore_index=True)
+    export_labels(given, tmp_path / "labels.csv", n=60)
+    by_answer = {f"answer {k}": k % 2 for k in range(40)}
+    fill(
+        tmp_path / "labels.csv", lambda rows: [{**row, "rating_1": by_answer[row["answer"]]} for row in rows]
+    )
+    found = import_labels(tmp_path / "labels.csv").corrected_difference("a/m[p]", "b/m[p]")
+    # People give both the same answers the same grades.
+    assert found.interval.low < 0 < found.interval.high
+    assert found.interval.low >= -1
+
+
+@pytest.mark.parametrize(("score", "kappa"), [([0, 1] * 10, 1.0), ([0.5, 1] * 10, None)])
+def test_grader_and_people_agree_by_kappa(tmp_path: Path, score: list[float], kappa: float | None) -> None:
+    export_labels(answers().assign(score=score), tmp_path / "labels.csv", n=20, raters=2)
+    fill(tmp_path / "labels.csv", rate)
+    found = import_labels(tmp_path / "labels.csv")
+    assert found.grader_kappa() == kappa
+    assert found.grader_kappa("a/m[p]") == kappa
+
+
+def test_a_grade_on_which_raters_differ_is_none_by_people(tmp_path: Path) -> None:
+    sheet = tmp_path / "labels.csv"
+    export_labels(answers().assign(score=[k % 3 / 2 for k in range(20)]), sheet, n=20, raters=2, scale=(1, 3))
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        judged = [1 + int(row["answer"].split()[-1]) % 3 for row in rows]
+        return [
+            {**row, "rating_1": grade, "rating_2": grade if k else 4 - grade if grade != 2 else 1}
+            for k, (row, grade) in enumerate(zip(rows, judged, strict=True))
+        ]
+
+    fill(sheet, change)
+    assert import_labels(sheet).grader_kappa() == 1
+
+
+@pytest.mark.parametrize("question", [None, "", "[redacted]"])
+def test_answers_without_questions_are_told(question: str | None) -> None:
+    given = answers().assign(question=question)
+    with pytest.raises(UsageError, match="without their questions"):
+        check_questions(given)
+    with pytest.raises(UsageError, match="without their questions"):
+        check_questions(given, {"other": "q?"})
+    check_questions(given, {"i3": "q?"})
+    with pytest.raises(UsageError, match="no answer to read"):
+        check_questions(answers().assign(answer="[redacted]"))

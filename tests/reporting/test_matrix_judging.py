@@ -15,6 +15,7 @@ from llmbench.matrix.labels import export_labels
 from llmbench.providers.fake import FakeProvider
 from llmbench.reporting import matrix_calls as calls
 from llmbench.reporting import matrix_judging as judging
+from llmbench.reporting import matrix_report
 from llmbench.reporting import matrix_tables as show
 from llmbench.reporting.display import table_html
 
@@ -134,14 +135,74 @@ def test_labels_correct_the_grader(ask: Ask, tmp_path: Path) -> None:
     _fill(sheet, results, lambda answer: "0" if answer == "no" else "1")
     labels = judging.read_labels("labels.csv", tmp_path, results)
     assert labels is not None
-    assert judging.label_sentence(labels, results) == "60 labels by people, 0 rows left empty."
+    sentence = judging.label_sentence(labels, results)
+    assert sentence.startswith("60 labels by people, 0 rows left empty. Agreement of the grader with people")
+    assert (
+        "kappa): 1.00. Under 50 labels a corrected interval tends to be too narrow; so few have " in sentence
+    )
     table = judging.label_table(labels, results)
     assert table is not None
     rows = table.frame.set_index("cell")
     assert rows["labels"].sum() == 60
     assert rows.loc["y/y[prompt]", "people"] == rows.loc["y/y[prompt]", "grader_there"]  # it never errs
     assert rows.loc["y/y[prompt]", "corrected"] == pytest.approx(0.5, abs=0.1)
-    assert table.shown.set_index("cell").loc["x/x[prompt]", "grader, all"] == "100.0%"
+    shown = table.shown.set_index("cell")
+    assert shown.loc["x/x[prompt]", "grader, all"] == "100.0%"
+    assert shown.loc["x/x[prompt]", "difference corrected, points"] == "baseline"
+    assert rows.loc["z/z[prompt]", "difference"] == -1
+    assert -1 <= rows.loc["z/z[prompt]", "difference_low"] < -0.8
+    assert -0.9 < rows.loc["z/z[prompt]", "difference_high"] < -0.6  # all alike is not certain
+    assert (rows["low"] >= 0).all()
+    assert (rows["high"] <= 1).all()
+    assert shown.loc["y/y[prompt]", "kappa"] == "1.00"
+    data = matrix_report.envelope_fields(results, results.dataset, labels)["data"]
+    json.dumps(data["labels"], allow_nan=False)
+    assert data["labels"]["grader_kappa"] == 1
+    assert [each["cell"] for each in data["labels"]["cells"]] == list(rows.index)
+    assert matrix_report.envelope_fields(results, results.dataset)["data"]["labels"] is None
+
+
+def test_a_judge_is_held_against_people_and_against_itself(ask: Ask, tmp_path: Path) -> None:
+    results = ask(Pairwise("judges/j", "y/y"))
+    export_labels(results.answers, tmp_path / "labels.csv", n=40)
+    _fill(tmp_path / "labels.csv", results, lambda answer: "0" if answer == "no" else "1")
+    labels = judging.read_labels("labels.csv", tmp_path, results)
+    table = judging.judge_table(results, labels)
+    assert table is not None
+    rows = table.shown.set_index("measure")["found"]
+    assert rows["both orders agree, kappa"] == "1.00"
+    assert rows["agreement with people, kappa"] == "unknown"  # a tie is no grade of people's scale
+    data = matrix_report.envelope_fields(results, results.dataset, labels)["data"]["judge"]
+    assert (data["orders_kappa"], data["kappa_people"]) == (1, None)
+    first = ask(Pairwise("judges/j", "y/y", "Best."), reply=lambda *_: '{"winner": "first"}')
+    assert first.judging is not None
+    assert first.judging.orders_kappa is not None
+    assert first.judging.orders_kappa <= 0
+    rubric = ask(Rubric("judges/j", "Right.", scale=(0, 1)), reply=_right)
+    export_labels(rubric.answers, tmp_path / "again.csv", n=40)
+    _fill(tmp_path / "again.csv", rubric, lambda answer: "0" if answer == "no" else "1")
+    labels = judging.read_labels("again.csv", tmp_path, rubric)
+    table = judging.judge_table(rubric, labels)
+    assert table is not None
+    assert table.shown.set_index("measure").loc["agreement with people, kappa", "found"] == "1.00"
+
+
+def _right(messages: Any, _params: Any) -> str:
+    return json.dumps({"score": int("\nno\n" not in messages[-1]["content"])})
+
+
+def test_a_sheet_of_a_part_of_the_answers_is_told(ask: Ask, tmp_path: Path) -> None:
+    results = ask()
+    export_labels(results.answers.head(50), tmp_path / "labels.csv", n=10)
+    labels = judging.read_labels("labels.csv", tmp_path, results)
+    assert "drawn from 50 of the 90 answers" in judging.label_sentence(labels, results)
+
+
+def test_strengths_say_whom_they_are_against(ask: Ask) -> None:
+    sentence = judging.strength_sentence(ask(Pairwise("judges/j", "y/y")))
+    assert sentence is not None
+    assert "met y/y[prompt] only" in sentence
+    assert judging.strength_sentence(ask()) is None
 
 
 def test_labels_of_answers_that_are_graded_otherwise_now(ask: Ask, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_envelope_fields_name_who_is_compared(results: MatrixResults) -> None:
     assert fields["data_until"].startswith("2025-01-02")
     assert set(fields["data"]) == {
         "models", "comparisons", "calls", "frontier", "power", "missing", "quote", "judge",
-        "confirmation", "missing_uneven", "reliability", "strengths",
+        "confirmation", "missing_uneven", "reliability", "strengths", "labels",
     }  # fmt: skip
 
 

@@ -7,10 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from llmbench import Matrix
-from llmbench.matrix import MatrixResults
+from llmbench.cli import cli
+from llmbench.ledger import Ledger
+from llmbench.matrix import Dataset, MatrixResults, RecordedModel
+from llmbench.matrix.redaction import redacted
+from llmbench.providers.fake import FakeProvider
 from llmbench.reporting import matrix_view as module
 from llmbench.reporting.matrix_view import matrix_view
 
@@ -81,6 +87,45 @@ def test_no_text_leaves_its_place(tmp_path: Path, text: str) -> None:
     assert data["answers"][0][0][0]["answer"] == expected
     assert data["cells"] == [name]
     assert data["items"][0]["fields"] == {"question": expected}
+
+
+def test_the_table_has_the_question_that_people_grade_by(tmp_path: Path) -> None:
+    view = matrix_view(results(tmp_path, [ROW]))
+    assert view.frame["question"].tolist() == ["Q?"]
+    assert read_questions(view.frame, tmp_path) == {"Q?"}
+    hidden = matrix_view(redacted(results(tmp_path, [ROW]), ["question"]))
+    assert hidden.frame["question"].tolist() == ["[redacted]"]
+
+
+def read_questions(frame: Any, folder: Path) -> set[str]:
+    frame.to_csv(folder / "matrix_view.csv", index=False)
+    sheet = folder / "labels.csv"
+    done = CliRunner().invoke(cli, ["label", "export", str(folder / "matrix_view.csv"), "--out", str(sheet)])
+    assert done.exit_code == 0, done.output
+    return set(pd.read_csv(sheet)["question"])
+
+
+@pytest.mark.parametrize(
+    ("prompts", "question"),
+    [
+        ({"p": "{{ task }}"}, "sum"),
+        ({"p": "{{ task }}", "q": "{{ text }} {{ expected }}"}, "task: sum\ntext: 1 + 1"),
+        (None, "1 + 1"),
+    ],
+)
+def test_the_question_is_what_the_templates_show(tmp_path: Path, prompts: Any, question: str) -> None:
+    path = tmp_path / "items.jsonl"
+    row = {"id": "a", "task": "sum", "text": "1 + 1", "expected": "2", "old": "it is probably two", "usd": 1}
+    path.write_text(json.dumps(row))
+    with Ledger(tmp_path / "l.db") as ledger:
+        found = Matrix(
+            Dataset.load(path, prompt_column=None),
+            [*(["fake/m"] if prompts else []), RecordedModel("old", "old", cost_column="usd")],
+            prompts or {"unused": "x"},
+            providers={"fake": FakeProvider("2", self_hosted=True, ledger=ledger)},
+            ledger=ledger,
+        ).results()
+    assert set(matrix_view(found).frame["question"]) == {question}
 
 
 def test_of_too_many_answers_those_that_differ_come_first(
