@@ -20,7 +20,7 @@ __all__ = [
     "assignment_stages",
     "event_columns",
     "event_names",
-    "every_send_counts",
+    "every_send_counts", "has_assigned_at",
     "message_key",
     "not_human",
     "send_stages",
@@ -86,6 +86,11 @@ def _arm_columns(layout: Layout, cut: Cut, us: str | None) -> list[str]:
     return columns
 
 
+def has_assigned_at(layout: Layout) -> bool:
+    """Whether it is recorded when a unit was assigned; else its first message stands for it."""
+    return layout.get(layout.arms_in, "assigned_at") is not None
+
+
 def arm_keys(layout: Layout, cut: Cut) -> list[str]:
     """Which of epoch and campaign there are."""
     table = layout.arms_in
@@ -95,7 +100,9 @@ def arm_keys(layout: Layout, cut: Cut) -> list[str]:
 
 def _arm_sums(layout: Layout, cut: Cut) -> list[tuple[str, str]]:
     """The same of a unit. `lo` and `hi` differ for a unit in two arms."""
-    sums = [("lo", "MIN(ac)"), ("hi", "MAX(ac)"), ("au", "MIN(au)")]
+    sums = [("lo", "MIN(ac)"), ("hi", "MAX(ac)")]
+    if has_assigned_at(layout):
+        sums.append(("au", "MIN(au)"))
     keys = arm_keys(layout, cut)
     if "ep" in keys:
         sums.append(("ep", "MIN(ep)"))  # the first one's weights put it there
@@ -238,7 +245,7 @@ def _send_why(layout: Layout, cut: Cut) -> str:
         cases.append("WHEN other_x = 1 THEN 7")
     unsent = "us IS NULL OR m = 0" if layout.get("sends", "messages") is not None else "us IS NULL"
     cases += [f"WHEN {unsent} THEN 3", f"WHEN us >= {cut.cutoff_us} THEN 5"]
-    if layout.get(layout.arms_in, "assigned_at") is not None:
+    if has_assigned_at(layout):
         cases.append(f"WHEN us < au THEN {4}")
         if layout.wide:
             cases.insert(1, f"WHEN au >= {cut.cutoff_us} THEN 5")
@@ -280,7 +287,7 @@ def send_stages(layout: Layout, cut: Cut, *, short_way: bool) -> list[Stage]:
     arms = len(set(cut.codes.values()))
     why = _send_why(layout, cut)
     cells = f"SELECT {', '.join(_send_columns(layout, cut))} FROM src_sends"
-    if not layout.wide and layout.get("assignments", "assigned_at") is not None:
+    if not layout.wide and has_assigned_at(layout):
         cells = (
             f"SELECT cells.*, a.au FROM ({cells}) AS cells LEFT JOIN lb_assigned AS a ON a.uid = cells.uid"
         )
@@ -328,7 +335,7 @@ def send_stages(layout: Layout, cut: Cut, *, short_way: bool) -> list[Stage]:
 
 def every_send_counts(layout: Layout, engine: Engine, cut: Cut) -> bool:
     """Whether no row has a reason not to count. Only for files, which do not change in between."""
-    if not layout.wide and layout.get("assignments", "assigned_at") is not None:
+    if not layout.wide and has_assigned_at(layout):
         return False
     cells = f"SELECT {', '.join(_send_columns(layout, cut))} FROM src_sends"
     asked = f"SELECT COUNT(CASE WHEN {_send_why(layout, cut)} > 0 THEN 1 END) AS n FROM ({cells}) AS cells"

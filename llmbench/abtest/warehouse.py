@@ -171,8 +171,12 @@ class IbisEngine(Engine):
 
     def _rows(self, sql: str) -> list[Any]:
         def read() -> list[Any]:
-            table = self._backend.sql(sql).to_pyarrow()
-            return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+            # Not by an Ibis expression: only sums come back, and the way through Arrow is another library's.
+            answer = self._backend.raw_sql(sql)
+            for method in ("fetchall", "collect", "result"):  # a cursor, Spark, BigQuery
+                if hasattr(answer, method):
+                    return [tuple(row) for row in getattr(answer, method)()]
+            return [tuple(row) for row in answer]
 
         return list(_told(read))
 
