@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from llmbench.abtest.dialects import DIALECTS, translate
-from llmbench.abtest.engines import Engine, Stage, Statement
+from llmbench.abtest.engines import Engine, Stage, Statement, duck_kind
 from llmbench.errors import ConfigError, DatasetError, UsageError
 
 __all__ = ["IbisEngine", "PostgresEngine", "SparkEngine"]
@@ -181,6 +181,8 @@ class IbisEngine(Engine):
         return list(_told(read))
 
     def _columns(self, select: str) -> dict[str, str]:
+        if self.dialect == "duckdb":  # whose schemas ibis 12 asks for in a way that DuckDB 2 no longer has
+            return {row[0]: duck_kind(str(row[1])) for row in self._rows(f"DESCRIBE {select}")}
         schema = _told(lambda: self._backend.sql(select).schema())
         return {name: _ibis_kind(kind) for name, kind in schema.items()}
 
