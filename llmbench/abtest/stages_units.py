@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from llmbench.abtest.engines import Stage
 from llmbench.abtest.layout import Layout
-from llmbench.abtest.sql_text import number, plain_text
-from llmbench.abtest.stages import (
+from llmbench.abtest.rows import (
     DAY_US,
     Cut,
     arm_keys,
     event_columns,
     event_names,
     has_assigned_at,
-    message_key,
     not_human,
     unit_key,
 )
+from llmbench.abtest.sql_text import number, plain_text
+from llmbench.abtest.stages import message_key
 
 __all__ = ["unit_stages"]
 
