@@ -111,7 +111,16 @@ def test_wide_is_a_column_a_model(tmp_path: Path) -> None:
         ("", {}, r"is empty"),
         ("item,model,score\na,m,1\n", {"columns": {"item": "name"}}, r"has no column name; it has item"),
         ("item,model,score\na,m,1\n", {"ignore": ["x"]}, r"has no column x"),
-        ('item,model,score\na,m,1,9,9\n"', {}, r"cannot be read as a table"),
+        ('item,model,score\na,m,1\n"', {}, r"cannot be read as a table after line 2: .* unclosed quote"),
+        (
+            "item,model,score\na,m,1,\nb,m,1,\n",
+            {},
+            r":2: has 4 cells where the header has 3 \(it ends with one ',' more: take it away.*:3: has 4",
+        ),
+        ("item,model,score\nx1,a,m,1\n", {}, r":2: has 4 cells where the header has 3 \(a cell that holds"),
+        ("item,model,score\na,m,1\n\nb,m\n", {}, r"results.csv:4: has 2 cells where the header has 3"),
+        ("item,model,score,score \na,m,1,0\n", {}, r"has several columns named 'score'"),
+        ("item,model,score\na,  ,1\n", {}, r"results.csv:2: has no model"),
     ],
 )  # fmt: skip
 def test_what_a_table_must_not_hold(
@@ -199,3 +208,23 @@ def test_of_very_many_columns_the_first_are_told(tmp_path: Path) -> None:
     path = write(tmp_path, f"{','.join(names)}\n{','.join('1' for _ in names)}\n")
     with pytest.raises(DatasetError, match=r"has no column item; it has m0, .*, m9 and 50 more\."):
         Matrix.from_results(path, wide=True)
+
+
+def test_an_end_comma_in_header_and_rows_and_blanks_around_names(tmp_path: Path) -> None:
+    path = write(tmp_path, "model , item, score,\na,q0,1,\n\nb,q0,0,\n\n")
+    results = Matrix.from_results(path)
+    assert [(cell.cell, cell.score) for cell in results.cells] == [("a", 1.0), ("b", 0.0)]
+    assert results.quote.warnings == ()
+
+
+def test_a_quoted_text_over_lines_keeps_the_lines_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, 'item,model,score,answer\na,m,1,"two\nlines"\nb,m,good,x\n')
+    with pytest.raises(DatasetError, match=r"results.csv:4: score is 'good'"):
+        Matrix.from_results(path)
+
+
+def test_columns_of_parquet_are_there_once(tmp_path: Path) -> None:
+    frame = pd.DataFrame([["a", "m", 1, 0]], columns=["item", "model", "score", "score "])
+    frame.to_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DatasetError, match=r"r.parquet has several columns named 'score'"):
+        Matrix.from_results(tmp_path / "r.parquet")
