@@ -125,7 +125,9 @@ def _csv_frame(path: Path, content: bytes, notes: list[str]) -> pd.DataFrame:
             "for an unclosed quote."
         ) from error
     refuse(path, problems)
-    found = {name: pd.Series(column, dtype=object) for name, column in zip(names, columns, strict=True) if name}
+    found = {
+        name: pd.Series(column, dtype=object) for name, column in zip(names, columns, strict=True) if name
+    }
     return pd.DataFrame({**found, "line": pd.Series(lines, dtype="int64")})
 
 

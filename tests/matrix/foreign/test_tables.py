@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -107,6 +108,13 @@ def test_wide_is_a_column_a_model(tmp_path: Path) -> None:
         ("item,model,score,cost_usd\na,m,1,-1\n", {}, r":2: has a cost_usd below 0"),
         ("item,model,score,error\na,m,0,timeout\n", {}, r":2: has both an error and a score"),
         ("item,model,score,category\na,m,0,x\na,n,1,y\n", {}, r":3: item 'a' has the category 'y' here"),
+        (
+            "item,model,score,repeat\na,m,1,0\na,m,1,20000000\n",
+            {},
+            r"results.csv:3: repeat is 20,000,000, and m has 2 rows in all; count the draws",
+        ),
+        ("item,model,score,repeat\na,m,1,2\na,m,1,3\n", {}, r"csv:2: the lowest repeat of m is 2;"),
+        ("item,model,score,repeat\na,m,1,1e300\n", {}, r"csv:2: repeat must be a whole number from 0"),
         ("item,model,score\n", {}, r"has no rows"),
         ("", {}, r"is empty"),
         ("item,model,score\na,m,1\n", {"columns": {"item": "name"}}, r"has no column name; it has item"),
@@ -228,3 +236,54 @@ def test_columns_of_parquet_are_there_once(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "r.parquet")
     with pytest.raises(DatasetError, match=r"r.parquet has several columns named 'score'"):
         Matrix.from_results(tmp_path / "r.parquet")
+
+
+def test_draws_may_be_counted_from_one(tmp_path: Path) -> None:
+    rows = [f"{item},{model},1,{draw}" for item in "xy" for model in "ab" for draw in (1, 2, 3)]
+    results = Matrix.from_results(write(tmp_path, "item,model,score,repeat\n" + "\n".join(rows)))
+    assert [(cell.n, cell.missing) for cell in results.cells] == [(2, 0), (2, 0)]
+    assert results.answers["repeat"].tolist() == [0, 1, 2] * 4
+    assert "results.csv: repeat counts from 1 (of a, b)" in results.quote.warnings
+    # Of one item the first draw is not there, of the other it is: they count from 0.
+    rows = ["x,a,1,0", "x,a,1,1", "y,a,1,1"]
+    results = Matrix.from_results(write(tmp_path, "item,model,score,repeat\n" + "\n".join(rows)))
+    assert results.missing() == [{"model": "a", "error": "not in results.csv", "answers": 1}]
+
+
+def test_a_matrix_with_nearly_nothing_in_it_is_refused(tmp_path: Path) -> None:
+    rows = [f"item-{k},model-{k},1" for k in range(4_000)]
+    with pytest.raises(
+        DatasetError, match=r"4,000 models and prompts by 4,000 items.* are 16,000,000 answers"
+    ):
+        Matrix.from_results(write(tmp_path, "item,model,score\n" + "\n".join(rows)))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"item": {"x": 1}}, r"r.jsonl:2: its item is a list or an object; write a text"),
+        ({"model": ["m"]}, r"r.jsonl:2: its model is a list or an object"),
+        ({"category": {"a": 1}}, r"r.jsonl:2: its category is a list or an object"),
+        ({"score": [1]}, r"r.jsonl:2: score is \[1\], which is no number"),
+        ({"score": {"a": 1}}, r"r.jsonl:2: score is \{'a': 1\}, which is no number"),
+        ({"cost_usd": 10**400}, r"r.jsonl:2: has a cost_usd below 0 or without an end"),
+        ({"repeat": [0]}, r"r.jsonl:2: repeat is \[0\], which is no number"),
+    ],
+)
+def test_cells_that_are_lists_or_objects(tmp_path: Path, row: dict[str, object], message: str) -> None:
+    lines = [{"item": "a", "model": "m", "score": 1}, {"item": "b", "model": "m", "score": 1, **row}]
+    path = write(tmp_path, "".join(json.dumps(line) + "\n" for line in lines), "r.jsonl")
+    with pytest.raises(DatasetError, match=message):
+        Matrix.from_results(path)
+
+
+def test_answers_that_are_no_texts_become_texts(tmp_path: Path) -> None:
+    lines = [
+        {"item": 1, "model": "m", "score": True, "answer": {"a": 1}, "question": ["q"], "expected": 2},
+        {"item": 2, "model": "m", "score": "0.5", "answer": 42, "note": False},
+    ]
+    path = write(tmp_path, "".join(json.dumps(line) + "\n" for line in lines), "r.jsonl")
+    results = Matrix.from_results(path)
+    assert results.answers["answer"].tolist() == ['{"a": 1}', "42"]
+    assert results.answers["score"].tolist() == [1.0, 0.5]
+    assert results.dataset.rows[0].expected == "2"
