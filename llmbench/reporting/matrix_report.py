@@ -28,6 +28,7 @@ __all__ = [
     "input_files",
     "make_matrix",
     "quote_matrix",
+    "refuse_redacted_filter",
     "run_matrix",
     "stop_above_budget",
     "templates",
@@ -53,6 +54,23 @@ class ResultsOfOthers:
         """There is nothing to close."""
 
 
+def refuse_redacted_filter(parameters: Mapping[str, Any]) -> None:
+    """Raise UsageError where `where` names a column that `redact_columns` puts out of sight: papermill
+    writes parameters into the notebook, so this is also asked before a notebook is run.
+
+    Of parameters without both of these there is nothing to say.
+    """
+    p = parameters
+    if not p.get("where") or not p.get("redact_columns"):
+        return
+    from llmbench.matrix.redaction import refuse_filter
+
+    roles = {role: p.get(f"{role}_column") for role in ("id", "expected", "category", "cluster")}
+    recorded = p.get("recorded_models", [])
+    answers = [str(each.get("answer_column")) for each in recorded if isinstance(each, dict)]
+    refuse_filter(p["redact_columns"], p["where"], roles, answers)
+
+
 def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOfOthers:
     """The matrix of the notebook's parameters, or the results that `results_path` names; paths are
     relative to `root`.
@@ -64,6 +82,7 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
     from llmbench.matrix.redaction import check_columns
 
     p = parameters
+    refuse_redacted_filter(p)
     if p["results_path"]:
         return ResultsOfOthers(_read_results(p, root))
     dataset = Dataset.load(

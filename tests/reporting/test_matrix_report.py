@@ -304,6 +304,15 @@ def test_a_run_that_is_too_dear_is_not_begun(expected: float | None, batch: list
         matrix_report.stop_above_budget(Quote((cell,)), given)
 
 
+def test_a_filter_by_a_redacted_column_is_refused_before_the_file_is_read(project: Path) -> None:
+    given = {**DEFAULTS, "where": {"email": ["u1@corp.example"]}, "redact_columns": ["email"]}
+    with pytest.raises(
+        UsageError, match=r"where filters by 'email', which redact_columns puts out of"
+    ) as caught:
+        matrix_report.make_matrix(given, project)
+    assert "u1@corp" not in str(caught.value)
+
+
 def test_limits_are_dicts_of_known_numbers(project: Path) -> None:
     _write_items(project)
     with pytest.raises(
