@@ -32,7 +32,19 @@ __all__ = [
     "run_matrix",
     "stop_above_budget",
     "templates",
+    "unused_parameters",
 ]
+
+_NOT_OF_RESULTS = frozenset(
+    {
+        "dataset", "models", "prompts", "recorded_models", "grader", "judge", "judge_rubric", "judge_against",
+        "judge_question", "temperature", "max_tokens", "stop", "parameter_sets", "repeats", "where", "sample",
+        "limit", "pilot", "limits", "budget_usd", "allow_unpriced", "concurrency", "batch",
+        "max_answer_age_days", "id_column", "prompt_column", "expected_column", "category_column",
+        "cluster_column",
+    }
+)  # fmt: skip
+"""Parameters that nothing asks for where `results_path` names results of another tool."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,13 @@ class ResultsOfOthers:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def unused_parameters(parameters: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the notebook's parameters that have no part in a run of these: of results that another tool
+    wrote, all that say what to call and how to grade it; else how to read such results.
+    """
+    return _NOT_OF_RESULTS if parameters["results_path"] else frozenset({"results_options"})
 
 
 def refuse_redacted_filter(parameters: Mapping[str, Any]) -> None:
