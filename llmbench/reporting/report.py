@@ -90,8 +90,14 @@ class Report:
         self._parameters: Mapping[str, Any] = {}
         self._progress: Callable[[Any], None] | None = None
 
-    def parameters(self, namespace: Mapping[str, Any]) -> Parameters:
+    def parameters(
+        self,
+        namespace: Mapping[str, Any],
+        unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None,
+    ) -> Parameters:
         """Check every parameter of the notebook in `namespace` (its `globals()`) and show them.
+
+        `unused` tells of the checked values which ones have no part in this run: those are shown as such.
 
         Raises UsageError naming the first one whose value is not of its declared type, or that is
         no longer there.
@@ -108,17 +114,22 @@ class Report:
             where=self.notebook,
         )
         self._parameters = values
+        idle = unused(values) if unused is not None else ()
         _show(
             parameters_html(
                 {
                     "name": parameter.name,
                     "value": values[parameter.name],
                     "default": values[parameter.name] == parameter.default,
+                    "unused": parameter.name in idle,
                     "help": parameter.help,
                 }
                 for parameter in declared
             ),
-            "\n".join(f"{name} = {value!r}" for name, value in values.items()),
+            "\n".join(
+                f"{name} = {value!r}{'  # not used' if name in idle else ''}"
+                for name, value in values.items()
+            ),
         )
         return Parameters(values)
 
