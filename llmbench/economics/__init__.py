@@ -1,7 +1,73 @@
-"""What models cost, as pure functions: numbers in, results out. Prices come from the catalog."""
+"""What models cost, at a vendor and on machines of one's own, as pure functions: numbers in, results out.
 
+Prices, machines and measurements come from the catalog. Nothing here brings in numpy before it is called.
+"""
+
+from llmbench.economics.accepted import AcceptedCost, accepted_costs
 from llmbench.economics.api import api_cost, listed_price_of
+from llmbench.economics.api_lines import ApiLine, ApiLines, api_lines
+from llmbench.economics.break_even import BreakEven, Crossing, break_even, break_even_of
+from llmbench.economics.claims import CheckedClaim, ClaimAudit, audit_claims
 from llmbench.economics.estimate import Estimate, EstimateRow, estimate
+from llmbench.economics.finance import CashFlow, cash_flow, net_present_value, payback_month
+from llmbench.economics.hosting import HostingCosts, HostingOption, MonthlyCost, cheapest
+from llmbench.economics.hybrid import HybridPlan, JobPlan, hybrid_plans, nightly_job
+from llmbench.economics.levers import Lever, levers
+from llmbench.economics.monte_carlo import (
+    MonteCarlo,
+    Range,
+    TokenPrices,
+    Tornado,
+    Uncertainty,
+    monte_carlo,
+    tornado,
+)
+from llmbench.economics.prompt_cache import cached_tokens
+from llmbench.economics.week import MeasuredWorkload, week_profile, workload_of_log
 from llmbench.economics.workload import Workload
 
-__all__ = ["Estimate", "EstimateRow", "Workload", "api_cost", "estimate", "listed_price_of"]
+__all__ = [
+    "AcceptedCost",
+    "ApiLine",
+    "ApiLines",
+    "BreakEven",
+    "CashFlow",
+    "CheckedClaim",
+    "ClaimAudit",
+    "Crossing",
+    "Estimate",
+    "EstimateRow",
+    "HostingCosts",
+    "HostingOption",
+    "HybridPlan",
+    "JobPlan",
+    "Lever",
+    "MeasuredWorkload",
+    "MonteCarlo",
+    "MonthlyCost",
+    "Range",
+    "TokenPrices",
+    "Tornado",
+    "Uncertainty",
+    "Workload",
+    "accepted_costs",
+    "api_cost",
+    "api_lines",
+    "audit_claims",
+    "break_even",
+    "break_even_of",
+    "cached_tokens",
+    "cash_flow",
+    "cheapest",
+    "estimate",
+    "hybrid_plans",
+    "levers",
+    "listed_price_of",
+    "monte_carlo",
+    "net_present_value",
+    "nightly_job",
+    "payback_month",
+    "tornado",
+    "week_profile",
+    "workload_of_log",
+]
