@@ -5,7 +5,7 @@ Prices, machines and measurements come from the catalog. Nothing here brings in 
 
 from llmbench.economics.accepted import AcceptedCost, accepted_costs
 from llmbench.economics.api import api_cost, listed_price_of
-from llmbench.economics.api_lines import ApiLine, ApiLines, api_lines
+from llmbench.economics.api_lines import ApiLine, ApiLines, TokenPrices, api_lines, token_prices
 from llmbench.economics.break_even import BreakEven, Crossing, break_even, break_even_of
 from llmbench.economics.claims import CheckedClaim, ClaimAudit, audit_claims
 from llmbench.economics.estimate import Estimate, EstimateRow, estimate
@@ -16,13 +16,13 @@ from llmbench.economics.levers import Lever, levers
 from llmbench.economics.monte_carlo import (
     MonteCarlo,
     Range,
-    TokenPrices,
     Tornado,
     Uncertainty,
     monte_carlo,
     tornado,
 )
 from llmbench.economics.prompt_cache import cached_tokens
+from llmbench.economics.study import BreakEvenStudy, Money, Pays
 from llmbench.economics.week import MeasuredWorkload, week_profile, workload_of_log
 from llmbench.economics.workload import Workload
 
@@ -31,6 +31,7 @@ __all__ = [
     "ApiLine",
     "ApiLines",
     "BreakEven",
+    "BreakEvenStudy",
     "CashFlow",
     "CheckedClaim",
     "ClaimAudit",
@@ -43,8 +44,10 @@ __all__ = [
     "JobPlan",
     "Lever",
     "MeasuredWorkload",
+    "Money",
     "MonteCarlo",
     "MonthlyCost",
+    "Pays",
     "Range",
     "TokenPrices",
     "Tornado",
@@ -67,6 +70,7 @@ __all__ = [
     "net_present_value",
     "nightly_job",
     "payback_month",
+    "token_prices",
     "tornado",
     "week_profile",
     "workload_of_log",

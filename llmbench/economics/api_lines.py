@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.catalog import canonical_name
@@ -17,7 +17,7 @@ from llmbench.plain_table import PlainTable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ApiLine", "ApiLines", "api_lines"]
+__all__ = ["ApiLine", "ApiLines", "TokenPrices", "api_lines", "token_prices"]
 
 
 class ApiLine(NamedTuple):
@@ -119,6 +119,37 @@ def api_lines(
         )
     rows.sort(key=lambda row: (row.usd_per_month is None, row.usd_per_month or 0.0, row.model))
     return ApiLines(workload, price_book, tuple(rows))
+
+
+class TokenPrices(NamedTuple):
+    """USD of a message by what makes it up, at a workload's lengths."""
+
+    input_usd: float
+    output_usd: float
+
+
+def token_prices(
+    workload: Workload,
+    models: Sequence[str],
+    *,
+    price_book: str = "current",
+    discounts: Mapping[str, float] | None = None,
+) -> dict[str, TokenPrices]:
+    """What reading and writing a message's tokens cost apart, by model; models without a price are left out.
+
+    >>> load = Workload(100_000, input_tokens=500, output_tokens=200)
+    >>> token_prices(load, ["gpt-4o"], price_book="2025-01-23")["gpt-4o"]
+    TokenPrices(input_usd=0.00125, output_usd=0.002)
+    """
+    silent = replace(workload, output_tokens=0.0)
+    whole = api_lines(workload, models, price_book=price_book, discounts=discounts)
+    read = api_lines(silent, models, price_book=price_book, discounts=discounts)
+    found = {}
+    for line in whole.priced():
+        usd = read[line.model].usd_per_message
+        if usd is not None and line.usd_per_message is not None:
+            found[line.model] = TokenPrices(round(usd, 12), round(line.usd_per_message - usd, 12))
+    return found
 
 
 def _line(found: Estimate, name: str, discount: float) -> ApiLine:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmbench.economics.api_lines import TokenPrices
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["MonteCarlo", "Range", "TokenPrices", "Tornado", "Uncertainty", "monte_carlo", "tornado"]
+__all__ = ["MonteCarlo", "Range", "Tornado", "Uncertainty", "monte_carlo", "tornado"]
 
 _P90 = 1.2815515655446004
 """The 90% quantile of the standard normal distribution."""
@@ -123,13 +124,6 @@ class MonteCarlo:
             self.self_usd[:, self.options.index(option)],
             self.api_usd[:, self.alternatives.index(against)],
         )
-
-
-class TokenPrices(NamedTuple):
-    """USD per message by what makes it up, at the stated lengths."""
-
-    input_usd: float
-    output_usd: float
 
 
 def monte_carlo(
