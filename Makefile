@@ -10,10 +10,10 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install model reports test test-real lint format types unit notebooks provider-table lock lab bench clean
+.PHONY: help install model reports test test-real test-statistics lint format types unit notebooks provider-table lock lab bench clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
 $(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'llmbench needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"
@@ -36,6 +36,9 @@ test: model lint types unit notebooks ## every test that needs only Python
 test-real: model ## the tests against real servers; installs them into .real/ (vLLM: 3 GB; needs node)
 	$(RUN) tests/real/install.py
 	$(RUN) -m pytest tests/real
+
+test-statistics: $(INSTALLED) ## the gates of the A/B statistics: error rates and coverage, in full
+	$(RUN) -m pytest -m statistics tests/statistics
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

@@ -14,6 +14,7 @@ from llmbench.cli.ledger import ledger
 from llmbench.cli.models import models
 from llmbench.cli.prices import prices
 from llmbench.cli.report import report
+from llmbench.cli.simulate import simulate
 from llmbench.errors import LLMBenchError
 
 __all__ = ["cli", "main"]
@@ -27,7 +28,7 @@ def cli() -> None:
     """Decide which language model a product should run on, and defend it in a memo."""
 
 
-for _command in (report, models, estimate, prices, label, ledger, doctor):
+for _command in (report, models, estimate, prices, simulate, label, ledger, doctor):
     cli.add_command(_command)
 
 

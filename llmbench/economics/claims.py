@@ -139,7 +139,7 @@ def number_text(value: float | tuple[float, float] | None, unit: str) -> str:
     if isinstance(value, tuple):
         return " to ".join(number_text(each, unit) for each in value)
     if unit.startswith("USD"):
-        cents = abs(value) < 1000 and abs(value - round(value)) > 1e-6
+        cents = abs(value) < 100 and abs(value - round(value)) > 1e-6
         return f"{'-' if value < 0 else ''}${abs(value):,.{2 if cents else 0}f}"
     if unit == "%":
         return f"{value:.3g}%"

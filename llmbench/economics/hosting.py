@@ -117,6 +117,11 @@ class HostingOption:
         return f"{self.model} {self.dtype} on {count}{self.gpu}{bought}"
 
     @property
+    def hardware(self) -> str:
+        """The GPUs of one replica."""
+        return self.gpu if self.n_gpu == 1 else f"({self.n_gpu} x {self.gpu})"
+
+    @property
     def works(self) -> bool:
         """Whether it answers at all within the objective."""
         return self.fits != "does not fit" and self.output_tokens_per_s > 0

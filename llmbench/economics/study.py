@@ -196,7 +196,7 @@ class BreakEvenStudy:
                 }
                 for line in self.lines
             ],
-            "options": [self._option(option) for option in self.options],
+            "options": [self.option_row(option) for option in self.options],
             "break_even": [self._break_even(option, name) for name in names for option in self.working],
             "monte_carlo": [
                 {
@@ -209,7 +209,8 @@ class BreakEvenStudy:
             ],
         }
 
-    def _option(self, option: HostingOption) -> dict[str, Any]:
+    def option_row(self, option: HostingOption) -> dict[str, Any]:
+        """An option as `options` of result.json has it."""
         month = self.month(option) if option.works else None
         return {
             "option": option.name,

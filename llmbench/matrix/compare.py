@@ -14,6 +14,7 @@ from llmbench.stats import (
     Interval,
     adjust_p_values,
     items_needed,
+    mcnemar,
     minimum_detectable_paired_difference,
     paired_difference,
     paired_margin_test,
@@ -63,6 +64,13 @@ class Comparison:
     """Lower limit with missing answers wrong for the candidate and right for the baseline."""
     best_case_high: float | None = None
     """Upper limit with missing answers right for the candidate and wrong for the baseline."""
+    only_candidate: int | None = None
+    """Items that only the candidate got right; None where answers are not just right or wrong."""
+    only_baseline: int | None = None
+    p_mcnemar: float | None = None
+    """Exact McNemar test of these two, two-sided, unadjusted; beside `p_value`, which is reported."""
+    clusters: int | None = None
+    """Groups of items that belong together, among those that both answered; None where none do."""
     items_needed: int | None = None
     """Where the verdict is "cannot tell": about so many more items would settle it, if the true
     difference is the one seen. None where no realistic number does, or none is needed."""
@@ -176,6 +184,7 @@ def _comparison(
     mde = minimum_detectable_paired_difference(
         ours.mean - theirs.mean, alpha=alpha, power=_POWER, clusters=clusters
     )
+    ours_only, theirs_only, p_mcnemar = _discordant(ours.mean[both], theirs.mean[both])
     return Comparison(
         baseline=baseline,
         candidate=candidate,
@@ -189,7 +198,23 @@ def _comparison(
         margin=margin,
         verdict="cannot tell",
         missing=int(incomplete.sum()),
+        only_candidate=ours_only,
+        only_baseline=theirs_only,
+        p_mcnemar=p_mcnemar,
+        clusters=(
+            None
+            if clusters is None
+            else len({label for label, there in zip(clusters, both, strict=True) if there})
+        ),
     )
+
+
+def _discordant(
+    ours: NDArray[np.float64], theirs: NDArray[np.float64]
+) -> tuple[int | None, int | None, float | None]:
+    if not len(ours) or not np.isin([ours, theirs], [0.0, 1.0]).all():
+        return None, None, None
+    return int((ours > theirs).sum()), int((theirs > ours).sum()), mcnemar(ours, theirs).p_value
 
 
 def _verdict(

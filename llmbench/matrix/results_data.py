@@ -34,6 +34,8 @@ def results_data(results: MatrixResults) -> dict[str, Any]:
                 "baseline": c.baseline, "candidate": c.candidate, "difference": c.difference,
                 "ci": _pair(c.ci), "p_value": c.p_value, "p_adjusted": c.p_adjusted, "n": c.n,
                 "mde": c.mde, "margin": c.margin, "verdict": c.verdict,
+                "only_candidate": c.only_candidate, "only_baseline": c.only_baseline,
+                "p_mcnemar": c.p_mcnemar, "clusters": c.clusters,
             }
             for c in results.comparisons
         ],

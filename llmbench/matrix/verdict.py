@@ -14,6 +14,9 @@ from llmbench.results import Decision, Verdict
 
 __all__ = ["decide", "decisive"]
 
+FEW_CLUSTERS = 40
+"""Under so many a clustered standard error is known to be too small (Cameron and Miller 2015, J. Human
+Resources 50:317)."""
 _MOST_TOLD = 8
 """More candidates than this are counted, not told one by one."""
 
@@ -111,6 +114,11 @@ def _reasons(
             f"{chosen.candidate} is the best of {len(comparisons)} candidates on the items that picked it, "
             "so its score is probably a little too high; the p-values that the verdicts rest on are adjusted "
             "(Holm) for their number, the intervals are not."
+        )
+    if chosen.clusters is not None and chosen.clusters < FEW_CLUSTERS:
+        reasons.append(
+            f"The items belong to {chosen.clusters} clusters only: under {FEW_CLUSTERS} an interval that "
+            "allows for clusters tends to be too narrow, so take it with care."
         )
     reasons += [
         f"Answers of {each.candidate} are missing on {each.missing} items where the baseline has one, and "

@@ -35,6 +35,7 @@ __all__ = [
     "best_candidate",
     "difference_figure",
     "disagreement_table",
+    "discordance_table",
     "margin_sentence",
     "more_sentence",
     "ranked_cells",
@@ -198,6 +199,39 @@ def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:
     shown["right"] = ["candidate" if difference > 0 else "baseline" for difference in frame["difference"]]
     shown.columns = [str(column).replace("_", " ") for column in shown.columns]
     return Table(frame, shown)
+
+
+def discordance_table(results: MatrixResults) -> Table | None:
+    """How many items only one of the two got right, with McNemar's exact test; None where answers are not
+    just right or wrong.
+    """
+    import pandas as pd
+
+    kept = {cell.cell for cell in ranked_cells(results, FIRST_SCREEN)}
+    found = [c for c in results.comparisons if c.only_candidate is not None]
+    if not found:
+        return None
+    rows = [
+        {
+            "candidate": c.candidate, "n": c.n, "only_candidate": c.only_candidate,
+            "only_baseline": c.only_baseline, "p_mcnemar": c.p_mcnemar, "p_value": c.p_value,
+        }
+        for c in found
+    ]  # fmt: skip
+    shown = [
+        {
+            "candidate": c.candidate,
+            "items": f"{c.n:,}",
+            "right by it alone": f"{c.only_candidate:,}",
+            "right by the baseline alone": f"{c.only_baseline:,}",
+            "p, exact McNemar": p_value(c.p_mcnemar),
+            "p, score": p_value(c.p_value),
+        }
+        for c in found
+        if c.candidate in kept
+    ]
+    frame = pd.DataFrame(shown)
+    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 def best_candidate(results: MatrixResults) -> str | None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from llmbench import Matrix
 from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.summary import ItemScores
 from llmbench.stats import adjust_p_values, paired_difference, paired_margin_test, tango_interval
@@ -236,3 +238,28 @@ def test_items_needed_is_about_right() -> None:
     same = one(*binary(60, 0, 0, 60))
     assert same.items_needed == 5
     assert one(*binary(65, 0, 0, 60)).verdict == "not worse"
+
+
+def test_items_that_only_one_got_right_are_counted_and_tested() -> None:
+    ours, theirs = binary(59, 6, 16, 80)
+    found = one([*ours, math.nan], [*theirs, 1.0])
+    assert (found.n, found.only_candidate, found.only_baseline, found.clusters) == (161, 6, 16, None)
+    assert found.p_mcnemar == pytest.approx(0.052479, abs=5e-7)
+    graded = one([0.5] * 120, [0.0, 1.0] * 60)
+    assert (graded.only_candidate, graded.only_baseline, graded.p_mcnemar) == (None, None, None)
+
+
+def test_few_clusters_are_warned_of(tmp_path: Path) -> None:
+    ours, theirs = [1.0, 1.0, 0.0, 1.0] * 60, [1.0, 0.0, 0.0, 1.0] * 60
+    for count, warned in ((39, True), (40, False)):
+        path = tmp_path / f"{count}.csv"
+        lines = [
+            f"{name},{place},{scores[place]},c{place % count}"
+            for name, scores in (("old", theirs), ("new", ours))
+            for place in range(240)
+        ]
+        path.write_text("\n".join(["model,item,score,cluster", *lines]) + "\n", encoding="utf-8")
+        results = Matrix.from_results(path)
+        assert results.comparisons[0].clusters == count
+        reasons = results.verdict().reasons
+        assert any(f"{count} clusters only" in reason for reason in reasons) == warned

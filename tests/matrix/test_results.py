@@ -264,6 +264,7 @@ def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]
     assert set(data["models"][0]["tokens"]) == {"input", "output"}
     assert set(data["comparisons"][0]) == {
         "baseline", "candidate", "difference", "ci", "p_value", "p_adjusted", "n", "mde", "margin", "verdict",
+        "only_candidate", "only_baseline", "p_mcnemar", "clusters",
     }  # fmt: skip
     assert data["calls"] == {"made": 0, "replayed": 0, "failed": 0, "retried": 0}
 

@@ -66,6 +66,7 @@ def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) 
             "quote",
             "ranking",
             "disagreements",
+            "discordant",
             "categories",
             "calls",
             "prompts",

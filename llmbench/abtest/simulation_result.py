@@ -1,0 +1,233 @@
+"""What the simulated runs of a plan came to; it shows itself and turns into pandas."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from llmbench.abtest.simulation_plan import SimulationPlan
+from llmbench.plain_table import UNKNOWN, PlainTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DECISIONS", "AbSimulation", "LookPlan", "Outcome", "PowerPoint"]
+
+DECISIONS = ("better", "not worse", "worse", "cannot tell")
+"""How a run ends: "better" is also "not worse", "worse" is below the margin."""
+
+
+class LookPlan(NamedTuple):
+    """One planned look."""
+
+    fraction: float
+    """Of the planned units."""
+    units: int
+    """Of both arms, whose reply window is over."""
+    day: float
+    """From the start, the window included."""
+    critical_value: float
+    """The z that stops the test; under anytime, the natural logarithm of the evidence that does."""
+    not_worse_from: float | None
+    """Observed ratio (or difference) from which on the look says "not worse", the control showing its
+    expected rate; None where none does."""
+    worse_up_to: float | None
+    """The same, up to which it says "worse"."""
+
+
+class Outcome(NamedTuple):
+    """All runs at one true ratio."""
+
+    ratio: float
+    runs: int
+    shares: Mapping[str, float]
+    """Of the runs, by decision."""
+    mean_day: float
+    """On which a run is decided or given up, from the start, the reply window included."""
+    median_day: float
+    late_day: float
+    """By which 90% of the runs are over."""
+    mean_units: float
+    """Sent to by that day, the window's included."""
+    stops: tuple[tuple[int, ...], ...]
+    """Runs by look and decision."""
+
+    @property
+    def power(self) -> float:
+        """Share of the runs that show the treatment to be above the margin."""
+        return self.shares["better"] + self.shares["not worse"]
+
+    def error_of(self, share: float) -> float:
+        """Standard error of a share, from the number of runs."""
+        return math.sqrt(share * (1 - share) / self.runs)
+
+
+class PowerPoint(NamedTuple):
+    """Power of a test that ends at so many units; with its 95% interval from the number of runs."""
+
+    units: int
+    power: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class AbSimulation:
+    """A plan and what came of it. Made by `simulate`."""
+
+    plan: SimulationPlan
+    planned_units: int
+    looks: tuple[LookPlan, ...]
+    outcomes: tuple[Outcome, ...]
+    """The plan's ratios in their order, then equal rates and the margin where they are not among them."""
+    power_curve: tuple[PowerPoint, ...]
+    """At the first of the plan's ratios."""
+
+    def __getitem__(self, ratio: float) -> Outcome:
+        for outcome in self.outcomes:
+            if math.isclose(outcome.ratio, ratio, rel_tol=1e-9):
+                return outcome
+        raise KeyError(ratio)
+
+    @property
+    def power(self) -> float:
+        """Share of the runs that show a treatment at the first ratio to be above the margin."""
+        return self.outcomes[0].power
+
+    @property
+    def false_not_worse(self) -> float:
+        """Share of the runs that call a treatment exactly at the margin "not worse"; alpha is allowed."""
+        return self[self.plan.ratio_at_margin].power
+
+    @property
+    def false_worse(self) -> float:
+        """Share of the runs that call a treatment exactly at the margin "worse"; alpha is allowed."""
+        return self[self.plan.ratio_at_margin].shares["worse"]
+
+    @property
+    def false_better(self) -> float:
+        """Share of the runs that call an equal treatment "better"; alpha is allowed."""
+        return self[1.0].shares["better"]
+
+    @property
+    def days_to_the_end(self) -> float:
+        """Of a test that is never stopped early, the reply window included."""
+        return self.looks[-1].day
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per true ratio."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "true_ratio": outcome.ratio,
+                    **{name.replace(" ", "_"): outcome.shares[name] for name in DECISIONS},
+                    "power": outcome.power,
+                    "power_standard_error": outcome.error_of(outcome.power),
+                    "mean_day": outcome.mean_day,
+                    "median_day": outcome.median_day,
+                    "day_of_90_percent": outcome.late_day,
+                    "mean_units": outcome.mean_units,
+                    "runs": outcome.runs,
+                }
+                for outcome in self.outcomes
+            ]
+        )
+
+    def table(self) -> PlainTable:
+        """As it is shown: one row per true ratio."""
+        head = (
+            "if the truth is",
+            "not worse",
+            "of these better",
+            "worse",
+            "cannot tell",
+            "mean day",
+            "90% by day",
+            "mean units",
+        )
+        rows = [
+            (
+                self._name(outcome.ratio),
+                f"{outcome.power:.1%}",
+                f"{outcome.shares['better']:.1%}",
+                f"{outcome.shares['worse']:.1%}",
+                f"{outcome.shares['cannot tell']:.1%}",
+                f"{outcome.mean_day:,.0f}",
+                f"{outcome.late_day:,.0f}",
+                f"{outcome.mean_units:,.0f}",
+            )
+            for outcome in self.outcomes
+        ]
+        return PlainTable(head, rows)
+
+    def looks_table(self) -> PlainTable:
+        """The looks, of which an anytime test has too many to show."""
+        head = ("look", "units", "day", "z", "not worse from", "worse up to")
+        rows = [
+            (
+                str(number),
+                f"{look.units:,}",
+                f"{look.day:,.0f}",
+                f"{look.critical_value:.3f}",
+                self._observed(look.not_worse_from),
+                self._observed(look.worse_up_to),
+            )
+            for number, look in enumerate(self.looks, start=1)
+        ]
+        return PlainTable(head, rows)
+
+    def notes(self) -> list[str]:
+        """What the table says, in sentences."""
+        plan, first = self.plan, self.outcomes[0]
+        low, high = (196 * math.sqrt(share * (1 - share) / plan.runs) for share in (0.025, 0.8))
+        shown = (
+            f"A treatment at {first.ratio:g} of the control's rate is shown to be not worse in "
+            f"{first.power:.1%} of the runs; a run is over on day {first.mean_day:,.0f} on average."
+        )
+        errors = (
+            f"Errors: a treatment exactly at the margin is called not worse in {self.false_not_worse:.1%} "
+            f"and worse in {self.false_worse:.1%} of the runs, an equal one better in "
+            f"{self.false_better:.1%} ({plan.alpha:.1%} allowed each)."
+        )
+        precision = (
+            f"{plan.runs:,} runs each, seed {plan.seed}: a share of 2.5% is known to ±{low:.1f} points, "
+            f"one of 80% to ±{high:.1f}."
+        )
+        return [shown, errors, precision]
+
+    def __str__(self) -> str:
+        plan = self.plan
+        margin = f"{plan.margin:g} of the control's rate" if plan.scale == "ratio" else f"{plan.margin:+g}"
+        clusters = (
+            f", in clusters of {plan.cluster_size} with correlation {plan.correlation:g} (design effect "
+            f"{plan.design_effect:.2f})"
+            if plan.cluster_size > 1
+            else ""
+        )
+        return (
+            f"{plan.stopping_rule} test of {self.planned_units:,} units, {plan.split:.0%} of them treatment, "
+            f"{plan.units_per_day:,g} a day{clusters}; control rate {plan.control_rate:.2%}, margin "
+            f"{margin}, one-sided alpha {plan.alpha:g}; {self.days_to_the_end:,.0f} days at most, "
+            f"{plan.window_days:g} of them the reply window"
+        )
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
+        looks = self.looks_table().html() if self.plan.stopping_rule != "anytime" else ""
+        return f"<p>Simulated: {html.escape(str(self))}.</p>{self.table().html()}{looks}{notes}"
+
+    def _name(self, ratio: float) -> str:
+        words = f"{ratio:.4g}"
+        if math.isclose(ratio, 1.0):
+            return f"{words} (equal)"
+        return f"{words} (the margin)" if math.isclose(ratio, self.plan.ratio_at_margin) else words
+
+    def _observed(self, value: float | None) -> str:
+        if value is None:
+            return UNKNOWN
+        return f"{value:.3f}" if self.plan.scale == "ratio" else f"{100 * value:+.2f} points"
