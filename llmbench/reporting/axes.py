@@ -21,7 +21,7 @@ _PLACES = tuple(
 
 def log_axis(
     axes: Axes,
-    text: str | Callable[[float, int], str] = "{x:,g}",
+    text: str | Callable[[float, float], str] = "{x:,g}",
     *,
     side: Literal["x", "y"] = "x",
     steps: Sequence[float] = (1.0, 2.0, 5.0),

@@ -30,7 +30,7 @@ _VERDICT_MARKS = {"holds": "o", "wrong": "X", "impossible": "D", "cannot be chec
 _VERDICT_COLOURS = {"holds": "green", "wrong": "orange", "impossible": "ink", "cannot be checked": "grey"}
 
 
-def short_number(value: float, _: int = 0) -> str:
+def short_number(value: float, _: float = 0) -> str:
     """A large number as an axis has it.
 
     >>> [short_number(each) for each in (500, 20_000, 2_000_000, 1e9)]
@@ -42,7 +42,7 @@ def short_number(value: float, _: int = 0) -> str:
     return f"{value:g}"
 
 
-def _usd(value: float, _: int = 0) -> str:
+def _usd(value: float, _: float = 0) -> str:
     return f"${short_number(value)}"
 
 
@@ -156,7 +156,7 @@ def _line_labels(axes: Axes, study: BreakEvenStudy, names: list[str], high: floa
     ends.append((own, -1, ""))
     wanted = sorted((math.log10(usd / low_y) / span, place, name) for usd, place, name in ends)
     top = 1.0
-    placed = []
+    placed: list[tuple[float, int, str]] = []
     for at, place, name in reversed(wanted):
         top = min(at, top - gap) if placed else min(at, 0.985)
         placed.append((top, place, name))

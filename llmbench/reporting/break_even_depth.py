@@ -194,7 +194,7 @@ def cash_figure(study: BreakEvenStudy, against: str) -> Plot:
     )
 
 
-def _tick(usd: float, _: int) -> str:
+def _tick(usd: float, _: float) -> str:
     return _usd(usd)
 
 

@@ -45,6 +45,7 @@ class Question:
     accepted: Mapping[str, float]
     """Share of good answers by model, of a matrix result or as given."""
     today: date
+    objective: Objective
     files: tuple[str, ...] = ()
     """What was read, relative to the root."""
 
@@ -114,7 +115,7 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
         seed=p["seed"],
     )
     day = today or datetime.now(UTC).date()
-    return Question(study, offers, measured, accepted, day, (*files, *more))
+    return Question(study, offers, measured, accepted, day, _objective(p, load), (*files, *more))
 
 
 def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkload | None, tuple[str, ...]]:
@@ -264,16 +265,14 @@ def _accepted(p: Mapping[str, Any], root: Path) -> tuple[dict[str, float], tuple
 
 def stale_prices(question: Question) -> list[str]:
     """What is priced at more than 90 days of age, as sentences."""
-    used = {(o.gpu, o.offer, o.price_as_of) for o in question.study.options if o.works and o.price_as_of}
-    old = sorted(
-        (each for each in used if age_days(str(each[2]), question.today) > _STALE_DAYS),
-        key=lambda each: str(each[2]),
-    )
+    used = {(str(o.price_as_of), o.gpu) for o in question.study.options if o.works and o.price_as_of}
+    old = sorted(each for each in used if age_days(each[0], question.today) > _STALE_DAYS)
     notes = []
     if old:
-        oldest = ", ".join(f"{gpu} ({day})" for gpu, _, day in old)
         notes.append(
-            f"GPU prices older than {_STALE_DAYS} days: {oldest}. `llmbench prices refresh` fetches today's."
+            f"{len(old)} of {len(used)} GPU prices are older than {_STALE_DAYS} days, the oldest of "
+            f"{old[0][0]} "
+            f"({old[0][1]}): `llmbench prices refresh` fetches today's."
         )
     book = question.study.lines
     tokens = sorted({line.price_as_of for line in book.priced() if line.price_as_of})

@@ -41,11 +41,12 @@ def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWor
                 f"log_columns. It has: "
                 f"{', '.join(map(str, frame.columns))}."
             )
+    cached = names["cached_tokens"]
     return workload_of_log(
-        _times(frame[names["time"]], source),
-        _numbers(frame[names["input_tokens"]]),
-        _numbers(frame[names["output_tokens"]]),
-        _numbers(frame[names["cached_tokens"]]) if names["cached_tokens"] in frame else None,
+        _times(frame, names["time"], source),
+        _numbers(frame, names["input_tokens"]),
+        _numbers(frame, names["output_tokens"]),
+        _numbers(frame, cached) if cached in frame else None,
     )
 
 
@@ -77,9 +78,10 @@ def _file(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _times(column: pd.Series, source: str) -> list[Any]:
+def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
     import pandas as pd
 
+    column: Any = frame[name]
     try:
         parsed = pd.to_datetime(column, format="mixed" if column.dtype == object else None)
     except (ValueError, TypeError) as error:
@@ -89,8 +91,8 @@ def _times(column: pd.Series, source: str) -> list[Any]:
     return list(parsed)
 
 
-def _numbers(column: pd.Series) -> list[float | None]:
+def _numbers(frame: pd.DataFrame, name: str) -> list[float | None]:
     import pandas as pd
 
-    values = pd.to_numeric(column, errors="coerce")
+    values: Any = pd.to_numeric(frame[name], errors="coerce")
     return [None if pd.isna(value) else float(value) for value in values]

@@ -9,7 +9,7 @@ from llmbench.money import dollars
 from llmbench.reporting.break_even_inputs import Question, stale_prices
 from llmbench.results import Decision, Verdict
 
-__all__ = ["binding_constraint", "each_text", "verdict", "volume_text", "would_pay"]
+__all__ = ["NO_SHARES", "binding_constraint", "each_text", "verdict", "volume_text", "would_pay"]
 
 _SURE, _UNLIKELY = 0.9, 0.1
 """Shares of the draws from which on a side is called the cheaper one."""
@@ -85,16 +85,22 @@ def would_pay(study: BreakEvenStudy) -> str:
         (each for each in study.pays.values() if each.messages_per_month is not None),
         key=lambda each: each.messages_per_month or 0.0,
     )
-    never = [each.against for each in study.pays.values() if each.messages_per_month is None]
-    told = ", ".join(f"{each.against} from {volume_text(each.messages_per_month)}" for each in pays)
-    parts = []
+    never = [_api(study, each.against) for each in study.pays.values() if each.messages_per_month is None]
+    told = "; ".join(
+        f"{_api(study, each.against)} from {volume_text(each.messages_per_month)}" for each in pays
+    )
+    sentences = []
     if told:
-        parts.append(f"It costs less than {told} messages a month")
+        sentences.append(f"Where it would pay, messages a month: against {told}.")
     if never:
-        parts.append(f"{'never less' if told else 'It never costs less'} than {_list(never)}")
-    better = [each.against for each in pays if each.against != study.model]
-    quality = ", if its answers are as good" if better else ""
-    return f"{', and '.join(parts)}{quality}."
+        sentences.append(f"{'Never' if told else 'It never pays'} against {_list(never)}, at any volume.")
+    if any(each.against != study.model for each in pays):
+        sentences.append("Against another model only if the answers are as good.")
+    return " ".join(sentences)
+
+
+def _api(study: BreakEvenStudy, name: str) -> str:
+    return "its own API" if name == study.model else name
 
 
 def _list(names: list[str]) -> str:

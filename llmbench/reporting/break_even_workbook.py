@@ -54,8 +54,7 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
             "output tokens a second of one replica",
             option.output_tokens_per_s,
             _COUNT,
-            f"80%: {option.low:,.0f} to {option.high:,.0f}; at these lengths of messages, so change "
-            f"it with them",
+            f"80%: {option.low:,.0f} to {option.high:,.0f}; at these lengths: change it with them",
         ),
         ("operations_hours", "people's hours a month", costs.operations_hours, "0.0", ""),
         ("operations_usd_per_hour", "USD for one of them", costs.operations_usd_per_hour, _MONEY, ""),
@@ -98,14 +97,8 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
 
 def _offer(study: BreakEvenStudy) -> str:
     option = study.best[0]
-    return f"{option.hardware}, {option.dtype}, {option.offer},
-    price
-    of
-    {option.price_as_of};
-   
-   
-   
-    {option.price_source}"
+    bought = f"{option.offer}, price of {option.price_as_of}; {option.price_source}"
+    return f"{option.hardware}, {option.dtype}, {bought}"
 
 
 def _results(sheet: Worksheet, study: BreakEvenStudy) -> None:
@@ -130,15 +123,15 @@ def _results(sheet: Worksheet, study: BreakEvenStudy) -> None:
             cell = sheet.cell(row, column, usd / tokens * 1e6 if tokens else 0.0)
             _fill(cell, _INPUT_FILL)
             cell.number_format = "$0.00##"
+        met = (
+            f"=IF(D{row}>B${own + 8},(gpu_usd_per_hour*month_hours*(1+spare_replicas)"
+            f'+B${own + 4}+B${own + 5})/(D{row}-B${own + 8}),"never")'
+        )
         formulas = (
             (f"=(input_tokens*B{row}+output_tokens*C{row})/1000000", _CENTS),
             (f"=messages*D{row}", _MONEY),
             (f"=E{row}-B${own + 7}", _MONEY),
-            (
-                f"=IF(D{row}>B${own + 8},(gpu_usd_per_hour*month_hours*(1+spare_replicas)"
-                f'+B${own + 4}+B${own + 5})/(D{row}-B${own + 8}),"never")',
-                _COUNT,
-            ),
+            (met, _COUNT),
             (
                 f'=IF(G{row}="never","-",IF(G{row}*(1-fallback_share)<=B${own},"yes","none below capacity"))',
                 "@",
@@ -157,6 +150,7 @@ def _results(sheet: Worksheet, study: BreakEvenStudy) -> None:
 
 def _own(sheet: Worksheet, own: int) -> None:
     """Rows of the machines' month: others refer to them by their place below `own`."""
+    busy = f"=messages*(1-fallback_share)*utilisation_limit/(B{own}*peak_to_mean*(B{own + 1}-spare_replicas))"
     rows = (
         (
             "messages that one replica carries",
@@ -168,11 +162,7 @@ def _own(sheet: Worksheet, own: int) -> None:
             f"=MAX(1,ROUNDUP(messages*(1-fallback_share)/B{own}-0.000000001,0))+spare_replicas",
             _COUNT,
         ),
-        (
-            "how busy the serving ones are",
-            f"=messages*(1-fallback_share)/(B{own}*peak_to_mean/utilisation_limit*(B{own + 1}-spare_replicas))",
-            _SHARE,
-        ),
+        ("how busy the serving ones are", busy, _SHARE),
         ("rent", f"=B{own + 1}*gpu_usd_per_hour*month_hours", _MONEY),
         ("people", "=operations_hours*operations_usd_per_hour", _MONEY),
         ("storage", "=storage_usd", _MONEY),
