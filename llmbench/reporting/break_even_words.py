@@ -11,6 +11,11 @@ from llmbench.results import Decision, Verdict
 
 __all__ = ["NO_SHARES", "binding_constraint", "each_text", "verdict", "volume_text", "would_pay"]
 
+NO_SHARES = (
+    "No share of good answers is given: run model_matrix and name its result.json as matrix_result, or set "
+    "accepted."
+)
+"""What is said where nothing was evaluated."""
 _SURE, _UNLIKELY = 0.9, 0.1
 """Shares of the draws from which on a side is called the cheaper one."""
 

@@ -5,47 +5,10 @@ from io import BytesIO
 import pytest
 from openpyxl import load_workbook
 
-from llmbench.economics import (
-    BreakEvenStudy,
-    HostingCosts,
-    HostingOption,
-    Money,
-    Workload,
-    api_lines,
-    token_prices,
-    week_profile,
-)
+from llmbench.economics import BreakEvenStudy, HostingCosts, HostingOption, Workload, api_lines, week_profile
 from llmbench.reporting.break_even_workbook import workbook
 from tests.reporting.spreadsheet import Spreadsheet
-
-AGAINST = ("gpt-4", "gpt-4o", "gpt-4o-mini", "llama-3.1-70b")
-
-
-def _study(**changed: object) -> BreakEvenStudy:
-    load = Workload(
-        400_000,
-        500,
-        200,
-        profile=week_profile(3),
-        growth_per_month=float(changed.pop("growth", 0.0)),  # type: ignore[arg-type]
-    )
-    names = [*AGAINST, "llama-3.1-8b"]
-    costs = HostingCosts(**changed.pop("costs", {}))  # type: ignore[arg-type]
-    return BreakEvenStudy(
-        model="llama-3.1-8b",
-        load=load,
-        costs=costs,
-        options=(
-            HostingOption("T4", 1, "llama-3.1-8b", "awq-int4", 0.526, 400, 260, 580, extrapolated=True),
-            HostingOption("L4", 1, "llama-3.1-8b", "fp16", 0.84, 320, 260, 400),
-        ),
-        lines=api_lines(load, names, price_book="2025-01-23"),
-        prices=token_prices(load, names, price_book="2025-01-23"),
-        against=AGAINST,
-        baseline="llama-3.1-8b",
-        draws=1000,
-        **changed,  # type: ignore[arg-type]
-    )
+from tests.reporting.studies import STUDIES, make_study
 
 
 def _open(study: BreakEvenStudy) -> Spreadsheet:
@@ -59,20 +22,9 @@ def _row(sheet: Spreadsheet, label: str) -> int:
     raise AssertionError(label)
 
 
-STUDIES = {
-    "the defaults": {},
-    "all inputs": {
-        "growth": 0.08,
-        "money": Money(5000, 24, 0.10, 3.0, 1.5),
-        "fallback": "gpt-4o",
-        "costs": {"fallback_share": 0.05, "egress_usd_per_message": 1e-6, "spare_replicas": 2},
-    },
-}
-
-
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_base_case_is_that_of_the_report(name: str) -> None:
-    study = _study(**STUDIES[name])  # type: ignore[arg-type]
+    study = make_study(**STUDIES[name])  # type: ignore[arg-type]
     sheet = _open(study)
     month = study.best[1]
     assert sheet["Result", f"B{_row(sheet, 'all of it')}"] == pytest.approx(month.usd)
@@ -100,7 +52,7 @@ def test_the_base_case_is_that_of_the_report(name: str) -> None:
 
 
 def test_five_numbers_change_and_the_answer_moves() -> None:
-    sheet = _open(_study())
+    sheet = _open(make_study())
     row = _row(sheet, "gpt-4o")
     before = sheet["Result", f"F{row}"]
     for name, value in (
@@ -118,7 +70,7 @@ def test_five_numbers_change_and_the_answer_moves() -> None:
 
 
 def test_every_formula_can_be_computed() -> None:
-    sheet = _open(_study(growth=0.05))
+    sheet = _open(make_study(growth=0.05))
     for page in sheet.book:
         for line in page.iter_rows():
             for cell in line:
