@@ -98,7 +98,16 @@ def _sizes(
         if bought is None:
             continue
         offer, usd = bought
-        state = memory_fit(model, gpu, n_gpu, dtype).state
+        fit = memory_fit(
+            model,
+            gpu,
+            n_gpu,
+            dtype,
+            input_tokens=load.input_tokens,
+            output_tokens=load.output_tokens,
+            engine=engine,
+        )
+        state = fit.state
         point = _point(model, gpu, n_gpu, dtype, load, engine, objective) if state in _WORKS else _NONE
         if state not in _WORKS and n_gpu != _SIZES[-1]:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ def _file(path: Path) -> pd.DataFrame:
 
     readers: dict[str, Any] = {
         ".csv": pd.read_csv,
-        ".jsonl": lambda file: pd.read_json(file, lines=True, convert_dates=False),
+        ".jsonl": _json_lines,
         ".parquet": pd.read_parquet,
     }
     reader = readers.get(path.suffix.lower())
@@ -76,6 +77,13 @@ def _file(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise UsageError(f"The log {path.name} cannot be read: {error}.") from error
     return frame
+
+
+def _json_lines(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
 
 
 def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
