@@ -60,14 +60,17 @@ def test_data_has_the_keys_that_others_read(result: dict[str, Any]) -> None:
     assert result["verdict"]["decision"] == "NO_GO"
     assert result["spend"] == {"quoted_usd": 0.0, "actual_usd": 0.0}
     assert set(data) >= {"claims", "api", "options", "break_even", "monte_carlo", "validation"}
-    for key, names in (
-        ("claims", "id claim claimed derived verdict"),
-        ("api", "model usd_per_month usd_per_message"),
-        ("options", "gpu n_gpu replicas model dtype fits output_tokens_per_s interval extrapolated usd_per_month "
-         "usd_per_million_tokens utilisation"),
-        ("break_even", "option against messages_per_month below_capacity"),
-        ("monte_carlo", "against probability_cheaper p10 p50 p90"),
-    ):  # fmt: skip
+    wanted = {
+        "claims": "id claim claimed derived verdict",
+        "api": "model usd_per_month usd_per_message",
+        "options": (
+            "gpu n_gpu replicas model dtype fits output_tokens_per_s interval extrapolated usd_per_month "
+            "usd_per_million_tokens utilisation"
+        ),
+        "break_even": "option against messages_per_month below_capacity",
+        "monte_carlo": "against probability_cheaper p10 p50 p90",
+    }
+    for key, names in wanted.items():
         assert data[key], key
         for row in data[key]:
             assert set(row) >= set(names.split()), key
