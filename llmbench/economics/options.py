@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from llmbench.catalog.architectures import all_architectures, architecture
+from llmbench.catalog.dtypes import dtype_facts
 from llmbench.catalog.gpu_offers import GpuOffer, Purchase, cheapest_offer
+from llmbench.catalog.gpus import gpu_facts
 from llmbench.economics.hosting import HostingOption
 from llmbench.economics.memory import memory_fit
 from llmbench.economics.throughput import throughput
@@ -71,15 +74,35 @@ def hosting_options(
     Raises UsageError for an unknown GPU, model or engine, and where nobody offers a GPU so.
     """
     known = list(offers)
-    names = list(gpus) or sorted({offer.gpu for offer in known if offer.price(purchase) is not None})
-    if not names:
+    sold = sorted({offer.gpu for offer in known if offer.price(purchase) is not None})
+    if not sold:
         raise UsageError(f"No GPU is offered {purchase}; choose another way to buy.")
+    names = [gpu_facts(gpu).name for gpu in gpus] or sold
+    formats = [dtype_facts(dtype).name for dtype in dtypes]
     found = []
-    for model in models:
+    for model in (architecture(each).name for each in models):
+        _check_context(model, load)
         for gpu in names:
-            for dtype in dtypes:
+            for dtype in formats:
                 found += _sizes(model, gpu, dtype, load, known, engine, objective or Objective(), purchase)
     return found
+
+
+def _check_context(model: str, load: Workload) -> None:
+    """Refuse messages that the model cannot read, naming one that can."""
+    length = load.input_tokens + load.output_tokens
+    shapes = all_architectures()
+    if length <= shapes[model].context:
+        return
+    longer = sorted((shape.context, name) for name, shape in shapes.items() if shape.context >= length)
+    nearest = (
+        f"{longer[0][1]} reads {longer[0][0]:,}" if longer else "no open model of the catalog reads so many"
+    )
+    raise UsageError(
+        f"{model} reads at most {shapes[model].context:,} tokens, input and output together, and a "
+        f"message has "
+        f"{length:,.0f}; {nearest}."
+    )
 
 
 def _sizes(

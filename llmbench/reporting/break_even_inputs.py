@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from llmbench.catalog import canonical_name
+from llmbench.catalog.architectures import architecture
 from llmbench.catalog.gpu_offers import GpuOffer, Purchase, age_days, gpu_offers
 from llmbench.economics import (
     BreakEvenStudy,
@@ -68,6 +69,11 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
         egress_usd_per_message=p["egress_usd_per_message"],
         fallback_share=p["fallback_share"],
     )
+    if load.output_tokens < 1:
+        raise UsageError(
+            f"output_tokens is {load.output_tokens:g}: what a GPU carries is told in tokens it "
+            f"writes; give at least 1."
+        )
     model = _hosted(p["model"])
     names = [canonical_name(name) or name for name in p["against"]]
     fallback = canonical_name(p["fallback_model"]) or p["fallback_model"] or None
@@ -170,11 +176,8 @@ def _purchase(word: str) -> Purchase:
 
 
 def _hosted(name: str) -> str:
-    from llmbench.economics.memory import memory_fit
-
-    known = canonical_name(name) or name
-    memory_fit(known, "H100-80GB-SXM")  # raises where its weights are not known, naming those that are
-    return known
+    """An open model whose shape is known. Raises UsageError naming those nearest."""
+    return architecture(canonical_name(name) or name).name
 
 
 def _compared(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog.gpu_offers import Purchase
 from llmbench.economics import ClaimAudit, HostingOption, api_lines
@@ -15,8 +15,12 @@ from llmbench.economics.options import hosting_options
 from llmbench.economics.scenarios import Scenario, scenarios
 from llmbench.errors import UsageError
 from llmbench.reporting.break_even_inputs import Question, input_files
+from llmbench.reporting.break_even_validation import validation_data
 from llmbench.reporting.break_even_words import verdict
 from llmbench.results import Spend
+
+if TYPE_CHECKING:
+    from llmbench.economics.validation import Validation
 
 __all__ = ["envelope_fields", "ways"]
 
@@ -48,13 +52,20 @@ def _batch_price(question: Question) -> float | None:
     return api_lines(waiting, [study.baseline], price_book=book)[study.baseline].usd_per_message
 
 
-def envelope_fields(question: Question, audit: ClaimAudit, root: Path) -> dict[str, Any]:
+def envelope_fields(
+    question: Question, audit: ClaimAudit, validation: Validation, root: Path
+) -> dict[str, Any]:
     """What `Report.finish` is told."""
     study = question.study
     option = study.best[0]
     return {
         "verdict": verdict(question),
-        "data": {"claims": _claims(audit), **study.data(), **_validation(), **_workload(question)},
+        "data": {
+            "claims": _claims(audit),
+            **study.data(),
+            "validation": validation_data(validation),
+            **_workload(question),
+        },
         "workload_sha256": hashlib.sha256(
             json.dumps(asdict(study.load), sort_keys=True).encode()
         ).hexdigest(),
@@ -96,7 +107,3 @@ def _workload(question: Question) -> Mapping[str, Any]:
             "from_log": question.measured is not None,
         }
     }
-
-
-def _validation() -> Mapping[str, Any]:
-    return {"validation": None}

@@ -214,7 +214,7 @@ def _option_row(study: BreakEvenStudy, option: HostingOption) -> dict[str, str]:
 def _basis(option: HostingOption) -> str:
     if not option.works:
         return option.why_not()
-    return "extrapolated, no measurement" if option.extrapolated else "between measurements"
+    return "extrapolated, no measurement" if option.extrapolated else "from measurements"
 
 
 def lever_table(study: BreakEvenStudy, against: str) -> Table:
