@@ -13,6 +13,7 @@ from llmbench.economics.finance import CashFlow, cash_flow, net_present_value, p
 from llmbench.economics.hosting import HostingCosts, HostingOption, MonthlyCost, cheapest
 from llmbench.economics.hybrid import HybridPlan, JobPlan, hybrid_plans, nightly_job
 from llmbench.economics.levers import Lever, levers
+from llmbench.economics.memory import MemoryFit, memory_fit
 from llmbench.economics.monte_carlo import (
     MonteCarlo,
     Range,
@@ -22,7 +23,9 @@ from llmbench.economics.monte_carlo import (
     tornado,
 )
 from llmbench.economics.prompt_cache import cached_tokens
+from llmbench.economics.queueing import ReplicaPlan, Waiting, availability, erlang_c, replicas_needed, waiting
 from llmbench.economics.study import BreakEvenStudy, Money, Pays
+from llmbench.economics.throughput import Throughput, throughput
 from llmbench.economics.week import MeasuredWorkload, week_profile, workload_of_log
 from llmbench.economics.workload import Workload
 
@@ -44,34 +47,44 @@ __all__ = [
     "JobPlan",
     "Lever",
     "MeasuredWorkload",
+    "MemoryFit",
     "Money",
     "MonteCarlo",
     "MonthlyCost",
     "Pays",
     "Range",
+    "ReplicaPlan",
+    "Throughput",
     "TokenPrices",
     "Tornado",
     "Uncertainty",
+    "Waiting",
     "Workload",
     "accepted_costs",
     "api_cost",
     "api_lines",
     "audit_claims",
+    "availability",
     "break_even",
     "break_even_of",
     "cached_tokens",
     "cash_flow",
     "cheapest",
+    "erlang_c",
     "estimate",
     "hybrid_plans",
     "levers",
     "listed_price_of",
+    "memory_fit",
     "monte_carlo",
     "net_present_value",
     "nightly_job",
     "payback_month",
+    "replicas_needed",
+    "throughput",
     "token_prices",
     "tornado",
+    "waiting",
     "week_profile",
     "workload_of_log",
 ]

@@ -137,7 +137,7 @@ def break_even_of(
         spare_replicas=costs.spare_replicas,
         own_usd_per_message=own_share * costs.egress_usd_per_message
         + costs.fallback_share * fallback_usd_per_message,
-        achievable_utilisation=costs.utilisation_limit / load.peak_to_mean,
+        achievable_utilisation=option.limit(costs) / load.peak_to_mean,
     )
 
 

@@ -81,6 +81,8 @@ class HostingOption:
     high: float
     input_share: float = 0.2
     """Share of a message's time on the GPU that reading its input takes, at the workload's lengths."""
+    queue_limit: float = 1.0
+    """How full a replica may be in the busiest hour for answers to begin in time, by its queue."""
     extrapolated: bool = False
     """No measurement of this GPU lies behind the throughput."""
     fits: str = "fits"
@@ -131,10 +133,14 @@ class HostingOption:
     ) -> float:
         """Messages a month that one replica carries at this week's shape; 0 where it does not work.
 
-        Full only in the busiest hour, and then only up to the utilisation limit.
+        Full only in the busiest hour, and then only up to the limit.
         """
         full = self.full_per_month(load, costs, tokens_per_s)
-        return full * costs.utilisation_limit / load.peak_to_mean
+        return full * self.limit(costs) / load.peak_to_mean
+
+    def limit(self, costs: HostingCosts) -> float:
+        """How full a replica may be in the busiest hour: as its queue allows, and as is asked for."""
+        return min(costs.utilisation_limit, self.queue_limit)
 
     def full_per_month(self, load: Workload, costs: HostingCosts, tokens_per_s: float | None = None) -> float:
         """Messages a month of one replica that is busy in every second: what no real week reaches."""

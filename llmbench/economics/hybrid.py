@@ -45,7 +45,8 @@ def hybrid_plans(
     """
     if not option.works:
         raise UsageError(f"{option.name} {option.why_not()}; there is nothing to mix with an API.")
-    hourly = option.full_per_month(load, costs) / costs.month_hours * costs.utilisation_limit
+    limit = option.limit(costs)
+    hourly = option.full_per_month(load, costs) / costs.month_hours * limit
     waiting = load.batch_share
     mean = load.messages_per_month / costs.month_hours
     now = [mean * (1 - waiting) * hour for hour in load.hours]
@@ -71,7 +72,7 @@ def hybrid_plans(
                 rent_usd=replicas * option.usd_per_hour * costs.month_hours,
                 api_usd=(1 - own) * load.messages_per_month * usd_per_message,
                 fixed_usd=costs.fixed_usd if replicas else 0.0,
-                utilisation=busy / (room / costs.utilisation_limit) if replicas else None,
+                utilisation=busy / (room / limit) if replicas else None,
             )
         )
     return plans

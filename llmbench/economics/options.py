@@ -12,6 +12,7 @@ from llmbench.catalog.gpu_offers import GpuOffer, Purchase, cheapest_offer
 from llmbench.catalog.gpus import gpu_facts
 from llmbench.economics.hosting import HostingOption
 from llmbench.economics.memory import memory_fit
+from llmbench.economics.queueing import waiting
 from llmbench.economics.throughput import throughput
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -21,6 +22,8 @@ __all__ = ["Objective", "hosting_options"]
 _SIZES = (1, 2, 4, 8)
 _IN_FLIGHT = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 _WORKS = ("fits", "starved")
+_LATE = 0.05
+"""Share of the messages that may begin later than the objective: it is one for the 95th percentile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ def _sizes(
                 ttft_ms=point.ttft_ms,
                 tpot_ms=point.tpot_ms,
                 in_flight=point.in_flight,
+                queue_limit=_queue_limit(point, load, objective),
                 input_share=_input_share(model, gpu, n_gpu, dtype, load, engine, point),
             )
         )
@@ -193,6 +197,24 @@ def _point(
                 found.extrapolated,
             )
     return best
+
+
+def _queue_limit(point: _Point, load: Workload, objective: Objective) -> float:
+    """How full one replica may be for at most 5% of the messages to begin later than the objective.
+
+    Erlang C for its places, alone: replicas behind one balancer share a queue and do a little better.
+    """
+    if objective.ttft_ms is None or point.in_flight is None or point.ttft_ms is None:
+        return 1.0
+    places = int(point.in_flight)
+    service_s = places * load.output_tokens / point.tokens_per_s
+    patience_s = (objective.ttft_ms - point.ttft_ms) / 1000
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        late = waiting(places, middle * places, service_s).beyond(patience_s)
+        low, high = (middle, high) if late <= _LATE else (low, middle)
+    return low
 
 
 def _input_share(

@@ -236,6 +236,7 @@ def _refuse_what_does_not_fit(
     where = card.name if n_gpu == 1 else f"{n_gpu} x {card.name}"
     raise UsageError(
         f"{where} cannot hold {shape.name} in {dtype}: the weights are "
-        f"{shape.weight_bytes(number) / 1e9:.1f} GB, and {n_gpu * card.visible_bytes / 1e9:.1f} GB are visible; "
+        f"{shape.weight_bytes(number) / 1e9:.1f} GB, and {n_gpu * card.visible_bytes / 1e9:.1f} GB "
+        f"are visible; "
         f"{'; '.join(ways) or 'no GPU of the catalog does'}."
     )

@@ -212,7 +212,7 @@ def week_figure(study: BreakEvenStudy) -> Plot:
     hours = np.array(study.load.hours).reshape(7, 24)
     busy = 100 * hours * month.utilisation
     figure, axes = new_figure(width=7.2, height=2.9)
-    top = 100 * study.costs.utilisation_limit
+    top = 100 * option.limit(study.costs)
     image = axes.imshow(busy, aspect="auto", cmap="Blues", vmin=0, vmax=max(float(busy.max()), 1e-9))
     axes.set_yticks(range(7), _DAYS)
     axes.set_xticks(range(0, 24, 3))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.economics import BreakEvenStudy, HostingOption
 from llmbench.economics.memory import memory_fit
-from llmbench.economics.queueing import erlang_c
+from llmbench.economics.queueing import erlang_c, waiting
 from llmbench.economics.throughput import throughput
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.break_even_inputs import Question
@@ -220,6 +220,7 @@ def wait_table(question: Question) -> Table:
                 "in_flight": serving * servers,
                 "busiest_hour_utilisation": full,
                 "probability_wait": chance,
+                "mean_wait_s": waiting(serving * servers, offered, seconds).mean_s if full < 1 else None,
             }
         )
         shown.append(

@@ -1,5 +1,4 @@
-"""How near the predicted throughputs are to measurements that they were not fitted to: shown, and in
-result.json."""
+"""Predicted throughputs beside the measurements that they were not fitted to."""
 
 from __future__ import annotations
 
@@ -76,17 +75,16 @@ def error_table(validation: Validation) -> Table:
     """The error by metric, and of the throughput by engine and by source."""
     import pandas as pd
 
-    rows: list[dict[str, Any]] = []
-    for score in validation.scores():
-        rows.append(
-            {
-                "of": _METRICS.get(score.metric, score.metric),
-                "rows": score.n,
-                "median_ape": score.median_ape,
-                "within_30pct": score.within_30pct,
-                "coverage_80": score.coverage_80,
-            }
-        )
+    rows: list[dict[str, Any]] = [
+        {
+            "of": _METRICS.get(score.metric, score.metric),
+            "rows": score.n,
+            "median_ape": score.median_ape,
+            "within_30pct": score.within_30pct,
+            "coverage_80": score.coverage_80,
+        }
+        for score in validation.scores()
+    ]
     frame = _rates(validation)
     for kind in ("engine", "source"):
         for name, here in frame.groupby(kind, sort=True):

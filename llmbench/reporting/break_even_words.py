@@ -122,7 +122,7 @@ def binding_constraint(study: BreakEvenStudy) -> str:
     }
     spare = f", {month.replicas - month.serving} of them spare" if month.replicas > month.serving else ""
     busy = f"{month.utilisation:.1%}" if month.utilisation < 0.1 else f"{month.utilisation:.0%}"
-    reach = study.costs.utilisation_limit / study.load.peak_to_mean
+    reach = option.limit(study.costs) / study.load.peak_to_mean
     estimate = ", a throughput that nobody measured" if option.extrapolated else ""
     return (
         f"The cheapest way is {month.replicas} x {option.hardware}{spare} at "

@@ -61,7 +61,13 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
         ("storage_usd", "storage and the like, USD a month", costs.storage_usd, _MONEY, ""),
         ("spare_replicas", "spare replicas", costs.spare_replicas, _COUNT, "1: one may fail (N+1)"),
         ("peak_to_mean", "busiest hour over the mean one", load.peak_to_mean, "0.00", ""),
-        ("utilisation_limit", "how full a replica may be in it", costs.utilisation_limit, _SHARE, ""),
+        (
+            "utilisation_limit",
+            "how full a replica may be in it",
+            option.limit(costs),
+            _SHARE,
+            _limit_note(study),
+        ),
         ("month_hours", "hours of a month", costs.month_hours, _COUNT, ""),
         (
             "fallback_share",
@@ -93,6 +99,12 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
         book.defined_names[name] = DefinedName(name, attr_text=f"Inputs!$B${at}")
     _widths(sheet, 44, 16, 80)
     _bold(sheet["A1"])
+
+
+def _limit_note(study: BreakEvenStudy) -> str:
+    return (
+        "so that answers begin in time" if study.best[0].queue_limit < study.costs.utilisation_limit else ""
+    )
 
 
 def _offer(study: BreakEvenStudy) -> str:
