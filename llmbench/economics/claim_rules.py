@@ -168,7 +168,7 @@ def _times_cheaper(claim: ClaimFacts, document: Document) -> Derived:
     times = _each(document, against) / _each(document, model)
     most = max(float(other.input / one.input), float(other.output / one.output))
     words = (
-        f"{dollars(_each(document, against))} / {dollars(_each(document, model))} a message = "
+        f"{_price(_each(document, against))} / {_price(_each(document, model))} a message = "
         f"{times:.2f} times"
         f"{': it is dearer' if times < 1 else ''}; at most {most:.3g} times at any mix of input and output"
     )
@@ -184,7 +184,7 @@ def _times_cheaper_at(claim: ClaimFacts, document: Document) -> Derived:
     words = (
         f"{given['name']} at {given['input']:g}/{given['output']:g} ({given['source']}) costs "
         f"{dollars(other)} a "
-        f"message, {given['model']} {dollars(own)}: {other / own:.2f} times"
+        f"message, {given['model']} {_price(own)}: {other / own:.2f} times"
     )
     return Derived(other / own, words)
 
@@ -236,7 +236,7 @@ def _break_even(claim: ClaimFacts, document: Document) -> Derived:
     ordered = ", ".join(f"{volume:,.0f} ({model})" for model, volume in sorted(found.items(), key=_volume))
     words = (
         f"{dollars(total)} a month over the cost of a message: {ordered}; the volume claimed takes an API of "
-        f"{dollars(needed)} a message"
+        f"{_price(needed)} a message"
     )
     return Derived(found[like], words, None, found)
 
@@ -331,7 +331,7 @@ def _fallback(claim: ClaimFacts, document: Document) -> Derived:
     share = bought / given["messages"]
     mentioned = given["mentioned_share"] * given["messages"] * each
     words = (
-        f"only if {share:.1%} fall back: {_number(claim):g} / {dollars(each)} = {bought:,.0f} messages; the "
+        f"only if {share:.1%} fall back: {_number(claim):g} / {_price(each)} = {bought:,.0f} messages; the "
         f"{given['mentioned_share']:.0%} of the document's own mix are {dollars(mentioned)}"
     )
     detail = {"share": share, "at_mentioned_share": mentioned}
@@ -364,6 +364,11 @@ def _number(claim: ClaimFacts) -> float:
     if not isinstance(claim.claimed, float | int):
         raise UsageError(f"The claim {claim.id} must hold one number for the rule {claim.rule!r}.")
     return float(claim.claimed)
+
+
+def _price(usd: float) -> str:
+    """USD of one message, to three digits."""
+    return f"${usd:.3g}"
 
 
 def _tidy(usd: float) -> float:

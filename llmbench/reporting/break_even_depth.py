@@ -156,6 +156,7 @@ def cash_figure(study: BreakEvenStudy, against: str) -> Plot:
 
     figure, axes = new_figure(width=7.2, height=3.6)
     columns: dict[str, Any] = {}
+    ends: list[tuple[float, str, str]] = []
     falls = (1.0, 3.0, 10.0)
     for place, fall in enumerate(falls):
         flow = study.flow(against, api_fall=fall)
@@ -166,16 +167,8 @@ def cash_figure(study: BreakEvenStudy, against: str) -> Plot:
         axes.plot(
             months, flow.cumulative, color=PALETTE[_COLOURS[place]], linewidth=1.8, linestyle=_STYLES[place]
         )
-        axes.annotate(
-            f"{label}: NPV {_usd(flow.npv)}",
-            (months[-1], flow.cumulative[-1]),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-            color=PALETTE[_COLOURS[place]],
-            annotation_clip=False,
-        )
+        ends.append((flow.cumulative[-1], f"{label}: NPV {_usd(flow.npv)}", PALETTE[_COLOURS[place]]))
+    _end_labels(axes, ends)
     axes.axhline(0, color=PALETTE["ink"], linewidth=1)
     axes.set_xlim(0, study.money.months)
     axes.yaxis.set_major_formatter(_tick)
@@ -192,6 +185,26 @@ def cash_figure(study: BreakEvenStudy, against: str) -> Plot:
             f"{study.money.months} months."
         ),
     )
+
+
+def _end_labels(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
+    """Names right of the lines' ends, from the top down, none over another."""
+    low, high = axes.get_ylim()
+    room = 2.0
+    for value, text, colour in sorted(ends, reverse=True):
+        at = min((value - low) / (high - low), room - 0.075)
+        room = at
+        axes.annotate(
+            text,
+            (1.0, at),
+            xycoords="axes fraction",
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            color=colour,
+            annotation_clip=False,
+        )
 
 
 def _tick(usd: float, _: float) -> str:

@@ -67,7 +67,20 @@ def fit_figure(question: Question) -> Plot:
     axes.set_xlim(-0.6, len(columns) - 0.4)
     axes.set_ylim(len(gpus) - 0.4, -0.6)
     axes.set_yticks(range(len(gpus)), gpus)
-    axes.set_xticks(range(len(columns)), [f"{model}\n{dtype}" for model, dtype in columns], fontsize=7.5)
+    axes.set_xticks(range(len(columns)), [dtype for _, dtype in columns], fontsize=8.5)
+    for place, model in enumerate(models):
+        middle = place * len(_DTYPES) + (len(_DTYPES) - 1) / 2
+        axes.annotate(
+            model,
+            (middle, 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, -30),
+            textcoords="offset points",
+            ha="center",
+            fontweight="bold",
+            fontsize=9,
+            annotation_clip=False,
+        )
     axes.grid(visible=False)
     axes.legend(
         handles=[Patch(color=colour, label=state) for state, colour in _STATES.items()],
