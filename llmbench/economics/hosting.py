@@ -180,7 +180,15 @@ class HostingOption:
         """Why it does not work, as the end of a sentence."""
         if self.fits == "does not fit":
             return "does not fit into the memory"
-        return "does not answer within the latency objective" if not self.works else "works"
+        if self.works:
+            return "works"
+        if self.ttft_ms is None or self.tpot_ms is None:
+            return "does not answer within the latency objective"
+        return (
+            f"does not answer within the latency objective (alone, {self.ttft_ms:,.0f} ms to the "
+            f"first token and "
+            f"{self.tpot_ms:,.0f} ms for each further one)"
+        )
 
 
 @dataclass(frozen=True, slots=True)

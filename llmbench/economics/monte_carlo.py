@@ -39,7 +39,7 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """What is not known, as ranges. All but the operations hours are factors on the stated value."""
+    """What is not known, as ranges of the factor by which the stated value may be off."""
 
     messages: Range = Range(0.7, 1.0, 1.5)  # noqa: RUF009 - a tuple
     """Of the volume: a plan is not a measurement."""
@@ -49,8 +49,8 @@ class Uncertainty:
     gpu_price: Range = Range(0.75, 1.0, 1.25)  # noqa: RUF009 - a tuple
     """Offers of the same GPU differ more than this between sellers."""
     api_price: Range = Range(0.9, 1.0, 1.0)  # noqa: RUF009 - a tuple
-    operations_hours: Range = Range(2.0, 8.0, 20.0)  # noqa: RUF009 - a tuple
-    """A month, of people."""
+    operations_hours: Range = Range(0.25, 1.0, 2.5)  # noqa: RUF009 - a tuple
+    """Of people: a quiet month, and one with an outage."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -198,7 +198,9 @@ def _costs(
     serving = np.maximum(1.0, np.ceil(own_messages[:, None] / carried - 1e-9))
     rent = np.array([option.usd_per_hour for option in options]) * costs.month_hours
     own = (serving + costs.spare_replicas) * rent * draw["gpu_price"][:, None]
-    operations = draw["operations_hours"] * costs.operations_usd_per_hour + costs.storage_usd
+    operations = (
+        draw["operations_hours"] * costs.operations_hours * costs.operations_usd_per_hour + costs.storage_usd
+    )
     variable = own_messages * costs.egress_usd_per_message
     if fallback is not None and costs.fallback_share:
         each = draw["input_tokens"] * fallback.input_usd + draw["output_tokens"] * fallback.output_usd
@@ -257,7 +259,6 @@ def tornado(
 
     given = uncertainty or Uncertainty()
     stated = {each.name: np.ones(2) for each in fields(given)}
-    stated["operations_hours"] = np.full(2, costs.operations_hours)
     tails = np.array([0.1, 0.9])
 
     def saving(draw: Mapping[str, Floats], throughput: Floats) -> Floats:

@@ -174,7 +174,9 @@ _NONE = _Point(0.0, 0.0, 0.0, None, None, None, False)
 def _point(
     model: str, gpu: str, n_gpu: int, dtype: str, load: Workload, engine: str, objective: Objective
 ) -> _Point:
-    """The fastest point within the objective; without one, the saturated one."""
+    """The most tokens within the objective, where there is one the saturated point; 0 where none is within,
+    with the times of a request that is alone.
+    """
     lengths = (load.input_tokens, load.output_tokens)
     if objective.ttft_ms is None and objective.tpot_ms is None:
         tried: tuple[int | None, ...] = (None,)
@@ -184,6 +186,8 @@ def _point(
     for in_flight in tried:
         found = throughput(model, gpu, n_gpu, dtype, engine, *lengths, concurrency=in_flight)
         if not objective.met(found.ttft_ms, found.tpot_ms):
+            if best is _NONE and in_flight == tried[0]:  # alone on the replica: what it can do at best
+                best = _NONE._replace(ttft_ms=found.ttft_ms, tpot_ms=found.tpot_ms)
             continue
         if found.output_tokens_per_s > best.tokens_per_s:
             low, high = found.interval

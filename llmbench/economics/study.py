@@ -11,6 +11,7 @@ from llmbench.economics.api_lines import ApiLine, ApiLines, TokenPrices
 from llmbench.economics.break_even import BreakEven, break_even_of
 from llmbench.economics.finance import CashFlow, cash_flow
 from llmbench.economics.hosting import HostingCosts, HostingOption, MonthlyCost, cheapest
+from llmbench.economics.hybrid import JobPlan, nightly_job
 from llmbench.economics.monte_carlo import MonteCarlo, Uncertainty, monte_carlo
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -105,6 +106,19 @@ class BreakEvenStudy:
     def best(self) -> tuple[HostingOption, MonthlyCost]:
         """The cheapest at this volume."""
         return cheapest(self.working, self.load, self.costs, self.fallback_usd)
+
+    @cached_property
+    def job(self) -> tuple[HostingOption, JobPlan] | None:
+        """Where all messages can wait: the cheapest machine that is rented at night only; None otherwise."""
+        if self.load.batch_share < 1:
+            return None
+        jobs = []
+        for option in self.working:
+            try:
+                jobs.append((option, nightly_job(option, self.load, self.costs)))
+            except UsageError:
+                continue  # it would run around the clock
+        return min(jobs, key=lambda pair: pair[1].usd, default=None)
 
     def month(self, option: HostingOption) -> MonthlyCost:
         """The month of an option."""
@@ -247,8 +261,16 @@ def _quantiles(values: tuple[float, float, float]) -> dict[str, float]:
 
 def _no_option(model: str, own: Sequence[HostingOption], all_options: Sequence[HostingOption]) -> str:
     """What was asked for does not work, and what comes nearest."""
-    reasons = sorted({f"{option.name} {option.why_not()}" for option in own})
-    told = "; ".join(reasons[:3]) + (f", and {len(reasons) - 3} more do not" if len(reasons) > 3 else "")
-    others = sorted({option.name for option in all_options if option.works})
-    nearest = f" What works is {others[0]}." if others else ""
-    return f"No GPU looked at carries {model}: {told or 'none was given'}.{nearest}"
+    slow = [option for option in own if option.fits != "does not fit"]
+    # Of those that hold it the fastest is told; where none does, the first reasons.
+    told = sorted(slow, key=lambda option: option.tpot_ms or 0.0)[:1] or list(own)[:3]
+    reasons = "; ".join(f"{option.name} {option.why_not()}" for option in told) or "none was given"
+    more = len(own) - len(told)
+    others = [option for option in all_options if option.works]
+    if slow:
+        nearest = " Give the answers more time, or let them wait (latency_class batch)."
+    elif others:
+        nearest = f" What works is {min(others, key=lambda option: option.usd_per_hour).name}."
+    else:
+        nearest = " Try larger GPUs, or a smaller number format, such as awq-int4."
+    return f"No GPU looked at carries {model}: {reasons}{f', nor do {more} others' if more else ''}.{nearest}"

@@ -47,6 +47,8 @@ class Question:
     """Share of good answers by model, of a matrix result or as given."""
     today: date
     objective: Objective
+    unpriced: tuple[str, ...] = ()
+    """Of the APIs to compare with: those whose price the book does not have."""
     files: tuple[str, ...] = ()
     """What was read, relative to the root."""
 
@@ -121,7 +123,8 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
         seed=p["seed"],
     )
     day = today or datetime.now(UTC).date()
-    return Question(study, offers, measured, accepted, day, _objective(p, load), (*files, *more))
+    unpriced = tuple(name for name in names if lines[name].usd_per_message is None)
+    return Question(study, offers, measured, accepted, day, _objective(p, load), unpriced, (*files, *more))
 
 
 def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkload | None, tuple[str, ...]]:

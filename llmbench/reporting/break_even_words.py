@@ -24,7 +24,8 @@ def verdict(question: Question) -> Verdict:
     """Whether a model belongs on machines of one's own at this volume.
 
     GO: cheaper than the API decided against in nine of ten draws, and what moving costs comes back within
-    the horizon. With conditions where that rests on a throughput nobody measured. NO_GO: cheaper in fewer
+    the horizon. With conditions where that rests on a throughput nobody measured, or on messages that wait
+    for a machine rented at night only. NO_GO: cheaper in fewer
     than one of ten. HOLD in between.
     """
     study = question.study
@@ -40,6 +41,17 @@ def verdict(question: Question) -> Verdict:
         decision, answer = Decision.NO_GO, "Self-hosting does not pay"
     else:
         decision, answer = Decision.HOLD, "Self-hosting may or may not pay"
+    job = study.job
+    if job is not None and job[1].usd < min(bill, month.usd):
+        return Verdict(
+            Decision.GO_WITH_CONDITIONS,
+            f"Self-hosting pays at {study.load.messages_per_month:,.0f} messages a month that can "
+            f"wait, as a job at "
+            f"night: {study.model} on {job[0].hardware} for {job[1].hours:,.0f} hours costs "
+            f"{_money(job[1].usd)} a "
+            f"month, {_api_words(study)} {_money(bill)}; always on it would be {_money(month.usd)}.",
+            _reasons(question, probability),
+        )
     summary = (
         f"{answer} at {study.load.messages_per_month:,.0f} messages a month: {study.model} on a "
         f"machine of one's own "
@@ -71,6 +83,11 @@ def _reasons(question: Question, probability: float) -> list[str]:
             f"{study.baseline} is no longer sold where it was priced (ended {line.shutdown_date}): "
             f"its last price is a "
             f"yardstick. {_still_sold(question)}"
+        )
+    if question.unpriced:
+        reasons.append(
+            f"Left out, because the price book {study.lines.price_book} has no price: "
+            f"{', '.join(question.unpriced)}."
         )
     return [*reasons, *stale_prices(question)]
 

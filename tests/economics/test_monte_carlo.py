@@ -21,7 +21,7 @@ from llmbench.errors import UsageError
 LOAD = Workload(1_000_000, 500, 200, profile=week_profile(3))
 COSTS = HostingCosts()
 A10G = HostingOption("A10G", 1, "m", "fp16", 1.006, 900, 700, 1200)
-SURE = Uncertainty(*(Range(1, 1, 1),) * 6, Range(8, 8, 8))
+SURE = Uncertainty(*(Range(1, 1, 1),) * 7)
 
 
 def test_without_uncertainty_it_is_the_plain_month() -> None:
@@ -34,7 +34,7 @@ def test_without_uncertainty_it_is_the_plain_month() -> None:
 
 
 def test_the_triangle_has_its_mean_and_its_ends() -> None:
-    only = Uncertainty(Range(0.5, 1.0, 2.1), *(Range(1, 1, 1),) * 5, Range(8, 8, 8))
+    only = Uncertainty(Range(0.5, 1.0, 2.1), *(Range(1, 1, 1),) * 6)
     found = monte_carlo([A10G], {"api": TokenPrices(1.0, 0.0)}, LOAD, COSTS, uncertainty=only)
     share = found.api_usd[:, 0] / 1_000_000
     assert share.mean() == pytest.approx(1.2, abs=0.01)
@@ -101,3 +101,9 @@ def test_what_cannot_be_drawn() -> None:
         monte_carlo([], {}, LOAD, COSTS)
     with pytest.raises(UsageError, match="range of messages"):
         Uncertainty(Range(2, 1, 3))
+
+
+def test_where_nobody_is_paid_no_draw_pays_anybody() -> None:
+    free = HostingCosts(operations_hours=0, storage_usd=0, spare_replicas=0)
+    found = monte_carlo([A10G], {"api": TokenPrices(0.001, 0.0)}, LOAD, free, uncertainty=SURE, draws=100)
+    assert (found.self_usd == A10G.month(LOAD, free).rent_usd).all()

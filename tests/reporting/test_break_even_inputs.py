@@ -73,6 +73,21 @@ def test_batch_is_half_price_and_has_no_objective(tmp_path: Path) -> None:
     assert question.study.load.peak_to_mean == 1
 
 
+def test_messages_that_wait_may_pay_as_a_job_at_night(tmp_path: Path) -> None:
+    few = {"latency_class": "batch", "against": ["gpt-4o"], "baseline": "gpt-4o"}
+    found = verdict(put(tmp_path, **few, operations_hours=0.5, storage_usd=5.0))
+    assert found.decision is Decision.GO_WITH_CONDITIONS
+    assert "as a job at night" in found.summary
+    assert verdict(put(tmp_path, **few)).decision is Decision.NO_GO  # eight hours of people cost more
+
+
+def test_without_people_and_spare_a_cheap_card_pays(tmp_path: Path) -> None:
+    bare = {"operations_hours": 0.0, "storage_usd": 0.0, "spare_replicas": 0}
+    question = put(tmp_path, **bare, gpu_prices={"L4": 0.2}, gpus=["L4"], messages_per_month=3_000_000.0)
+    assert verdict(question).decision is Decision.GO
+    assert question.study.probability("llama-3.1-8b") > 0.9
+
+
 def test_a_log_is_the_workload(tmp_path: Path) -> None:
     monday = datetime(2026, 11, 2, tzinfo=UTC)
     lines = [
