@@ -26,6 +26,8 @@ class EngineFacts:
     memory: str
     """Of what it takes `share` for weights and cache: "total", or "free" once the weights are loaded."""
     share: float
+    sequences: int
+    """At most so many are answered at the same time, unless it is set otherwise."""
     aliases: tuple[str, ...] = ()
 
 

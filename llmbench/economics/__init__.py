@@ -1,7 +1,12 @@
 """What models cost, at a vendor and on machines of one's own, as pure functions: numbers in, results out.
 
-Prices, machines and measurements come from the catalog. Nothing here brings in numpy before it is called.
+Prices, machines and measurements come from the catalog. What needs numpy and scipy as it is imported,
+calibration and validation, is loaded on first use.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from llmbench.economics.accepted import AcceptedCost, accepted_costs
 from llmbench.economics.api import api_cost, listed_price_of
@@ -22,12 +27,18 @@ from llmbench.economics.monte_carlo import (
     monte_carlo,
     tornado,
 )
+from llmbench.economics.objective import throughput_within
 from llmbench.economics.prompt_cache import cached_tokens
 from llmbench.economics.queueing import ReplicaPlan, Waiting, availability, erlang_c, replicas_needed, waiting
 from llmbench.economics.study import BreakEvenStudy, Money, Pays
 from llmbench.economics.throughput import Throughput, throughput
 from llmbench.economics.week import MeasuredWorkload, week_profile, workload_of_log
 from llmbench.economics.workload import Workload
+from llmbench.lazy import attach
+
+if TYPE_CHECKING:
+    from llmbench.economics.calibration import Calibration, adapted, default_calibration
+    from llmbench.economics.validation import Validation, validate_throughput
 
 __all__ = [
     "AcceptedCost",
@@ -35,6 +46,7 @@ __all__ = [
     "ApiLines",
     "BreakEven",
     "BreakEvenStudy",
+    "Calibration",
     "CashFlow",
     "CheckedClaim",
     "ClaimAudit",
@@ -58,9 +70,11 @@ __all__ = [
     "TokenPrices",
     "Tornado",
     "Uncertainty",
+    "Validation",
     "Waiting",
     "Workload",
     "accepted_costs",
+    "adapted",
     "api_cost",
     "api_lines",
     "audit_claims",
@@ -70,6 +84,7 @@ __all__ = [
     "cached_tokens",
     "cash_flow",
     "cheapest",
+    "default_calibration",
     "erlang_c",
     "estimate",
     "hybrid_plans",
@@ -82,9 +97,22 @@ __all__ = [
     "payback_month",
     "replicas_needed",
     "throughput",
+    "throughput_within",
     "token_prices",
     "tornado",
+    "validate_throughput",
     "waiting",
     "week_profile",
     "workload_of_log",
 ]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "Calibration": "llmbench.economics.calibration",
+        "Validation": "llmbench.economics.validation",
+        "adapted": "llmbench.economics.calibration",
+        "default_calibration": "llmbench.economics.calibration",
+        "validate_throughput": "llmbench.economics.validation",
+    },
+)

@@ -12,6 +12,7 @@ from llmbench.catalog.gpu_offers import GpuOffer, Purchase, cheapest_offer
 from llmbench.catalog.gpus import gpu_facts
 from llmbench.economics.hosting import HostingOption
 from llmbench.economics.memory import memory_fit
+from llmbench.economics.objective import throughput_within
 from llmbench.economics.queueing import waiting
 from llmbench.economics.throughput import throughput
 from llmbench.economics.workload import Workload
@@ -20,7 +21,6 @@ from llmbench.errors import UsageError
 __all__ = ["Objective", "hosting_options"]
 
 _SIZES = (1, 2, 4, 8)
-_IN_FLIGHT = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 _WORKS = ("fits", "starved")
 _LATE = 0.05
 """Share of the messages that may begin later than the objective: it is one for the 95th percentile."""
@@ -174,33 +174,26 @@ _NONE = _Point(0.0, 0.0, 0.0, None, None, None, False)
 def _point(
     model: str, gpu: str, n_gpu: int, dtype: str, load: Workload, engine: str, objective: Objective
 ) -> _Point:
-    """The most tokens within the objective, where there is one the saturated point; 0 where none is within,
-    with the times of a request that is alone.
+    """The most tokens within the objective; without one, saturated. 0 where none is within, with the times
+    of a request that is alone.
     """
-    lengths = (load.input_tokens, load.output_tokens)
+    where = (model, gpu, n_gpu, dtype, engine, load.input_tokens, load.output_tokens)
     if objective.ttft_ms is None and objective.tpot_ms is None:
-        tried: tuple[int | None, ...] = (None,)
+        found = throughput(*where)
     else:
-        tried = _IN_FLIGHT
-    best = _NONE
-    for in_flight in tried:
-        found = throughput(model, gpu, n_gpu, dtype, engine, *lengths, concurrency=in_flight)
-        if not objective.met(found.ttft_ms, found.tpot_ms):
-            if best is _NONE and in_flight == tried[0]:  # alone on the replica: what it can do at best
-                best = _NONE._replace(ttft_ms=found.ttft_ms, tpot_ms=found.tpot_ms)
-            continue
-        if found.output_tokens_per_s > best.tokens_per_s:
-            low, high = found.interval
-            best = _Point(
-                found.output_tokens_per_s,
-                low,
-                high,
-                found.ttft_ms,
-                found.tpot_ms,
-                in_flight,
-                found.extrapolated,
-            )
-    return best
+        alone = throughput(*where, concurrency=1)
+        if not objective.met(alone.ttft_ms, alone.tpot_ms):
+            return _NONE._replace(ttft_ms=alone.ttft_ms, tpot_ms=alone.tpot_ms)
+        found = throughput_within(*where, ttft_ms=objective.ttft_ms, tpot_ms=objective.tpot_ms)
+    return _Point(
+        found.output_tokens_per_s,
+        found.interval.low,
+        found.interval.high,
+        found.ttft_ms,
+        found.tpot_ms,
+        found.concurrency,
+        found.extrapolated,
+    )
 
 
 def _queue_limit(point: _Point, load: Workload, objective: Objective) -> float:

@@ -157,8 +157,8 @@ def replicas_needed(
     by_utilisation = max(1, math.ceil(load / utilisation_limit / count - 1e-9))
     if by_utilisation > _MOST_REPLICAS:
         raise UsageError(
-            f"{by_utilisation:,} replicas would be needed; check requests_per_s ({rate:g}), "
-            f"service_s and places."
+            f"{by_utilisation:,} replicas would be needed; check requests_per_s ({rate:g}), service_s "
+            "and places."
         )
 
     def queue(replicas: int) -> Waiting:

@@ -120,8 +120,10 @@ def throughput(
 
     A roofline with few constants, fitted to 221 published measurements (see `llmbench.economics.roofline`
     and `calibration`). `dtype` None is the published one; `concurrency` is requests in flight, and None, or
-    one in words such as "max", is saturated: as many as the engine takes. Lengths of None are not known, and
-    taken as a chat's 300. `calibration`: constants of one's own, from `adapted`.
+    one in words such as "max", is saturated: as many as the engine takes. Published runs of vLLM without a
+    limit submit a hundred requests or so, and None is what those gave; a number in flight may give more.
+    Lengths of None are not known, and taken as a chat's 300. `calibration`: constants of one's own, from
+    `adapted`.
 
     Raises UsageError for unknown names, a model that does not fit, input and output beyond the model's
     context, a format that the GPU does not have, and numbers that cannot be meant; the sentence names the
@@ -236,7 +238,7 @@ def _refuse_what_does_not_fit(
     where = card.name if n_gpu == 1 else f"{n_gpu} x {card.name}"
     raise UsageError(
         f"{where} cannot hold {shape.name} in {dtype}: the weights are "
-        f"{shape.weight_bytes(number) / 1e9:.1f} GB, and {n_gpu * card.visible_bytes / 1e9:.1f} GB "
-        f"are visible; "
+        f"{shape.weight_bytes(number) / 1e9:.1f} GB, and {n_gpu * card.visible_bytes / 1e9:.1f} GB are "
+        "visible; "
         f"{'; '.join(ways) or 'no GPU of the catalog does'}."
     )

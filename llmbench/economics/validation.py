@@ -173,14 +173,16 @@ def validate_throughput(
     return Validation(known, tuple(clusters_of(known)), leave_out(known, key))
 
 
-def fit_facts(day: str) -> str:
+def fit_facts(day: str, near: Validation | None = None, far: Validation | None = None) -> str:
     """The text of facts/throughput-fit.toml: a fit to all rows of the catalog, and its errors.
 
-    `day`: ISO date to write into it. Made again when a measured row is added.
+    `day`: ISO date to write into it. Made again when a measured row is added. `near` and `far`: validations
+    by GPU and model, and by GPU, where they are at hand already.
     """
     rows = measured_throughput()
     constants = fit_constants(rows)
-    near, far = validate_throughput(rows), validate_throughput(rows, by="gpu")
+    near = near or validate_throughput(rows)
+    far = far or validate_throughput(rows, by="gpu")
     lines = [
         "# Constants of llmbench.economics.roofline, fitted to facts/throughput.toml by fit_facts of",
         "# llmbench.economics.validation. Efficiencies are shares, times are seconds, traffic is in 16-bit",
