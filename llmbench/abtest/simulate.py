@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from llmbench.abtest.margin_scores import LOPSIDED, margin_z, needed_units
+from llmbench.abtest.margin_scores import LOPSIDED, margin_z
 from llmbench.abtest.simulation_plan import SimulationPlan
 from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, LookPlan, Outcome, PowerPoint
-from llmbench.stats import sequential_inflation, spending_schedule
+from llmbench.stats import sample_size, sequential_inflation, spending_schedule
 from llmbench.stats.e_process import log_e_values_of_shares
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ def simulate(plan: SimulationPlan) -> AbSimulation:
 def _planned_units(plan: SimulationPlan) -> int:
     if plan.planned_units is not None:
         return plan.planned_units
-    found = needed_units(
+    found = sample_size(
         plan.true_rate(plan.ratios[0]),
         plan.control_rate,
         plan.margin,
         plan.scale,
-        plan.split,
         plan.alpha,
-        plan.power,
+        power=plan.power,
+        allocation=(1 - plan.split) / plan.split,
     )
     if plan.stopping_rule == "group-sequential":
         fractions = [look / plan.looks for look in range(1, plan.looks + 1)]

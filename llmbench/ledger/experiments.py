@@ -1,4 +1,4 @@
-"""What a ledger keeps of experiments: epochs, assignments, and what came of the calls."""
+"""What a ledger keeps of experiments: epochs, assignments, what came of the calls, and who looked."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
-from llmbench.ledger import assignments
+from llmbench.ledger import assignments, looks
 from llmbench.ledger.assignments import Assignment, Epoch
+from llmbench.ledger.looks import RecordedLook
 from llmbench.ledger.matching import read_outcomes
 from llmbench.ledger.outcomes import Event, Outcomes, outcome_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from llmbench.ledger.connections import Connection, LedgerStore
     from llmbench.ledger.writer import Writer
@@ -110,3 +111,36 @@ class ExperimentsLedger:
         window = None if window_days is None else timedelta(days=window_days)
         with self._reading() as connection:
             return read_outcomes(connection, experiment_id, since, until, window)
+
+    def looks(self, experiment_id: str) -> list[RecordedLook]:
+        """The looks that were taken at an experiment, the first first."""
+        with self._reading() as connection:
+            return looks.looks(connection, experiment_id)
+
+    def frozen_plan(self, experiment_id: str) -> dict[str, Any] | None:
+        """The parameters of an experiment as of its first look; None where there was none."""
+        with self._reading() as connection:
+            return looks.frozen_plan(connection, experiment_id)
+
+    def record_look(
+        self,
+        experiment_id: str,
+        number: int,
+        *,
+        cut_off: datetime,
+        units: int,
+        information: float,
+        parameters: Mapping[str, Any],
+        comparisons: Sequence[Mapping[str, Any]],
+        seen_at: datetime,
+    ) -> bool:
+        """Keep what a look at data up to `cut_off` showed; durable when it returns.
+
+        `parameters` are frozen by the first look. False, and nothing is changed, where that look or that
+        cut-off is there already. Raises LedgerError.
+        """
+        self._refuse_if_closed()
+        return looks.record_look(
+            self._store, experiment_id, number, cut_off=cut_off, units=units, information=information,
+            parameters=parameters, comparisons=comparisons, seen_at=seen_at,
+        )  # fmt: skip

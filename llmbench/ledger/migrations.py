@@ -11,6 +11,8 @@ Version 2: how a call was routed and for which unit; `epochs` and `assignments` 
 the `outcomes` that came of the calls.
 
 Version 3: `batches`, one row for each batch of requests that a vendor was, or may have been, given.
+
+Version 4: `looks` at experiments, and `frozen_plans`, the parameters as of the first one.
 """
 
 from __future__ import annotations
@@ -177,6 +179,35 @@ MIGRATIONS: tuple[Migration, ...] = (
             )
             """,
             "CREATE INDEX batches_by_endpoint ON batches (endpoint, closed_at)",
+        ),
+    ),
+    Migration(
+        4,
+        "looks at experiments",
+        (
+            # A cut-off that was looked at is the same look ever after.
+            """
+            CREATE TABLE looks (
+                id INTEGER PRIMARY KEY,
+                experiment_id TEXT NOT NULL,
+                look INTEGER NOT NULL,
+                cut_off TEXT NOT NULL,
+                units INTEGER NOT NULL,
+                information REAL NOT NULL,
+                comparisons TEXT NOT NULL,
+                seen_at TEXT NOT NULL,
+                UNIQUE (experiment_id, look),
+                UNIQUE (experiment_id, cut_off)
+            )
+            """,
+            """
+            CREATE TABLE frozen_plans (
+                id INTEGER PRIMARY KEY,
+                experiment_id TEXT NOT NULL UNIQUE,
+                parameters TEXT NOT NULL,
+                frozen_at TEXT NOT NULL
+            )
+            """,
         ),
     ),
 )

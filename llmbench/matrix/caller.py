@@ -84,8 +84,12 @@ class Caller:
         allow_unpriced: bool = False,
         batch: bool | Collection[str] = False,
         run_id: str | None = None,
+        charged_usd: float = 0.0,
     ) -> tuple[Execution, Quote]:
-        """The calls of `plan`, and of a judge; what became of them, and the quote before."""
+        """The calls of `plan`, and of a judge; what became of them, and the quote before.
+
+        `charged_usd` is what earlier parts of the run have used of its budget, where no run id finds them.
+        """
         known_run = run_id or os.environ.get("LLMBENCH_RUN_ID") or None
         not_before = answers_from(self.endpoints.ledger, fresh, max_answer_age_days, run_id=known_run)
         run = known_run or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -99,7 +103,8 @@ class Caller:
         quote = self.quote(judge, not_before, concurrency, plan)
         self.not_before = not_before
         made = Execution(providers, lanes, batched, Budget(budget_usd), run, self._limits)
-        made.budget.charged_usd = spent_before(self.endpoints.ledger, known_run, providers)
+        found = spent_before(self.endpoints.ledger, known_run, providers)
+        made.budget.charged_usd = max(found, charged_usd)
         reporter = ProgressReporter(progress, total=len(plan), to_make=quote.to_make)
 
         async def calls() -> None:

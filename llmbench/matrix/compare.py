@@ -53,7 +53,7 @@ class Comparison:
     n: int
     """Items that both answered."""
     mde: float | None
-    """Smallest true difference that so many items show with chance .8."""
+    """Smallest true difference that so many items show with chance .8, adjusted for the candidates."""
     margin: float
     verdict: ComparisonVerdict
     reason: str = ""
@@ -136,17 +136,17 @@ def compare(
     seen = evidence([(ours.mean, theirs.mean) for ours in others.values()])
     worst = evidence([(ours.if_wrong, theirs.if_right) for ours in others.values()])
     best = evidence([(ours.if_right, theirs.if_wrong) for ours in others.values()])
+    # What the smallest of several p-values is held against.
+    level = (1 - confidence) / max(1, len(others))
     found: list[Comparison] = []
     for (label, ours), by_seen, at_worst, at_best in zip(others.items(), seen, worst, best, strict=True):
-        c = _comparison(baseline, label, ours, theirs, by_seen, clusters, margin, 1 - confidence)
+        c = _comparison(baseline, label, ours, theirs, by_seen, clusters, margin, level)
         c = replace(
             c, worst_case_low=_known(at_worst.interval.low), best_case_high=_known(at_best.interval.high)
         )
         verdict, reason = _verdict(c, by_seen, at_worst, at_best, 1 - confidence, len(others))
         c = replace(c, verdict=verdict, reason=reason)
         if verdict == "cannot tell":
-            # What the smallest of several p-values is held against.
-            level = (1 - confidence) / len(others)
             c = replace(c, items_needed=_more_items(c, ours, theirs, clusters, level))
         found.append(c)
     return tuple(found)
@@ -261,14 +261,18 @@ def _more_items(
         return None
     needed = items_needed(target, ours.mean - theirs.mean, alpha, _POWER, clusters=clusters)
     if math.isnan(needed):
-        # No item tells the two apart: Tango's interval of such a sample is ± z²/(n + z²).
+        # No item tells the two apart: Tango's interval of such a sample is ± z²/(n + z²), of n clusters
+        # where items come in these.
         if c.difference != 0:
             return least or None
         z = NormalDist().inv_cdf(1 - alpha / 2)
-        needed = z * z * (1 - c.margin) / c.margin
+        needed = z * z * (1 - c.margin) / c.margin * (c.n / c.clusters if c.clusters else 1)
     more = max(least, math.ceil(needed) - c.n)
-    # Enough by this estimate and still undecided: the estimate leaves out missing answers.
-    return max(1, more) if more <= _MOST_ITEMS else None
+    if more <= 0:
+        # Enough by this estimate and still undecided: missing answers, if there are any, stand in the
+        # way, and more items are no cure for these.
+        return None if c.missing else 1
+    return more if more <= _MOST_ITEMS else None
 
 
 def _known(value: float) -> float | None:

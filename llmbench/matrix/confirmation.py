@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Confirmation", "confirm", "held_out"]
 
-_KINDS = ("better", "not worse", "cannot tell", "worse")
-
 
 class Confirmation(NamedTuple):
     """The candidate that some items picked, on the others; difference candidate minus baseline."""
@@ -34,7 +32,9 @@ class Confirmation(NamedTuple):
     picked_on: int
     """Items that picked it."""
     n: int
-    """Items held out, answered by both."""
+    """Items held out, answered by both; what follows is of these."""
+    score: float | None
+    baseline_score: float | None
     difference: float | None
     """In score (0..1); None where no held-out item was answered by both."""
     ci: Interval | None
@@ -74,16 +74,14 @@ def confirm(
 ) -> Confirmation | None:
     """Pick the best candidate on a part of the items, and compare it on the rest.
 
-    Candidates of the best verdict there is (better, not worse, cannot tell, worse; each adjusted for the
-    number of candidates, over all items) are ranked by their mean score on the items that are not held
-    out; at equal scores the cheaper one is first. None where there are fewer than two candidates, or
-    `share` is 0.
+    Candidates are ranked by their mean difference from the baseline on the items that are not held out; at
+    equal differences the cheaper one is first. Nothing of the held-out items goes into that, verdicts over
+    all items neither. None where there are fewer than two candidates, or `share` is 0.
     """
     if len(comparisons) < 2 or share == 0:
         return None
     theirs = scores[baseline].mean
     out = held_out(len(theirs), clusters, share, seed)
-    best = min(_KINDS.index(c.verdict) for c in comparisons)
 
     def rank(c: Comparison) -> tuple[float, float]:
         # Against the baseline, so that candidates with missing answers are compared on their own items.
@@ -92,18 +90,21 @@ def confirm(
         cost = cells[c.candidate].cost_per_1k_calls
         return -float(known.mean()) if len(known) else math.inf, math.inf if cost is None else cost
 
-    picked = min((c for c in comparisons if _KINDS.index(c.verdict) == best), key=rank).candidate
+    picked = min(comparisons, key=rank).candidate
     ours = scores[picked].mean
     labels = (
         None if clusters is None else [label for label, there in zip(clusters, out, strict=True) if there]
     )
     found = paired_difference(ours[out], theirs[out], labels, confidence)
     both = ~np.isnan(ours) & ~np.isnan(theirs)
+    seen = both & out
     return Confirmation(
         candidate=picked,
         candidates=len(comparisons),
         picked_on=int((both & ~out).sum()),
-        n=int((both & out).sum()),
+        n=int(seen.sum()),
+        score=float(ours[seen].mean()) if seen.any() else None,
+        baseline_score=float(theirs[seen].mean()) if seen.any() else None,
         difference=None if math.isnan(found.difference) else found.difference,
         ci=None if math.isnan(found.interval.low) else found.interval,
         p_value=None if math.isnan(found.p_value) else found.p_value,

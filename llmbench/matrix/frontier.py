@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["FrontierPoint", "on_frontier", "quality_cost_frontier"]
+
+_WEIGHTS_AT_ONCE = 4_000_000
+"""Of the bootstrap's samples together; all of 2,000 of 50,000 items would be 1.6 GB."""
 
 
 class FrontierPoint(NamedTuple):
@@ -66,10 +69,14 @@ def quality_cost_frontier(
     kept = given[given["cell"].isin(cells)]
     scores = kept.pivot_table(index="item_id", columns="cell", values="score", aggfunc="mean")
     costs = kept.pivot_table(index="item_id", columns="cell", values="cost_usd", aggfunc="mean")
-    scores, costs = (table.reindex(index=items, columns=cells) for table in (scores, costs))
-    point = _means(scores, costs, np.ones((1, len(items))))
-    weights = _weights(len(items), clusters, n_boot, seed)
-    drawn = np.mean(on_frontier(*_means(scores, costs, weights)).astype(float), axis=0)
+    tables = (table.reindex(index=items, columns=cells) for table in (scores, costs))
+    values = [table.to_numpy(dtype=float, copy=True) for table in tables]
+    there = [_known(each) for each in values]
+    point = _means(values, there, np.ones((1, len(items))))
+    drawn = np.zeros(len(cells))
+    for weights in _weights(len(items), clusters, n_boot, seed):
+        drawn += on_frontier(*_means(values, there, weights)).sum(axis=0)
+    drawn /= n_boot
     here = on_frontier(*point)[0]
     models = dict(zip(given["cell"], given["model"], strict=True))
     found = [
@@ -87,25 +94,37 @@ def quality_cost_frontier(
     return tuple(sorted(found, key=lambda each: each.cost_per_1k_calls))
 
 
-def _weights(items: int, clusters: Sequence[str] | None, n_boot: int, seed: int) -> NDArray[np.float64]:
-    """How often each item is in each sample, shape (n_boot, items)."""
+def _weights(
+    items: int, clusters: Sequence[str] | None, n_boot: int, seed: int
+) -> Iterator[NDArray[np.float64]]:
+    """How often each item is in each sample: some samples at a time, shape (samples, items)."""
     rng = np.random.default_rng(seed)
-    if clusters is None:
-        return rng.multinomial(items, np.full(items, 1 / items), size=n_boot).astype(float)
-    names, place = np.unique(np.asarray(clusters), return_inverse=True)
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_boot)
-    return np.asarray(counts[:, place], dtype=float)
+    place: NDArray[np.intp] | None = None
+    drawn = items
+    if clusters is not None:
+        names, place = np.unique(np.asarray(clusters), return_inverse=True)
+        drawn = len(names)
+    most = max(1, _WEIGHTS_AT_ONCE // max(1, items))
+    for start in range(0, n_boot, most):
+        counts = rng.multinomial(drawn, np.full(drawn, 1 / drawn), size=min(most, n_boot - start))
+        yield np.asarray(counts if place is None else counts[:, place], dtype=float)
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 where there is a value, 0 where there is none; there the value becomes 0, too."""
+    there = ~np.isnan(values)
+    values[~there] = 0.0
+    return there.astype(float)
 
 
 def _means(
-    scores: pd.DataFrame, costs: pd.DataFrame, weights: NDArray[np.float64]
+    values: Sequence[NDArray[np.float64]], there: Sequence[NDArray[np.float64]], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted means per cell, shape (samples, cells); a cell without any item in a sample is NaN."""
-    found = []
-    for table in (scores, costs):
-        values = table.to_numpy(dtype=float)
-        there = ~np.isnan(values)
-        total = weights @ np.where(there, values, 0.0)
-        count = weights @ there.astype(float)
-        found.append(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
-    return found[0], found[1]
+    """Weighted means per cell of scores and costs, shape (samples, cells); without any item it is NaN."""
+    counts = [weights @ there[0]]
+    counts.append(counts[0] if np.array_equal(there[0], there[1]) else weights @ there[1])
+    scores, costs = (
+        np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+        for total, count in zip((weights @ each for each in values), counts, strict=True)
+    )
+    return scores, costs

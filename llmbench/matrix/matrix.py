@@ -195,10 +195,14 @@ class Matrix:
         """Ask every cell for its first answers to `items` items (as `Dataset.limit` takes them), and quote
         the rest by what they took. The run then replays them: nothing is paid twice.
 
-        `options` as of `run`. Nobody judges here. Raises as `run` does.
+        `options` as of `run`. Nobody judges here. What it costs counts in the budget of the run that
+        follows. Raises as `run` does.
         """
         part = Plan(self.dataset.limit(items), tuple(replace(cell, repeats=1) for cell in self.plan.cells))
-        made, _ = self._caller.execute(part, None, budget_usd, allow_unpriced=allow_unpriced, **options)
+        made, _ = self._caller.execute(
+            part, None, budget_usd,
+            allow_unpriced=allow_unpriced, charged_usd=self._charged_by_pilots, **options,
+        )  # fmt: skip
         self._pilots.append(made)
         age = options.get("max_answer_age_days")
         return self.quote(concurrency=options.get("concurrency"), max_answer_age_days=age)
@@ -245,7 +249,7 @@ class Matrix:
         """
         made, quote = self._caller.execute(
             self.plan, self._grader, budget_usd, concurrency, fresh, max_answer_age_days, progress,
-            allow_unpriced=allow_unpriced, batch=batch, run_id=run_id,
+            allow_unpriced=allow_unpriced, batch=batch, run_id=run_id, charged_usd=self._charged_by_pilots,
         )  # fmt: skip
         pilots, self._pilots = self._pilots, []
         quote = replace(quote, pilot_usd=total_usd(pilots))
@@ -300,6 +304,10 @@ class Matrix:
         return f"Matrix({self.dataset.path.name}: {size}: {cells})"
 
     # How it is done
+
+    @property
+    def _charged_by_pilots(self) -> float:
+        return max((pilot.budget.charged_usd for pilot in self._pilots), default=0.0)
 
     def _bound(self, given: GraderLike) -> Grader | Judge:
         grader = grader_for(given, self.dataset)

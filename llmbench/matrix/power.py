@@ -18,7 +18,7 @@ POINTS = (1, 2, 3, 5)
 
 
 class PairPower(NamedTuple):
-    """One cell beside the baseline, at 80% power and 5% two-sided."""
+    """One cell beside the baseline, at 80% power and the level of a comparison, two-sided."""
 
     candidate: str
     n: int
@@ -33,11 +33,12 @@ class PairPower(NamedTuple):
 
 
 def pair_power(
-    answers: pd.DataFrame, baseline: str, clusters: Sequence[str] | None = None
+    answers: pd.DataFrame, baseline: str, clusters: Sequence[str] | None = None, alpha: float = 0.05
 ) -> tuple[PairPower, ...]:
     """Of each cell of an answer table (`MatrixResults.answers`) but the baseline.
 
-    `clusters` is one label per item, in the order of the items.
+    `clusters` is one label per item, in the order of the items; `alpha` is the level of one comparison:
+    of several, what Holm's adjustment leaves to the smallest p-value.
     """
     items = list(dict.fromkeys(answers["item_id"]))
     means = answers.pivot_table(index="item_id", columns="cell", values="score", aggfunc="mean")
@@ -57,11 +58,12 @@ def pair_power(
             else [label for label, there in zip(clusters, both, strict=True) if there]
         )
         values = differences[both]
-        mde = minimum_detectable_paired_difference(values, clusters=labels)
+        mde = minimum_detectable_paired_difference(values, alpha=alpha, clusters=labels)
         needed = {
-            str(points): _whole(items_needed(points / 100, values, clusters=labels)) for points in POINTS
+            str(points): _whole(items_needed(points / 100, values, alpha, clusters=labels))
+            for points in POINTS
         }
-        ratio = resolution_ratio(values, clusters=labels)
+        ratio = resolution_ratio(values, alpha, clusters=labels)
         found.append(PairPower(cell, len(values), _known(mde), needed, _known(ratio)))
     return tuple(found)
 

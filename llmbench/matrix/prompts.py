@@ -152,13 +152,19 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 @cache
 def _compiled(text: str) -> tuple[Template | None, Template]:
-    parts = _SEPARATOR.split(text, maxsplit=1)
-    environment = _environment()
-    if len(parts) == 1:
-        return None, environment.from_string(text)
-    return environment.from_string(parts[0]), environment.from_string(parts[1])
+    parts = [_template(part) for part in _SEPARATOR.split(text, maxsplit=1)]
+    return (None, parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+
+
+def _template(text: str) -> Template:
+    template = _environment().from_string(text)
+    # Jinja's own is a chain of mappings, whose copying is more than half of what a rendering takes.
+    template.globals = dict(template.globals)
+    return template
 
 
 def _trimmed(text: str) -> str:
     """Without the blank lines that a template's own layout leaves at either end."""
+    if "\n" not in text:
+        return text  # most: the search below goes through all of it
     return re.sub(r"\A(?:[ \t]*\n)+|(?:\n[ \t]*)+\Z", "", text)

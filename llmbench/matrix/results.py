@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
-from llmbench.matrix.categories import CategoryScore, category_scores
+from llmbench.matrix.categories import (
+    CategoryDifference,
+    CategoryScore,
+    category_differences,
+    category_scores,
+)
 from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.confirmation import Confirmation, confirm
 from llmbench.matrix.counts import CallCounts
@@ -195,12 +200,19 @@ class MatrixResults:
         return self._frontiers[n_boot]
 
     def power(self) -> tuple[PairPower, ...]:
-        """What these items can show of each cell beside the baseline."""
-        return pair_power(self.answers, self.baseline, _clusters(self.dataset))
+        """What these items can show of each cell beside the baseline, at the level that Holm's adjustment
+        leaves to the smallest of several p-values.
+        """
+        level = (1 - self.confidence) / max(1, len(self.comparisons))
+        return pair_power(self.answers, self.baseline, _clusters(self.dataset), level)
 
     def categories(self) -> tuple[CategoryScore, ...]:
         """Score of every cell in every category of the items, the cells best first."""
         return category_scores(self.answers, list(self.ranking()["cell"]), self.dataset, self.confidence)
+
+    def category_differences(self, candidate: str) -> tuple[CategoryDifference, ...]:
+        """A candidate against the baseline within each category of the items: exploratory."""
+        return category_differences(self.answers, candidate, self.baseline, self.dataset, self.confidence)
 
     def reliability(self) -> tuple[Reliability, ...]:
         """What repeats tell, of each cell that was asked more than once an item."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +22,7 @@ from llmbench.errors import (
 from llmbench.matrix.batch_budget import BatchPurse
 from llmbench.matrix.budget import Budget
 from llmbench.matrix.counts import CallCounts
+from llmbench.matrix.feed import Feed
 from llmbench.matrix.lanes import Lane, Lanes
 from llmbench.matrix.outcome import FILTERED, Outcome, from_record, from_response
 from llmbench.matrix.pace import Pace
@@ -39,15 +39,6 @@ __all__ = ["Runner"]
 
 IDENTICAL_FAILURES = 10
 """After so many same failures of a model in a row nothing more is asked of it."""
-
-
-class _Feed:
-    """The calls of one endpoint, cell by cell, shared by its workers."""
-
-    def __init__(self, batches: Iterator[list[Job]]) -> None:
-        self.batches = batches
-        self.ready: deque[Job] = deque()
-        self.lock = asyncio.Lock()
 
 
 class Runner:
@@ -114,10 +105,10 @@ class Runner:
                 self._take_recorded(cell)
             else:
                 by_endpoint.setdefault(str(cell.endpoint), []).append(cell)
+        feeds = {endpoint: Feed(self._batches(cells)) for endpoint, cells in by_endpoint.items()}
         try:
             async with asyncio.TaskGroup() as group:
-                for endpoint, cells in by_endpoint.items():
-                    feed = _Feed(self._batches(cells))
+                for endpoint, feed in feeds.items():
                     if endpoint in self._batched:
                         group.create_task(self._work_in_batches(self._providers[endpoint], feed))
                         continue
@@ -127,6 +118,8 @@ class Runner:
         finally:
             self._share_with_twins()
             self._report(final=True)
+            for feed in feeds.values():
+                await feed.close()
         if self._error is not None:
             raise self._error
 
@@ -139,7 +132,7 @@ class Runner:
         for cell in cells:
             yield from self._replay.batches(cell)
 
-    async def _work(self, feed: _Feed, lanes: Lanes) -> None:
+    async def _work(self, feed: Feed, lanes: Lanes) -> None:
         try:
             while True:
                 lane = await lanes.enter()
@@ -153,7 +146,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - the first one is raised once all workers have ended
             self._error = self._error or error
 
-    async def _work_in_batches(self, provider: BaseLLMProvider, feed: _Feed) -> None:
+    async def _work_in_batches(self, provider: BaseLLMProvider, feed: Feed) -> None:
         jobs: dict[str, Job] = {}
         try:
             while (job := await self._next(feed)) is not None:
@@ -195,11 +188,10 @@ class Runner:
         )
         self._report()
 
-    async def _next(self, feed: _Feed) -> Job | None:
+    async def _next(self, feed: Feed) -> Job | None:
         async with feed.lock:
             while not feed.ready and self._error is None:
-                # Templates, hashes and the ledger's query would hold up answers on this loop.
-                batch = await asyncio.to_thread(next, feed.batches, None)
+                batch = await feed.batch()
                 if batch is None:
                     return None
                 for job in batch:
@@ -252,9 +244,7 @@ class Runner:
         most_output = request.params.get("max_tokens")
         entry = await self._pace.enter((str(cell.endpoint), str(cell.asked_model)), request, most_output)
         try:
-            response = await provider.chat_completion(
-                request.messages, request.model, repeat=request.repeat, run_id=self._run_id, **request.params
-            )
+            response = await provider.answer(request, request_hash=job.request_hash, run_id=self._run_id)
         except ProviderError as error:
             lane.note(error.attempts, None)
             return self._failed(job, error, worst)

@@ -17,6 +17,7 @@ __all__ = ["decide", "decisive"]
 FEW_CLUSTERS = 40
 """Under so many a clustered standard error is known to be too small (Cameron and Miller 2015, J. Human
 Resources 50:317)."""
+_GOOD = ("better", "not worse")
 _MOST_TOLD = 8
 """More candidates than this are counted, not told one by one."""
 
@@ -26,18 +27,20 @@ def decisive(
     cells: Mapping[str, CellSummary],
     confirmation: Confirmation | None = None,
 ) -> Comparison | None:
-    """The comparison that the verdict rests on: of the candidate that was picked and confirmed on held-out
-    items; without that, of the best kind there is (better, not worse, cannot tell, worse) the one with the
-    highest score, at equal scores the cheaper one.
+    """The comparison that the verdict rests on: of the best kind there is (better, not worse, cannot tell,
+    worse) the candidate that was picked and confirmed on held-out items; where that one is of another
+    kind, or there was none, the one with the highest score, at equal scores the cheaper one.
     """
-    if confirmation is not None:
-        return next(c for c in comparisons if c.candidate == confirmation.candidate)
     kinds = ("better", "not worse", "cannot tell", "worse")
+    picked = confirmation.candidate if confirmation is not None else None
+    good = any(c.candidate == picked and c.verdict in _GOOD for c in comparisons)
 
-    def rank(c: Comparison) -> tuple[int, float, float]:
+    def rank(c: Comparison) -> tuple[int, bool, float, float]:
         cell = cells[c.candidate]
         cost = float("inf") if cell.cost_per_1k_calls is None else cell.cost_per_1k_calls
-        return kinds.index(c.verdict), -(cell.score if cell.score is not None else -1.0), cost
+        # "Better" and "not worse" are both good enough: of these the picked one is the confirmed one.
+        kind = 0 if good and c.verdict in _GOOD else kinds.index(c.verdict)
+        return kind, c.candidate != picked, -(cell.score if cell.score is not None else -1.0), cost
 
     return min(comparisons, key=rank, default=None)
 
@@ -49,7 +52,10 @@ def decide(
     uneven: Sequence[UnevenMissing] = (),
 ) -> Verdict:
     """GO where the best candidate is better or not worse, HOLD where it cannot be told, NO_GO where
-    every candidate is worse.
+    every candidate is worse; by all items, with p-values adjusted for the number of candidates.
+
+    GO_WITH_CONDITIONS where that candidate was picked among several and the items that had no part in
+    picking it do not show the same by themselves.
     """
     chosen = decisive(comparisons, cells, confirmation)
     if chosen is None:
@@ -57,15 +63,18 @@ def decide(
             Decision.HOLD, "There is one cell only, so nothing is compared; add a model or a prompt."
         )
     ours, theirs = cells[chosen.candidate], cells[chosen.baseline]
-    scores = f"{_percent(ours.score)} against {_percent(theirs.score)} on {chosen.n} items"
-    difference = f"difference {_confirmed(chosen, confirmation)}"
+    own = confirmation if confirmation is not None and confirmation.candidate == chosen.candidate else None
+    numbers = _numbers(chosen, ours, theirs, own)
     cost = _cost(ours, theirs)
-    if chosen.verdict in {"better", "not worse"}:
+    if chosen.verdict in _GOOD:
         decision = Decision.GO
         # What is not seen again on the items that did not pick it is not claimed.
-        seen_again = confirmation is None or (confirmation.ci is not None and confirmation.ci.low > 0)
-        word = "is better than" if chosen.verdict == "better" and seen_again else "is not worse than"
-        summary = f"{ours.cell} {word} {theirs.cell}: {scores}, {difference}{cost}."
+        low = None if own is None or own.ci is None else own.ci.low
+        better = chosen.verdict == "better" and (confirmation is None or (low is not None and low > 0))
+        if confirmation is not None and (low is None or low <= -chosen.margin):
+            decision = Decision.GO_WITH_CONDITIONS
+        word = "is better than" if better else "is not worse than"
+        summary = f"{ours.cell} {word} {theirs.cell}{numbers}{cost}."
     elif chosen.verdict == "cannot tell":
         decision = Decision.HOLD
         more = (
@@ -73,17 +82,26 @@ def decide(
             if chosen.items_needed
             else ""
         )
-        summary = (
-            f"It cannot be told yet whether {ours.cell} is as good as {theirs.cell}: {scores}, "
-            f"{difference}.{more}"
-        )
+        summary = f"It cannot be told yet whether {ours.cell} is as good as {theirs.cell}{numbers}.{more}"
     else:
         decision = Decision.NO_GO
-        who = f"{ours.cell} is worse than {theirs.cell}:"
+        who = f"{ours.cell} is worse than {theirs.cell}{numbers}"
         if len(comparisons) > 1:
-            who = f"Every candidate is worse than {theirs.cell}; the best, {ours.cell}, has"
-        summary = f"{who} {scores}, {difference}{cost}."
+            who = f"Every candidate is worse than {theirs.cell}; the best is {ours.cell}{numbers}"
+        summary = f"{who}{cost}."
     return Verdict(decision, summary, tuple(_reasons(comparisons, chosen, cells, confirmation, uneven)))
+
+
+def _numbers(chosen: Comparison, ours: CellSummary, theirs: CellSummary, own: Confirmation | None) -> str:
+    """Scores and difference, both of the same items."""
+    if own is None:
+        scores = f"{_percent(ours.score)} against {_percent(theirs.score)} on {chosen.n:,} items"
+        return f": {scores}, difference {_difference(chosen)}"
+    scores = f"{_percent(own.score)} against {_percent(own.baseline_score)}"
+    return (
+        f" over all {chosen.n:,} items. On the {own.n:,} that had no part in picking it: {scores}, "
+        f"difference {_difference(own, chosen.margin)}"
+    )
 
 
 def _reasons(
@@ -103,13 +121,8 @@ def _reasons(
     if len(comparisons) > _MOST_TOLD:
         reasons.append(_counted(comparisons))
     if confirmation is not None:
-        reasons.append(
-            f"{chosen.candidate} was picked among {len(comparisons)} candidates on {confirmation.picked_on} "
-            f"items, and its difference above is from {confirmation.n} others, which had no part in that; on "
-            f"all {chosen.n} items it is {_difference(chosen)}. Verdicts are by all items, their p-values "
-            "adjusted (Holm) for the number of candidates."
-        )
-    elif len(comparisons) > 1 and chosen.verdict in {"better", "not worse"}:
+        reasons += _of_confirmation(comparisons, chosen, confirmation)
+    elif len(comparisons) > 1 and chosen.verdict in _GOOD:
         reasons.append(
             f"{chosen.candidate} is the best of {len(comparisons)} candidates on the items that picked it, "
             "so its score is probably a little too high; the p-values that the verdicts rest on are adjusted "
@@ -127,6 +140,37 @@ def _reasons(
         for each in uneven
     ]
     return reasons + _notes(list(cells.values()))
+
+
+def _of_confirmation(
+    comparisons: Sequence[Comparison], chosen: Comparison, confirmation: Confirmation
+) -> list[str]:
+    """Which items picked, and what the others say."""
+    many = len(comparisons)
+    basis = f"Verdicts are by all items, their p-values adjusted (Holm) for the {many} candidates."
+    if confirmation.candidate != chosen.candidate:
+        told = (
+            f"{confirmation.picked_on:,} items picked {confirmation.candidate}, whose verdict over all items "
+            f"is another than that of {chosen.candidate}. {basis}"
+        )
+        alone = (
+            f"The condition: nothing confirms the difference of {chosen.candidate} on items of its own; run "
+            "it alone against the baseline on new items."
+        )
+        return [told, alone] if chosen.verdict in _GOOD else [told]
+    told = (
+        f"{chosen.candidate} was picked among {many} candidates on {confirmation.picked_on:,} items; on all "
+        f"{chosen.n:,} its difference is {_difference(chosen)}, a little too good, because these include the "
+        f"ones that picked it. {basis}"
+    )
+    low = None if confirmation.ci is None else confirmation.ci.low
+    if chosen.verdict in _GOOD and (low is None or low <= -chosen.margin):
+        alone = (
+            "The condition: the held-out items alone do not keep it within the margin; watch it, or add "
+            "items."
+        )
+        return [told, alone]
+    return [told]
 
 
 def _notes(cells: Sequence[CellSummary]) -> list[str]:
@@ -171,12 +215,6 @@ def _difference(c: Comparison | Confirmation, margin: float | None = None) -> st
         beside = "" if margin is None else f", margin {100 * margin:g} points"
         text += f" (interval {_signed(c.ci.low)} to {_signed(c.ci.high)}{beside})"
     return text
-
-
-def _confirmed(chosen: Comparison, confirmation: Confirmation | None) -> str:
-    if confirmation is None:
-        return _difference(chosen)
-    return f"{_difference(confirmation, chosen.margin)} on {confirmation.n} items that did not pick it"
 
 
 def _cost(ours: CellSummary, theirs: CellSummary) -> str:

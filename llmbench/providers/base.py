@@ -166,7 +166,7 @@ class BaseLLMProvider(Batchable, ABC):
         could not be made durable (the answer is then in the error's `response`).
         """
         request = self.request(messages, model, temperature, max_tokens, repeat=repeat, **options)
-        return await Call(self, request, self._trail(run_id, deadline_s)).complete()
+        return await self.answer(request, run_id=run_id, deadline_s=deadline_s)
 
     def stream_chat_completion(
         self,
@@ -272,6 +272,18 @@ class BaseLLMProvider(Batchable, ABC):
         _check_numbers(params)
         self._refuse_options(chosen, params)
         return ChatRequest(chosen, _checked(messages), params, repeat)
+
+    async def answer(
+        self,
+        request: ChatRequest,
+        *,
+        request_hash: str | None = None,
+        run_id: str | None = None,
+        deadline_s: float | None = None,
+    ) -> LLMResponse:
+        """`chat_completion` of what `request` has checked before, whose hash may be known already."""
+        trail = self._trail(run_id, deadline_s)
+        return await Call(self, request, trail, request_hash=request_hash).complete()
 
     def _refuse_options(self, model: str, params: Mapping[str, Any]) -> None:
         """Refuse what provider, backend or model cannot honour: an option is never dropped."""

@@ -64,14 +64,19 @@ class Call:
     """One request to one provider; its attempts go onto `trail`, which may hold other providers' too."""
 
     def __init__(
-        self, provider: BaseLLMProvider, request: ChatRequest, trail: Trail, endpoint: str | None = None
+        self,
+        provider: BaseLLMProvider,
+        request: ChatRequest,
+        trail: Trail,
+        endpoint: str | None = None,
+        request_hash: str | None = None,
     ) -> None:
         self._provider = provider
         self._endpoint = endpoint or provider.endpoint
         self._request = request
         self._trail = trail
         self._clock = trail.clock
-        self._hash = provider.request_hash(request, self._endpoint)
+        self._hash = request_hash or provider.request_hash(request, self._endpoint)
 
     async def complete(self) -> LLMResponse:
         """Try until an answer comes, a failure is final, or attempts or time are used up."""

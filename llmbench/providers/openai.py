@@ -73,6 +73,7 @@ class OpenAIProvider(BaseLLMProvider):
             key=key,
             # OpenAI's newer models refuse max_tokens, and all of its chat models take the newer name.
             max_tokens_field="max_completion_tokens",
+            post_path="/chat/completions",
         )
 
     def _checked_deployments(self, config: Mapping[str, Any]) -> dict[str, str]:

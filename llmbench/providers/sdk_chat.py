@@ -38,6 +38,8 @@ class SdkChat:
         key: masked in every message.
         max_tokens_field: the vendor's spelling.
         unknown_fields: fields of a body that the SDK's `create` has no parameter for.
+        post_path: where the SDK posts a completion, for one whose own `post` is part of its interface: the
+            body is then sent as it is, without the walk through its types that `create` takes before.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class SdkChat:
         key: Secret,
         max_tokens_field: str = "max_tokens",
         unknown_fields: frozenset[str] = frozenset(),
+        post_path: str | None = None,
     ) -> None:
         self._sdk = sdk
         self._endpoint = endpoint
@@ -57,6 +60,7 @@ class SdkChat:
         self._key = key
         self._max_tokens_field = max_tokens_field
         self._unknown_fields = unknown_fields
+        self._post_path = post_path
         self._clients: PerLoop[Any] = PerLoop(open_client, _close)
         self.foreign = _foreign_errors(sdk)
         """What the SDK and the transport under it raise, for `failure`."""
@@ -70,8 +74,8 @@ class SdkChat:
         client = await self._clients.get()
         arguments = self.arguments(request, model, stream=False)
         try:
-            reply = await self._resource(client).with_raw_response.create(**arguments)
-            return self.read(reply.http_response.content, reply.http_response.headers, request.model)
+            reply = await self._reply(client, arguments)
+            return self.read(reply.content, reply.headers, request.model)
         except self.foreign as error:
             failure = self.failure(error, request.model)
         # Raised outside of the handler: the SDK's message may carry a key that the server echoed.
@@ -97,6 +101,13 @@ class SdkChat:
         if failure:
             raise failure
         yield reader.finish()
+
+    async def _reply(self, client: Any, arguments: dict[str, Any]) -> Any:
+        """The SDK's response of status 200, its body read."""
+        if self._post_path is None:
+            raw = await self._resource(client).with_raw_response.create(**arguments)
+            return raw.http_response
+        return await client.post(self._post_path, body=arguments, cast_to=_http(self._sdk).Response)
 
     def _resource(self, client: Any) -> Any:
         """The part of the SDK's client whose `create` is called."""
@@ -162,11 +173,16 @@ class SdkChat:
         await self._clients.aclose()
 
 
+def _http(sdk: ModuleType) -> Any:
+    """The HTTP library under the SDK."""
+    return __import__("httpx" if sdk.__name__ == "together" else "httpx2")
+
+
 def _foreign_errors(sdk: ModuleType) -> tuple[type[Exception], ...]:
     """The SDK's own errors, and what its transport lets through while a body is read."""
     import aiohttp
 
-    http = __import__("httpx" if sdk.__name__ == "together" else "httpx2")
+    http = _http(sdk)
     # A RequestError is also a body whose compression is broken.
     return (sdk.APIError, http.RequestError, aiohttp.ClientError)
 

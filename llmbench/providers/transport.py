@@ -11,7 +11,7 @@ import ipaddress
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["HttpReply", "HttpTransport", "StreamedReply", "checked_url"]
 
 _CONNECT_SECONDS = 10.0
+_CONNECTIONS = 1000
+"""As many as OpenAI's SDK opens. Fewer would make calls wait for each other unseen, within their latency:
+who makes the calls decides how many are in flight."""
 # vLLM (uvicorn) and llama.cpp close an idle connection after 5 s; ours must be given up before,
 # or a POST goes into a connection that is just being closed and costs an attempt.
 _KEEP_ALIVE_SECONDS = 4.0
@@ -96,7 +99,7 @@ class HttpTransport:
         *,
         api_key: str | Secret | None = None,
         headers: Mapping[str, str] | None = None,
-        limit: int = 100,
+        limit: int = _CONNECTIONS,
         allow_http: bool = False,
         trust_env: bool = False,
         name: str = "The endpoint",
@@ -150,8 +153,9 @@ class HttpTransport:
     async def _whole(self, method: str, path: str, data: bytes | None, timeout_s: float | None) -> HttpReply:
         session = await self._sessions.get()
         with self._errors():
+            # A timeout that never comes has its price too.
             async with (
-                asyncio.timeout(timeout_s),
+                nullcontext() if timeout_s is None else asyncio.timeout(timeout_s),
                 session.request(method, self._url(path), data=data, allow_redirects=False) as reply,
             ):
                 return HttpReply(reply.status, reply.headers, await reply.read())

@@ -72,6 +72,8 @@ _CLOSE_INCHES = 0.32
 _LABEL_CHARACTERS = 40
 _EDGE = 0.25
 """Part of the plot's width at each edge in which a value's text would not fit if centred."""
+_BELOW = 0.22
+"""Rows between an interval and the bar below it."""
 _VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
 
 
@@ -177,7 +179,8 @@ def difference_forest(
     caption: str = "",
 ) -> Plot:
     """Paired differences in points against the zero line; what lies between it and the
-    non-inferiority margin (a positive number in the unit of the score) is shaded.
+    non-inferiority margin (a positive number in the unit of the score) is shaded. A bar below each interval
+    spans the true differences that its items would miss more often than one time in five.
 
     For a single comparison, an interval wholly right of the shaded band's left edge is "not worse",
     wholly right of zero "better". Raises UsageError when there is no row.
@@ -191,11 +194,15 @@ def difference_forest(
     axes.axvline(-100 * margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
     for position, row in enumerate(rows):
         colour = _VERDICT_COLOURS.get(row.verdict, "grey")
+        if row.mde is not None:
+            band = (-100 * row.mde, 100 * row.mde)
+            axes.hlines(position + _BELOW, *band, color=PALETTE["grey"], linewidth=4, alpha=0.35)
         _interval(axes, position, row.difference, row.low, row.high, 100.0, colour)
     labels = [_row_label(row.label, f"n = {row.n:,}{_detects(row.mde)}", len(rows)) for row in rows]
     _finish(axes, labels, xlabel, title)
     for position, row in enumerate(rows):
-        _value(axes, f"{100 * row.difference:+.1f}: {row.verdict}", 100 * row.difference, position)
+        signed = f"{100 * row.difference:+.1f}".replace("-", "−")
+        _value(axes, f"{signed}: {row.verdict}", 100 * row.difference, position)
     inside = _place(axes, -100 * margin) < _EDGE
     axes.annotate(
         f"margin {100 * margin:g}",

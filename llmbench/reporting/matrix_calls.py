@@ -74,6 +74,7 @@ def call_table(results: MatrixResults) -> Table:
                 "replayed": 0 if results.sources else int(answers["replayed"].astype(bool).sum()),
                 "missing": len(missing),
                 "cut off": int((answers["finish_reason"] == "length").sum()),
+                "filtered": int((answers["finish_reason"] == "content_filter").sum()),
                 "input tokens": cell.input_tokens,
                 "output tokens": cell.output_tokens,
                 "cost usd": cell.cost_usd,

@@ -64,7 +64,7 @@ def frontier_figure(results: MatrixResults) -> Plot | None:
     else:
         log_axis(axes, "${x:,g}")
     _label_points(axes, points)
-    axes.set_xlabel("per 1,000 calls")
+    axes.set_xlabel("cost of 1,000 calls, USD")
     axes.set_ylabel("score, %")
     axes.set_title("Quality and cost")
     frame = pd.DataFrame([point._asdict() for point in points])
@@ -99,7 +99,9 @@ def _smallest(points: Any) -> float:
 
 
 def _label_points(axes: Axes, points: Any) -> None:
-    told = [point for point in points if point.on_frontier or point.probability_on_frontier >= _WORTH_TELLING]
+    told = list(points)
+    if len(told) > _MOST_LABELS:
+        told = [p for p in told if p.on_frontier or p.probability_on_frontier >= _WORTH_TELLING]
     told = sorted(told, key=lambda point: -point.probability_on_frontier)[:_MOST_LABELS]
     label_points(
         axes,

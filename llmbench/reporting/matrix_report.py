@@ -111,14 +111,21 @@ def quote_matrix(matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any]
 
 
 def stop_above_budget(quote: Quote, parameters: Mapping[str, Any]) -> None:
-    """Raise BudgetExceededError, before a call, where `budget_usd` does not hold what is expected."""
+    """Raise BudgetExceededError, before a call but those of a pilot, where `budget_usd` does not hold what
+    is expected together with what the pilot cost.
+    """
     budget = parameters["budget_usd"]
     usd = quote.batch_usd if parameters["batch"] and quote.batch_usd else quote.usd
-    if usd.expected is not None and usd.expected > budget:
+    spent = quote.pilot_usd or 0.0
+    if usd.expected is not None and usd.expected + spent > budget:
         low, about, high = (dollars(value) for value in usd)
+        beside, called = "", "nothing was called"
+        if quote.pilot_usd != 0:
+            beside = f", beside {dollars(quote.pilot_usd)} of the pilot,"
+            called = "only the pilot was called, and its answers are kept"
         raise BudgetExceededError(
-            f"The run is expected to cost {about} ({low} to {high}) and budget_usd is {dollars(budget)}: "
-            "nothing was called; raise budget_usd, or limit the items."
+            f"The run is expected to cost {about} ({low} to {high}){beside} and budget_usd is "
+            f"{dollars(budget)}: {called}; raise budget_usd, or limit the items."
         )
 
 

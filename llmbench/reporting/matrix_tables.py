@@ -176,7 +176,8 @@ def difference_figure(results: MatrixResults, most: int | None = FIRST_SCREEN) -
         caption=(
             f"Mean of candidate minus {results.baseline} over the items that both answered (paired), with "
             f"{100 * results.confidence:g}% intervals. Shaded: the margin that still counts as not worse. "
-            "Detects: the smallest true difference that so many items show with 80% chance."
+            "Grey bar: true differences too small for so many items, which show no smaller one than it "
+            '"detects" with 80% chance, adjusted for the number of candidates.'
         ),
     )
 

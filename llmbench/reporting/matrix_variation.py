@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
-from llmbench.reporting.wording import UNKNOWN, clip, estimate, limits, percent
+from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, best_candidate, ranked_cells
+from llmbench.reporting.wording import UNKNOWN, clip, estimate, limits, p_value, percent, signed_points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +64,37 @@ def category_table(results: MatrixResults) -> Table:
             ]
         )
     return Table(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
+
+
+def category_difference_table(results: MatrixResults) -> Table | None:
+    """The decisive candidate against the baseline by category, p-values adjusted for the categories; None
+    for fewer than two of them, or without a candidate.
+    """
+    import pandas as pd
+
+    candidate = best_candidate(results)
+    found = results.category_differences(candidate) if candidate is not None else ()
+    if len(found) < 2:
+        return None
+    rows = [
+        {
+            "category": each.category, "candidate": each.candidate, "n": each.n,
+            "difference": each.difference, "low": limits(each.ci)[0], "high": limits(each.ci)[1],
+            "p_adjusted": each.p_adjusted,
+        }
+        for each in found
+    ]  # fmt: skip
+    shown = [
+        {
+            "category": each.category or _NO_CATEGORY,
+            "items": f"{each.n:,}",
+            f"{candidate}, difference in points": estimate(each.difference, each.ci, signed_points),
+            "p adjusted": p_value(each.p_adjusted),
+        }
+        for each in found
+    ]
+    frame = pd.DataFrame(shown)
+    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 @house_style()

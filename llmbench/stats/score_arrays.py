@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-__all__ = ["difference_parts_of", "ratio_parts_of", "score_statistics"]
+__all__ = ["corrected_statistics", "difference_parts_of", "ratio_parts_of", "score_statistics"]
 
 _STEPS = 100
 _CLOSE = 2e-15
@@ -61,6 +61,15 @@ def score_statistics(score: Numbers, variance: Numbers) -> Numbers:
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = score / np.sqrt(variance)
     return np.where((variance <= 0) & (score == 0), 0.0, statistic)
+
+
+def corrected_statistics(statistic: Numbers, sixth_of_skewness: Numbers) -> Numbers:
+    """`skewness_corrected` of `score`, elementwise."""
+    a = sixth_of_skewness
+    discriminant = 1 + 4 * a * (statistic + a)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inside = 2 * (statistic + a) / (1 + np.sqrt(np.maximum(0.0, discriminant)))
+        return np.where(discriminant >= 0, inside, statistic + a - 1 / (4 * a))
 
 
 def _inflation(total: Numbers, unbiased: bool) -> Numbers:

@@ -10,7 +10,8 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, norm
 
-from llmbench.abtest.margin_scores import margin_z, needed_units
+from llmbench.abtest.margin_scores import margin_z
+from llmbench.stats import margin_test, sample_size
 
 VALIDATION = Path(__file__).resolve().parents[3] / "shared" / "validation"
 
@@ -75,35 +76,14 @@ def test_published_farrington_manning_tests() -> None:
         assert p == pytest.approx(case["expected"]["p"], abs=case["tolerance"])
 
 
-@pytest.mark.parametrize(
-    ("rate", "margin", "lopsided", "even"),
-    [
-        (0.01, 0.8, 164_166, 62_628),
-        (0.01, 0.9, 757_883, 280_201),
-        (0.03, 0.8, 53_460, 20_454),
-        (0.03, 0.9, 247_203, 91_513),
-        (0.05, 0.8, 31_319, 12_020),
-        (0.05, 0.9, 145_067, 53_776),
-    ],
-)
-def test_units_needed_at_reply_rates(rate: float, margin: float, lopsided: int, even: int) -> None:
-    assert needed_units(rate, rate, margin, "ratio", 0.9, 0.025, 0.8) == pytest.approx(lopsided, abs=1)
-    assert needed_units(rate, rate, margin, "ratio", 0.5, 0.025, 0.8) == pytest.approx(even, abs=1)
-
-
 def test_units_needed_give_the_power_asked_for() -> None:
     rng = np.random.default_rng(20250123)
     for margin, scale, share in ((0.7, "ratio", 0.5), (-0.015, "difference", 0.8)):
-        units = needed_units(0.06, 0.06, margin, scale, share, 0.025, 0.8)
+        units = sample_size(0.06, 0.06, margin, scale, allocation=(1 - share) / share)
         n1, n2 = round(units * share), round(units * (1 - share))
         x1, x2 = rng.binomial(n1, 0.06, 20_000), rng.binomial(n2, 0.06, 20_000)
         power = (margin_z(x1, n1, x2, n2, margin, scale) >= norm.ppf(0.975)).mean()
         assert power == pytest.approx(0.8, abs=0.03)
-
-
-def test_no_number_of_units_shows_what_is_not_true() -> None:
-    assert math.isinf(needed_units(0.027, 0.03, 0.9, "ratio", 0.5, 0.025, 0.8))
-    assert math.isinf(needed_units(0.02, 0.03, -0.005, "difference", 0.5, 0.025, 0.8))
 
 
 def test_tables_that_say_nothing_are_zero() -> None:
@@ -122,3 +102,12 @@ def test_correction_takes_away_the_tilt_of_a_lopsided_split() -> None:
         tails[skewness] = float(chance[z >= norm.ppf(0.975)].sum())
     assert tails[False] > 0.033
     assert tails[True] < 0.028
+
+
+def test_is_the_margin_test_of_the_package() -> None:
+    for method, skewness in (("miettinen-nurminen", False), ("scas", True)):
+        for scale, margin in (("ratio", 0.8), ("difference", -0.02)):
+            for table in TABLES:
+                expected = margin_test(*table, margin, scale, method=method).statistic
+                found = float(margin_z(*table, margin, scale, skewness=skewness))
+                assert found == pytest.approx(expected, rel=1e-9)

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from llmbench.abtest.margin_scores import needed_units
 from llmbench.abtest.simulate import simulate
 from llmbench.abtest.simulation_plan import SimulationPlan
 from llmbench.abtest.simulation_result import DECISIONS
 from llmbench.errors import UsageError
-from llmbench.stats import alpha_spending_bounds, crossing_probabilities, reply_share_e_process
+from llmbench.stats import (
+    alpha_spending_bounds,
+    crossing_probabilities,
+    reply_share_e_process,
+    sample_size,
+)
 
 BASE: dict[str, Any] = {"control_rate": 0.05, "units_per_day": 1000, "margin": 0.8, "runs": 4000}
 
@@ -39,7 +43,7 @@ def test_power_and_errors_are_those_planned(rule: Any, scale: Any, split: float)
 
 def test_fixed_test_is_as_large_as_the_formula_says() -> None:
     found = simulate(plan(stopping_rule="fixed", split=0.9, runs=100))
-    expected = needed_units(0.05, 0.05, 0.8, "ratio", 0.9, 0.025, 0.8)
+    expected = sample_size(0.05, 0.05, 0.8, allocation=1 / 9)
     assert found.planned_units == pytest.approx(expected, abs=1)
     assert len(found.looks) == 1
     assert found.looks[0].critical_value == pytest.approx(1.959964, abs=1e-6)
@@ -52,7 +56,7 @@ def test_looks_stop_as_often_as_brownian_motion_crosses() -> None:
     assert [look.critical_value for look in found.looks] == pytest.approx(bounds.tolist())
     # At equal rates the drift is that of the power which the fixed test of so many units has.
     stops = np.array(found[1.0].stops)[:, : DECISIONS.index("worse")].sum(axis=1) / 20_000
-    drift = 2.801585 * np.sqrt(40_000 / needed_units(0.05, 0.05, 0.8, "ratio", 0.5, 0.025, 0.8))
+    drift = 2.801585 * np.sqrt(40_000 / sample_size(0.05, 0.05, 0.8))
     expected = crossing_probabilities(bounds, fractions, float(drift), 1).upper
     assert stops.tolist() == pytest.approx(list(expected), abs=0.025)
 

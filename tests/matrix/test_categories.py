@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llmbench import Matrix
 from llmbench.matrix import Dataset, MatrixResults
-from llmbench.stats import mean_interval, wilson_interval
+from llmbench.stats import adjust_p_values, mean_interval, paired_difference, wilson_interval
 
 
 @pytest.fixture
@@ -48,3 +50,25 @@ def test_items_of_one_customer_widen_the_interval(
     low, high = mean_interval(rows["score"].to_numpy(), rows["cluster"].tolist(), value_range=(0, 1))
     assert first.ci == (max(0, low), min(1, high))
     assert first.ci.low < wilson_interval(20, 40).low
+
+
+def test_differences_within_categories_are_adjusted_for_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    right = {"old": lambda k: k % 2 == 0, "new": lambda k: k % 2 == 0 or (k % 3 == 0 and k % 5 < 3)}
+    rows = [f"i{k},{m},{float(f(k))},{'abc'[k % 3]}" for m, f in right.items() for k in range(180)]
+    path.write_text("\n".join(["item,model,score,category", *rows]) + "\n", encoding="utf-8")
+    results = Matrix.from_results(path)
+    found = results.category_differences("new")
+    table = results.answers.pivot(index="item_id", columns="cell", values="score")
+    category = results.answers.drop_duplicates("item_id").set_index("item_id")["category"]
+    expected = [
+        paired_difference(*(table.loc[category == name, cell].to_numpy() for cell in ("new", "old")))
+        for name in "abc"
+    ]
+    assert [each.category for each in found] == ["a", "b", "c"]
+    assert [each.n for each in found] == [60, 60, 60]
+    assert [each.difference for each in found] == pytest.approx([e.difference for e in expected])
+    assert [each.ci for each in found] == [e.interval for e in expected]
+    adjusted = adjust_p_values([e.p_value for e in expected], "benjamini-hochberg")
+    assert [each.p_adjusted for each in found] == pytest.approx(list(adjusted))
+    assert found[0].p_adjusted < 0.01 < found[1].p_adjusted

@@ -263,3 +263,22 @@ def test_few_clusters_are_warned_of(tmp_path: Path) -> None:
         assert results.comparisons[0].clusters == count
         reasons = results.verdict().reasons
         assert any(f"{count} clusters only" in reason for reason in reasons) == warned
+
+
+def test_missing_answers_are_no_want_of_items() -> None:
+    ours, theirs = binary(600, 30, 5, 320)
+    ours = [*ours, *[math.nan] * 45]
+    theirs = [*theirs, *[1.0] * 45]
+    found = one(ours, theirs)
+    assert found.verdict == "cannot tell"
+    assert "items lack an answer" in found.reason
+    assert found.items_needed is None
+
+
+def test_items_without_spread_are_counted_by_clusters() -> None:
+    """Two clusters of 100 alike items are two observations, not 200."""
+    labels = [f"c{place // 100}" for place in range(200)]
+    found = one([1.0] * 200, [1.0] * 200, clusters=labels)
+    assert found.verdict == "cannot tell"
+    assert found.items_needed is not None
+    assert found.items_needed > 5_000

@@ -121,3 +121,43 @@ def test_so_few_items_that_none_is_held_out_leave_it_unknown() -> None:
 def test_share_is_of_the_items(share: float) -> None:
     assert held_out(200, None, share, seed=5).sum() == round(200 * share)
     assert not (held_out(200, None, share, seed=5) == held_out(200, None, share, seed=6)).all()
+
+
+def test_held_out_answers_never_move_the_pick() -> None:
+    """Not by the verdict over all items either: A is ahead where it is picked, B far ahead elsewhere."""
+    out = held_out(400, None, 0.5, seed=1)
+    base = (np.random.default_rng(0).random(400) < 0.5).astype(float)
+    ahead, elsewhere = base.copy(), base.copy()
+    ahead[np.flatnonzero((base == 0) & ~out)[:3]] = 1
+    elsewhere[np.flatnonzero((base == 0) & out)[:40]] = 1
+    given = {"base": scores(base), "a": scores(ahead), "b": scores(elsewhere)}
+    comparisons = compare("base", given, None, margin=0.03, confidence=0.95)
+    assert [c.verdict for c in comparisons] == ["not worse", "better"]
+    found = confirmed(given)
+    assert found is not None
+    assert (found.candidate, found.difference) == ("a", 0.0)
+    assert found.score == found.baseline_score == pytest.approx(base[out].mean())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "candidates", "ahead"), [(800, 8, 0.03), (400, 20, 0.02)])
+def test_the_interval_on_held_out_items_lies_above_the_truth_as_seldom_as_it_says(
+    n: int, candidates: int, ahead: float
+) -> None:
+    """2.5% of 300: 7.5, and at most 16 by 3 standard deviations; of the difference no bias is seen."""
+    random = np.random.default_rng(5)
+    above, off = 0, []
+    for seed in range(300):
+        chance = np.clip(random.normal(0.6, 0.25, n), 0.02, 0.98)
+        better = np.clip(chance + ahead, 0, 1)
+        given = {"base": scores(random.random(n) < chance)}
+        given |= {f"c{k}": scores(random.random(n) < better) for k in range(candidates)}
+        found = confirmed(given, seed=seed)
+        assert found is not None
+        assert found.ci is not None
+        assert found.difference is not None
+        truth = float((better - chance).mean())
+        above += found.ci.low > truth
+        off.append(found.difference - truth)
+    assert above <= 16
+    assert abs(np.mean(off)) < 3 * np.std(off) / np.sqrt(len(off))

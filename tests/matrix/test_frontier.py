@@ -62,6 +62,18 @@ def test_frontier_probability_equals_brute_force_over_all_samples() -> None:
     assert all(each.on_frontier for each in found)
 
 
+def test_samples_in_blocks_are_those_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    cells = {name: (list(rng.random(40)), list(rng.random(40))) for name in "abc"}
+    cells["a"][0][3] = math.nan
+    groups = [f"g{n // 3}" for n in range(40)]
+    for clusters in (None, groups):
+        whole = quality_cost_frontier(table(cells), clusters, n_boot=300)
+        monkeypatch.setattr("llmbench.matrix.frontier._WEIGHTS_AT_ONCE", 40 * 7)
+        assert quality_cost_frontier(table(cells), clusters, n_boot=300) == whole
+        monkeypatch.undo()
+
+
 def test_clusters_are_drawn_whole() -> None:
     """Two clusters of two equal items: samples are as of two items."""
     scores, costs = [1.0, 1.0, 0.0, 0.0], [1.0] * 4

@@ -103,3 +103,24 @@ def test_a_run_keeps_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     assert asyncio.run(enter(Limit(tokens_per_minute=100), 2)) == 0  # it never fits: the vendor will say so
     assert asyncio.run(enter(Limit(concurrency=1), 9)) == 0
+
+
+@pytest.mark.parametrize("run_id", [None, "a-run"])
+def test_a_pilot_and_its_run_share_one_budget(
+    numbers: Numbers,
+    fake: Callable[..., FakeProvider],
+    matrix: Callable[..., Matrix],
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    run_id: str | None,
+) -> None:
+    if run_id is None:
+        monkeypatch.delenv("LLMBENCH_RUN_ID", raising=False)
+    else:
+        monkeypatch.setenv("LLMBENCH_RUN_ID", run_id)
+    one = matrix(numbers(40), fake())
+    one.pilot(20, budget_usd=1.0)
+    half = sum(call.cost or 0 for call in ledger.calls())
+    with pytest.raises(BudgetExceededError):
+        one.run(budget_usd=1.5 * half)
+    assert sum(call.cost or 0 for call in ledger.calls()) <= 1.5 * half

@@ -170,7 +170,7 @@ def test_verdict_go_hold_and_no_go(recorded: Callable[..., MatrixResults]) -> No
     no_go = recorded({"base": base, "new": answers(60, 140), "other": answers(50, 150)})
     assert no_go.verdict().decision is Decision.NO_GO
     assert no_go.verdict().summary.startswith(
-        "Every candidate is worse than base[recorded]; the best, new[recorded], has 30.0% against 60.0%"
+        "Every candidate is worse than base[recorded]; the best is new[recorded] over all 200 items. On"
     )
     assert (
         recorded({"base": base, "new": answers(60, 140)})
@@ -193,7 +193,11 @@ def test_verdict_rests_on_the_best_candidate(recorded: Callable[..., MatrixResul
     verdict = results.verdict()
     assert verdict.decision is Decision.GO
     assert verdict.summary.startswith("best[recorded] is better")
-    assert "on 100 items that did not pick it" in verdict.summary
+    assert (
+        "over all 200 items. On the 100 that had no part in picking it: 86.0% against 60.0%"
+        in verdict.summary
+    )
+    assert "difference +26.0 points" in verdict.summary
     assert any("picked among 3 candidates on 100 items" in reason for reason in verdict.reasons)
     assert any(reason.startswith("worse[recorded]: worse") for reason in verdict.reasons)
 

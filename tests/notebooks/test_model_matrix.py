@@ -68,6 +68,7 @@ def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) 
             "disagreements",
             "discordant",
             "categories",
+            "category_differences",
             "calls",
             "prompts",
             "decomposition",

@@ -161,6 +161,27 @@ def test_connection_is_kept_and_limited() -> None:
     run(main())
 
 
+def test_connections_are_as_many_as_there_are_calls() -> None:
+    """Whoever makes the calls decides how many; a call that waited here would seem a slow answer."""
+    calls, all_there = 150, asyncio.Event()
+
+    async def together(exchange: Exchange) -> None:
+        if len(server.requests) == calls:
+            all_there.set()
+        await all_there.wait()
+        await ok(exchange)
+
+    server: RawServer
+
+    async def main() -> None:
+        nonlocal server
+        async with served(together) as (server, transport):
+            async with asyncio.timeout(20):
+                await asyncio.gather(*[transport.post_json("x", {}) for _ in range(calls)])
+
+    run(main())
+
+
 def test_status_is_the_callers_business() -> None:
     async def handler(exchange: Exchange) -> None:
         await exchange.answer(b"slow down", "429 Too Many Requests", "Retry-After: 3\r\n")

@@ -25,6 +25,7 @@ _MODULES = {
     "test_prism.py": "prism",
     "test_ollama_emulation.py": "Ollama emulation",
     "test_postgres.py": "PostgreSQL",
+    "test_warehouses.py": "outcomes in PostgreSQL and Spark",
     "test_browser.py": "Chromium",
 }
 _began = time.monotonic()

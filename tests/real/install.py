@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["MODELS", "NODE_MODULES", "POSTGRES", "REAL", "ROOT", "TIMES", "VLLM_PYTHON"]
+__all__ = ["MODELS", "NODE_MODULES", "POSTGRES", "REAL", "ROOT", "SPARK_PYTHON", "TIMES", "VLLM_PYTHON"]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -29,8 +29,10 @@ MODELS = REAL / "models"
 TIMES = REAL / "install-seconds.json"
 VLLM = REAL / "vllm"
 POSTGRES = REAL / "postgres"
+SPARK = REAL / "spark"
 _BIN = "Scripts" if os.name == "nt" else "bin"
 VLLM_PYTHON = VLLM / _BIN / "python"
+SPARK_PYTHON = SPARK / _BIN / "python"
 _TEXT = ROOT / "LICENSE"
 _LONGEST_S = 30 * 60
 # Of another build of torch than vLLM's: with them, importing a model fails on `torchvision::nms`.
@@ -80,11 +82,25 @@ def install_postgres() -> None:
     _run("PostgreSQL", [*pip, "--target", str(POSTGRES), "-r", str(HERE / "postgres-requirements.txt")])
 
 
+def install_spark() -> None:
+    """A virtual environment with Spark, which needs a Java of the machine's."""
+    if shutil.which("java") is None:
+        raise InstallError(
+            "Spark cannot be installed: there is no Java on this machine; install a JRE of version 17 or newer, "
+            "then run make test-real again."
+        )
+    shutil.rmtree(SPARK, ignore_errors=True)
+    _run("Spark", [sys.executable, "-m", "venv", str(SPARK)])
+    pip = [str(SPARK_PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    _run("Spark", [*pip, "--progress-bar", "off", "-r", str(HERE / "spark-requirements.txt")])
+
+
 # Name, how it is installed, and what it is made from: when one of these changes, it is made again.
 _PARTS: Sequence[tuple[str, Callable[[], None], Sequence[Path]]] = (
     ("vllm", install_vllm, [HERE / "vllm-requirements.txt"]),
     ("models", make_models, [HERE / "make_tiny_models.py", HERE / "vllm-requirements.txt", _TEXT]),
     ("postgres", install_postgres, [HERE / "postgres-requirements.txt"]),
+    ("spark", install_spark, [HERE / "spark-requirements.txt"]),
     ("npm", install_npm, [HERE / "npm" / "package.json", HERE / "npm" / "package-lock.json"]),
 )
 

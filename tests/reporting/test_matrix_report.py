@@ -310,3 +310,13 @@ def test_limits_are_dicts_of_known_numbers(project: Path) -> None:
         UsageError, match=r"'limits' holds \{'rpm': 5\} for openai; it is a dict of requests_per"
     ):
         matrix_report.make_matrix({**DEFAULTS, "limits": {"openai": {"rpm": 5}}}, project)
+
+
+def test_a_pilot_counts_in_the_budget() -> None:
+    cell = CellQuote("m", 9, 0, 9, Range(1, 1, 1), Range(1, 1, 1), Range(0.1, 0.6, 9.0), "")
+    matrix_report.stop_above_budget(Quote((cell,), pilot_usd=0.4), DEFAULTS)
+    with pytest.raises(
+        BudgetExceededError,
+        match=r"\$0.60 \(\$0.10 to \$9.00\), beside \$0.41 of the pilot, and .* only the pilot was called",
+    ):
+        matrix_report.stop_above_budget(Quote((cell,), pilot_usd=0.41), DEFAULTS)

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from llmbench.abtest.margin_scores import margin_z
-from llmbench.stats import alpha_spending_bounds, reply_share_e_process
+from llmbench.stats import alpha_spending_bounds, reply_share_e_process, stratified_equality_test
 from llmbench.stats.e_process import log_e_values_of_shares
 from tests.statistics.draws import ALPHA, DAYS, SEED, errs_at_most, errs_more_than
 
@@ -121,3 +121,14 @@ def test_the_packages_e_process_is_the_stratified_one() -> None:
             odds = math.log(share / (1 - share))
             logs += log_e_values_of_shares(x1[run], x2[run], odds, odds)
         assert list(found.log_e_values) == pytest.approx(logs.tolist(), abs=1e-9)
+
+
+def test_the_packages_stratified_test_is_cochran_mantel_haenszels() -> None:
+    runs = Runs(0.03, 3)
+    tables = [[each[:, -1] for each in runs.totals_of_epoch(days)] for days, _, _ in EPOCHS]
+    for run in range(3):
+        x1, n1, x2, n2 = (np.array([table[place][run] for table in tables]) for place in range(4))
+        rate = (x1 + x2) / (n1 + n2)
+        information = n1 * n2 / (n1 + n2 - 1) * rate * (1 - rate)
+        expected = (x1 - n1 * rate).sum() / math.sqrt(information.sum())
+        assert stratified_equality_test(x1, n1, x2, n2).statistic == pytest.approx(expected, rel=1e-9)

@@ -1,0 +1,142 @@
+"""What is in no count, and why: every row of every table is counted, or here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from llmbench.abtest.counts import Excluded
+from llmbench.abtest.layout import Layout
+from llmbench.abtest.query import What
+from llmbench.abtest.result_rows import ResultRows
+from llmbench.abtest.stages import event_names
+
+__all__ = ["excluded_rows", "notes_of"]
+
+_STATES = {
+    1: "whose window is still open",
+    2: "that were sent nothing",
+    3: "of an arm that arm_map does not name",
+    4: "in two arms",
+    5: "without an arm",
+}
+_SENDS = {
+    1: "that were not delivered",
+    2: "of which it is not known whether they were delivered",
+    3: "without a time",
+    4: "before their unit was assigned",
+    5: "after the cut-off",
+    6: "without a unit",
+    7: "of another experiment",
+}
+_EVENTS = {
+    1: "to messages that were not delivered",
+    3: "without a time",
+    5: "after the cut-off",
+    6: "without a unit that was sent something",
+    7: "of another experiment",
+    9: "not by a human",
+}
+_PLACES = {1: "before the first message", 2: "after the window", 3: "of units that were sent nothing"}
+_ASSIGNMENTS = {5: "after the cut-off", 6: "without a unit", 7: "of another experiment", 8: "without an arm"}
+_STALE = timedelta(days=2)
+
+
+def excluded_rows(found: ResultRows, layout: Layout) -> tuple[Excluded, ...]:
+    """Reasons with their rows; the first word says what is counted: units, sends, replies, ..."""
+    rows: list[Excluded] = []
+
+    def add(reason: str, count: int) -> None:
+        if count:
+            rows.append(Excluded(reason, count))
+
+    states = sorted(found.states())
+    for state, row in states:
+        if state:
+            add(f"units {_STATES[state]}", row.whole(0))
+    for row in found.of(What.SEND_ROWS):
+        if (why := int(row.keys[0] or 0)) > 0:
+            add(f"sends {_SENDS[why]}", row.whole(0))
+    add("sends listed more than once", sum(row.whole(3) for _, row in states))
+    add("sends after the window of their unit", sum(row.whole(4) for _, row in states))
+    for state, row in states:
+        if state:
+            add(f"sends to units {_STATES[state]}", row.whole(1))
+    names = ["replies", *(each.name for each in layout.source.guardrails)]
+    for place, name in enumerate(names):
+        _add_events(add, found, place, name)
+    if not layout.wide:
+        for row in found.of(What.ASSIGNMENT_ROWS):
+            if (why := int(row.keys[0] or 0)) > 0:
+                add(f"assignments {_ASSIGNMENTS[why]}", row.whole(0))
+        again = sum(row.whole(2) - row.whole(0) for state, row in states if state in {0, 1, 2, 3})
+        add("assignments listed more than once", again)
+        for state, row in states:
+            if state in {3, 4}:
+                add(f"assignments of units {_STATES[state]}", row.whole(0 if state == 3 else 2))
+    lost = {"1": "costs without a unit that was sent something", "2": "costs of units that are not in the source"}
+    for row in found.of(What.COST_ROWS):
+        if row.keys[0] in lost:
+            add(lost[row.keys[0] or ""], row.whole(0))
+    for state, row in states:
+        if state:
+            add(f"costs of units {_STATES[state]}", row.whole(5))
+    return tuple(sorted(rows))
+
+
+def _add_events(add: object, found: ResultRows, place: int, name: str) -> None:
+    assert callable(add)
+    for row in found.of(What.EVENT_ROWS):
+        why = int(row.keys[1] or 0)
+        if row.keys[0] == str(place) and why > 0:
+            add(f"{name} {_EVENTS[why]}", row.whole(0))
+    again = 0
+    for row in found.of(What.EVENTS):
+        if row.keys[0] != str(place):
+            continue
+        again += row.whole(1)
+        where = int(row.keys[1] or 0)
+        if where:
+            add(f"{name} {_PLACES[where]}", row.whole(0))
+    add(f"{name} listed more than once", again)
+    for state, row in found.states():
+        if state and place < 7:
+            add(f"{name} of units {_STATES[state]}", row.whole(7 + place))
+
+
+def notes_of(
+    found: ResultRows, layout: Layout, cutoff: datetime, unknown_arms: Mapping[str, int]
+) -> tuple[str, ...]:
+    """Sentences on what was read."""
+    notes = []
+    if layout.replied_form != "time" and layout.get("sends", "replied_at") is None:
+        notes.append("The source says whether, not when, there was a reply: the window bounds messages only.")
+    if layout.source.replies is None and layout.has_days_only("sends", "sent_at"):
+        notes.append("Messages have a day and no time: two rows of one unit and day are two messages.")
+    if unknown_arms:
+        listed = ", ".join(f"{value!r} ({n:,} rows)" for value, n in sorted(unknown_arms.items())[:8])
+        notes.append(f"arm_map does not name these values of the arm: {listed}.")
+    counted = [row for state, row in found.states() if state == 0]
+    unknown_cost = sum(row.whole(6) for row in counted)
+    has_cost = layout.source.costs is not None or layout.get("sends", "cost") is not None
+    if has_cost and unknown_cost:
+        notes.append(f"The cost of {unknown_cost:,} counted units is not wholly known.")
+    for row in found.of(What.SEVERAL):
+        if row.whole(0):
+            each = layout.attributes[int(row.keys[0] or 0)]
+            how = "the first by name counts" if each.name == layout.source.cluster else "they are '(several)'"
+            notes.append(f"{row.whole(0):,} units have several values of {each.name!r}: {how}.")
+    alone = sum(row.whole(0) for row in found.of(What.NO_CLUSTER))
+    if alone:
+        notes.append(f"{alone:,} counted units have no {layout.source.cluster!r}: each is a cluster of its own.")
+    until = found.data_until()
+    if until is not None and cutoff - until > _STALE:
+        days = (cutoff - until) / timedelta(days=1)
+        notes.append(
+            f"The newest row is of {until:%Y-%m-%d %H:%M} UTC, {days:.0f} days before the cut-off: replies after "
+            "it cannot be in the source."
+        )
+    return tuple(notes)
+
+
+_ = event_names

@@ -1,0 +1,212 @@
+"""The one statement that an experiment is read by: the steps, and every aggregate in one table of rows.
+
+All aggregates are one UNION ALL of (what, keys k0.., numbers v0..), so that they are of one moment of the
+data, and of one computation of the steps.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from llmbench.abtest.engines import Statement
+from llmbench.abtest.layout import Layout
+from llmbench.abtest.stages import Cut, arm_keys, assignment_stages, event_names, send_stages
+from llmbench.abtest.stages_units import unit_stages
+
+__all__ = ["What", "statement_of"]
+
+_NUMBERS = 14
+# Units of like cost fall into one bucket when their costs differ by less than about 5%.
+_BUCKETS_PER_E = 20
+
+
+class What(IntEnum):
+    """What a row of the result is about; its keys and numbers are in `statement_of`."""
+
+    UNITS = 1
+    ASSIGNED = 2
+    STATES = 3
+    SEND_ROWS = 4
+    EVENT_ROWS = 5
+    EVENTS = 6
+    ASSIGNMENT_ROWS = 7
+    DAYS = 8
+    CLUSTERS = 9
+    NO_CLUSTER = 10
+    SEGMENTS = 11
+    GUARDRAILS = 12
+    COSTS = 13
+    CONTEXTS = 14
+    WEIGHTS = 15
+    SEVERAL = 16
+    COST_ROWS = 17
+
+
+def statement_of(layout: Layout, cut: Cut, *, short_way: bool) -> Statement:
+    """The statement. Keys begin with arm, epoch and campaign where a row is of an arm."""
+    stages = [
+        *assignment_stages(layout, cut),
+        *send_stages(layout, cut, short_way=short_way),
+        *unit_stages(layout, cut),
+    ]
+    union = _Union(max(6, 5 + len(layout.source.contexts)))
+    keys = arm_keys(layout, cut)
+    _add_units(union, layout, keys)
+    _add_rows(union, layout)
+    _add_views(union, layout, keys)
+    _add_clusters(union, layout, keys)
+    _add_weights(union, layout, keys)
+    return Statement(stages, union.sql())
+
+
+class _Union:
+    """SELECTs of one width."""
+
+    def __init__(self, keys: int) -> None:
+        self._keys = keys
+        self._selects: list[str] = []
+
+    def add(self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True) -> None:
+        texts = [f"CAST({key} AS TEXT)" for key in keys]
+        texts += ["CAST(NULL AS TEXT)"] * (self._keys - len(keys))
+        sums = [f"CAST({body} AS DOUBLE)" for body in numbers]
+        sums += ["CAST(NULL AS DOUBLE)"] * (_NUMBERS - len(numbers))
+        columns = [f"{what:d} AS what"]
+        columns += [f"{body} AS k{i}" for i, body in enumerate(texts)]
+        columns += [f"{body} AS v{i}" for i, body in enumerate(sums)]
+        by = ", ".join(key for key in keys if not _is_constant(key))
+        self._selects.append(
+            f"SELECT {', '.join(columns)} FROM {source}{f' GROUP BY {by}' if group and by else ''}"
+        )
+
+    def sql(self) -> str:
+        return "\nUNION ALL ".join(self._selects)
+
+
+def _is_constant(key: str) -> bool:
+    return key == "NULL" or key.startswith("'")
+
+
+def _cell(keys: list[str], prefix: str = "") -> list[str]:
+    """Arm, epoch, campaign."""
+    return [f"{prefix}lo", *(f"{prefix}{key}" if key in keys else "NULL" for key in ("ep", "cp"))]
+
+
+def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
+    cost = "CASE WHEN known = 1 THEN c END"
+    served = ["SUM(so)", "SUM(sk)"] if layout.get("sends", "served_model") is not None else []
+    union.add(
+        What.UNITS,
+        _cell(keys),
+        [
+            "COUNT(*)", "SUM(x)", "SUM(m)", "SUM(r0)", "SUM(CAST(m AS DOUBLE) * m)", "SUM(CAST(r0 AS DOUBLE) * r0)",
+            "SUM(CAST(m AS DOUBLE) * r0)", "SUM(known)", "SUM(known * x)", f"SUM({cost})",
+            f"SUM({cost} * c)", f"SUM({cost} * x)", *served,
+        ],
+        "lb_units WHERE st = 0",
+    )  # fmt: skip
+    union.add(What.ASSIGNED, _cell(keys), ["COUNT(*)", "MIN(au)", "MAX(au)"], "lb_units WHERE st <= 2")
+    union.add(
+        What.STATES,
+        ["st"],
+        [
+            "COUNT(*)", "SUM(n)", "SUM(COALESCE(n_rows, 0))", "SUM(dup)", "SUM(late)", "SUM(cost_k)",
+            "SUM(1 - known)", *(f"SUM(rr{i})" for i in range(min(len(event_names(layout)), 7))),
+        ],
+        "lb_units",
+    )  # fmt: skip
+
+
+def _add_rows(union: _Union, layout: Layout) -> None:
+    union.add(What.SEND_ROWS, ["why"], ["COUNT(*)", "MAX(us)"], "lb_sends")
+    for i, name in enumerate(event_names(layout)):
+        union.add(What.EVENT_ROWS, [f"'{i}'", "why"], ["COUNT(*)", "MAX(us)"], f"lb_{name}_rows")
+        union.add(What.EVENTS, [f"'{i}'", "ev"], ["COUNT(*)", "SUM(k - 1)"], f"lb_{name}_placed")
+    if not layout.wide:
+        union.add(What.ASSIGNMENT_ROWS, ["why"], ["COUNT(*)"], "lb_asg")
+    if layout.source.costs is not None:
+        union.add(
+            What.COST_ROWS,
+            ["lost"],
+            ["COUNT(*)"],
+            "(SELECT CASE WHEN c.uid IS NULL THEN 1 WHEN u.st IS NULL THEN 2 ELSE 0 END AS lost "
+            "FROM lb_cost_rows AS c LEFT JOIN lb_units AS u ON u.uid = c.uid) AS costed",
+        )
+
+
+def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
+    cell = _cell(keys)
+    mature = "CASE WHEN st = 0 THEN {} ELSE 0 END"
+    cost = "CASE WHEN known = 1 THEN c ELSE 0 END"
+    numbers = [f"SUM({mature.format(body)})" for body in ("1", "x", "m", cost)]
+    day = "CAST(FLOOR(f / 86400000000.0) AS BIGINT)"
+    union.add(
+        What.DAYS,
+        [*cell, "day_number"],
+        [*numbers, "COUNT(*)"],
+        f"(SELECT *, {day} AS day_number FROM lb_units WHERE st <= 1) AS by_day",
+    )
+    for name in layout.source.segments:
+        i = layout.attribute(name)
+        union.add(
+            What.SEGMENTS, [*cell, f"'{i}'", f"a{i}"], ["COUNT(*)", "SUM(x)"], "lb_units WHERE st = 0"
+        )
+    for i in range(len(layout.source.guardrails)):
+        hit = f"SUM(CASE WHEN r{i + 1} > 0 THEN 1 ELSE 0 END)"
+        union.add(What.GUARDRAILS, [*cell, f"'{i}'"], ["COUNT(*)", hit], "lb_units WHERE st = 0")
+    bucket = (
+        "CASE WHEN known = 0 THEN NULL WHEN c > 0 THEN "
+        f"CAST(FLOOR(LN(c) * {_BUCKETS_PER_E}) AS BIGINT) ELSE -100000 END"
+    )
+    union.add(
+        What.COSTS,
+        [*cell, "x", "bucket"],
+        ["COUNT(*)", f"SUM({cost})"],
+        f"(SELECT *, {bucket} AS bucket FROM lb_units WHERE st = 0) AS by_cost",
+    )
+    if layout.source.contexts:
+        places = [f"a{layout.attribute(name)}" for name in layout.source.contexts]
+        union.add(
+            What.CONTEXTS,
+            [*cell, "fold", "x", *places],
+            ["COUNT(*)", "SUM(m)", f"SUM({cost})", "SUM(1 - known)"],
+            "lb_units WHERE st = 0",
+        )
+    for i in range(len(layout.attributes)):
+        union.add(What.SEVERAL, [f"'{i}'"], [f"SUM(x{i})"], "lb_units WHERE st <= 1", group=False)
+
+
+def _add_clusters(union: _Union, layout: Layout, keys: list[str]) -> None:
+    if not layout.source.cluster:
+        return
+    i = layout.attribute(layout.source.cluster)
+    cell = [key for key in _cell(keys) if key != "NULL"]
+    grouped = ", ".join([f"a{i}", *cell])
+    cells = f"SELECT {grouped}, COUNT(*) AS n, SUM(x) AS y FROM lb_units WHERE st = 0 AND a{i} IS NOT NULL GROUP BY {grouped}"
+    sides = [f"{side}.{name} AS {side}_{name}" for side in ("p", "q") for name in [*cell, "n", "y"]]
+    pairs = f"(SELECT {', '.join(sides)} FROM ({cells}) AS p JOIN ({cells}) AS q ON q.a{i} = p.a{i}) AS pairs"
+    union.add(
+        What.CLUSTERS,
+        [*_cell(keys, "p_"), *_cell(keys, "q_")],
+        [
+            "COUNT(*)", "SUM(CAST(p_n AS DOUBLE) * q_n)", "SUM(CAST(p_n AS DOUBLE) * q_y)",
+            "SUM(CAST(p_y AS DOUBLE) * q_y)",
+        ],
+        pairs,
+    )  # fmt: skip
+    union.add(What.NO_CLUSTER, _cell(keys), ["COUNT(*)", "SUM(x)"], f"lb_units WHERE st = 0 AND a{i} IS NULL")
+
+
+def _add_weights(union: _Union, layout: Layout, keys: list[str]) -> None:
+    """Of the rows, because a unit assigned twice may have two probabilities."""
+    table = layout.arms_in
+    if layout.get(table, "probability") is None:
+        return
+    rows, counted = ("lb_sends", "why <= 3") if layout.wide else ("lb_asg", "why = 0")
+    cell = ["ac", *(key if key in keys else "NULL" for key in ("ep", "cp"))]
+    union.add(
+        What.WEIGHTS,
+        cell,
+        ["MIN(pr)", "MAX(pr)", "COUNT(*)", "COUNT(pr)"],
+        f"{rows} WHERE {counted} AND ac >= 0 AND uid IS NOT NULL",
+    )

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from llmbench.abtest import Plan
+from llmbench.abtest.cells import paired_cells
+from llmbench.abtest.money import arm_cost, compare_money, draw_units
+from tests.abtest.made import counted, units_of
+
+COSTS = {"gpt-4o": 0.004, "mixtral": 0.0006}
+EPOCHS = ({"gpt-4o": 0.5, "mixtral": 0.5}, {"gpt-4o": 0.1, "mixtral": 0.9})
+PLAN = Plan("mail-7", control="gpt-4o", value_per_reply_usd=20.0)
+
+
+def made(n: int = 8000, **changes: object):  # type: ignore[no-untyped-def]
+    given = {"costs": COSTS, "messages": 1, **changes}
+    units = units_of({"gpt-4o": 0.05, "mixtral": 0.05}, n, **given)  # type: ignore[arg-type]
+    counts = counted(units)
+    cells = paired_cells(counts.arms, "mixtral", "gpt-4o")
+    costs = {a: arm_cost([s for s in counts.arms if s.arm == a], 0.0, 0.95) for a in ("mixtral", "gpt-4o")}
+    return units, counts, cells, costs
+
+
+def test_cost_of_an_arm_is_that_of_the_units() -> None:
+    units, _, _, costs = made()
+    mine = [u for u in units if u["arm"] == "gpt-4o"]
+    total = sum(u["cost"] for u in mine)
+    assert costs["gpt-4o"].cost_usd == pytest.approx(total)
+    assert costs["gpt-4o"].per_reply == pytest.approx(total / sum(u["replied"] for u in mine))
+    assert costs["gpt-4o"].per_message == pytest.approx(total / len(mine))
+
+
+def test_fieller_is_about_the_bootstrap() -> None:
+    units, _, _, costs = made()
+    mine = [u for u in units if u["arm"] == "mixtral"]
+    cost = np.array([u["cost"] for u in mine])
+    replied = np.array([u["replied"] for u in mine], dtype=float)
+    rng = np.random.default_rng(1)
+    drawn = [
+        cost[i].sum() / replied[i].sum()
+        for i in (rng.integers(len(mine), size=len(mine)) for _ in range(1000))
+    ]
+    interval = costs["mixtral"].per_reply_ci
+    assert interval is not None
+    assert interval.low == pytest.approx(np.quantile(drawn, 0.025), rel=0.02)
+    assert interval.high == pytest.approx(np.quantile(drawn, 0.975), rel=0.02)
+
+
+def test_cost_per_reply_without_replies_has_no_upper_limit() -> None:
+    counts = counted(units_of({"gpt-4o": 0.0, "mixtral": 0.05}, 2000, costs=COSTS))
+    found = arm_cost([s for s in counts.arms if s.arm == "gpt-4o"], 0.0, 0.95)
+    assert found.per_reply is None
+    assert found.per_reply_ci is None or math.isinf(found.per_reply_ci.high)
+
+
+def test_fixed_costs_count_for_each_unit() -> None:
+    _, counts, _, costs = made()
+    dear = arm_cost([s for s in counts.arms if s.arm == "mixtral"], 0.01, 0.95)
+    assert dear.per_unit == pytest.approx((costs["mixtral"].per_unit or 0) + 0.01)
+
+
+def test_unknown_costs_are_unknown() -> None:
+    counts = counted(units_of({"gpt-4o": 0.05, "mixtral": 0.05}, 1000))
+    found = arm_cost([s for s in counts.arms if s.arm == "gpt-4o"], 0.0, 0.95)
+    assert found.cost_usd is None
+    cells = paired_cells(counts.arms, "mixtral", "gpt-4o")
+    assert compare_money(PLAN, cells, {"gpt-4o": found, "mixtral": found}, {}) is None
+
+
+def test_the_economic_margin_is_where_saving_and_loss_are_equal() -> None:
+    _, counts, cells, costs = made()
+    money = compare_money(PLAN, cells, costs, draw_units(counts, PLAN, {}))
+    assert money is not None
+    assert money.economic_margin is not None
+    saving = (costs["gpt-4o"].per_message or 0) - (costs["mixtral"].per_message or 0)
+    assert money.saving_per_message == pytest.approx(saving)
+    # One message a lead: the formula of the plan, 1 - saving per message / (control rate x value).
+    assert money.economic_margin == pytest.approx(1 - saving / (cells.rates[1] * 20.0))
+    assert 0.995 < money.economic_margin < 0.998
+
+
+@pytest.mark.parametrize("weights", [EPOCHS[1:], EPOCHS], ids=["one epoch", "two epochs"])
+def test_net_value_is_that_of_the_units(weights: tuple[dict[str, float], ...]) -> None:
+    units, counts, cells, costs = made(weights=weights)
+    money = compare_money(PLAN, cells, costs, draw_units(counts, PLAN, {}))
+    assert money is not None
+    assert money.net_value_per_1000 is not None
+    expected = 0.0
+    for stratum, weight in zip(cells.strata, cells.weights, strict=True):
+        for arm, sign in (("mixtral", 1), ("gpt-4o", -1)):
+            values = [
+                20 * u["replied"] - u["cost"] for u in units if (u["arm"], u["stratum"]) == (arm, stratum)
+            ]
+            expected += 1000 * sign * weight / cells.information * float(np.mean(values))
+    net = money.net_value_per_1000
+    assert net.estimate == pytest.approx(expected)
+    by_arm = money.arm_net_value_per_1000
+    assert by_arm["mixtral"].estimate - by_arm["gpt-4o"].estimate == pytest.approx(net.estimate)
+    assert net.ci.low < net.estimate < net.ci.high
+    again = compare_money(PLAN, cells, costs, draw_units(counts, PLAN, {}))
+    assert again is not None
+    assert again.net_value_per_1000 == net
+
+
+def test_the_interval_of_the_net_value_is_that_of_the_bootstrap() -> None:
+    units, counts, cells, costs = made()
+    money = compare_money(PLAN, cells, costs, draw_units(counts, PLAN, {}))
+    assert money is not None
+    assert money.net_value_per_1000 is not None
+    ci = money.net_value_per_1000.ci
+    parts = []
+    for arm in ("mixtral", "gpt-4o"):
+        values = np.array([20 * u["replied"] - u["cost"] for u in units if u["arm"] == arm])
+        parts.append(values.var() / len(values))
+    half = 1.96 * 1000 * math.sqrt(sum(parts))
+    assert (ci.high - ci.low) / 2 == pytest.approx(half, rel=0.06)
+    wider = compare_money(PLAN, cells, costs, draw_units(counts, PLAN, {}), widen=2.0)
+    assert wider is not None
+    assert wider.net_value_per_1000 is not None
+    assert wider.net_value_per_1000.ci.high - wider.net_value_per_1000.ci.low == pytest.approx(
+        2 * (ci.high - ci.low)
+    )
+
+
+def test_at_a_small_value_saving_decides_and_at_a_large_one_replies() -> None:
+    _, counts, cells, costs = made()
+    money = compare_money(PLAN, cells, costs, draw_units(counts, PLAN, {}))
+    assert money is not None
+    cheap = compare_money(
+        Plan("mail-7", control="gpt-4o", value_per_reply_usd=0.01), cells, costs, draw_units(counts, PLAN, {})
+    )
+    assert cheap is not None
+    assert cheap.net_value_per_1000 is not None
+    assert cheap.net_value_per_1000.probability_positive > 0.999
+    values = [value for value, _ in money.acceptability]
+    assert values == sorted(values)
+    assert values[0] < 20 < values[-1]
+    assert money.acceptability[0][1] != money.acceptability[-1][1]
+
+
+def test_without_a_value_there_is_a_saving_and_no_net_value() -> None:
+    plan = Plan("mail-7", control="gpt-4o")
+    _, counts, cells, costs = made()
+    money = compare_money(plan, cells, costs, draw_units(counts, plan, {}))
+    assert money is not None
+    assert money.saving_per_message > 0
+    assert (money.economic_margin, money.net_value_per_1000) == (None, None)
+    assert len(money.acceptability) > 10

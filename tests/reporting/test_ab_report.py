@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from llmbench.abtest import AbResult, Plan, analyse
+from llmbench.abtest.counts import UnitSums
+from llmbench.errors import UsageError
+from llmbench.reporting import ab_charts as charts
+from llmbench.reporting import ab_report
+from llmbench.reporting import ab_tables as show
+from llmbench.reporting.figures import figure_svg
+from tests.abtest.made import counted, units_of
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+COSTS = {"gpt-4o": 0.004, "mixtral": 0.0006}
+HALF = ({"gpt-4o": 0.5, "mixtral": 0.5},)
+
+
+def result_of(
+    mixtral: float = 0.05,
+    gpt: float = 0.05,
+    n: int = 6000,
+    *,
+    made: dict[str, Any] | None = None,
+    **changes: Any,
+) -> AbResult:
+    units = units_of(
+        {"gpt-4o": gpt, "mixtral": mixtral}, n, **{"weights": HALF, "costs": COSTS, **(made or {})}
+    )
+    given = {"planned_units": n, "value_per_reply_usd": 20.0, "guardrails": {"complaints": 1.25}, **changes}
+    return analyse(counted(units), Plan("mail-7", control="gpt-4o", **given), now=NOW)
+
+
+@pytest.fixture(scope="module")
+def shown() -> AbResult:
+    return result_of(made={"clusters": 300, "spread": 0.002})
+
+
+@pytest.fixture(scope="module")
+def waiting() -> AbResult:
+    return result_of(planned_units=100_000)
+
+
+def all_tables(result: AbResult) -> dict[str, show.Table]:
+    found = {
+        "arms": show.arms_table(result),
+        "more": show.more_arms_table(result),
+        "health": show.health_table(result),
+        "effect": show.effect_table(result),
+        "other": show.other_table(result),
+        "sizes": show.sizes_table(result),
+        "segments": show.segment_table(result),
+        "guardrails": show.guardrail_table(result),
+        "needed": show.needed_table(result),
+        "looks": show.looks_table(result),
+        "excluded": show.excluded_table(result),
+        "money": show.money_table(result),
+    }
+    return {name: table for name, table in found.items() if table is not None}
+
+
+def all_texts(result: AbResult) -> str:
+    return " ".join(
+        [
+            show.plan_text(result), show.result_text(result), show.first_sentence(result),
+            show.plan_sentence(result), show.health_sentence(result), show.clusters_sentence(result),
+            show.segment_sentence(result), show.money_sentence(result), result.verdict().summary,
+            *result.verdict().reasons, *(show.match_sentence(result, c) for c in result.comparisons),
+        ]
+    )  # fmt: skip
+
+
+def all_figures(result: AbResult) -> dict[str, Any]:
+    made = {
+        "effect": charts.effect_figure,
+        "acceptability": charts.acceptability_figure,
+        "cumulative": charts.cumulative_figure,
+        "segments": charts.segment_figure,
+        "power": charts.power_figure,
+        "progress": charts.progress_figure,
+        "weeks": charts.weeks_figure,
+    }
+    return {name: plot for name, make in made.items() if (plot := make(result)) is not None}
+
+
+def test_every_table_has_its_numbers(shown: AbResult) -> None:
+    tables = all_tables(shown)
+    assert set(tables) == {
+        "arms",
+        "more",
+        "health",
+        "effect",
+        "other",
+        "sizes",
+        "segments",
+        "guardrails",
+        "needed",
+        "looks",
+        "excluded",
+        "money",
+    }
+    for name, table in tables.items():
+        assert len(table.frame), name
+        assert set(table.numbers) <= set(table.shown.columns), name
+        assert not re.search(r"\b(nan|inf|None)\b", table.shown.to_string()), name
+
+
+def test_every_figure_has_its_numbers_and_says_that_it_is_simulated(shown: AbResult) -> None:
+    figures = all_figures(shown)
+    assert set(figures) == {"effect", "acceptability", "cumulative", "segments", "power", "progress", "weeks"}
+    for name, plot in figures.items():
+        assert len(plot.frame), name
+        assert plot.caption.endswith("Simulated data."), name
+        assert figure_svg(plot.figure).startswith(b"<?xml"), name
+    assert "do not peek" in figure_text(figures["cumulative"])
+
+
+def figure_text(plot: Any) -> str:
+    axes = plot.figure.axes[0]
+    legend = axes.get_legend()
+    return " ".join(text.get_text() for text in (legend.get_texts() if legend else []))
+
+
+def test_the_same_numbers_give_the_same_figure(shown: AbResult) -> None:
+    assert figure_svg(charts.effect_figure(shown).figure) == figure_svg(charts.effect_figure(shown).figure)  # type: ignore[union-attr]
+
+
+def test_before_a_look_no_table_figure_or_sentence_tells_the_effect(waiting: AbResult) -> None:
+    tables, figures = all_tables(waiting), all_figures(waiting)
+    assert set(tables) == {"arms", "more", "health", "sizes", "guardrails", "needed", "excluded"}
+    assert set(figures) == {"power", "progress"}
+    assert [name for name, _ in charts.first_figures(waiting)] == ["progress"]
+    arms = tables["arms"]
+    assert arms.frame[["replies", "rate", "cost_per_reply"]].isna().to_numpy().all()
+    replied = {each.arm: each.replied for each in waiting.counts.arms}
+    told = all_texts(waiting) + " ".join(t.shown.to_string() for t in tables.values())
+    for count in replied.values():
+        assert not re.search(rf"\b{count}\b", told)
+    assert "not shown yet" in tables["arms"].shown.to_string()
+
+
+def test_the_first_screen_has_at_most_two_figures(shown: AbResult) -> None:
+    assert [name for name, _ in charts.first_figures(shown)] == ["effect", "acceptability"]
+    assert [name for name, _ in charts.first_figures(result_of(made={"costs": None}))] == ["effect"]
+
+
+@pytest.mark.parametrize(
+    ("mixtral", "margin", "answer"),
+    [(0.08, 0.9, "It does better"), (0.05, 0.5, "Yes, within the margin"), (0.01, 0.9, "No: fewer than")],
+)
+def test_the_question_of_the_document_in_words(mixtral: float, margin: float, answer: str) -> None:
+    result = result_of(mixtral, margin=margin)
+    told = show.match_sentence(result, result.comparisons[0])
+    assert told.startswith("Does mixtral match gpt-4o? ")
+    assert answer in told
+    assert "Of 1,000 leads" in told
+
+
+def test_the_answer_where_it_cannot_be_told_or_the_split_is_broken(
+    waiting: AbResult, shown: AbResult
+) -> None:
+    assert "It cannot be told yet" in show.match_sentence(shown, shown.comparisons[0])
+    assert "Not shown yet" in show.match_sentence(waiting, waiting.comparisons[0])
+    units = [
+        u
+        for k, u in enumerate(units_of({"gpt-4o": 0.05, "mixtral": 0.05}, 6000, weights=HALF))
+        if u["arm"] == "gpt-4o" or k % 4
+    ]
+    broken = analyse(counted(units), Plan("mail-7", control="gpt-4o"), now=NOW)
+    assert "the split is broken" in show.match_sentence(broken, broken.comparisons[0])
+    assert show.health_sentence(broken).startswith("No:")
+    all_tables(broken)
+    all_figures(broken)
+
+
+def test_needed_sizes_are_those_of_the_research() -> None:
+    units = units_of({"gpt-4o": 0.03, "mixtral": 0.03}, 6000, costs=COSTS)
+    given = Plan("mail-7", control="gpt-4o", stopping_rule="fixed", expected_rate=0.03)
+    result = analyse(counted(units), given, now=NOW)
+    frame = show.sizes_table(result).frame.set_index("margin")
+    assert frame.loc[0.9, "units"] == pytest.approx(247_203, abs=1)
+    assert frame.loc[0.9, "units_equal_arms"] == pytest.approx(91_513, abs=1)
+    assert "247,203" in show.plan_text(result)
+    assert "247,203 leads at the split of 90 / 10" in show.first_sentence(result)
+
+
+def test_money_stands_beside_the_margin() -> None:
+    told = show.money_sentence(result_of())
+    assert "With replies worth $20.00 it pays if it keeps more than 99." in told
+    assert "the statistical margin asks for 90%" in told
+    assert "Money is stricter" in told
+    assert "money is undecided" in show.money_sentence(result_of(value_per_reply_usd=None))
+    assert "not known" in show.money_sentence(result_of(made={"costs": None}))
+
+
+def test_the_difference_scale_is_in_points() -> None:
+    result = result_of(scale="difference", margin=-0.02)
+    assert "difference" in result.verdict().summary
+    all_tables(result)
+    all_figures(result)
+    assert "points" in show.plan_sentence(result)
+    assert "points" in show.first_sentence(result)
+
+
+@pytest.mark.parametrize("rule", ["fixed", "anytime"])
+def test_other_stopping_rules(rule: str) -> None:
+    result = result_of(stopping_rule=rule)
+    tables, figures = all_tables(result), all_figures(result)
+    assert "effect" in tables
+    assert "effect" in figures
+    assert ("progress" in figures) == (rule == "fixed")
+    assert not re.search(r"\b(nan|inf)\b", all_texts(result))
+
+
+@pytest.mark.parametrize(("mixtral", "gpt"), [(0.0, 0.05), (0.05, 0.0)])
+def test_arms_without_replies(mixtral: float, gpt: float) -> None:
+    result = result_of(mixtral, gpt)
+    for name, table in all_tables(result).items():
+        assert not re.search(r"\b(nan|inf)\b", table.shown.to_string()), name
+    assert not re.search(r"\b(nan|inf)\b", all_texts(result))
+    all_figures(result)
+
+
+def test_one_arm_shows_what_there_is() -> None:
+    units = [u | {"probability": 1.0} for u in units_of({"gpt-4o": 0.05}, 2000, weights=({"gpt-4o": 1.0},))]
+    result = analyse(counted(units), Plan("mail-7", control="gpt-4o"), now=NOW)
+    all_tables(result)
+    all_figures(result)
+    all_texts(result)
+    assert ab_report.envelope_fields(result)["candidate"] is None
+
+
+def test_three_arms() -> None:
+    weights = ({"gpt-4o": 0.4, "mixtral": 0.3, "llama": 0.3},)
+    units = units_of(
+        {"gpt-4o": 0.05, "mixtral": 0.05, "llama": 0.04},
+        8000,
+        weights=weights,
+        costs={**COSTS, "llama": 0.0001},
+    )
+    given = Plan("mail-7", control="gpt-4o", planned_units=8000, value_per_reply_usd=20.0)
+    result = analyse(counted(units), given, now=NOW)
+    assert len(all_tables(result)["effect"].shown) == 2
+    figures = all_figures(result)
+    assert set(figures["acceptability"].frame["treatment"]) == {"mixtral", "llama"}
+    assert len(all_tables(result)["money"].frame) == 5
+
+
+def test_policies_of_the_parameters(shown: AbResult, waiting: AbResult) -> None:
+    given = [
+        {"name": "CHEAPEST", "cheapest": True},
+        {"name": "SMART", "column": "industry", "table": {"saas": "gpt-4o"}, "default": "mixtral"},
+        {"name": "llama", "always": "llama"},
+    ]
+    values = ab_report.value_policies(shown, given)
+    assert [v.policy for v in values] == ["CHEAPEST (mixtral)", "SMART", "llama"]
+    table = show.policy_table(shown, values)
+    assert table is not None
+    assert "llama has logged probability 0" in table.shown.iloc[2]["refused, because"]
+    assert ab_report.value_policies(waiting, given) == []
+    assert show.policy_table(waiting, values) is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"cheapest": True},
+        {"name": "p", "unknown": 1},
+        {"name": "p"},
+        {"name": "p", "column": "x"},
+        "CHEAPEST",
+    ],
+)
+def test_policies_that_cannot_be_meant(shown: AbResult, entry: Any) -> None:
+    with pytest.raises(UsageError, match="cheapest"):
+        ab_report.value_policies(shown, [entry])
+
+
+def test_a_broken_guardrail_and_a_fallback_are_told() -> None:
+    result = result_of(made={"other": 0.2, "complaint": 0.02})
+    rows = tuple(
+        g._replace(events=g.events * (4 if g.arm == "mixtral" else 1)) for g in result.counts.guardrails
+    )
+    loud = analyse(dataclasses.replace(result.counts, guardrails=rows), result.plan, now=NOW)
+    reasons = " ".join(loud.verdict().reasons)
+    assert "Guardrail broken: complaints" in reasons
+    assert "written by another model" in reasons
+
+
+def test_hostile_names_stay_text() -> None:
+    units = units_of({"gpt-4o": 0.05, "mixtral": 0.05}, 3000, weights=HALF, costs=COSTS)
+    for u in units:
+        u["arm"] = {"mixtral": "$x$ <script>"}.get(u["arm"], u["arm"])
+        u["segment"] = "=1+1"
+    result = analyse(counted(units), Plan("mail-7", control="gpt-4o", planned_units=3000), now=NOW)
+    all_tables(result)
+    for plot in all_figures(result).values():
+        figure_svg(plot.figure)
+
+
+def test_unknown_costs_and_served_models_are_unknown(shown: AbResult) -> None:
+    arms = tuple(UnitSums(*each[:9], 0, 0, 0.0, 0.0, 0.0, None) for each in shown.counts.arms)
+    result = analyse(dataclasses.replace(shown.counts, arms=arms, costs=()), shown.plan, now=NOW)
+    assert "unknown" in show.more_arms_table(result).shown.to_string()
+    assert "unknown" in show.arms_table(result).shown.to_string()
