@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.economics.api import api_cost, listed_price_of
+from llmbench.economics.autoscale import ScaledHours, cold_start_s, scaled_hours
 from llmbench.economics.estimate import Estimate, EstimateRow, estimate
 from llmbench.economics.memory import MemoryFit, memory_fit
 from llmbench.economics.objective import throughput_within
@@ -26,6 +27,7 @@ __all__ = [
     "EstimateRow",
     "MemoryFit",
     "ReplicaPlan",
+    "ScaledHours",
     "Throughput",
     "Validation",
     "Waiting",
@@ -33,12 +35,14 @@ __all__ = [
     "adapted",
     "api_cost",
     "availability",
+    "cold_start_s",
     "default_calibration",
     "erlang_c",
     "estimate",
     "listed_price_of",
     "memory_fit",
     "replicas_needed",
+    "scaled_hours",
     "throughput",
     "throughput_within",
     "validate_throughput",

@@ -122,8 +122,8 @@ def throughput(
     and `calibration`). `dtype` None is the published one; `concurrency` is requests in flight, and None, or
     one in words such as "max", is saturated: as many as the engine takes. Published runs of vLLM without a
     limit submit a hundred requests or so, and None is what those gave; a number in flight may give more.
-    Lengths of None are not known, and taken as a chat's 300. `calibration`: constants of one's own, from
-    `adapted`.
+    Lengths of None are not known, and taken as a chat's 256 and 300. `calibration`: constants of one's
+    own, from `adapted`.
 
     Raises UsageError for unknown names, a model that does not fit, input and output beyond the model's
     context, a format that the GPU does not have, and numbers that cannot be meant; the sentence names the
@@ -134,10 +134,20 @@ def throughput(
     (True, False)
     """
     from llmbench.economics.calibration import default_calibration
-    from llmbench.economics.roofline import TYPICAL_TOKENS, OperatingPoint, points_of, serve
+    from llmbench.economics.roofline import (
+        TYPICAL_INPUT,
+        TYPICAL_OUTPUT,
+        OperatingPoint,
+        points_of,
+        serve,
+    )
 
     count = check_gpu_count(n_gpu)
-    read, written = _lengths(model, input_tokens, output_tokens, TYPICAL_TOKENS)
+    read, written = _lengths(
+        model,
+        TYPICAL_INPUT if input_tokens is None else input_tokens,
+        TYPICAL_OUTPUT if output_tokens is None else output_tokens,
+    )
     flight = _in_flight(concurrency)
     shape, card, server = architecture(model), gpu_facts(gpu), engine_facts(engine)
     number = format_of(dtype, shape, card)
@@ -192,11 +202,11 @@ def _in_flight(concurrency: float | str | None) -> float | None:
     return float(concurrency)
 
 
-def _lengths(model: str, read: float | None, written: float | None, typical: float) -> tuple[float, float]:
+def _lengths(model: str, read: float, written: float) -> tuple[float, float]:
     for name, value, least in (("input_tokens", read, 0), ("output_tokens", written, 1)):
-        if value is not None and not (math.isfinite(value) and value >= least):
+        if not (math.isfinite(value) and value >= least):
             raise UsageError(f"{name} must be a number of at least {least}; it is {value!r}.")
-    lengths = typical if read is None else float(read), typical if written is None else float(written)
+    lengths = float(read), float(written)
     shape = architecture(model)
     if sum(lengths) > shape.context:
         raise UsageError(
