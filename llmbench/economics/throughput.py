@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Throughput", "throughput"]
 
-_MEASURED_ENGINES = frozenset({"vllm", "tensorrt-llm", "sglang", "llama.cpp"})
+_FULL = 0.98
+"""Share of the visible memory that weights and one sequence may fill at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Throughput:
     """Requests of these lengths that the memory holds."""
     bound: str
     """What takes most of a step: "memory bandwidth", "arithmetic" or "link between GPUs"."""
+    tight: bool = False
+    """It starts only when the engine is told to take more of the memory than by default."""
 
     @property
     def requests_per_s(self) -> float:
@@ -69,6 +72,8 @@ class Throughput:
         found = []
         if self.extrapolated:
             found.append(f"Extrapolated, no measurement: nobody measured a {self.gpu}.")
+        if self.tight:
+            found.append(f"It starts only with more memory than {self.engine} takes by default.")
         if self.concurrency is not None and self.concurrency > self.running:
             found.append(
                 f"The memory holds {math.floor(self.room)} of {self.concurrency:g} requests; the others wait."
@@ -151,7 +156,7 @@ def throughput(
     flight = _in_flight(concurrency)
     shape, card, server = architecture(model), gpu_facts(gpu), engine_facts(engine)
     number = format_of(dtype, shape, card)
-    _refuse_what_does_not_fit(model, gpu, count, number.name, engine, read + written)
+    tight = _check_memory(model, gpu, count, number.name, engine, read + written)
     known = calibration or default_calibration()
     point = OperatingPoint(shape.name, card.name, count, number.name, server.name, read, written, flight)
     served = serve(points_of([point]), known.constants)
@@ -191,6 +196,7 @@ def throughput(
         running=float(served.running[0]),
         room=float(served.room[0]),
         bound=max(parts, key=lambda name: parts[name]),
+        tight=tight,
     )
 
 
@@ -216,10 +222,11 @@ def _lengths(model: str, read: float, written: float) -> tuple[float, float]:
     return lengths
 
 
-def _refuse_what_does_not_fit(
-    model: str, gpu: str, n_gpu: int, dtype: str, engine: str, length: float
-) -> None:
-    """Raise where the weights, or one sequence beside them, find no room in the memory."""
+def _check_memory(model: str, gpu: str, n_gpu: int, dtype: str, engine: str, length: float) -> bool:
+    """Whether it starts only when the engine is told to take more memory than by default.
+
+    Raises UsageError where the weights, or one sequence beside them, find no room at all.
+    """
     shape, card, server = architecture(model), gpu_facts(gpu), engine_facts(engine)
     number = DTYPES[dtype]
     unserved = why_not_on(number, card)
@@ -234,7 +241,10 @@ def _refuse_what_does_not_fit(
         return left >= length * shape.kv_bytes_per_token(DTYPES[name])
 
     if fits(n_gpu, dtype):
-        return
+        return False
+    needed = shape.weight_bytes(number) + length * shape.kv_bytes_per_token(number)
+    if needed <= _FULL * n_gpu * card.visible_bytes:
+        return True
     smaller = [name for name in ("fp8", "w8a8", "w4a16") if fits(n_gpu, name)]
     more = [count for count in (2, 4, 8) if count > n_gpu and fits(count, dtype)]
     larger = sorted(

@@ -130,6 +130,14 @@ def test_what_does_not_fit_names_what_does() -> None:
         at(gpu="T4", dtype="fp8")
 
 
+def test_what_starts_only_with_more_memory_is_told_so() -> None:
+    """Of 44.7 GiB vLLM takes 43.2 GB, 3.0 of them for itself: too little for 40.5 GB of weights."""
+    found = at("llama-3.1-70b", "L40S", dtype="int4", read=500, written=200)
+    assert found.tight
+    assert "more memory than vllm takes by default" in found.notes[0]
+    assert not at().tight
+
+
 def test_bad_input_is_named() -> None:
     with pytest.raises(UsageError, match=r"reads at most 8,192 tokens.*Shorten them by 1,008"):
         at("llama-3-8b", read=9000, written=200)
