@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from llmbench.errors import UsageError
 
@@ -13,6 +14,7 @@ __all__ = ["find_spelling", "plain_spelling"]
 _VENDORS = ("nvidia", "amd", "instinct", "geforce", "tesla")
 
 
+@lru_cache(maxsize=4096)
 def plain_spelling(text: str) -> str:
     """Letters and digits alone, in lower case, without the names of vendors and their product lines.
 

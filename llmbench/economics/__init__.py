@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llmbench.economics.accepted import AcceptedCost, accepted_costs
 from llmbench.economics.api import api_cost, listed_price_of
 from llmbench.economics.api_lines import ApiLine, ApiLines, TokenPrices, api_lines, token_prices
+from llmbench.economics.autoscale import ScaledHours, cold_start_s, scaled_hours
 from llmbench.economics.break_even import BreakEven, Crossing, break_even, break_even_of
 from llmbench.economics.claims import CheckedClaim, ClaimAudit, audit_claims
 from llmbench.economics.estimate import Estimate, EstimateRow, estimate
@@ -66,6 +67,7 @@ __all__ = [
     "Pays",
     "Range",
     "ReplicaPlan",
+    "ScaledHours",
     "Throughput",
     "TokenPrices",
     "Tornado",
@@ -84,6 +86,7 @@ __all__ = [
     "cached_tokens",
     "cash_flow",
     "cheapest",
+    "cold_start_s",
     "default_calibration",
     "erlang_c",
     "estimate",
@@ -96,6 +99,7 @@ __all__ = [
     "nightly_job",
     "payback_month",
     "replicas_needed",
+    "scaled_hours",
     "throughput",
     "throughput_within",
     "token_prices",

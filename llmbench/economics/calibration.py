@@ -75,12 +75,13 @@ PRIORS: Mapping[str, Prior] = {
     "prefill_share": Prior(0.9, 0.1),
     "output_held_vllm": Prior(0.75, 0.2),
     "output_held_tensorrt": Prior(0.9, 0.1),
-    "first_overhead": Prior(15e-3, 0.5, 2),
+    "first_overhead": Prior(10e-3, 0.5, 2),
+    "first_launch": Prior(0.4e-3, 0.5, 2),
     "first_steps_vllm": Prior(1.5, 0.4, 2),
     "first_steps_tensorrt": Prior(20.0, 0.4, 2),
     "first_prefill_vllm": Prior(0.9, 0.3, 2),
     "first_prefill_tensorrt": Prior(0.7, 0.3, 2),
-    "first_crowding": Prior(0.4, 0.3, 2),
+    "first_crowding": Prior(0.05, 0.7, 2),
 }
 
 

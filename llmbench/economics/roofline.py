@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["TYPICAL_TOKENS", "OperatingPoint", "Points", "Served", "points_of", "serve"]
+__all__ = ["TYPICAL_INPUT", "TYPICAL_OUTPUT", "OperatingPoint", "Points", "Served", "points_of", "serve"]
 
-TYPICAL_TOKENS = 300.0
-"""Input and output tokens of a chat where a row does not say (ShareGPT's means lie near it)."""
+TYPICAL_INPUT, TYPICAL_OUTPUT = 256.0, 300.0
+"""Tokens of a chat where a row does not say: means of ShareGPT, OpenOrca and the like lie near them."""
 
 _BALANCE = 300.0
 """Operations a byte of the GPU whose share of peak arithmetic `compute_efficiency` is (an H100 has 295)."""
@@ -134,8 +134,8 @@ def _facts(row: OperatingPoint) -> tuple[float, ...]:
         (half if arithmetic is None else arithmetic) * 1e12,
         gpu.link_gb_s * 1e9,
         row.n_gpu,
-        TYPICAL_TOKENS if row.input_tokens is None else row.input_tokens,
-        TYPICAL_TOKENS if row.output_tokens is None else row.output_tokens,
+        TYPICAL_INPUT if row.input_tokens is None else row.input_tokens,
+        TYPICAL_OUTPUT if row.output_tokens is None else row.output_tokens,
         np.nan if row.concurrency is None else row.concurrency,
         engine.family == "tensorrt-llm",
         gpu.link == "pcie",
@@ -184,7 +184,9 @@ def serve(points: Points, constants: Mapping[str, float]) -> Served:
     tpot = step + (running - 1) * interleaved / p.output_tokens
     steps = np.where(tensorrt, c["first_steps_tensorrt"], c["first_steps_vllm"])
     share = np.where(tensorrt, c["first_prefill_tensorrt"], c["first_prefill_vllm"])
-    alone = np.hypot(prefill, p.weights / bandwidth)
+    # Reading alone: arithmetic, the weights once, or launches that no graph records, whichever is longest.
+    alone = np.sqrt(prefill**2 + (p.weights / bandwidth) ** 2 + (c["first_launch"] * p.layers) ** 2)
+    crowded = 1 + c["first_crowding"] * (running - 1)
     waiting = np.maximum(flight - running, 0.0) / rate
-    ttft = c["first_overhead"] + steps * step + share * alone * running ** c["first_crowding"] + waiting
+    ttft = c["first_overhead"] + steps * step + share * alone * crowded + waiting
     return Served(rate * p.output_tokens, ttft, tpot, running, room, read, multiply, link)

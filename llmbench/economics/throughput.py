@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Throughput", "throughput"]
 
-_MEASURED_ENGINES = frozenset({"vllm", "tensorrt-llm", "sglang", "llama.cpp"})
+_FULL = 0.98
+"""Share of the visible memory that weights and one sequence may fill at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Throughput:
     """Requests of these lengths that the memory holds."""
     bound: str
     """What takes most of a step: "memory bandwidth", "arithmetic" or "link between GPUs"."""
+    tight: bool = False
+    """It starts only when the engine is told to take more of the memory than by default."""
 
     @property
     def requests_per_s(self) -> float:
@@ -69,6 +72,8 @@ class Throughput:
         found = []
         if self.extrapolated:
             found.append(f"Extrapolated, no measurement: nobody measured a {self.gpu}.")
+        if self.tight:
+            found.append(f"It starts only with more memory than {self.engine} takes by default.")
         if self.concurrency is not None and self.concurrency > self.running:
             found.append(
                 f"The memory holds {math.floor(self.room)} of {self.concurrency:g} requests; the others wait."
@@ -122,8 +127,8 @@ def throughput(
     and `calibration`). `dtype` None is the published one; `concurrency` is requests in flight, and None, or
     one in words such as "max", is saturated: as many as the engine takes. Published runs of vLLM without a
     limit submit a hundred requests or so, and None is what those gave; a number in flight may give more.
-    Lengths of None are not known, and taken as a chat's 300. `calibration`: constants of one's own, from
-    `adapted`.
+    Lengths of None are not known, and taken as a chat's 256 and 300. `calibration`: constants of one's
+    own, from `adapted`.
 
     Raises UsageError for unknown names, a model that does not fit, input and output beyond the model's
     context, a format that the GPU does not have, and numbers that cannot be meant; the sentence names the
@@ -134,14 +139,24 @@ def throughput(
     (True, False)
     """
     from llmbench.economics.calibration import default_calibration
-    from llmbench.economics.roofline import TYPICAL_TOKENS, OperatingPoint, points_of, serve
+    from llmbench.economics.roofline import (
+        TYPICAL_INPUT,
+        TYPICAL_OUTPUT,
+        OperatingPoint,
+        points_of,
+        serve,
+    )
 
     count = check_gpu_count(n_gpu)
-    read, written = _lengths(model, input_tokens, output_tokens, TYPICAL_TOKENS)
+    read, written = _lengths(
+        model,
+        TYPICAL_INPUT if input_tokens is None else input_tokens,
+        TYPICAL_OUTPUT if output_tokens is None else output_tokens,
+    )
     flight = _in_flight(concurrency)
     shape, card, server = architecture(model), gpu_facts(gpu), engine_facts(engine)
     number = format_of(dtype, shape, card)
-    _refuse_what_does_not_fit(model, gpu, count, number.name, engine, read + written)
+    tight = _check_memory(model, gpu, count, number.name, engine, read + written)
     known = calibration or default_calibration()
     point = OperatingPoint(shape.name, card.name, count, number.name, server.name, read, written, flight)
     served = serve(points_of([point]), known.constants)
@@ -181,6 +196,7 @@ def throughput(
         running=float(served.running[0]),
         room=float(served.room[0]),
         bound=max(parts, key=lambda name: parts[name]),
+        tight=tight,
     )
 
 
@@ -192,11 +208,11 @@ def _in_flight(concurrency: float | str | None) -> float | None:
     return float(concurrency)
 
 
-def _lengths(model: str, read: float | None, written: float | None, typical: float) -> tuple[float, float]:
+def _lengths(model: str, read: float, written: float) -> tuple[float, float]:
     for name, value, least in (("input_tokens", read, 0), ("output_tokens", written, 1)):
-        if value is not None and not (math.isfinite(value) and value >= least):
+        if not (math.isfinite(value) and value >= least):
             raise UsageError(f"{name} must be a number of at least {least}; it is {value!r}.")
-    lengths = typical if read is None else float(read), typical if written is None else float(written)
+    lengths = float(read), float(written)
     shape = architecture(model)
     if sum(lengths) > shape.context:
         raise UsageError(
@@ -206,10 +222,11 @@ def _lengths(model: str, read: float | None, written: float | None, typical: flo
     return lengths
 
 
-def _refuse_what_does_not_fit(
-    model: str, gpu: str, n_gpu: int, dtype: str, engine: str, length: float
-) -> None:
-    """Raise where the weights, or one sequence beside them, find no room in the memory."""
+def _check_memory(model: str, gpu: str, n_gpu: int, dtype: str, engine: str, length: float) -> bool:
+    """Whether it starts only when the engine is told to take more memory than by default.
+
+    Raises UsageError where the weights, or one sequence beside them, find no room at all.
+    """
     shape, card, server = architecture(model), gpu_facts(gpu), engine_facts(engine)
     number = DTYPES[dtype]
     unserved = why_not_on(number, card)
@@ -224,7 +241,10 @@ def _refuse_what_does_not_fit(
         return left >= length * shape.kv_bytes_per_token(DTYPES[name])
 
     if fits(n_gpu, dtype):
-        return
+        return False
+    needed = shape.weight_bytes(number) + length * shape.kv_bytes_per_token(number)
+    if needed <= _FULL * n_gpu * card.visible_bytes:
+        return True
     smaller = [name for name in ("fp8", "w8a8", "w4a16") if fits(n_gpu, name)]
     more = [count for count in (2, 4, 8) if count > n_gpu and fits(count, dtype)]
     larger = sorted(

@@ -42,7 +42,7 @@ def test_left_out_rows_are_near(near: Validation) -> None:
     assert each.within_30pct >= 0.80
     # The time to the first token depends on how a load generator starts its requests, which rows do not say.
     assert first.median_ape <= 0.25
-    assert first.within_30pct >= 0.55
+    assert first.within_30pct >= 0.65
 
 
 def test_intervals_cover_what_they_promise(near: Validation) -> None:

@@ -42,10 +42,10 @@ def test_one_point_by_hand() -> None:
     found = serve(points_of([point()]), c)
     assert found.output_tokens_per_s[0] == pytest.approx(rate * written, rel=1e-9)
     assert found.tpot_s[0] == pytest.approx(step + 15 * c["prefill_share"] * prefill / written, rel=1e-9)
-    alone = math.hypot(prefill, 2 * shape.parameters / bandwidth)
+    alone = math.hypot(prefill, 2 * shape.parameters / bandwidth, 32 * c["first_launch"])
     first = (
         c["first_overhead"] + c["first_steps_vllm"] * step
-        + c["first_prefill_vllm"] * alone * batch ** c["first_crowding"]
+        + c["first_prefill_vllm"] * alone * (1 + 15 * c["first_crowding"])
     )  # fmt: skip
     assert found.ttft_s[0] == pytest.approx(first, rel=1e-9)
 
@@ -92,7 +92,8 @@ def test_one_gpu_has_no_link() -> None:
 
 
 def test_lengths_that_are_not_stated_are_a_chats() -> None:
-    stated = point(read=300, written=300)
+    stated = point(read=256, written=300)
     unstated = stated._replace(input_tokens=None, output_tokens=None)
     found = points_of([stated, unstated])
-    assert found.input_tokens.tolist() == found.output_tokens.tolist() == [300, 300]
+    assert found.input_tokens.tolist() == [256, 256]
+    assert found.output_tokens.tolist() == [300, 300]
