@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Parameters", "Report"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_FILE = re.compile(r"[a-z0-9][a-z0-9_-]*\.(xlsx|csv|txt)")
 
 
 class Parameters(Mapping[str, Any]):
@@ -190,6 +191,16 @@ class Report:
         self._write(f"{_checked(name)}.html", encodable(html).encode())
         self._write(f"tables/{name}.csv", _csv(frame))
         _show(link_html(f"{name}.html", text), text)
+
+    def attachment(self, name: str, content: bytes, text: str) -> None:
+        """Keep a file beside the report, such as model.xlsx, and show a link to it.
+
+        Its bytes are kept as they are: nothing of what a model or a person wrote may be in it.
+        """
+        if not _FILE.fullmatch(name):
+            raise UsageError(f"{name!r} cannot name a file beside the report; use a name such as model.xlsx.")
+        self._write(name, content)
+        _show(link_html(name, text), text)
 
     def text(self, text: str) -> None:
         """Show a sentence or a few; nothing in it is markup."""
