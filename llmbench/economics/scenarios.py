@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from llmbench.economics.autoscale import ScaledHours, cold_start_s, scaled_hours
 from llmbench.economics.hosting import HostingCosts, HostingOption, cheapest
 from llmbench.economics.hybrid import hybrid_plans, nightly_job
+from llmbench.economics.memory import memory_fit
 from llmbench.economics.study import BreakEvenStudy
 from llmbench.errors import UsageError
 
@@ -47,9 +49,40 @@ def scenarios(
         found.append(Scenario(f"own machines, {name}", month.usd, how))
         if name == "spot":
             found.append(_spot_with_api(study, option))
+    found += _scaled(study)
     found += _mixed(study)
     found += _nightly(study)
     return sorted(found, key=lambda each: each.usd_per_month)
+
+
+def _scaled(study: BreakEvenStudy) -> list[Scenario]:
+    """Replicas that come and go with the load, down to none: cheaper, and some messages wake one up."""
+    load, costs = study.load, study.costs
+    mean = load.messages_per_month * (1 - costs.fallback_share) / costs.month_hours
+    best: tuple[float, HostingOption, ScaledHours] | None = None
+    for option in study.working:
+        weights = memory_fit(option.model, option.gpu, option.n_gpu, option.dtype).weights_gb
+        hours = scaled_hours(
+            [mean * hour for hour in load.hours],
+            option.full_per_month(load, costs) / costs.month_hours,
+            utilisation_limit=option.limit(costs),
+            start_s=cold_start_s(weights),
+            month_hours=costs.month_hours,
+        )
+        rent = hours.replica_hours * option.usd_per_hour
+        if best is None or rent < best[0]:
+            best = (rent, option, hours)
+    if best is None:
+        return []
+    rent, option, hours = best
+    month = study.month(option)
+    usd = rent + costs.fixed_usd + month.variable_usd
+    how = (
+        f"{option.hardware}, {option.dtype}, {hours.replica_hours:,.0f} hours a month; "
+        f"{hours.cold_share:.1%} of the "
+        "messages wait for a machine to start"
+    )
+    return [Scenario("own machines that follow the load, down to none", usd, how)]
 
 
 _AWAY = 0.05
