@@ -74,10 +74,10 @@ def redacted(results: MatrixResults, columns: Sequence[str]) -> MatrixResults:
     not matter). Scores and costs stay.
 
     A model may repeat a value in other words: `columns` may name "answer", which puts all answers and notes
-    out of sight, and a column of that name. "item" or "id", "expected", "category" and "cluster" stand for
-    the columns that have these roles. Names of items become numbers, categories and clusters too; of a
-    filter by a hidden column, the data set's notes keep that there was one. Raises UsageError for a name
-    that is no column.
+    out of sight, and a column of that name (not the columns that past answers came from: name those too).
+    "item" or "id", "expected", "category" and "cluster" stand for the columns that have these roles. Names
+    of items become numbers, categories and clusters too; of a filter by a hidden column, the data set's
+    notes keep that there was one. Raises UsageError for a name that is no column.
     """
     if not columns:
         return results

@@ -190,7 +190,16 @@ def run_matrix(
     if results.answers["missing"].all():
         reason = results.answers["error"].value_counts().index[0]
         raise ReportError(f"None of {len(results.answers)} calls was answered; most often: {reason}")
-    return redacted(results, parameters["redact_columns"])
+    return redacted(results, _hidden_columns(parameters))
+
+
+def _hidden_columns(parameters: Mapping[str, Any]) -> list[str]:
+    """With "answer", the columns that past answers come from too: pages show the items' columns."""
+    from llmbench.matrix.redaction import ANSWERS
+
+    named: list[str] = parameters["redact_columns"]
+    recorded = [entry["answer_column"] for entry in parameters["recorded_models"]]
+    return [*named, *recorded] if ANSWERS in named else named
 
 
 def templates(matrix: Matrix | ResultsOfOthers) -> dict[str, str]:

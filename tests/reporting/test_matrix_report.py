@@ -343,6 +343,15 @@ def test_a_filter_by_a_redacted_column_is_refused_before_the_file_is_read(projec
     assert "u1@corp" not in str(caught.value)
 
 
+def test_answer_hides_the_columns_of_past_answers(project: Path) -> None:
+    _write_items(project, old="a past answer")
+    results = _run(project, redact_columns=["answer"])
+    assert set(results.answers["answer"].dropna()) == {"[redacted]"}
+    assert {item.fields["old"] for item in results.dataset.rows} == {"[redacted]"}
+    assert {item.fields["new"] for item in results.dataset.rows} == {"[redacted]", None}
+    assert results.dataset.rows[0].fields["question"] == "What is 0?"
+
+
 def test_limits_are_dicts_of_known_numbers(project: Path) -> None:
     _write_items(project)
     with pytest.raises(

@@ -34,7 +34,9 @@ def numbered(files: ResultFiles, cell_codes: NDArray[np.intp], cells: Sequence[s
     first = np.full(len(cells), np.iinfo(np.int64).max)
     np.minimum.at(first, cell_codes, repeat)
     rows = np.bincount(cell_codes, minlength=len(cells))
-    for cell in np.flatnonzero(first > 1)[:1]:
+    late = np.flatnonzero(first > 1)
+    if late.size:
+        cell = int(late[0])
         where = _place(files, int(np.flatnonzero(cell_codes == cell)[0]))
         raise DatasetError(
             f"{where}: the lowest repeat of {cells[cell]} is {first[cell]:,}; count draws from 0 or from 1."
@@ -42,14 +44,14 @@ def numbered(files: ResultFiles, cell_codes: NDArray[np.intp], cells: Sequence[s
     repeat = repeat - first[cell_codes]
     beyond = np.flatnonzero(repeat >= rows[cell_codes])
     if beyond.size:
-        cell = cell_codes[beyond[0]]
+        cell = int(cell_codes[beyond[0]])
         raise DatasetError(
             f"{_place(files, int(beyond[0]))}: repeat is {files.frame['repeat'].iloc[beyond[0]]:,}, and "
             f"{cells[cell]} has {rows[cell]:,} rows in all; count the draws of one answer 0, 1, ..."
         )
     if not first.any():
         return files
-    names = [cells[cell] for cell in np.flatnonzero(first)]
+    names = [cells[int(cell)] for cell in np.flatnonzero(first)]
     told = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
     note = f"{files.paths[0].name}: repeat counts from 1 (of {told})"
     return replace(files, frame=files.frame.assign(repeat=repeat), notes=(*files.notes, note))

@@ -43,9 +43,9 @@ def read_inspect_eval(path: Path, content: bytes, *, score: str | None, category
             head = members.get("header.json") or members.get("_journal/start.json")
             if head is None:
                 raise DatasetError(f"{path.name} has no header.json; it is no log of Inspect, or is cut off.")
-            header = as_record(path, head.filename, json.loads(_read(path, content, archive, head)))
+            header = as_record(path, head.filename, _document(path, content, archive, head))
             samples = (
-                json.loads(_read(path, content, archive, info))
+                _document(path, content, archive, info)
                 for name, info in members.items()
                 if name.startswith("samples/") and name.endswith(".json")
             )
@@ -177,6 +177,13 @@ def _text(choice: Mapping[str, Any]) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return str(content)
+
+
+def _document(path: Path, content: bytes, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    try:
+        return json.loads(_read(path, content, archive, info))
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path.name}: {info.filename} is no JSON ({error}).") from error
 
 
 def _read(path: Path, content: bytes, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

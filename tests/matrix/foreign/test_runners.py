@@ -319,13 +319,17 @@ def test_documents_of_another_build_are_told_by_record(tmp_path: Path, document:
         ({"header.json": []}, r"a.eval: header.json is an array, and must be an object"),
         ({"header.json": {}}, r"a.eval names no model"),
         ({"header.json": header(), "samples/1_epoch_1.json": []}, r"a.eval: sample 1 is an array"),
+        (
+            {"header.json": header(), "samples/1_epoch_1.json": "{"},
+            r"a.eval: samples/1_epoch_1.json is no JSON",
+        ),
     ],
 )
 def test_archives_of_another_build_are_told_by_record(tmp_path: Path, members: Any, message: str) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, member in members.items():
-            archive.writestr(name, json.dumps(member))
+            archive.writestr(name, member if isinstance(member, str) else json.dumps(member))
     (tmp_path / "a.eval").write_bytes(content.getvalue())
     with pytest.raises(DatasetError, match=message):
         Matrix.from_results(tmp_path / "a.eval")
