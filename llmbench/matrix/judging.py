@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmbench.matrix.dataset import Item
 from llmbench.matrix.grading import Grade
 from llmbench.matrix.judges import Judge, Verdict
-from llmbench.matrix.outcome import FILTERED, Outcome
+from llmbench.matrix.outcome import FILTERED, NO_OPPONENT, NOT_JUDGED, Outcome
 from llmbench.matrix.plan import Cell, Plan, PlannedCall
 from llmbench.types import Message
 
@@ -153,7 +153,7 @@ class Judged:
 
     def grade(self, call: PlannedCall) -> Grade | str:
         """The grade of the answer of `call`, or why it has none."""
-        return self.grades.get((call.cell.label, call.place), "not judged yet")
+        return self.grades.get((call.cell.label, call.place), f"{NOT_JUDGED} yet")
 
 
 def verdicts(plan: JudgePlan, outcomes: Mapping[str, Sequence[Outcome | None]]) -> Judged:
@@ -163,8 +163,7 @@ def verdicts(plan: JudgePlan, outcomes: Mapping[str, Sequence[Outcome | None]]) 
     judge = plan.judge
     assert judge is not None  # noqa: S101 - made by judge_plan only
     grades: dict[tuple[str, int], Grade | str] = {
-        key: grade if grade is not None else "what it is compared with has no answer"
-        for key, grade in plan.settled.items()
+        key: grade if grade is not None else NO_OPPONENT for key, grade in plan.settled.items()
     }
     rows = []
     for cell in plan.cells:
@@ -195,7 +194,7 @@ def verdicts(plan: JudgePlan, outcomes: Mapping[str, Sequence[Outcome | None]]) 
                 )  # fmt: skip
             key = (case.call.cell.label, case.call.place)
             if trouble is not None:
-                grades[key] = f"not judged: {trouble}"
+                grades[key] = f"{NOT_JUDGED}: {trouble}"
                 continue
             grade = judge.reconcile(read)
             grades[key] = Grade(grade.score, grade.note[:_NOTE_CHARS] if grade.note else None)

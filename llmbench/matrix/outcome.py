@@ -9,9 +9,21 @@ from datetime import datetime, timedelta
 
 from llmbench.types import CallRecord, LLMResponse
 
-__all__ = ["FILTERED", "NOT_CALLED", "Outcome", "from_record", "from_response", "newest_and_books"]
+__all__ = [
+    "FILTERED",
+    "NOT_CALLED",
+    "NOT_JUDGED",
+    "NO_OPPONENT",
+    "Outcome",
+    "from_record",
+    "from_response",
+    "newest_and_books",
+]
 
 NOT_CALLED = "not called yet"
+NOT_JUDGED = "not judged"
+"""Begins the note of an answer whose judge gave no verdict."""
+NO_OPPONENT = "what it is compared with has no answer"
 FILTERED = "content_filter"
 
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MatrixResults", "make_results"]
 
+_SAME = 1e-12
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatrixResults:
@@ -100,7 +102,7 @@ class MatrixResults:
             rows.append(
                 {
                     "cell": cell.cell, "model": cell.model, "prompt": cell.prompt, "params": cell.params,
-                    "n": cell.n, "missing": cell.missing,
+                    "n": cell.n, "missing": cell.missing, "ungraded": cell.ungraded,
                     "score": _nan(cell.score), **_limits("score", cell.score_ci),
                     "difference": _nan(c.difference) if c else math.nan,
                     **_limits("difference", c.ci if c else None),
@@ -138,36 +140,59 @@ class MatrixResults:
         return pd.DataFrame(rows, columns=columns)
 
     def disagreements(self, candidate: str, n: int = 10, seed: int | None = None) -> pd.DataFrame:
-        """Up to `n` items on which candidate and baseline score differently: the largest differences
-        first, drawn by `seed` (default the matrix's) among equals. Answers are those of repeat 0.
+        """Up to `n` items on which candidate and baseline score differently: the largest differences of
+        their mean scores first, drawn by `seed` (default the matrix's) among equals.
+
+        Of several draws the answers are of two that differ as the means do: the best of the side that is
+        better, the worst of the other (the first of equals; `candidate_repeat`, `baseline_repeat`).
+        `candidate_right` of `candidate_draws` that have a score are right; NaN where a score is not just
+        right or wrong. Answers are None where results of others do not tell them.
         """
         import numpy as np
+        import pandas as pd
 
-        ours, theirs = self._first_answers(self.cell(candidate).cell), self._first_answers(self.baseline)
-        both = ours.join(theirs.add_suffix("_baseline"))
-        both["difference"] = both["score"] - both["score_baseline"]
-        both = both[both["difference"].abs() > 0]
+        sides = {
+            "candidate": self._scored(self.cell(candidate).cell),
+            "baseline": self._scored(self.baseline),
+        }
+        ours, theirs = (rows.groupby("item_id", sort=False)["score"].mean() for rows in sides.values())
+        difference = (ours - theirs.reindex(ours.index)).dropna()
+        # Sums of the same scores in another order are not a difference.
+        difference = difference[difference.abs() > _SAME]
         rng = np.random.default_rng(self.seed if seed is None else seed)
-        both = both.assign(order=rng.permutation(len(both)), size=-both["difference"].abs())
-        both = both.sort_values(["size", "order"]).head(n)
+        drawn = difference.to_frame("difference").assign(
+            order=rng.permutation(len(difference)), size=-difference.abs()
+        )
+        drawn = drawn.sort_values(["size", "order"]).head(n)
         items = {item.id: item for item in self.dataset.rows}
         column = self.dataset.prompt_column
-        both["prompt"] = [items[name].fields.get(column) if column else None for name in both.index]
-        both = both.reset_index().rename(
-            columns={
-                "answer": "candidate_answer", "score": "candidate_score",
-                "answer_baseline": "baseline_answer", "score_baseline": "baseline_score",
-            }
-        )  # fmt: skip
-        return both[
-            ["item_id", "category", "prompt", "expected", "baseline_answer", "candidate_answer",
-             "baseline_score", "candidate_score", "difference"]
+        by_item = {
+            side: dict(iter(rows[rows["item_id"].isin(drawn.index)].groupby("item_id")))
+            for side, rows in sides.items()
+        }
+        found = []
+        for name, above in drawn["difference"].items():
+            told: dict[str, Any] = {}
+            for side, highest in (("baseline", above < 0), ("candidate", above > 0)):
+                told |= _told(side, by_item[side][name], highest=highest)
+            first = by_item["candidate"][name].iloc[0]
+            prompt = items[str(name)].fields.get(column) if column else None
+            found.append(
+                {
+                    "item_id": name, "category": first["category"], "prompt": prompt,
+                    "expected": first["expected"], **told, "difference": above,
+                }
+            )  # fmt: skip
+        sided = ("answer", "score", "repeat", "right", "draws")
+        columns = [
+            "item_id", "category", "prompt", "expected",
+            *(f"{side}_{name}" for name in sided for side in ("baseline", "candidate")), "difference",
         ]  # fmt: skip
+        return pd.DataFrame(found, columns=columns)
 
-    def _first_answers(self, label: str) -> pd.DataFrame:
-        rows = self.answers[self.answers["cell"] == label]
-        first = rows[rows["repeat"] == 0].set_index("item_id")[["category", "expected", "answer"]]
-        return first.assign(score=rows.groupby("item_id")["score"].mean())
+    def _scored(self, label: str) -> pd.DataFrame:
+        rows = self.answers[(self.answers["cell"] == label) & self.answers["score"].notna()]
+        return rows[["item_id", "category", "expected", "answer", "repeat", "score"]]
 
     def verdict(self) -> Verdict:
         """GO, HOLD or NO_GO, and one sentence with its numbers."""
@@ -225,7 +250,7 @@ class MatrixResults:
         return pairwise_strengths(self.answers, self.cells, self.judging.opponent)
 
     def missing(self) -> list[dict[str, Any]]:
-        """Missing answers by model and error, most first."""
+        """Missing answers, and those without a score, by model and reason, most first."""
         return missing_by_reason(self.answers)
 
     def __repr__(self) -> str:
@@ -305,6 +330,19 @@ def _clusters(dataset: Dataset) -> list[str] | None:
     return [
         f"cluster {item.cluster}" if item.cluster is not None else f"item {item.id}" for item in dataset.rows
     ]
+
+
+def _told(side: str, rows: pd.DataFrame, *, highest: bool) -> dict[str, Any]:
+    """Of one item's draws: the best or the worst one, and how many are right."""
+    scores = rows["score"].to_numpy(dtype=float)
+    shown = rows.iloc[int(scores.argmax() if highest else scores.argmin())]
+    right = float(scores.sum()) if ((scores == 0) | (scores == 1)).all() else math.nan
+    answer = shown["answer"]
+    return {
+        f"{side}_answer": answer if isinstance(answer, str) else None,
+        f"{side}_score": float(scores.mean()), f"{side}_repeat": int(shown["repeat"]),
+        f"{side}_right": right, f"{side}_draws": len(scores),
+    }  # fmt: skip
 
 
 def _nan(value: float | None) -> float:

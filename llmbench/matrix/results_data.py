@@ -17,7 +17,8 @@ def results_data(results: MatrixResults) -> dict[str, Any]:
         "models": [
             {
                 "model": c.model, "prompt": c.prompt, "params": c.params, "n": c.n, "missing": c.missing,
-                "score": c.score, "score_ci": _pair(c.score_ci), "cost_usd": c.cost_usd,
+                "ungraded": c.ungraded, "score": c.score, "score_ci": _pair(c.score_ci),
+                "cost_usd": c.cost_usd,
                 "cost_per_1k_calls": c.cost_per_1k_calls,
                 "cost_per_1k_calls_ci": _pair(c.cost_per_1k_calls_ci),
                 "cost_per_correct": c.cost_per_correct,

@@ -53,7 +53,7 @@ class CellSummary:
     served_model: str | None
     """What the endpoint said it served; several, where it changed, are separated by commas."""
     ungraded: int = 0
-    """Answers that are there and have no score, because their judge gave no verdict."""
+    """Answers that are there and have no score: their judge gave no verdict, or another tool gave none."""
     priced: int = 0
     """Answers whose cost is known: where fewer than all, every cost above is None."""
 

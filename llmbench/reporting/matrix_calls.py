@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from llmbench.matrix.missingness import why_ungraded
 from llmbench.money import dollars
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
 from llmbench.reporting.text import encodable
@@ -67,12 +68,15 @@ def call_table(results: MatrixResults) -> Table:
         answers = by_cell[cell.cell]
         missing = answers[answers["missing"].astype(bool)]
         reasons = missing["error"].fillna("no reason recorded").value_counts()
+        without = answers[~answers["missing"].astype(bool) & answers["score"].isna()]
+        why = without["note"].map(why_ungraded).value_counts()
         rows.append(
             {
                 "cell": cell.cell,
                 "answers": len(answers) - len(missing),
                 "replayed": 0 if results.sources else int(answers["replayed"].astype(bool).sum()),
                 "missing": len(missing),
+                "no score": len(without),
                 "cut off": int((answers["finish_reason"] == "length").sum()),
                 "filtered": int((answers["finish_reason"] == "content_filter").sum()),
                 "input tokens": cell.input_tokens,
@@ -82,14 +86,17 @@ def call_table(results: MatrixResults) -> Table:
                 "why missing": encodable(
                     "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).items())
                 ),
+                "why no score": encodable("; ".join(f"{count} x {reason}" for reason, count in why.items())),
             }
         )
     frame = pd.DataFrame(rows)
     shown = frame.assign(**{"cost usd": [dollars(None if pd.isna(v) else v) for v in frame["cost usd"]]})
     if len(shown) > FIRST_SCREEN + 1:
-        shown = shown.sort_values("missing", ascending=False, kind="stable").head(FIRST_SCREEN)
+        shown = shown.sort_values(["missing", "no score"], ascending=False, kind="stable").head(FIRST_SCREEN)
     if not frame["missing"].any():
         shown = shown.drop(columns="why missing")
+    if not frame["no score"].any():
+        shown = shown.drop(columns=["no score", "why no score"])
     if results.sources:
         shown = shown.drop(columns=["replayed", "served model"])
     return Table(frame, shown, ("cost usd",))

@@ -5,6 +5,7 @@ Numbers come from `llmbench.matrix`; here they are only put into words and colum
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,6 +35,7 @@ __all__ = [
     "Table",
     "best_candidate",
     "difference_figure",
+    "disagreement_sentence",
     "disagreement_table",
     "discordance_table",
     "margin_sentence",
@@ -47,6 +49,7 @@ __all__ = [
 
 FIRST_SCREEN = 12
 """Cells that a reader takes in at once."""
+_NOT_TOLD = "not in the file"
 
 
 class Table(NamedTuple):
@@ -101,6 +104,7 @@ def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Tab
                 "score": estimate(cell.score, cell.score_ci, percent),
                 "n": cell.n,
                 "missing": cell.missing,
+                "no score": cell.ungraded,
                 "difference, points": (
                     "baseline"
                     if comparison is None
@@ -113,6 +117,8 @@ def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Tab
             }
         )
     shown = pd.DataFrame(rows)
+    if not any(cell.ungraded for cell in results.cells):
+        shown = shown.drop(columns="no score")
     numbers = ("score", "difference, points", "p adjusted", "$ per 1,000 calls", "latency p50, ms")
     if results.sources:  # what other tools do not tell of any model would be a column of "unknown"
         told = [name for name in shown if name not in numbers or (shown[name] != UNKNOWN).any()]
@@ -184,22 +190,59 @@ def difference_figure(results: MatrixResults, most: int | None = FIRST_SCREEN) -
 
 def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:
     """Items on which the decisive candidate and the baseline score differently; None where there is
-    no such item, or nothing to compare.
+    no such item, nothing to compare, or no answer to read (see `disagreement_sentence`).
     """
     candidate = best_candidate(results)
     if candidate is None:
         return None
     frame = results.disagreements(candidate, n)
-    if frame.empty:
+    if frame.empty or not _has_answers(results, candidate):
         return None
     fields = {item.id: item.fields for item in results.dataset.rows}
     shown = frame[["item_id", "category", "expected", "baseline_answer", "candidate_answer"]].copy()
     shown.insert(2, "item", [_excerpt(fields[name], results.dataset) for name in frame["item_id"]])
     for column in ("baseline_answer", "candidate_answer"):
-        shown[column] = [shorten(value) for value in shown[column]]
-    shown["right"] = ["candidate" if difference > 0 else "baseline" for difference in frame["difference"]]
+        # What failed has no score, and so is not in here.
+        shown[column] = [shorten(value) if isinstance(value, str) else _NOT_TOLD for value in shown[column]]
+    shown["right"] = [_who_is_right(row) for row in frame.to_dict("records")]
     shown.columns = [str(column).replace("_", " ") for column in shown.columns]
     return Table(frame, shown)
+
+
+def disagreement_sentence(results: MatrixResults) -> str | None:
+    """How the table of disagreements is to be read, or why there is none; None where nothing needs saying."""
+    candidate = best_candidate(results)
+    if candidate is None or results.disagreements(candidate, 1).empty:
+        return "They agree on every item, or there is nothing to compare."
+    if not _has_answers(results, candidate):
+        return (
+            "These results have scores and no answers, so there is nothing to read where they differ: "
+            "matrix_view.csv has the scores of every item."
+        )
+    if results.answers["repeat"].max() > 0:
+        return (
+            "Items were asked more than once. Shown are two answers that differ as the means do; the last "
+            "column has how many were right on each side, or the mean scores."
+        )
+    return None
+
+
+def _has_answers(results: MatrixResults, candidate: str) -> bool:
+    rows = results.answers[results.answers["cell"].isin([candidate, results.baseline])]
+    return bool(rows["answer"].notna().any())
+
+
+def _who_is_right(row: Mapping[str, Any]) -> str:
+    side, other = ("candidate", "baseline") if row["difference"] > 0 else ("baseline", "candidate")
+    if row["candidate_draws"] == row["baseline_draws"] == 1:
+        return side
+    counts = [row[f"{which}_right"] for which in (side, other)]
+    if any(math.isnan(count) for count in counts):
+        return f"{side}: {row[f'{side}_score']:.2f} against {row[f'{other}_score']:.2f}"
+    ours, theirs = (
+        f"{count:.0f} of {row[f'{which}_draws']}" for count, which in zip(counts, (side, other), strict=True)
+    )
+    return f"{side}: {ours} against {theirs}"
 
 
 def discordance_table(results: MatrixResults) -> Table | None:

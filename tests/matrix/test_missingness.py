@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -11,6 +13,7 @@ def answers(missing: dict[str, set[int]], items: int = 60) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"cell": f"{model}[p]", "model": model, "item_id": f"i{item}", "missing": item in gone,
+             "score": math.nan if item in gone else 1.0, "note": None,
              "error": f"timeout after {item} s: gone" if item in gone else None}
             for model, gone in missing.items()
             for item in range(items)
@@ -44,3 +47,18 @@ def test_reasons_are_counted_without_their_numbers() -> None:
         {"model": "a", "error": "timeout after # s", "answers": 3},
         {"model": "base", "error": "timeout after # s", "answers": 1},
     ]
+
+
+def test_an_answer_that_was_not_judged_counts_as_lacking() -> None:
+    table = answers({"base": set(), "a": set()})
+    failed = (table["model"] == "a") & table["item_id"].isin([f"i{k}" for k in range(20)])
+    note = "not judged: HTTP 500: down"
+    table = table.assign(score=table["score"].mask(failed), note=[note if gone else None for gone in failed])
+    assert missing_by_reason(table) == [{"model": "a", "error": "not judged: HTTP #", "answers": 20}]
+    (found,) = uneven_missing(table, "base[p]", ["base[p]", "a[p]"])
+    assert (found.candidate, found.missing, found.missing_baseline) == ("a[p]", 20, 0)
+
+
+def test_an_answer_of_another_tool_without_a_score_has_no_score() -> None:
+    table = answers({"base": set()}, items=2).assign(score=[1.0, math.nan], note=["fine", "9 of the remarks"])
+    assert missing_by_reason(table) == [{"model": "base", "error": "no score", "answers": 1}]

@@ -241,6 +241,39 @@ def test_disagreements_are_the_largest_and_drawn_by_seed(recorded: Callable[...,
         results.disagreements("nwe")
 
 
+def of_others(tmp_path: Path, draws: Mapping[str, Sequence[Any]], text: bool = True) -> MatrixResults:
+    """One item asked several times: scores of each model's draws, whose answers are their numbers."""
+    rows = [
+        {"item": "i", "model": model, "repeat": k, "score": score, "answer": f"{model}{k}" if text else None}
+        for model, scores in draws.items()
+        for k, score in enumerate(scores)
+    ]
+    path = tmp_path / "results.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Matrix.from_results(path)
+
+
+def test_disagreements_of_repeats_show_two_draws_that_differ(tmp_path: Path) -> None:
+    (row,) = of_others(tmp_path, {"b": [1, 0, None], "c": [1, 1, 1]}).disagreements("c").to_dict("records")
+    assert (row["baseline_answer"], row["candidate_answer"]) == ("b1", "c0")
+    assert (row["baseline_right"], row["baseline_draws"]) == (1, 2)
+    assert (row["candidate_right"], row["candidate_draws"]) == (3, 3)
+    assert row["difference"] == 0.5
+    (row,) = of_others(tmp_path, {"b": [0, 0.5, 1], "c": [0, 0, 0.5]}).disagreements("c").to_dict("records")
+    assert (row["baseline_answer"], row["candidate_answer"]) == ("b2", "c0")
+    assert math.isnan(row["baseline_right"])
+
+
+def test_the_same_scores_in_another_order_are_no_disagreement(tmp_path: Path) -> None:
+    results = of_others(tmp_path, {"b": [0.1, 0.2, 0.3], "c": [0.3, 0.2, 0.1]})
+    assert results.disagreements("c").empty
+
+
+def test_a_disagreement_without_text_has_no_answer(tmp_path: Path) -> None:
+    (row,) = of_others(tmp_path, {"b": [0], "c": [1]}, text=False).disagreements("c").to_dict("records")
+    assert row["baseline_answer"] is row["candidate_answer"] is None
+
+
 def test_nothing_missing_is_no_row(recorded: Callable[..., MatrixResults]) -> None:
     results = recorded({"base": answers(120, 80), "new": answers(160, 40)})
     assert results.missing() == results.data()["missing"] == []
@@ -256,8 +289,9 @@ def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]
     assert set(data["power"]["new[recorded]"]) == {"n", "mde", "items_needed", "resolution"}
     assert data["missing"] == [{"model": "base", "error": "'base' is empty in line #", "answers": 1}]
     assert set(data["models"][0]) == {
-        "model", "prompt", "params", "n", "missing", "score", "score_ci", "cost_usd", "cost_per_1k_calls",
-        "cost_per_1k_calls_ci", "cost_per_correct", "latency_ms", "tokens", "served_model",
+        "model", "prompt", "params", "n", "missing", "ungraded", "score", "score_ci", "cost_usd",
+        "cost_per_1k_calls", "cost_per_1k_calls_ci", "cost_per_correct", "latency_ms", "tokens",
+        "served_model",
     }  # fmt: skip
     assert (data["models"][0]["n"], data["models"][0]["missing"], data["models"][0]["cost_usd"]) == (
         199,

@@ -13,7 +13,9 @@ from llmbench.ledger import Ledger
 from llmbench.matrix import Dataset, Matrix, MatrixResults, Pairwise, Rubric
 from llmbench.matrix.labels import export_labels
 from llmbench.providers.fake import FakeProvider
+from llmbench.reporting import matrix_calls as calls
 from llmbench.reporting import matrix_judging as judging
+from llmbench.reporting import matrix_tables as show
 from llmbench.reporting.display import table_html
 
 PRICES = {name: {"input": 1, "output": 2} for name in "jxyz"}
@@ -96,6 +98,23 @@ def test_a_rubric_is_checked_against_length(ask: Ask) -> None:
     assert table.shown["measure"].tolist() == ["rank correlation of score and length"]
     assert table.shown["found"].tolist() == ["unknown"]  # every score is the same
     assert "judged by a rubric: 90 calls" in judging.judge_sentence(results)
+
+
+def test_verdicts_that_a_judge_did_not_give_are_seen(ask: Ask) -> None:
+    def reply(messages: Any, _params: Any) -> str:
+        return "I would say four" if "\nno\n" in messages[-1]["content"] else '{"score": 4}'
+
+    results = ask(Rubric("judges/j", "Right."), reply=reply)
+    rows = show.ranked_table(results).shown.set_index("model [prompt]")
+    assert rows["no score"].to_dict() == {"x/x[prompt]": 0, "y/y[prompt]": 15, "z/z[prompt]": 30}
+    assert results.ranking().set_index("cell")["ungraded"].to_dict() == rows["no score"].to_dict()
+    called = calls.call_table(results).shown.set_index("cell")
+    why = "15 x not judged: the judge's reply is no verdict"
+    assert called.loc["y/y[prompt]", "why no score"] == why
+    data = results.data()
+    assert {each["model"]: each["ungraded"] for each in data["models"]} == {"x/x": 0, "y/y": 15, "z/z": 30}
+    assert data["missing"][0] == {"model": "z/z", "error": why[5:], "answers": 30}
+    assert {each["candidate"] for each in data["missing_uneven"]} == {"y/y[prompt]", "z/z[prompt]"}
 
 
 def _fill(sheet: Path, results: MatrixResults, rate: Callable[[str], str]) -> None:

@@ -140,6 +140,41 @@ def test_no_disagreement_is_no_table(project: Path) -> None:
     assert show.disagreement_table(_run(project)) is None
 
 
+def test_disagreements_of_repeats_say_how_many_draws_were_right(project: Path) -> None:
+    scores = {"b": (1, 0), "c": (1, 1), "d": (0.5, 0)}
+    rows = [f"i,{name},{k},{s},{name}{k}" for name, both in scores.items() for k, s in enumerate(both)]
+    (project / "theirs.csv").write_text("item,model,repeat,score,answer\n" + "\n".join(rows[:4]))
+    given = {**DEFAULTS, "results_path": "theirs.csv", "baseline": "b"}
+
+    def shown() -> Any:
+        results = matrix_report.run_matrix(matrix_report.make_matrix(given, project), given, None)
+        table = show.disagreement_table(results)
+        assert table is not None
+        assert "asked more than once" in str(show.disagreement_sentence(results))
+        return table.shown.iloc[0]
+
+    row = shown()
+    assert (row["baseline answer"], row["candidate answer"]) == ("b1", "c0")
+    assert row["right"] == "candidate: 2 of 2 against 1 of 2"
+    (project / "theirs.csv").write_text(
+        "item,model,repeat,score,answer\n" + "\n".join([*rows[:2], *rows[4:]])
+    )
+    assert shown()["right"] == "baseline: 0.50 against 0.25"
+
+
+def test_scores_without_answers_are_not_called_missing(project: Path) -> None:
+    given = {**DEFAULTS, "results_path": "theirs.csv", "baseline": "b"}
+    (project / "theirs.csv").write_text("item,model,score\ni,b,0\ni,c,1\n")
+    results = matrix_report.run_matrix(matrix_report.make_matrix(given, project), given, None)
+    assert show.disagreement_table(results) is None
+    assert "scores and no answers" in str(show.disagreement_sentence(results))
+    (project / "theirs.csv").write_text("item,model,score,answer\ni,b,0,\ni,c,1,yes\n")
+    results = matrix_report.run_matrix(matrix_report.make_matrix(given, project), given, None)
+    table = show.disagreement_table(results)
+    assert table is not None
+    assert table.shown["baseline answer"].tolist() == ["not in the file"]
+
+
 def test_calls_say_why_an_answer_is_missing(results: MatrixResults) -> None:
     rows = calls.call_table(results).shown.set_index("cell")
     assert rows.loc["new[recorded]", "why missing"] == "1 x 'new' is empty in line 1"
