@@ -167,16 +167,18 @@ class MatrixResults:
         items = {item.id: item for item in self.dataset.rows}
         column = self.dataset.prompt_column
         by_item = {
-            side: dict(iter(rows[rows["item_id"].isin(drawn.index)].groupby("item_id")))
+            side: {
+                str(name): part for name, part in rows[rows["item_id"].isin(drawn.index)].groupby("item_id")
+            }
             for side, rows in sides.items()
         }
         found = []
-        for name, above in drawn["difference"].items():
+        for name, above in zip(map(str, drawn.index), drawn["difference"], strict=True):
             told: dict[str, Any] = {}
             for side, highest in (("baseline", above < 0), ("candidate", above > 0)):
                 told |= _told(side, by_item[side][name], highest=highest)
             first = by_item["candidate"][name].iloc[0]
-            prompt = items[str(name)].fields.get(column) if column else None
+            prompt = items[name].fields.get(column) if column else None
             found.append(
                 {
                     "item_id": name, "category": first["category"], "prompt": prompt,

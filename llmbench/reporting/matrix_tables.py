@@ -204,7 +204,7 @@ def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:
     for column in ("baseline_answer", "candidate_answer"):
         # What failed has no score, and so is not in here.
         shown[column] = [shorten(value) if isinstance(value, str) else _NOT_TOLD for value in shown[column]]
-    shown["right"] = [_who_is_right(row) for row in frame.to_dict("records")]
+    shown["right"] = [_who_is_right(row) for _, row in frame.iterrows()]
     shown.columns = [str(column).replace("_", " ") for column in shown.columns]
     return Table(frame, shown)
 
@@ -232,7 +232,7 @@ def _has_answers(results: MatrixResults, candidate: str) -> bool:
     return bool(rows["answer"].notna().any())
 
 
-def _who_is_right(row: Mapping[str, Any]) -> str:
+def _who_is_right(row: pd.Series[Any]) -> str:
     side, other = ("candidate", "baseline") if row["difference"] > 0 else ("baseline", "candidate")
     if row["candidate_draws"] == row["baseline_draws"] == 1:
         return side
