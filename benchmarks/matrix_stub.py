@@ -43,7 +43,10 @@ class Stub:
         if request.path == "/reset":
             self.reset(**await request.json())
             return web.Response()
-        body = json.loads(await request.read())
+        try:
+            body = json.loads(await request.read())
+        except ConnectionResetError:  # the client was killed
+            return web.Response()
         found = _ITEM.search(str(body["messages"][-1]["content"]))
         if found is None:
             return web.json_response({"error": {"message": "no item"}}, status=400)

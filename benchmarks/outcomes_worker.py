@@ -28,9 +28,8 @@ def ours_units(path: str, *, full: bool = False) -> Any:
     from llmbench.abtest.reading import read_counts
     from llmbench.abtest.source import OutcomeSource, Sends
 
-    sends = Sends(
-        path, unit="lead_id", arm="arm", replied="replied_at", cost="cost_usd", served_model="served_model"
-    )
+    served = "served_model" if full else None
+    sends = Sends(path, unit="lead_id", arm="arm", replied="replied_at", cost="cost_usd", served_model=served)
     extra: dict[str, Any] = (
         {"segments": ("segment",), "contexts": ("segment",), "cluster": "mailbox"} if full else {}
     )

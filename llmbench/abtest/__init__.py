@@ -13,6 +13,7 @@ from llmbench.lazy import attach
 if TYPE_CHECKING:
     from llmbench.abtest.analysis import analyse
     from llmbench.abtest.counts import Counts
+    from llmbench.abtest.ledger_source import ledger_costs, ledger_source
     from llmbench.abtest.off_policy import (
         Policy,
         PolicyValue,
@@ -27,45 +28,67 @@ if TYPE_CHECKING:
     from llmbench.abtest.results import AbResult, Comparison
     from llmbench.abtest.series import day_series, power_curve
     from llmbench.abtest.source import OutcomeSource
+    from llmbench.abtest.source_parts import Assignments, Costs, Epoch, Guardrail, Replies, Sends
+    from llmbench.abtest.totals import ArmTotals, read_totals
 
 # numpy and scipy stand behind most of these, so they are imported when they are asked for.
 _MODULE_OF = {
     "AbResult": "results",
+    "ArmTotals": "totals",
+    "Assignments": "source_parts",
     "Comparison": "results",
+    "Costs": "source_parts",
     "Counts": "counts",
+    "Epoch": "source_parts",
+    "Guardrail": "source_parts",
     "OutcomeSource": "source",
     "Plan": "plan",
     "Policy": "off_policy",
     "PolicyValue": "off_policy",
+    "Replies": "source_parts",
+    "Sends": "source_parts",
     "always": "off_policy",
     "analyse": "analysis",
     "by_table": "off_policy",
     "cheapest_arm": "off_policy",
     "day_series": "series",
     "evaluate_policy": "off_policy",
+    "ledger_costs": "ledger_source",
+    "ledger_source": "ledger_source",
     "planned_units": "plan",
     "power_curve": "series",
     "read_counts": "reading",
+    "read_totals": "totals",
     "unit_cost_variances": "off_policy",
 }
 
 __all__ = [
     "AbResult",
+    "ArmTotals",
+    "Assignments",
     "Comparison",
+    "Costs",
     "Counts",
+    "Epoch",
+    "Guardrail",
     "OutcomeSource",
     "Plan",
     "Policy",
     "PolicyValue",
+    "Replies",
+    "Sends",
     "always",
     "analyse",
     "by_table",
     "cheapest_arm",
     "day_series",
     "evaluate_policy",
+    "ledger_costs",
+    "ledger_source",
     "planned_units",
     "power_curve",
     "read_counts",
+    "read_totals",
     "unit_cost_variances",
 ]
 

@@ -16,7 +16,7 @@ from llmbench.abtest.dialects import translate
 from llmbench.abtest.files import file_select, is_file, shown
 from llmbench.errors import ConfigError, DatasetError, UsageError
 
-__all__ = ["DuckEngine", "Engine", "Stage", "Statement"]
+__all__ = ["DuckEngine", "Engine", "Stage", "Statement", "duck_kind", "select_text"]
 
 Row = Sequence[Any]
 _TABLE_PART = r"(\"[^\"]+\"|`[^`]+`|[\w$-]+)"
@@ -177,7 +177,7 @@ class DuckEngine(Engine):
             raise _told(error) from error
 
     def _columns(self, select: str) -> dict[str, str]:
-        return {row[0]: _duck_kind(str(row[1])) for row in self._rows(f"DESCRIBE {select}")}
+        return {row[0]: duck_kind(str(row[1])) for row in self._rows(f"DESCRIBE {select}")}
 
 
 def _opened(duckdb: Any, path: Path) -> Any:
@@ -218,7 +218,8 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _duck_kind(name: str) -> str:
+def duck_kind(name: str) -> str:
+    """The kind of a type of DuckDB."""
     upper = name.upper()
     if upper.startswith("TIMESTAMP"):
         return "timestamptz" if "TIME ZONE" in upper or upper == "TIMESTAMPTZ" else "timestamp"

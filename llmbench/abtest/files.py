@@ -55,7 +55,7 @@ def named_files(where: str | Path | Sequence[str]) -> list[str]:
         if Path(text).is_file():
             found.append(text)
             continue
-        matches = sorted(each for each in glob.iglob(text, recursive=True) if Path(each).is_file())
+        matches = sorted(each for each in glob.iglob(text, recursive=True) if Path(each).is_file())  # noqa: PTH207
         if not matches:
             what = "no file fits" if glob.has_magic(text) else "there is no file"
             raise DatasetError(

@@ -10,7 +10,8 @@ from enum import IntEnum
 
 from llmbench.abtest.engines import Statement
 from llmbench.abtest.layout import Layout
-from llmbench.abtest.stages import Cut, arm_keys, assignment_stages, event_names, send_stages
+from llmbench.abtest.rows import Cut, arm_keys, event_names
+from llmbench.abtest.stages import assignment_stages, send_stages
 from llmbench.abtest.stages_units import unit_stages
 
 __all__ = ["What", "statement_of"]

@@ -16,8 +16,9 @@ from llmbench.abtest.layout import Layout, find_layout
 from llmbench.abtest.opening import open_engine
 from llmbench.abtest.query import statement_of
 from llmbench.abtest.result_rows import ResultRows
+from llmbench.abtest.rows import Cut
 from llmbench.abtest.source import OutcomeSource
-from llmbench.abtest.stages import Cut, every_send_counts
+from llmbench.abtest.stages import every_send_counts
 from llmbench.errors import UsageError
 
 __all__ = ["read_counts", "statement_text"]

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from llmbench.abtest.engines import Stage
 from llmbench.abtest.layout import Layout
-from llmbench.abtest.sql_text import number, plain_text
-from llmbench.abtest.stages import (
+from llmbench.abtest.rows import (
     DAY_US,
     Cut,
     arm_keys,
     event_columns,
     event_names,
-    message_key,
+    has_assigned_at,
     not_human,
     unit_key,
 )
+from llmbench.abtest.sql_text import number, plain_text
+from llmbench.abtest.stages import message_key
 
 __all__ = ["unit_stages"]
 
@@ -134,7 +135,8 @@ def _unit_stage(layout: Layout, cut: Cut) -> Stage:
     """One row a unit, without its id."""
     s, a = "s", "s" if layout.wide else "a"
     uid = "s.uid" if layout.wide else "COALESCE(s.uid, a.uid)"
-    columns = [f"{uid} AS uid", f"{a}.lo", f"{a}.hi", f"{a}.au", f"{a}.n_rows", "s.f"]
+    columns = [f"{uid} AS uid", f"{a}.lo", f"{a}.hi", f"{a}.n_rows", "s.f"]
+    columns.append(f"{a}.au" if has_assigned_at(layout) else "s.f AS au")
     columns += [f"COALESCE(s.{name}, 0) AS {name}" for name in ("n", "m", "dup", "late")]
     columns += [f"{a}.{key}" for key in arm_keys(layout, cut)]
     columns += _cost_columns(layout) + _served_columns(layout, cut)

@@ -13,9 +13,9 @@ from llmbench.abtest.checks import arm_codes, find_replied_form
 from llmbench.abtest.engines import Statement
 from llmbench.abtest.layout import find_layout
 from llmbench.abtest.opening import open_engine
+from llmbench.abtest.rows import event_columns
 from llmbench.abtest.source import OutcomeSource
 from llmbench.abtest.sql_text import flag, is_blank, number, plain_text
-from llmbench.abtest.stages import event_columns
 from llmbench.errors import UsageError
 
 __all__ = ["ArmTotals", "read_totals"]

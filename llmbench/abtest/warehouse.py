@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from llmbench.abtest.dialects import DIALECTS, translate
-from llmbench.abtest.engines import Engine, Stage, Statement
+from llmbench.abtest.engines import Engine, Stage, Statement, duck_kind
 from llmbench.errors import ConfigError, DatasetError, UsageError
 
 __all__ = ["IbisEngine", "PostgresEngine", "SparkEngine"]
@@ -171,12 +171,18 @@ class IbisEngine(Engine):
 
     def _rows(self, sql: str) -> list[Any]:
         def read() -> list[Any]:
-            table = self._backend.sql(sql).to_pyarrow()
-            return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+            # Not by an Ibis expression: only sums come back, and the way through Arrow is another library's.
+            answer = self._backend.raw_sql(sql)
+            for method in ("fetchall", "collect", "result"):  # a cursor, Spark, BigQuery
+                if hasattr(answer, method):
+                    return [tuple(row) for row in getattr(answer, method)()]
+            return [tuple(row) for row in answer]
 
         return list(_told(read))
 
     def _columns(self, select: str) -> dict[str, str]:
+        if self.dialect == "duckdb":  # whose schemas ibis 12 asks for in a way that DuckDB 2 no longer has
+            return {row[0]: duck_kind(str(row[1])) for row in self._rows(f"DESCRIBE {select}")}
         schema = _told(lambda: self._backend.sql(select).schema())
         return {name: _ibis_kind(kind) for name, kind in schema.items()}
 

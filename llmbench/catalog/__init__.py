@@ -1,7 +1,13 @@
-"""Facts with dates: models and price books. The one place that prices a call."""
+"""Facts with dates: models, price books, GPUs, measurements. The one place that prices a call."""
 
+from llmbench.catalog.architectures import Architecture, all_architectures, architecture
+from llmbench.catalog.bench_files import read_bench_file
 from llmbench.catalog.books import BOOKS, PriceBook, price_book, price_call
+from llmbench.catalog.dtypes import DTYPES, DType, dtype_facts
+from llmbench.catalog.engines import EngineFacts, all_engines, engine_facts
+from llmbench.catalog.gpus import GpuFacts, all_gpus, gpu_facts
 from llmbench.catalog.info import model_info, models_of, unlisted_model_info
+from llmbench.catalog.measured import MeasuredRow, measured_sources, measured_throughput
 from llmbench.catalog.models import ModelFacts, all_models, canonical_name, model_facts
 from llmbench.catalog.prices import (
     SELF_HOSTED,
@@ -20,9 +26,15 @@ from llmbench.catalog.tokenizers import TokenCount, TokenizerChoice, count_token
 
 __all__ = [
     "BOOKS",
+    "DTYPES",
     "SELF_HOSTED",
     "TIERS",
     "UNKNOWN",
+    "Architecture",
+    "DType",
+    "EngineFacts",
+    "GpuFacts",
+    "MeasuredRow",
     "ModelFacts",
     "Price",
     "PriceBook",
@@ -31,9 +43,18 @@ __all__ = [
     "TokenCount",
     "TokenPrice",
     "TokenizerChoice",
+    "all_architectures",
+    "all_engines",
+    "all_gpus",
     "all_models",
+    "architecture",
     "canonical_name",
     "count_tokens",
+    "dtype_facts",
+    "engine_facts",
+    "gpu_facts",
+    "measured_sources",
+    "measured_throughput",
     "model_facts",
     "model_info",
     "models_of",
@@ -41,6 +62,7 @@ __all__ = [
     "price_call",
     "price_from",
     "price_usage",
+    "read_bench_file",
     "tier_served",
     "token_price",
     "tokenizer_for",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog import TokenPrice, all_models, canonical_name, price_book
 from llmbench.economics.api import cost_at, listed_price_of, price_and_place
+from llmbench.economics.prompt_cache import cached_share_at
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 from llmbench.money import dollars
@@ -183,10 +184,11 @@ def _month(model: str, load: Workload, book: str) -> _Cost:
         if held is None:
             length = "" if price is None else " for messages of this length"
             return _Cost(None, standard, ends, f"no {tier} price is listed{length}")
-        if load.cached_share and held.cached_input is None:
+        cached_share = cached_share_at(load, place)
+        if cached_share and held.cached_input is None:
             notes.append("no price for cached input: charged like other input")
         read = share * load.input_tokens_per_month
-        total += cost_at(held, read, share * load.output_tokens_per_month, read * load.cached_share)
+        total += cost_at(held, read, share * load.output_tokens_per_month, read * cached_share)
     return _Cost(_round(total), standard, ends, "; ".join(dict.fromkeys(notes)))
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass, fields
 
 from llmbench.errors import UsageError
 
-__all__ = ["Workload"]
+__all__ = ["HOURS_OF_WEEK", "Workload"]
+
+HOURS_OF_WEEK = 168
+"""Hours from Monday 00:00."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,54 @@ class Workload:
     """Of one message, on average."""
     output_tokens: float
     cached_share: float = 0.0
-    """Share of the input tokens that the vendor reads from its cache."""
+    """Share of the input tokens that the vendor reads from its cache, where that was measured."""
     batch_share: float = 0.0
     """Share of the messages that can wait for a batch."""
+    prefix_tokens: float = 0.0
+    """How many tokens at the start all messages have in common; each vendor's rule says what of it is
+    cached."""
+    profile: tuple[float, ...] = ()
+    """Messages of the 168 hours of a week from Monday 00:00, in any unit; empty: the same in every hour."""
+    growth_per_month: float = 0.0
+    """0.05: 5% more messages each month than in the one before."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
+            if each.name == "profile":
+                continue
+            if each.name == "growth_per_month":
+                if not (math.isfinite(value) and -1 < value <= 1):
+                    raise UsageError(f"growth_per_month must lie between -1 and 1; it is {value!r}.")
+                continue
             share = each.name.endswith("_share")
             if not (math.isfinite(value) and value >= 0 and (value <= 1 or not share)):
                 allowed = "a share between 0 and 1" if share else "a number of at least 0"
                 raise UsageError(f"{each.name} must be {allowed}; it is {value!r}.")
+        if self.prefix_tokens > self.input_tokens:
+            raise UsageError(
+                f"prefix_tokens ({self.prefix_tokens:g}) is a part of input_tokens "
+                f"({self.input_tokens:g}) and "
+                "cannot be more."
+            )
+        if self.prefix_tokens and self.cached_share:
+            raise UsageError(
+                "cached_share is what was measured of the cache and prefix_tokens what it is worked "
+                "out from; "
+                "give one of the two."
+            )
+        self._check_profile()
+
+    def _check_profile(self) -> None:
+        if not self.profile:
+            return
+        if len(self.profile) != HOURS_OF_WEEK:
+            raise UsageError(
+                f"profile must hold the {HOURS_OF_WEEK} hours of a week from Monday 00:00; it holds "
+                f"{len(self.profile)}."
+            )
+        if not all(math.isfinite(hour) and hour >= 0 for hour in self.profile) or not any(self.profile):
+            raise UsageError("profile must hold numbers of at least 0, one of them above 0.")
 
     @property
     def input_tokens_per_month(self) -> float:
@@ -44,3 +84,19 @@ class Workload:
     def output_tokens_per_month(self) -> float:
         """All messages together."""
         return float(self.messages_per_month * self.output_tokens)
+
+    @property
+    def hours(self) -> tuple[float, ...]:
+        """Messages of each hour of the week over the mean hour: 168 numbers with mean 1."""
+        if not self.profile:
+            return (1.0,) * HOURS_OF_WEEK
+        mean = math.fsum(self.profile) / HOURS_OF_WEEK
+        return tuple(hour / mean for hour in self.profile)
+
+    @property
+    def peak_to_mean(self) -> float:
+        """The busiest hour that a machine must be sized for, over the mean hour.
+
+        Messages that can wait are put where there is room: they never make a peak.
+        """
+        return max(1.0, (1.0 - self.batch_share) * max(self.hours))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import ConfigError, UsageError
 from llmbench.matrix.dataset import Dataset, Item
@@ -22,6 +22,12 @@ __all__ = ["Prompt", "prompts_for"]
 
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _NAME = re.compile(r"[^\[\]{}\s][^\[\]{}]*")
+_LONGEST = 20_000_000
+"""Characters of a written prompt: several times what any model reads."""
+_LARGEST = 1 << 4096
+"""Numbers that a template may reckon with."""
+_WIDE = re.compile(r"%[^%A-Za-z]*(?:\d{6,}|\*)")
+"""A width of a million and more in a %-format, or one that is not said in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ class Prompt:
             context["prompt"] = context[self.prompt_column]
         system, user = _compiled(self.text)
         try:
-            parts = [("system", system.render(context))] if system is not None else []
-            parts.append(("user", user.render(context)))
+            parts = [("system", _written(system, context))] if system is not None else []
+            parts.append(("user", _written(user, context)))
         except jinja2.UndefinedError as error:
             raise UsageError(
                 f"Prompt {self.name!r} cannot be written for item {item.id!r} (line {item.line}): "
@@ -144,10 +150,20 @@ def _environment() -> ImmutableSandboxedEnvironment:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
     except ImportError as error:
         raise ConfigError("Prompt templates need jinja2: pip install 'llmbench[notebooks]'.") from error
+
+    class Environment(ImmutableSandboxedEnvironment):
+        # Operators named here are not worked out when a template is compiled, but by call_binop.
+        intercepted_binops = frozenset(["*", "**", "+", "%"])
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            _refuse_endless(operator, left, right)
+            return super().call_binop(context, operator, left, right)
+
     # No autoescape: a prompt is plain text, and an escaped quote would be another question.
-    return ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True
-    )
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    # A prompt that is another one each time would make every call anew.
+    del environment.filters["random"], environment.globals["lipsum"]
+    return environment
 
 
 @cache
@@ -161,6 +177,34 @@ def _template(text: str) -> Template:
     # Jinja's own is a chain of mappings, whose copying is more than half of what a rendering takes.
     template.globals = dict(template.globals)
     return template
+
+
+def _refuse_endless(operator: str, left: Any, right: Any) -> None:
+    """Raise OverflowError for an operation whose result is too long or too large for any prompt."""
+    sizes = [len(side) for side in (left, right) if isinstance(side, str | bytes | list | tuple)]
+    numbers = [abs(side) for side in (left, right) if isinstance(side, int)]
+    if operator == "**":
+        # Of whole numbers only: those of floats overflow by themselves.
+        wrong = len(numbers) == 2 and (left.bit_length() + 1) * max(right, 0) > _LARGEST.bit_length()
+    elif operator == "*":
+        wrong = sizes[0] * numbers[0] > _LONGEST if sizes and numbers else max(numbers, default=0) > _LARGEST
+    elif operator == "%":
+        wrong = isinstance(left, str) and _WIDE.search(left) is not None
+    else:
+        wrong = sum(sizes) > _LONGEST
+    if wrong:
+        raise OverflowError(f"the result of {operator!r} is too long for a prompt")
+
+
+def _written(template: Template, context: Mapping[str, Any]) -> str:
+    """The text of a template, as long as there is an end to it."""
+    parts, length = [], 0
+    for part in template.generate(context):
+        parts.append(part)
+        length += len(part)
+        if length > _LONGEST:
+            raise OverflowError(f"its text is longer than {_LONGEST:,} characters")
+    return "".join(parts)
 
 
 def _trimmed(text: str) -> str:

@@ -11,7 +11,7 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,17 @@ from zipfile import BadZipFile
 
 from llmbench.errors import DatasetError
 
-__all__ = ["Row", "Table", "cell_value", "decoded", "read_table", "sniffed_delimiter"]
+__all__ = [
+    "Row",
+    "Table",
+    "cell_value",
+    "column_names",
+    "csv_rows",
+    "decoded",
+    "odd_width",
+    "read_table",
+    "sniffed_delimiter",
+]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _LARGEST_CELL = 1 << 26
@@ -109,20 +119,18 @@ def _read_csv(path: Path, content: bytes, delimiter: str | None) -> Table:
             table.notes.append(f"{path.name}: the delimiter was taken to be {delimiter!r}")
     elif len(delimiter) != 1:
         raise DatasetError(f"delimiter must be one character; it is {delimiter!r}.")
-    lines = _csv_rows(text, delimiter)
+    lines = csv_rows(text, delimiter)
     try:
         header = next(((number, cells) for number, cells in lines if any(cells)), None)
         if header is None:
             return table
-        names = _column_names(path, header[1])
+        names = column_names(path, header[1])
         table.columns = [name for name in names if name]
         for number, cells in lines:
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(names):
-                widths = f"has {len(cells)} cells where the header has {len(names)}"
-                advice = f"a cell that holds {delimiter!r} or a line break must be in double quotes"
-                table.problems.append((number, f"{widths} ({advice})"))
+                table.problems.append((number, odd_width(cells, names, delimiter)))
                 continue
             table.rows.append(
                 Row(number, {name: cell_value(cell) for name, cell in zip(names, cells, strict=True) if name})
@@ -135,8 +143,16 @@ def _read_csv(path: Path, content: bytes, delimiter: str | None) -> Table:
     return table
 
 
-def _csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the number of the line on which each begins."""
+def odd_width(cells: Sequence[str], names: Sequence[str], delimiter: str) -> str:
+    """What is wrong with a row of another length than the header."""
+    widths = f"has {len(cells)} cells where the header has {len(names)}"
+    if len(cells) == len(names) + 1 and not cells[-1].strip():
+        return f"{widths} (it ends with one {delimiter!r} more: take it away, or put one after the header)"
+    return f"{widths} (a cell that holds {delimiter!r} or a line break must be in double quotes)"
+
+
+def csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the number of the line on which each begins. Raises csv.Error."""
     previous = csv.field_size_limit(_LARGEST_CELL)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -159,7 +175,7 @@ def sniffed_delimiter(text: str) -> str:
     def fit(delimiter: str) -> tuple[float, int]:
         widths: list[int] = []
         with suppress(csv.Error):
-            widths.extend(len(cells) for _, cells in _csv_rows(sample, delimiter) if any(cells))
+            widths.extend(len(cells) for _, cells in csv_rows(sample, delimiter) if any(cells))
         if len(sample) < len(text) and len(widths) > 1:
             widths.pop()
         if not widths or widths[0] < 2:
@@ -209,7 +225,7 @@ def _read_sheet(path: Path, sheet_rows: Iterable[Iterable[Any]], table: Table) -
         if not names:
             while values and cell_value(values[-1]) is None:
                 values.pop()
-            names = _column_names(path, ["" if cell_value(value) is None else str(value) for value in values])
+            names = column_names(path, ["" if cell_value(value) is None else str(value) for value in values])
             table.columns = [name for name in names if name]
             continue
         broken = [str(cell.value) for cell in cells if getattr(cell, "data_type", None) == "e"]
@@ -235,7 +251,7 @@ def _read_parquet(path: Path, content: bytes) -> Table:
         arrow = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
         raise DatasetError(f"{path.name} is not a readable parquet file: {error}.") from error
-    names = _column_names(path, arrow.column_names)
+    names = column_names(path, arrow.column_names)
     rows = [
         Row(number, {name: cell_value(value) for name, value in record.items()})
         for number, record in enumerate(arrow.to_pylist(), start=1)
@@ -243,7 +259,8 @@ def _read_parquet(path: Path, content: bytes) -> Table:
     return Table(columns=names, rows=rows)
 
 
-def _column_names(path: Path, header: list[str]) -> list[str]:
+def column_names(path: Path, header: Sequence[str]) -> list[str]:
+    """The names in a header, without blanks around them. Raises DatasetError for one that is there twice."""
     names = [name.strip() for name in header]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:

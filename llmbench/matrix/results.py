@@ -178,7 +178,7 @@ class MatrixResults:
             for side, rows in sides.items()
         }
         found = []
-        for name, above in zip(drawn.index.astype(str), drawn["difference"], strict=True):
+        for name, above in zip(map(str, drawn.index), drawn["difference"], strict=True):
             told: dict[str, Any] = {}
             for side, highest in (("baseline", above < 0), ("candidate", above > 0)):
                 told |= _told(side, by_item[side][name], highest=highest)

@@ -37,6 +37,8 @@ def results_data(results: MatrixResults) -> dict[str, Any]:
                 "mde": c.mde, "margin": c.margin, "verdict": c.verdict,
                 "only_candidate": c.only_candidate, "only_baseline": c.only_baseline,
                 "p_mcnemar": c.p_mcnemar, "clusters": c.clusters,
+                "p_not_worse_adjusted": c.p_not_worse_adjusted, "worst_case_low": c.worst_case_low,
+                "best_case_high": c.best_case_high, "items_needed": c.items_needed, "reason": c.reason,
             }
             for c in results.comparisons
         ],

@@ -184,17 +184,14 @@ def _notes(cells: Sequence[CellSummary]) -> list[str]:
             (missing, f"{sum(cell.missing for cell in missing):,} answers are missing; {left_out}"),
             (
                 ungraded,
-                f"the judge gave no verdict on {sum(c.ungraded for c in ungraded):,} answers; {left_out}",
+                f"{sum(c.ungraded for c in ungraded):,} answers have no score; {left_out}",
             ),
             (unpriced, "cost unknown"),
         )
         return [f"{len(found)} of {len(cells)} cells: {what}." for found, what in told if found]
     return [
         *(f"{cell.cell}: {cell.missing} answers are missing; {left_out}." for cell in missing),
-        *(
-            f"{cell.cell}: the judge gave no verdict on {cell.ungraded} answers; {left_out}."
-            for cell in ungraded
-        ),
+        *(f"{cell.cell}: {cell.ungraded} answers have no score; {left_out}." for cell in ungraded),
         *(f"{cell.cell}: cost unknown ({cell.priced} of its answers have a price)." for cell in unpriced),
     ]
 

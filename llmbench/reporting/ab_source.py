@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
@@ -10,7 +11,9 @@ from llmbench.errors import UsageError
 if TYPE_CHECKING:
     from llmbench.abtest import OutcomeSource
 
-__all__ = ["outcome_source", "tables_of"]
+__all__ = ["LEDGER", "outcome_source", "tables_of"]
+
+LEDGER = "ledger"
 
 _AS_THEY_ARE = (
     "experiment_id",
@@ -33,17 +36,54 @@ _PARTS = ("sends", "replies", "assignments", "costs")
 
 
 def outcome_source(parameters: Mapping[str, Any]) -> OutcomeSource:
-    """The source that the parameters describe; "" means "not given". Raises UsageError."""
+    """The source that the parameters describe; "" means "not given". Raises UsageError.
+
+    `sends` "ledger" is the project's ledger, which has the replies and assignments, too; `costs` "ledger"
+    has it price the messages of another source, by unit or by call as `match_by` says.
+    """
     from llmbench.abtest import OutcomeSource
 
-    return OutcomeSource.from_parameters(_merged(_given(parameters), parameters["source_options"]))
+    if parameters["sends"] == LEDGER:
+        return _of_ledger(parameters)
+    given = _merged(_given(parameters), parameters["source_options"])
+    if parameters["costs"] != LEDGER:
+        return OutcomeSource.from_parameters(given)
+    from llmbench.abtest.ledger_source import ledger_costs
+    from llmbench.ledger import Ledger
+
+    del given["costs"]
+    key = "unit_id" if parameters["match_by"] == "unit" else "call_id"
+    with Ledger() as ledger:
+        costs = ledger_costs(ledger, parameters["experiment_id"], key=key)
+    return replace(OutcomeSource.from_parameters(given), costs=costs)
+
+
+def _of_ledger(p: Mapping[str, Any]) -> OutcomeSource:
+    from llmbench.abtest.ledger_source import ledger_source
+    from llmbench.ledger import Ledger
+
+    for name in ("cluster", "segments", "contexts", "campaign_column"):
+        if p[name]:
+            raise UsageError(
+                f"Parameter {name!r} is {p[name]!r}, and the ledger has no such columns; leave it empty, or "
+                "read the outcomes from tables."
+            )
+    options = {
+        name: p[name]
+        for name in ("control", "arm_map", "served_map", "window_days", "as_of", "time_zone", "weights")
+    }
+    options |= {"not_human": tuple(p["not_human"]), **p["source_options"]}
+    with Ledger() as ledger:
+        return ledger_source(ledger, p["experiment_id"], guardrails=p["guardrails"], **options)
 
 
 def tables_of(parameters: Mapping[str, Any]) -> list[Any]:
     """Every table that the source names."""
+    if parameters["sends"] == LEDGER:
+        return []
     given = _merged(_given(parameters), parameters["source_options"])
     parts = [given.get(name) for name in _PARTS] + list(given.get("guardrails") or ())
-    return [part["table"] for part in parts if part and part.get("table")]
+    return [part["table"] for part in parts if part and part.get("table") and part["table"] != LEDGER]
 
 
 def _given(p: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +19,23 @@ _PLACES = tuple(
 """Where a name may stand beside its point, points; the first is tried first."""
 
 
-def log_axis(axes: Axes, text: str = "{x:,g}") -> None:
-    """A logarithmic x-axis with ticks at 1, 2 and 5 times powers of ten, written as `text` says."""
+def log_axis(
+    axes: Axes,
+    text: str | Callable[[float, float], str] = "{x:,g}",
+    *,
+    side: Literal["x", "y"] = "x",
+    steps: Sequence[float] = (1.0, 2.0, 5.0),
+) -> None:
+    """A logarithmic axis with ticks at 1, 2 and 5 times powers of ten (or at other `steps`), written as
+    `text` says: a format of x, or a function of the value and its place.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(text)
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(**{f"{side}scale": "log"})
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=tuple(steps)))
+    axis.set_major_formatter(text)
+    axis.set_minor_formatter(NullFormatter())
 
 
 def label_points(axes: Axes, labels: Sequence[tuple[str, float, float]]) -> None:

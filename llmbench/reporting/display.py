@@ -103,10 +103,10 @@ def figure_html(svg: bytes, caption: str, alternative: str) -> str:
 
 
 def parameters_html(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The echo of the parameters: name, value, whether it is the default, and what it is."""
+    """The echo of the parameters: name, value, whether it is given or not used, and what it is."""
     body = "".join(
         f"<tr><td><code>{html.escape(row['name'])}</code></td><td>{html.escape(_brief(row['value']))}</td>"
-        f"<td>{'' if row['default'] else 'given'}</td><td>{html.escape(row['help'])}</td></tr>"
+        f"<td>{_standing(row)}</td><td>{html.escape(row['help'])}</td></tr>"
         for row in rows
     )
     return (
@@ -115,6 +115,11 @@ def parameters_html(rows: Iterable[Mapping[str, Any]]) -> str:
         '<th scope="col">what it is</th>'
         f"</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def _standing(row: Mapping[str, Any]) -> str:
+    given = "" if row["default"] else "given"
+    return ", ".join(filter(None, [given, "not used" if row.get("unused") else ""]))
 
 
 def format_cell(value: Any) -> str:

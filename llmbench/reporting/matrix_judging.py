@@ -34,6 +34,11 @@ _MOST_NAMED = 3
 def judge_sentence(results: MatrixResults) -> str:
     """Who graded, and what to think of before its scores are believed."""
     judging = results.judging
+    if judging is None and results.sources:
+        return (
+            "The scores are those of the files that were read: another tool graded, and how it did is not "
+            "known here."
+        )
     if judging is None:
         return "No model judged: scores are by the grader's rule, the same for everybody."
     how = "by a rubric"

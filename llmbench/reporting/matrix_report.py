@@ -30,10 +30,23 @@ __all__ = [
     "input_files",
     "make_matrix",
     "quote_matrix",
+    "refuse_redacted_filter",
     "run_matrix",
     "stop_above_budget",
     "templates",
+    "unused_parameters",
 ]
+
+_NOT_OF_RESULTS = frozenset(
+    {
+        "dataset", "models", "prompts", "recorded_models", "grader", "judge", "judge_rubric", "judge_against",
+        "judge_question", "temperature", "max_tokens", "stop", "parameter_sets", "repeats", "where", "sample",
+        "limit", "pilot", "limits", "budget_usd", "allow_unpriced", "concurrency", "batch",
+        "max_answer_age_days", "id_column", "prompt_column", "expected_column", "category_column",
+        "cluster_column",
+    }
+)  # fmt: skip
+"""Parameters that nothing asks for where `results_path` names results of another tool."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,30 @@ class ResultsOfOthers:
         """There is nothing to close."""
 
 
+def unused_parameters(parameters: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the notebook's parameters that have no part in a run of these: of results that another tool
+    wrote, all that say what to call and how to grade it; else how to read such results.
+    """
+    return _NOT_OF_RESULTS if parameters["results_path"] else frozenset({"results_options"})
+
+
+def refuse_redacted_filter(parameters: Mapping[str, Any]) -> None:
+    """Raise UsageError where `where` names a column that `redact_columns` puts out of sight: papermill
+    writes parameters into the notebook, so this is also asked before a notebook is run.
+
+    Of parameters without both of these there is nothing to say.
+    """
+    p = parameters
+    if not p.get("where") or not p.get("redact_columns"):
+        return
+    from llmbench.matrix.redaction import refuse_filter
+
+    roles = {role: p.get(f"{role}_column") for role in ("id", "expected", "category", "cluster")}
+    recorded = p.get("recorded_models", [])
+    answers = [str(each.get("answer_column")) for each in recorded if isinstance(each, dict)]
+    refuse_filter(p["redact_columns"], p["where"], roles, answers)
+
+
 def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOfOthers:
     """The matrix of the notebook's parameters, or the results that `results_path` names; paths are
     relative to `root`.
@@ -66,6 +103,7 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
     from llmbench.matrix.redaction import check_columns
 
     p = parameters
+    refuse_redacted_filter(p)
     if p["results_path"]:
         return ResultsOfOthers(_read_results(p, root))
     dataset = Dataset.load(
@@ -154,7 +192,16 @@ def run_matrix(
     if results.answers["missing"].all():
         reason = results.answers["error"].value_counts().index[0]
         raise ReportError(f"None of {len(results.answers)} calls was answered; most often: {reason}")
-    return redacted(results, parameters["redact_columns"])
+    return redacted(results, _hidden_columns(parameters))
+
+
+def _hidden_columns(parameters: Mapping[str, Any]) -> list[str]:
+    """With "answer", the columns that past answers come from too: pages show the items' columns."""
+    from llmbench.matrix.redaction import ANSWERS
+
+    named: list[str] = parameters["redact_columns"]
+    recorded = [entry["answer_column"] for entry in parameters["recorded_models"]]
+    return [*named, *recorded] if ANSWERS in named else named
 
 
 def templates(matrix: Matrix | ResultsOfOthers) -> dict[str, str]:

@@ -182,8 +182,8 @@ def difference_figure(results: MatrixResults, most: int | None = FIRST_SCREEN) -
         caption=(
             f"Mean of candidate minus {results.baseline} over the items that both answered (paired), with "
             f"{100 * results.confidence:g}% intervals. Shaded: the margin that still counts as not worse. "
-            "Grey bar: true differences too small for so many items, which show no smaller one than it "
-            '"detects" with 80% chance, adjusted for the number of candidates.'
+            'Grey bar: true differences that so many items show with less than 80% chance; "detects" is '
+            "half of its width, adjusted for the number of candidates."
         ),
     )
 
@@ -232,7 +232,7 @@ def _has_answers(results: MatrixResults, candidate: str) -> bool:
     return bool(rows["answer"].notna().any())
 
 
-def _who_is_right(row: pd.Series) -> str:
+def _who_is_right(row: pd.Series[Any]) -> str:
     side, other = ("candidate", "baseline") if row["difference"] > 0 else ("baseline", "candidate")
     if row["candidate_draws"] == row["baseline_draws"] == 1:
         return side

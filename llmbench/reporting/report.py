@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Parameters", "Report"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_FILE = re.compile(r"[a-z0-9][a-z0-9_-]*\.(xlsx|csv|txt)")
 
 
 class Parameters(Mapping[str, Any]):
@@ -90,8 +91,14 @@ class Report:
         self._parameters: Mapping[str, Any] = {}
         self._progress: Callable[[Any], None] | None = None
 
-    def parameters(self, namespace: Mapping[str, Any]) -> Parameters:
+    def parameters(
+        self,
+        namespace: Mapping[str, Any],
+        unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None,
+    ) -> Parameters:
         """Check every parameter of the notebook in `namespace` (its `globals()`) and show them.
+
+        `unused` tells of the checked values which ones have no part in this run: those are shown as such.
 
         Raises UsageError naming the first one whose value is not of its declared type, or that is
         no longer there.
@@ -108,17 +115,22 @@ class Report:
             where=self.notebook,
         )
         self._parameters = values
+        idle = unused(values) if unused is not None else ()
         _show(
             parameters_html(
                 {
                     "name": parameter.name,
                     "value": values[parameter.name],
                     "default": values[parameter.name] == parameter.default,
+                    "unused": parameter.name in idle,
                     "help": parameter.help,
                 }
                 for parameter in declared
             ),
-            "\n".join(f"{name} = {value!r}" for name, value in values.items()),
+            "\n".join(
+                f"{name} = {value!r}{'  # not used' if name in idle else ''}"
+                for name, value in values.items()
+            ),
         )
         return Parameters(values)
 
@@ -179,6 +191,16 @@ class Report:
         self._write(f"{_checked(name)}.html", encodable(html).encode())
         self._write(f"tables/{name}.csv", _csv(frame))
         _show(link_html(f"{name}.html", text), text)
+
+    def attachment(self, name: str, content: bytes, text: str) -> None:
+        """Keep a file beside the report, such as model.xlsx, and show a link to it.
+
+        Its bytes are kept as they are: nothing of what a model or a person wrote may be in it.
+        """
+        if not _FILE.fullmatch(name):
+            raise UsageError(f"{name!r} cannot name a file beside the report; use a name such as model.xlsx.")
+        self._write(name, content)
+        _show(link_html(name, text), text)
 
     def text(self, text: str) -> None:
         """Show a sentence or a few; nothing in it is markup."""

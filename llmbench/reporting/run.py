@@ -19,6 +19,7 @@ from llmbench.reporting.folder import ReportFolder, new_run_id, write_manifest
 from llmbench.reporting.fresh import FreshRun
 from llmbench.reporting.html import render_report
 from llmbench.reporting.index import write_index
+from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import EXECUTED, PRIVATE_FILES, Job, execute
@@ -97,7 +98,9 @@ def run_report(
 
     root = load_config().root
     path = _find_notebook(notebook, root)
-    values = check_parameters(read_parameters(path), parameters or {}, where=path.stem)
+    declared = read_parameters(path)
+    values = check_parameters(declared, parameters or {}, where=path.stem)
+    refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
     folder = ReportFolder(Path(out).resolve() if out is not None else root / "reports", path.stem)
     console = console or Console(stderr=True)
     run_id = new_run_id()

@@ -110,6 +110,8 @@ def test_a_connection_that_is_not_there() -> None:
         read_counts(wide_source("messages", connection="postgresql://u:secret@h/db"))
 
 
+# Ibis asks DuckDB for schemas in a way that DuckDB warns of.
+@pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 def test_ibis_tables(same: Same) -> None:
     ibis = pytest.importorskip("ibis")
     tables = three_tables(4)

@@ -93,3 +93,42 @@ def test_no_prompts(data: Dataset, write: Callable[..., Path]) -> None:
         prompts_for(Dataset.load(write([{"q": "x"}]), prompt_column=None), None)
     with pytest.raises(UsageError, match="must be a mapping"):
         prompts_for(data, ["{{ text }}"])
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ [1, 2]|random }}", r"not a Jinja2 template: line 1: No filter named 'random'"),
+        ("{{ lipsum() }}", r"uses {{ lipsum }}, and items\.jsonl has no column 'lipsum'"),
+    ],
+)
+def test_a_prompt_is_the_same_each_time(data: Dataset, template: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        prompts_for(data, {"p": template})
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'a' * 10**9 }}",
+        "{{ 10**9 * 'a' }}",
+        "{{ [text] * 10**9 }}",
+        "{{ 10**(10**10) }}",
+        "{{ '%9999999999d' % 1 }}",
+        "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}{{ text }}{% endfor %}{% endfor %}",
+    ],
+)
+def test_a_template_without_an_end_is_refused_at_once(data: Dataset, template: str) -> None:
+    (prompt,) = prompts_for(data, {"p": template})
+    with pytest.raises(
+        UsageError, match=r"Prompt 'p' fails on item 'b' \(line 2\): .*; correct the template"
+    ):
+        prompt.messages(data.rows[1])
+
+
+def test_small_sums_in_a_template_are_as_ever(data: Dataset) -> None:
+    (prompt,) = prompts_for(
+        data, {"p": "{{ 2**10 + 3 * 2 }} {{ '-' * 3 + '%03d of 1000000 * 2' % 7 }} {{ [1] + [2] }}"}
+    )
+    assert prompt.messages(data.rows[1])[0]["content"] == "1030 ---007 of 1000000 * 2 [1, 2]"

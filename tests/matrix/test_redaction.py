@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from llmbench.errors import UsageError
 from llmbench.ledger import Ledger
 from llmbench.matrix import Dataset, Matrix, MatrixResults
-from llmbench.matrix.redaction import REDACTED, redacted
+from llmbench.matrix.redaction import REDACTED, redacted, refuse_filter
 from llmbench.providers.fake import FakeProvider
 
 
@@ -63,6 +65,69 @@ def test_all_answers(results: MatrixResults) -> None:
     found = redacted(results, ["answer"])
     assert found.answers["answer"].tolist() == [REDACTED] * 2
     assert found.answers["score"].tolist() == results.answers["score"].tolist()
+
+
+def test_answer_hides_all_answers_and_a_column_of_that_name(
+    write: Callable[..., Any], ledger: Ledger
+) -> None:
+    rows = [{"id": "a", "prompt": "Say hello", "answer": "golden"}]
+    provider = FakeProvider(["a secret of the model"], self_hosted=True, ledger=ledger)
+    data = Dataset.load(write(rows), expected_column="answer")
+    matrix = Matrix(data, ["fake/m"], ledger=ledger, providers={"fake": provider})
+    found = redacted(matrix.run(), ["answer"])
+    assert found.answers["answer"].tolist() == [REDACTED]
+    assert found.answers["expected"].tolist() == [REDACTED]
+    assert "golden" not in everything(found)
+
+
+@pytest.mark.parametrize("name", ["item", "id"])
+def test_names_of_items_in_results_of_others(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "r.csv"
+    text = "item,model,score,category,answer\nuser77,m,1,north,it is user77\nuser78,m,0,north,no\n"
+    path.write_text(text)
+    found = redacted(Matrix.from_results(path), [name, "category"])
+    assert found.answers["item_id"].tolist() == ["id 1", "id 2"]
+    assert found.answers["answer"].tolist() == [f"it is {REDACTED}", "no"]
+    assert "user7" not in everything(found)
+    assert "north" not in everything(found)
+
+
+def test_a_role_stands_for_its_column(results: MatrixResults, write: Callable[..., Any]) -> None:
+    rows = [{"uid": "u1000", "prompt": "u1000?", "gold": "golden", "kind": "vip-kind"}]
+    data = Dataset.load(write(rows), id_column="uid", expected_column="gold", category_column="kind")
+    of_all = replace(results, dataset=data, answers=results.answers.iloc[:1].assign(item_id="u1000"))
+    found = redacted(of_all, ["id", "expected", "category"])
+    for value in ("u1000", "golden", "vip-kind"):
+        assert value not in everything(found)
+
+
+def test_notes_of_a_filter_by_a_hidden_column(results: MatrixResults) -> None:
+    data = results.dataset.where({"name": ["Ada Lovelace", None], "code": "XY"}).limit(1)
+    found = redacted(replace(results, dataset=results.dataset, answers=results.answers), ["name"])
+    assert found.dataset.notes == results.dataset.notes
+    noted = replace(results.dataset, notes=data.notes)
+    assert redacted(replace(results, dataset=noted), ["name"]).dataset.notes == (
+        f"1 of 2 items are used (those with {REDACTED})",
+        "1 of 1 items are used (limit 1, categories in turn)",
+    )
+    assert redacted(replace(results, dataset=noted), ["contact"]).dataset.notes == data.notes
+
+
+@pytest.mark.parametrize(
+    ("columns", "where"),
+    [
+        (["mail"], {"team": 1, "mail": "x"}),
+        (["id"], {"uid": "x"}),
+        (["item"], {"uid": "x"}),
+        (["uid"], {"uid": "x"}),
+        (["answer"], {"old": "x"}),
+        (["category"], {"kind": "x"}),
+    ],
+)
+def test_a_filter_by_a_hidden_column_is_refused(columns: list[str], where: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"where filters by .*: write the rows that are wanted to a file"):
+        refuse_filter(columns, where, {"id": "uid", "category": "kind"}, ["old"])
+    refuse_filter(columns, {"team": 1}, {"id": "uid", "category": "kind"}, ["old"])
 
 
 def test_nothing_to_hide_is_the_same(results: MatrixResults) -> None:

@@ -302,8 +302,13 @@ def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]
     assert set(data["models"][0]["tokens"]) == {"input", "output"}
     assert set(data["comparisons"][0]) == {
         "baseline", "candidate", "difference", "ci", "p_value", "p_adjusted", "n", "mde", "margin", "verdict",
-        "only_candidate", "only_baseline", "p_mcnemar", "clusters",
+        "only_candidate", "only_baseline", "p_mcnemar", "clusters", "p_not_worse_adjusted", "worst_case_low",
+        "best_case_high", "items_needed", "reason",
     }  # fmt: skip
+    (said,), (comparison,) = data["comparisons"], results.comparisons
+    for name in ("p_not_worse_adjusted", "worst_case_low", "best_case_high", "items_needed", "reason"):
+        assert said[name] == getattr(comparison, name)
+    assert said["worst_case_low"] is not None
     assert data["calls"] == {"made": 0, "replayed": 0, "failed": 0, "retried": 0}
 
 

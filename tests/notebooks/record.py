@@ -59,6 +59,7 @@ def main() -> None:
             with Ledger(path) as ledger:
                 ledger.import_lines(REPLAY)
         record("model_matrix", Path(folder) / "reports")
+        record("break_even", Path(folder) / "reports")  # makes no call: the catalog may have changed
         record("ab_test", Path(folder) / "reports")
         wanted = planned_messages("model_matrix")
         all_calls = Path(folder) / "all.jsonl"

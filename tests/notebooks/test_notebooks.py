@@ -27,7 +27,7 @@ def test_parameters_are_declared_as_papermill_reads_them(path: Path) -> None:
 def test_the_cell_after_the_parameters_checks_them(path: Path) -> None:
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert "parameters" in cells[0].metadata.tags
-    assert "report.parameters(globals())" in cells[1].source
+    assert "report.parameters(globals()" in cells[1].source
 
 
 def test_only_small_checked_texts_are_stored(path: Path) -> None:

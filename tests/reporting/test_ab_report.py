@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +12,13 @@ import pytest
 from llmbench.abtest import AbResult, Plan, analyse
 from llmbench.abtest.counts import UnitSums
 from llmbench.errors import UsageError
+from llmbench.ledger import Ledger
 from llmbench.reporting import ab_charts as charts
-from llmbench.reporting import ab_report
+from llmbench.reporting import ab_report, read_parameters
 from llmbench.reporting import ab_tables as show
 from llmbench.reporting.figures import figure_svg
 from tests.abtest.made import counted, units_of
+from tests.ledger.conftest import make_call_of
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 COSTS = {"gpt-4o": 0.004, "mixtral": 0.0006}
@@ -308,3 +312,45 @@ def test_unknown_costs_and_served_models_are_unknown(shown: AbResult) -> None:
     result = analyse(dataclasses.replace(shown.counts, arms=arms, costs=()), shown.plan, now=NOW)
     assert "unknown" in show.more_arms_table(result).shown.to_string()
     assert "unknown" in show.arms_table(result).shown.to_string()
+
+
+def test_the_ledger_is_a_source_and_a_price_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMBENCH_LEDGER", str(tmp_path / "ledger.db"))
+    notebook = Path(__file__).resolve().parents[2] / "notebooks" / "ab_test.ipynb"
+    given = {parameter.name: parameter.default for parameter in read_parameters(notebook)}
+    start = datetime(2025, 1, 6, 9, tzinfo=UTC)
+
+    async def fill(ledger: Ledger) -> None:
+        for k in range(40):
+            arm = "gpt/m" if k % 2 else "mix/m"
+            await ledger.record_assignment(
+                "e", f"lead{k}", epoch=1, arm=arm, probability=0.5, assigned_at=start - timedelta(hours=1)
+            )
+            values = {"unit_id": f"lead{k}", "experiment_id": "e", "arm": arm, "endpoint": arm[:3]}
+            await ledger.record(make_call_of(f"c{k}", started_at=start, model="m", cost=0.01, **values))
+
+    with Ledger() as ledger:
+        ledger.open_epoch("e", {"gpt/m": 0.5, "mix/m": 0.5}, start - timedelta(days=1))
+        asyncio.run(fill(ledger))
+        for k in range(0, 40, 5):
+            ledger.record_outcome(f"lead{k}", at=start + timedelta(days=2))
+    given |= {"experiment_id": "e", "control": "gpt/m", "as_of": "2025-03-01", "guardrails": []}
+    own = {**given, "sends": "ledger", "cluster": "", "segments": [], "contexts": []}
+    counts = ab_report.read_counts(own, tmp_path)
+    assert [(arm.arm, arm.units, arm.replied) for arm in counts.arms] == [("gpt/m", 20, 4), ("mix/m", 20, 4)]
+    assert ab_report.input_files(own, counts, tmp_path) == {}
+    with pytest.raises(UsageError, match="'cluster' is 'mailbox', and the ledger has no such columns"):
+        ab_report.read_counts({**own, "cluster": "mailbox"}, tmp_path)
+
+    rows = [f"lead{k},{'gpt/m' if k % 2 else 'mix/m'},2025-01-06,{k % 5 == 0}" for k in range(40)]
+    (tmp_path / "leads.csv").write_text("\n".join(["lead_id,arm,sent_at,replied", *rows]) + "\n")
+    empty = dict.fromkeys(
+        ("replies", "assignments", "message_column", "delivered_column", "served_column", "kind_column",
+         "replied_at_column", "assigned_at_column", "epoch_column", "probability_column", "cluster"), "",
+    )  # fmt: skip
+    elsewhere = {
+        **given, **empty, "sends": "leads.csv", "costs": "ledger", "replied_column": "replied",
+        "weights": {"gpt/m": 0.5, "mix/m": 0.5}, "segments": [], "contexts": [], "time_zone": "UTC",
+    }  # fmt: skip
+    priced = ab_report.read_counts(elsewhere, tmp_path)
+    assert [(arm.costed_units, round(arm.cost_usd, 6)) for arm in priced.arms] == [(20, 0.2), (20, 0.2)]

@@ -66,3 +66,10 @@ def test_table_aligns_numbers_to_the_right() -> None:
 def test_text_that_begins_like_a_number_stays_text() -> None:
     markup = table_html(pd.DataFrame({"answer": ["42", "3 apples"], "yes": [True, False]}))
     assert "text-align: right" not in markup
+
+
+def test_parameters_that_have_no_part_in_a_run_are_marked() -> None:
+    row = {"name": "models", "value": ["m"], "default": False, "help": "to call"}
+    assert "<td>given, not used</td>" in parameters_html([{**row, "unused": True}])
+    assert "<td>not used</td>" in parameters_html([{**row, "default": True, "unused": True}])
+    assert "<td>given</td>" in parameters_html([row])

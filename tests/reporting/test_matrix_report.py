@@ -9,6 +9,7 @@ import pytest
 from llmbench.errors import BudgetExceededError, ReportError, UsageError
 from llmbench.matrix import CellQuote, MatrixResults, Quote, Range
 from llmbench.reporting import matrix_calls as calls
+from llmbench.reporting import matrix_judging as judging
 from llmbench.reporting import matrix_report
 from llmbench.reporting import matrix_tables as show
 from llmbench.reporting import matrix_variation as variation
@@ -295,12 +296,41 @@ def test_results_of_another_tool_make_the_report_without_a_call(project: Path) -
         ("theirs.csv", None)
     ]
     assert matrix_report.templates(matrix) == {}
+    assert judging.judge_sentence(results).startswith("The scores are those of the files that were read: ano")
     assert calls.call_sentence(results) == "No call was made: another tool wrote these results (theirs.csv)."
     shown = show.ranked_table(results).shown
     assert "$ per 1,000 calls" not in shown  # nothing is known of it for anybody
     assert matrix_report.envelope_fields(results, results.dataset)["spend"].quoted_usd == 0
     with pytest.raises(UsageError, match=r"'results_options' has wid; it takes category, columns"):
         matrix_report.make_matrix({**given, "results_options": {"wid": True}}, project)
+
+
+class Asked(dict[str, Any]):
+    """A dict that knows what was asked of it."""
+
+    asked: set[str]
+
+    def __init__(self, values: Any) -> None:
+        super().__init__(values)
+        self.asked = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+def test_parameters_that_results_of_others_do_not_use(project: Path) -> None:
+    _write_items(project)
+    (project / "theirs.csv").write_text("item,model,score\na,m,1\n")
+    given = Asked({**DEFAULTS, "results_path": "theirs.csv"})
+    matrix = matrix_report.make_matrix(given, project)
+    matrix_report.quote_matrix(matrix, given, None)
+    matrix_report.run_matrix(matrix, given, None)
+    matrix_report.input_files(matrix, given, project)
+    unused = matrix_report.unused_parameters(given)
+    assert not (given.asked - {"where"}) & unused
+    assert {*DEFAULTS} - unused - given.asked == set()
+    assert matrix_report.unused_parameters(DEFAULTS) == {"results_options"}
 
 
 def test_of_many_cells_the_first_screen_has_the_best(project: Path) -> None:
@@ -337,6 +367,24 @@ def test_a_run_that_is_too_dear_is_not_begun(expected: float | None, batch: list
         BudgetExceededError, match=r"expected to cost \$1.10 \(\$0.10 to \$9.00\) and budget_usd is \$1"
     ):
         matrix_report.stop_above_budget(Quote((cell,)), given)
+
+
+def test_a_filter_by_a_redacted_column_is_refused_before_the_file_is_read(project: Path) -> None:
+    given = {**DEFAULTS, "where": {"email": ["u1@corp.example"]}, "redact_columns": ["email"]}
+    with pytest.raises(
+        UsageError, match=r"where filters by 'email', which redact_columns puts out of"
+    ) as caught:
+        matrix_report.make_matrix(given, project)
+    assert "u1@corp" not in str(caught.value)
+
+
+def test_answer_hides_the_columns_of_past_answers(project: Path) -> None:
+    _write_items(project, old="a past answer")
+    results = _run(project, redact_columns=["answer"])
+    assert set(results.answers["answer"].dropna()) == {"[redacted]"}
+    assert {item.fields["old"] for item in results.dataset.rows} == {"[redacted]"}
+    assert {item.fields["new"] for item in results.dataset.rows} == {"[redacted]", None}
+    assert results.dataset.rows[0].fields["question"] == "What is 0?"
 
 
 def test_limits_are_dicts_of_known_numbers(project: Path) -> None:

@@ -160,6 +160,14 @@ def test_parameters_are_checked_before_anything_runs(reports_project: Any, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_filter_by_a_redacted_column_leaves_nothing(reports_project: Any, tmp_path: Path) -> None:
+    lines = "where: dict = {}  # items\nredact_columns: list = ['email']  # what must not be shown\n"
+    reports_project.notebook("filtered", [lines, "raise SystemExit('run')"], {0: ["parameters"]})
+    with pytest.raises(UsageError, match=r"where filters by 'email', .* write the rows that are wanted"):
+        run_report("filtered", {"where": {"email": ["u1@corp.example"]}}, tmp_path)
+    assert not list(tmp_path.rglob("*"))
+
+
 def test_notebooks_are_found_by_name_and_all(reports_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = reports_project.root / "notebooks"
     assert "small" in available_notebooks()

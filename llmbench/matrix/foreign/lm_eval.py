@@ -38,8 +38,11 @@ def read_lm_eval(
     metric, _, chosen = (score or "").partition(",")
     metrics: dict[str, None] = {}
     filters: dict[str, None] = {}
-    for _, sample in samples:
-        metrics.update(dict.fromkeys(sample.get("metrics") or _numbers(sample)))
+    for line, sample in samples:
+        said = sample.get("metrics")
+        if said is not None and (not isinstance(said, list) or not all(isinstance(m, str) for m in said)):
+            raise DatasetError(f"{path.name}:{line}: metrics is {said!r:.60}, and must be a list of names.")
+        metrics.update(dict.fromkeys(said or _numbers(sample)))
         filters[str(sample.get("filter", "none"))] = None
     metric, chosen = metric or next(iter(metrics), ""), chosen or next(iter(filters), "")
     notes = []
@@ -83,7 +86,7 @@ def _answer(responses: Any) -> str | None:
     if len(pairs) == len(responses):
         try:
             return str(max(range(len(pairs)), key=lambda place: float(pairs[place][0])))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return str(responses[0])
     return str(responses[0])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmbench.errors import DatasetError
 from llmbench.matrix.foreign.rows import ResultRows
+from llmbench.matrix.foreign.shapes import as_record, part_of
 
 __all__ = ["is_promptfoo", "read_promptfoo"]
 
@@ -40,17 +41,19 @@ def read_promptfoo(
     items: dict[str, str] = {}
     draws: dict[tuple[str, str, str], int] = {}
     unpriced = 0
-    for line, result in enumerate(results, 1):
-        provider, prompt = result.get("provider") or {}, result.get("prompt") or {}
-        test, reply = result.get("testCase") or {}, result.get("response") or {}
-        variables = result.get("vars") or test.get("vars") or {}
+    for line, given in enumerate(results, 1):
+        where = f"result {line}"
+        result = as_record(path, where, given)
+        prompt, test = part_of(path, where, result, "prompt"), part_of(path, where, result, "testCase")
+        reply = part_of(path, where, result, "response")
+        variables = part_of(path, where, result, "vars") or part_of(path, where, test, "vars")
         same = json.dumps([variables, test.get("description")], sort_keys=True, default=str)
         item = items.setdefault(same, f"test-{result.get('testIdx', len(items))}")
-        model = str(provider.get("label") or provider.get("id"))
+        model = _model(path, where, result)
         label = str(prompt.get("label") or prompt.get("raw") or result.get("promptIdx"))
         draw = draws[model, label, item] = draws.get((model, label, item), -1) + 1
         failed = _failure(result, reply)
-        usage = reply.get("tokenUsage") or {}
+        usage = part_of(path, where, reply, "tokenUsage")
         cost = result.get("cost", reply.get("cost"))
         if cost == 0 and usage.get("total") and not reply.get("cached"):
             cost, unpriced = None, unpriced + 1
@@ -67,13 +70,13 @@ def read_promptfoo(
                 if len(variables) != 1
                 else _text(next(iter(variables.values()))),
                 "expected": None,
-                "category": (test.get("metadata") or {}).get(category) or variables.get(category),
+                "category": part_of(path, where, test, "metadata").get(category) or variables.get(category),
                 "cost_usd": None if reply.get("cached") else cost,
                 "latency_ms": None if reply.get("cached") else result.get("latencyMs"),
                 "input_tokens": usage.get("prompt"),
                 "output_tokens": usage.get("completion"),
                 "error": failed,
-                "note": (result.get("gradingResult") or {}).get("reason"),
+                "note": part_of(path, where, result, "gradingResult").get("reason"),
             }
         )
     frame = pd.DataFrame(rows)
@@ -81,6 +84,16 @@ def read_promptfoo(
         frame = frame.drop(columns="prompt")
     notes = [f"{path.name}: {unpriced:,} answers have a cost of 0, taken as unknown"] if unpriced else []
     return ResultRows(path, frame, notes)
+
+
+def _model(path: Path, where: str, result: Mapping[str, Any]) -> str:
+    """Old files have the provider's name as a text."""
+    given = result.get("provider")
+    provider = {"id": given} if isinstance(given, str) else part_of(path, where, result, "provider")
+    name = provider.get("label") or provider.get("id")
+    if not isinstance(name, str):
+        raise DatasetError(f"{path.name}: {where} names no provider; every result needs one.")
+    return name
 
 
 def _failure(result: Mapping[str, Any], reply: Mapping[str, Any]) -> str | None:
@@ -96,7 +109,7 @@ def _score(path: Path, line: int, result: Mapping[str, Any], name: str | None) -
         return result.get("score")
     if name == "success":
         return None if result.get("success") is None else float(bool(result["success"]))
-    named = result.get("namedScores") or {}
+    named = part_of(path, f"result {line}", result, "namedScores")
     if name not in named:
         raise DatasetError(
             f"{path.name}: result {line} has no score {name!r}; it has success, {', '.join(named)}."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, Item
+from llmbench.matrix.foreign.draws import numbered, refuse_sparse
 from llmbench.matrix.foreign.reading import ResultFiles
 from llmbench.matrix.foreign.rows import first_known
 from llmbench.matrix.plan import Cell, Plan
@@ -43,13 +44,14 @@ def results_of(
     """
     import pandas as pd
 
+    cell_codes, cells = pd.factorize(_labels(files.frame))
+    files = numbered(files, cell_codes, list(cells))
     frame = files.frame
-    labels = _labels(frame)
-    cell_codes, cells = pd.factorize(labels)
     item_codes, items = pd.factorize(frame["item"])
     if (items == "").any():
         raise DatasetError(f"{files.paths[0].name}: an item has an empty name.")
     plan = _plan(files, frame, cell_codes, list(cells), item_codes, list(items))
+    refuse_sparse(files, plan)
     answers = _answers(files, frame, plan, cell_codes, item_codes)
     nothing = [
         CellQuote(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,9 +53,12 @@ SCHEMA = {
 NUMBERS = ("cost_usd", "latency_ms", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _NEEDED = ("item", "model")
 _NAMES = ("item", "model", "prompt", "category", "cluster")
+_TEXTS = (*_NAMES, "answer", "question", "expected", "finish_reason", "error", "note")
 _OF_THE_ITEM = ("category", "cluster")
+_NESTED = (list, dict, tuple)
 _NO_NUMBER = frozenset({"", "nan", "null", "none", "na", "n/a"})
 _SHOWN = 10
+_MOST_DRAWS = 2.0**53
 
 
 @dataclass(slots=True)
@@ -89,20 +93,7 @@ def checked(rows: ResultRows, scale: tuple[float, float], tie: float | None) -> 
     import pandas as pd
 
     frame, path = rows.frame.reset_index(drop=True), rows.path
-    for name in _NAMES:
-        if name in frame:
-            strange = [value for value in frame[name].unique() if not can_be_written(value)]
-            if strange:
-                _refuse_where(
-                    path,
-                    frame,
-                    frame[name].isin(strange),
-                    f"its {name} is no Unicode text; name it otherwise.",
-                )
-    for name in _NEEDED:
-        _refuse_where(path, frame, frame[name].isna(), f"has no {name}; every row needs one.")
-        # As objects: Arrow's strings, which pandas infers, cannot hold half of a surrogate pair.
-        frame[name] = pd.Series([str(value) for value in frame[name]], dtype=object)
+    _check_texts(path, frame)
     low, high = scale
     score = _numbers(path, frame, "score")
     off = (score < low) | (score > high) | np.isinf(score)
@@ -123,7 +114,7 @@ def checked(rows: ResultRows, scale: tuple[float, float], tie: float | None) -> 
         )
         frame[name] = values
     repeat = _numbers(path, frame, "repeat") if "repeat" in frame else pd.Series(0.0, index=frame.index)
-    wrong = repeat.isna() | (repeat < 0) | (repeat != np.floor(repeat))
+    wrong = ~((repeat >= 0) & (repeat < _MOST_DRAWS) & (repeat == np.floor(repeat)))
     _refuse_where(path, frame, wrong, "repeat must be a whole number from 0.")
     frame["repeat"] = repeat.astype(np.int64)
     for name in SCHEMA:
@@ -174,7 +165,10 @@ def _numbers(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[float]:
     given = frame[name]
     if given.dtype == bool:
         return given.astype(float)
-    found = pd.to_numeric(given, errors="coerce").astype(float)
+    try:
+        found = pd.to_numeric(given, errors="coerce").astype(float)
+    except (TypeError, ValueError, OverflowError):  # lists, or more digits than a float has room for
+        found = given.map(_float).astype(float)
     doubtful = found.isna() & given.notna()
     if doubtful.any():
         bad = [
@@ -184,6 +178,60 @@ def _numbers(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[float]:
         ]
         refuse(path, bad)
     return found
+
+
+def _check_texts(path: Path, frame: pd.DataFrame) -> None:
+    """Make texts of what is to be one. Raises DatasetError by line for names that are none, or not there."""
+    for name in _TEXTS:
+        if name in frame:
+            frame[name] = _texts(path, frame, name)
+    for name in _NAMES:
+        if name in frame:
+            strange = [value for value in frame[name].unique() if not can_be_written(value)]
+            if strange:
+                _refuse_where(
+                    path,
+                    frame,
+                    frame[name].isin(strange),
+                    f"its {name} is no Unicode text; name it otherwise.",
+                )
+    for name in _NEEDED:
+        _refuse_where(path, frame, frame[name].isna(), f"has no {name}; every row needs one.")
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+    except OverflowError:
+        return float("inf")
+
+
+def _texts(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+    """A column as texts, None where empty. Raises DatasetError for names that are lists or objects."""
+    import pandas as pd
+
+    given = frame[name]
+    values, empty = given.to_numpy(dtype=object), given.isna().to_numpy()
+    if pd.api.types.infer_dtype(values, skipna=True) == "string":
+        values = values.copy()
+        values[empty] = None
+        return pd.Series(values, dtype=object, index=frame.index)
+    found: list[str | None] = []
+    nested: list[tuple[int, str]] = []
+    for place, (value, nothing) in enumerate(zip(values, empty, strict=True)):
+        if isinstance(value, str) or nothing:
+            found.append(None if nothing else value)
+            continue
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        inside = isinstance(plain, _NESTED)
+        if inside and name in _NAMES:
+            nested.append((int(frame["line"][place]), f"its {name} is a list or an object; write a text."))
+        found.append(json.dumps(plain, ensure_ascii=False, default=str) if inside else str(plain))
+    refuse(path, nested)
+    # As objects: Arrow's strings, which pandas infers, cannot hold half of a surrogate pair.
+    return pd.Series(found, dtype=object, index=frame.index)
 
 
 def _refuse_where(path: Path, frame: pd.DataFrame, wrong: pd.Series[bool], what: str) -> None:

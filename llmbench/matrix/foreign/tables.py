@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError
-from llmbench.matrix.foreign.rows import SCHEMA, ResultRows, column_text, need_columns
-from llmbench.matrix.readers import decoded, read_table, sniffed_delimiter
+from llmbench.matrix.foreign.rows import SCHEMA, ResultRows, column_text, need_columns, refuse
+from llmbench.matrix.readers import (
+    column_names,
+    csv_rows,
+    decoded,
+    odd_width,
+    read_table,
+    sniffed_delimiter,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +26,8 @@ __all__ = ["read_result_table"]
 
 _HINT = 'Name them with columns={"item": "...", "model": "..."}; one column a model is wide=True.'
 _OF_THE_ITEM = ("item", "question", "expected", "category", "cluster")
+_KEPT = 100_000
+"""Values remembered at a time."""
 
 
 def read_result_table(
@@ -58,34 +68,67 @@ def _frame(path: Path, content: bytes, notes: list[str]) -> pd.DataFrame:
     import pandas as pd
 
     if path.suffix.lower() in {".csv", ".tsv"}:
-        text = decoded(path, content, notes)
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else sniffed_delimiter(text)
-        try:
-            frame = pd.read_csv(
-                io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, na_values=[""],
-                skip_blank_lines=False,
-            )  # fmt: skip
-        except (ValueError, pd.errors.ParserError) as error:
-            raise DatasetError(f"{path.name} cannot be read as a table: {error}.") from error
-        frame = frame.astype(object).where(frame.notna(), None)
+        frame = _csv_frame(path, content, notes)
     elif path.suffix.lower() in {".parquet", ".pq"}:
         try:
             frame = pd.read_parquet(io.BytesIO(content))
         except (ValueError, OSError) as error:
             raise DatasetError(f"{path.name} cannot be read as parquet: {error}.") from error
-        frame = frame.reset_index(drop=True)
+        frame = frame.reset_index(drop=True).set_axis(
+            column_names(path, [str(name) for name in frame.columns]), axis=1
+        )
+        frame = frame.assign(line=np.arange(1, len(frame) + 1))
     else:
         table = read_table(path, content)
-        if table.problems:
-            line, what = table.problems[0]
-            raise DatasetError(f"{path.name}:{line}: {what}")
+        refuse(path, table.problems)
         notes += table.notes
         frame = pd.DataFrame([row.cells for row in table.rows], columns=table.columns, dtype=object)
         return frame.assign(line=[row.line for row in table.rows])
     if frame.empty:
         raise DatasetError(f"{path.name} has no rows; put at least one result under its header.")
-    # Of a CSV with texts over several lines this is the record, which is what a spreadsheet shows.
-    return frame.assign(line=np.arange(len(frame)) + (2 if path.suffix.lower() in {".csv", ".tsv"} else 1))
+    return frame
+
+
+def _csv_frame(path: Path, content: bytes, notes: list[str]) -> pd.DataFrame:
+    """Not by pandas, which moves the columns along where rows have one cell more than the header, and fills
+    up those that have fewer.
+    """
+    import pandas as pd
+
+    text = decoded(path, content, notes)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else sniffed_delimiter(text)
+    rows = csv_rows(text, delimiter)
+    names: list[str] = []
+    lines: list[int] = []
+    columns: list[list[str | None]] = []
+    problems: list[tuple[int, str]] = []
+    # A value that is there again is kept once: a million rows have few models, categories and scores.
+    kept: dict[str, str | None] = {}
+    try:
+        header = next((cells for _, cells in rows if any(map(str.strip, cells))), [])
+        names = column_names(path, header)
+        columns = [[] for _ in names]
+        for number, cells in rows:
+            if not any(map(str.strip, cells)):
+                continue
+            if len(cells) != len(names):
+                problems.append((number, f"{odd_width(cells, names, delimiter)}."))
+                continue
+            lines.append(number)
+            for column, cell in zip(columns, cells, strict=True):
+                column.append(kept.setdefault(cell, cell if cell.strip() else None))
+            if len(kept) > _KEPT:
+                kept.clear()
+    except csv.Error as error:
+        raise DatasetError(
+            f"{path.name} cannot be read as a table after line {lines[-1] if lines else 1}: {error}; look "
+            "for an unclosed quote."
+        ) from error
+    refuse(path, problems)
+    found = {
+        name: pd.Series(column, dtype=object) for name, column in zip(names, columns, strict=True) if name
+    }
+    return pd.DataFrame({**found, "line": pd.Series(lines, dtype="int64")})
 
 
 def _long(path: Path, table: pd.DataFrame) -> pd.DataFrame:

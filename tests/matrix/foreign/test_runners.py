@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import itertools
 import json
 import struct
+import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,8 @@ import pyarrow as pa
 import pytest
 
 from llmbench import Matrix
-from llmbench.errors import DatasetError
+from llmbench.errors import DatasetError, LLMBenchError
+from llmbench.matrix.foreign.reading import Reading, read_results
 
 # Inspect
 
@@ -272,3 +278,109 @@ def test_promptfoo_times_of_cached_answers_are_not_times(tmp_path: Path) -> None
 def test_promptfoo_without_results(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no results"):
         Matrix.from_results(promptfoo(tmp_path, []))
+
+
+def test_promptfoo_of_old_names_its_provider_by_a_text(tmp_path: Path) -> None:
+    results = Matrix.from_results(promptfoo(tmp_path, [{**outcome(0, "a", 1), "provider": "openai:a"}]))
+    assert results.cells[0].cell == "openai:a"
+
+
+# What is not built as it should be
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({**header(), "samples": "x"}, r"a.json: samples of the log is a text, and must be an array"),
+        (
+            {**header(), "samples": [sample(0, 1, "C"), None]},
+            r"a.json: sample 2 is null, and must be an object",
+        ),
+        ({**header(), "samples": [sample(0, 1, "C", scores=[1])]}, r"a.json: scores of sample 1 is an array"),
+        (
+            {**header(), "samples": [{**sample(0, 1, "C"), "epoch": "x"}]},
+            r"epoch of sample 1 is 'x', and must be a num",
+        ),
+        ({**header(), "eval": {"task": "t"}, "samples": SAMPLES}, r"a.json names no model in its eval"),
+        ({"results": {"results": ["a", None]}}, r"a.json: result 1 is a text, and must be an object"),
+        ({"results": {"results": [outcome(0, "a", 1), {"x": 1}]}}, r"a.json: result 2 names no provider"),
+    ],
+)
+def test_documents_of_another_build_are_told_by_record(tmp_path: Path, document: Any, message: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(DatasetError, match=message):
+        Matrix.from_results(path)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"header.json": []}, r"a.eval: header.json is an array, and must be an object"),
+        ({"header.json": {}}, r"a.eval names no model"),
+        ({"header.json": header(), "samples/1_epoch_1.json": []}, r"a.eval: sample 1 is an array"),
+        (
+            {"header.json": header(), "samples/1_epoch_1.json": "{"},
+            r"a.eval: samples/1_epoch_1.json is no JSON",
+        ),
+    ],
+)
+def test_archives_of_another_build_are_told_by_record(tmp_path: Path, members: Any, message: str) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member if isinstance(member, str) else json.dumps(member))
+    (tmp_path / "a.eval").write_bytes(content.getvalue())
+    with pytest.raises(DatasetError, match=message):
+        Matrix.from_results(tmp_path / "a.eval")
+
+
+ODD = (None, "", "x", 0, -1, 0.5, 10**400, True, [], [None], ["x"], [[]], {}, {"x": None}, {"x": [1]})
+
+
+EVERY = 7
+"""Of the changes one in so many is tried: all of them take a minute."""
+
+
+def changed(document: Any, whole: Any, put: Any) -> Iterator[Any]:
+    """The document with each of its parts, in turn, put as each odd value."""
+    parts = document.items() if isinstance(document, dict) else enumerate(document)
+    for name, part in list(parts):
+        for odd in ODD:
+            document[name] = odd
+            yield put(whole)
+        document[name] = part
+        if isinstance(part, dict | list):
+            yield from changed(part, whole, put)
+
+
+@pytest.mark.parametrize("kind", ["inspect", "promptfoo", "harness", "table"])
+def test_no_change_of_one_part_is_an_error_of_python(tmp_path: Path, kind: str) -> None:
+    document: Any = {
+        "inspect": {**header(), "samples": [sample(0, 1, "C")]},
+        "promptfoo": {"results": {"results": [outcome(0, "a", 1)]}},
+        "harness": choice(0, 1.0),
+        "table": {
+            "item": "a",
+            "model": "m",
+            "score": 1,
+            "answer": "x",
+            "repeat": 0,
+            "category": "c",
+            "error": None,
+        },
+    }[kind]
+    document = copy.deepcopy(document)
+    path = tmp_path / ("a.jsonl" if kind in {"harness", "table"} else "a.json")
+    count = 0
+    for text in itertools.islice(changed(document, document, json.dumps), 0, None, EVERY):
+        path.write_text(text)
+        try:
+            read_results(path, Reading({}, False, (), None, (0.0, 1.0), None, None, "category"))
+        except LLMBenchError as error:
+            unnamed = [] if "a.json" in str(error) else [f"{error} for {text}"]
+            assert unnamed == []
+        except Exception as error:
+            raise AssertionError(f"{error!r} for {text}") from error
+        count += 1
+    assert count > 10

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -107,11 +108,27 @@ def test_wide_is_a_column_a_model(tmp_path: Path) -> None:
         ("item,model,score,cost_usd\na,m,1,-1\n", {}, r":2: has a cost_usd below 0"),
         ("item,model,score,error\na,m,0,timeout\n", {}, r":2: has both an error and a score"),
         ("item,model,score,category\na,m,0,x\na,n,1,y\n", {}, r":3: item 'a' has the category 'y' here"),
+        (
+            "item,model,score,repeat\na,m,1,0\na,m,1,20000000\n",
+            {},
+            r"results.csv:3: repeat is 20,000,000, and m has 2 rows in all; count the draws",
+        ),
+        ("item,model,score,repeat\na,m,1,2\na,m,1,3\n", {}, r"csv:2: the lowest repeat of m is 2;"),
+        ("item,model,score,repeat\na,m,1,1e300\n", {}, r"csv:2: repeat must be a whole number from 0"),
         ("item,model,score\n", {}, r"has no rows"),
         ("", {}, r"is empty"),
         ("item,model,score\na,m,1\n", {"columns": {"item": "name"}}, r"has no column name; it has item"),
         ("item,model,score\na,m,1\n", {"ignore": ["x"]}, r"has no column x"),
-        ('item,model,score\na,m,1,9,9\n"', {}, r"cannot be read as a table"),
+        ('item,model,score\na,m,1\n"', {}, r"cannot be read as a table after line 2: .* unclosed quote"),
+        (
+            "item,model,score\na,m,1,\nb,m,1,\n",
+            {},
+            r":2: has 4 cells where the header has 3 \(it ends with one ',' more: take it away.*:3: has 4",
+        ),
+        ("item,model,score\nx1,a,m,1\n", {}, r":2: has 4 cells where the header has 3 \(a cell that holds"),
+        ("item,model,score\na,m,1\n\nb,m\n", {}, r"results.csv:4: has 2 cells where the header has 3"),
+        ("item,model,score,score \na,m,1,0\n", {}, r"has several columns named 'score'"),
+        ("item,model,score\na,  ,1\n", {}, r"results.csv:2: has no model"),
     ],
 )  # fmt: skip
 def test_what_a_table_must_not_hold(
@@ -199,3 +216,74 @@ def test_of_very_many_columns_the_first_are_told(tmp_path: Path) -> None:
     path = write(tmp_path, f"{','.join(names)}\n{','.join('1' for _ in names)}\n")
     with pytest.raises(DatasetError, match=r"has no column item; it has m0, .*, m9 and 50 more\."):
         Matrix.from_results(path, wide=True)
+
+
+def test_an_end_comma_in_header_and_rows_and_blanks_around_names(tmp_path: Path) -> None:
+    path = write(tmp_path, "model , item, score,\na,q0,1,\n\nb,q0,0,\n\n")
+    results = Matrix.from_results(path)
+    assert [(cell.cell, cell.score) for cell in results.cells] == [("a", 1.0), ("b", 0.0)]
+    assert results.quote.warnings == ()
+
+
+def test_a_quoted_text_over_lines_keeps_the_lines_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, 'item,model,score,answer\na,m,1,"two\nlines"\nb,m,good,x\n')
+    with pytest.raises(DatasetError, match=r"results.csv:4: score is 'good'"):
+        Matrix.from_results(path)
+
+
+def test_columns_of_parquet_are_there_once(tmp_path: Path) -> None:
+    frame = pd.DataFrame([["a", "m", 1, 0]], columns=["item", "model", "score", "score "])
+    frame.to_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DatasetError, match=r"r.parquet has several columns named 'score'"):
+        Matrix.from_results(tmp_path / "r.parquet")
+
+
+def test_draws_may_be_counted_from_one(tmp_path: Path) -> None:
+    rows = [f"{item},{model},1,{draw}" for item in "xy" for model in "ab" for draw in (1, 2, 3)]
+    results = Matrix.from_results(write(tmp_path, "item,model,score,repeat\n" + "\n".join(rows)))
+    assert [(cell.n, cell.missing) for cell in results.cells] == [(2, 0), (2, 0)]
+    assert results.answers["repeat"].tolist() == [0, 1, 2] * 4
+    assert "results.csv: repeat counts from 1 (of a, b)" in results.quote.warnings
+    # Of one item the first draw is not there, of the other it is: they count from 0.
+    rows = ["x,a,1,0", "x,a,1,1", "y,a,1,1"]
+    results = Matrix.from_results(write(tmp_path, "item,model,score,repeat\n" + "\n".join(rows)))
+    assert results.missing() == [{"model": "a", "error": "not in results.csv", "answers": 1}]
+
+
+def test_a_matrix_with_nearly_nothing_in_it_is_refused(tmp_path: Path) -> None:
+    rows = [f"item-{k},model-{k},1" for k in range(4_000)]
+    with pytest.raises(
+        DatasetError, match=r"4,000 models and prompts by 4,000 items.* are 16,000,000 answers"
+    ):
+        Matrix.from_results(write(tmp_path, "item,model,score\n" + "\n".join(rows)))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"item": {"x": 1}}, r"r.jsonl:2: its item is a list or an object; write a text"),
+        ({"model": ["m"]}, r"r.jsonl:2: its model is a list or an object"),
+        ({"category": {"a": 1}}, r"r.jsonl:2: its category is a list or an object"),
+        ({"score": [1]}, r"r.jsonl:2: score is \[1\], which is no number"),
+        ({"score": {"a": 1}}, r"r.jsonl:2: score is \{'a': 1\}, which is no number"),
+        ({"cost_usd": 10**400}, r"r.jsonl:2: has a cost_usd below 0 or without an end"),
+        ({"repeat": [0]}, r"r.jsonl:2: repeat is \[0\], which is no number"),
+    ],
+)
+def test_cells_that_are_lists_or_objects(tmp_path: Path, row: dict[str, object], message: str) -> None:
+    lines = [{"item": "a", "model": "m", "score": 1}, {"item": "b", "model": "m", "score": 1, **row}]
+    path = write(tmp_path, "".join(json.dumps(line) + "\n" for line in lines), "r.jsonl")
+    with pytest.raises(DatasetError, match=message):
+        Matrix.from_results(path)
+
+
+def test_answers_that_are_no_texts_become_texts(tmp_path: Path) -> None:
+    lines = [
+        {"item": 1, "model": "m", "score": True, "answer": {"a": 1}, "question": ["q"], "expected": 2},
+        {"item": 2, "model": "m", "score": "0.5", "answer": 42, "note": False},
+    ]
+    path = write(tmp_path, "".join(json.dumps(line) + "\n" for line in lines), "r.jsonl")
+    results = Matrix.from_results(path)
+    assert results.answers["answer"].tolist() == ['{"a": 1}', "42"]
+    assert results.answers["score"].tolist() == [1.0, 0.5]
+    assert results.dataset.rows[0].expected == "2"

@@ -1,0 +1,60 @@
+"""Engines that serve models, and how they share out a GPU's memory."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from llmbench.catalog.spellings import find_spelling, plain_spelling
+
+__all__ = ["EngineFacts", "all_engines", "engine_facts"]
+
+_VERSION = re.compile(r"[\s=@_v-]+\d[\w.+-]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """One engine."""
+
+    name: str
+    family: str
+    """Whose calibrated constants hold for it."""
+    memory: str
+    """Of what it takes `share` for weights and cache: "total", or "free" once the weights are loaded."""
+    share: float
+    sequences: int
+    """At most so many are answered at the same time, unless it is set otherwise."""
+    aliases: tuple[str, ...] = ()
+
+
+@cache
+def all_engines() -> Mapping[str, EngineFacts]:
+    """Every engine of the catalog, by its name."""
+    text = files("llmbench.catalog").joinpath("facts/engines.toml").read_text(encoding="utf-8")
+    return {
+        name: EngineFacts(name=name, aliases=tuple(row.pop("aliases", ())), **row)
+        for name, row in tomllib.loads(text).items()
+    }
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return {
+        plain_spelling(spelling): name
+        for name, facts in all_engines().items()
+        for spelling in (name, *facts.aliases)
+    }
+
+
+def engine_facts(engine: str) -> EngineFacts:
+    """The engine under any spelling, with or without a version behind. Raises UsageError.
+
+    >>> [engine_facts(name).name for name in ("vLLM", "trtllm", "TensorRT-LLM", "vllm==0.7.3")]
+    ['vllm', 'tensorrt-llm', 'tensorrt-llm', 'vllm']
+    """
+    known = plain_spelling(engine) in _names()
+    return all_engines()[find_spelling("engine", engine if known else _VERSION.sub("", engine), _names())]

@@ -1,0 +1,171 @@
+"""What GPUs rent for, with source and date: our facts, and over them the project's newest snapshot.
+
+A snapshot is a CSV file `.llmbench/gpu-prices/YYYY-MM-DD.csv` that `llmbench prices refresh` writes. Where it
+has an offer of a GPU, our facts about that GPU are not used any more; the others stay.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from llmbench.errors import UsageError
+
+__all__ = [
+    "GpuOffer",
+    "Purchase",
+    "age_days",
+    "cheapest_offer",
+    "gpu_offers",
+    "read_snapshot",
+    "write_snapshot",
+]
+
+Purchase = Literal["on-demand", "spot", "reserved"]
+_PRICES = {
+    "on-demand": "usd_per_hour",
+    "spot": "spot_usd_per_hour",
+    "reserved": "reserved_usd_per_hour",
+}
+SNAPSHOTS = Path(".llmbench") / "gpu-prices"
+"""Under the project's root."""
+_SNAPSHOT_NAME = re.compile(r"\d{4}-\d{2}-\d{2}\.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class GpuOffer:
+    """One machine that somebody rents out. Prices are USD an hour for all of its GPUs; None: not offered."""
+
+    gpu: str
+    n_gpu: int
+    seller: str
+    instance: str
+    as_of: str
+    """ISO date, or the year or month of it where no more is known."""
+    source: str
+    region: str = ""
+    usd_per_hour: float | None = None
+    spot_usd_per_hour: float | None = None
+    reserved_usd_per_hour: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in _PRICES.values():
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UsageError(
+                    f"The {name} of {self.seller} {self.instance} must be above 0 USD; it is {value!r}."
+                )
+        if self.n_gpu < 1:
+            raise UsageError(
+                f"{self.seller} {self.instance} must have at least 1 GPU; it has {self.n_gpu!r}."
+            )
+
+    @property
+    def name(self) -> str:
+        """Seller and machine."""
+        return f"{self.seller} {self.instance}"
+
+    def price(self, purchase: Purchase = "on-demand") -> float | None:
+        """USD an hour of the machine when it is bought so; None: not offered."""
+        value: float | None = getattr(self, _PRICES[purchase])
+        return value
+
+
+def gpu_offers(root: Path | None = None) -> tuple[GpuOffer, ...]:
+    """Every offer known: of the newest snapshot under `root`, and our facts for GPUs it does not have.
+
+    Raises UsageError naming the line of a snapshot that cannot be read.
+    """
+    newest = newest_snapshot(root) if root is not None else None
+    if newest is None:
+        return _facts()
+    fresh = read_snapshot(newest)
+    seen = {offer.gpu for offer in fresh}
+    return (*fresh, *(offer for offer in _facts() if offer.gpu not in seen))
+
+
+@cache
+def _facts() -> tuple[GpuOffer, ...]:
+    text = files("llmbench.catalog").joinpath("facts/gpu-offers.toml").read_text(encoding="utf-8")
+    return tuple(GpuOffer(**row) for row in tomllib.loads(text)["offer"])
+
+
+def newest_snapshot(root: Path) -> Path | None:
+    """The snapshot of the latest day under the project's root."""
+    folder = root / SNAPSHOTS
+    found = [path for path in folder.glob("*.csv") if _SNAPSHOT_NAME.fullmatch(path.name)]
+    return max(found, key=lambda path: path.name, default=None)
+
+
+def cheapest_offer(
+    offers: Iterable[GpuOffer], gpu: str, n_gpu: int, purchase: Purchase = "on-demand"
+) -> tuple[GpuOffer, float] | None:
+    """The offer that gives `n_gpu` GPUs in one machine for least, and USD an hour; None: there is none.
+
+    A machine with as many GPUs goes before so many times one with a single GPU, which is taken only where
+    nobody's larger machine is known: most sellers ask the multiple.
+    """
+    sold = [(price, offer) for offer in offers if offer.gpu == gpu and (price := offer.price(purchase))]
+    exact = [(price, offer) for price, offer in sold if offer.n_gpu == n_gpu]
+    single = [(n_gpu * price, offer) for price, offer in sold if offer.n_gpu == 1]
+    price, offer = min(exact or single, key=lambda each: each[0], default=(None, None))
+    return None if price is None or offer is None else (offer, price)
+
+
+def age_days(as_of: str, today: date) -> int:
+    """How old a price is, from the earliest day that `as_of` may mean.
+
+    >>> age_days("2025-01", date(2025, 1, 23)), age_days("2024", date(2025, 1, 23))
+    (22, 388)
+    """
+    parts = [int(part) for part in as_of.split("-")]
+    year, month, day = (*parts, 1, 1)[:3]
+    return (today - date(year, month, day)).days
+
+
+def write_snapshot(root: Path, offers: Sequence[GpuOffer], day: date) -> Path:
+    """Write the snapshot of `day`, whole or not at all, and return its path."""
+    path = root / SNAPSHOTS / f"{day.isoformat()}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = [each.name for each in fields(GpuOffer)]
+    partial = path.with_suffix(".csv.new")
+    with partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        for offer in offers:
+            writer.writerow(["" if (v := getattr(offer, n)) is None else v for n in names])
+    partial.replace(path)
+    return path
+
+
+def read_snapshot(path: Path) -> tuple[GpuOffer, ...]:
+    """The offers of a snapshot. Raises UsageError naming the file and the line that cannot be read."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            found.append(_offer(row))
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            raise UsageError(
+                f"Line {number} of the snapshot {path.name} is not an offer: {error}. Run `llmbench "
+                f"prices refresh` "
+                "again, or remove the file."
+            ) from error
+    return tuple(found)
+
+
+def _offer(row: dict[str, Any]) -> GpuOffer:
+    values: dict[str, Any] = {name: float(row[name]) if row[name] else None for name in _PRICES.values()}
+    values |= {name: row[name] for name in ("gpu", "seller", "instance", "as_of", "source", "region")}
+    age_days(values["as_of"], date.max)  # raises where it is no date
+    return GpuOffer(n_gpu=int(row["n_gpu"]), **values)

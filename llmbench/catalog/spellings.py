@@ -1,0 +1,41 @@
+"""Names under any spelling: case, blanks, dashes and the vendor's name in front do not matter."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from llmbench.errors import UsageError
+
+__all__ = ["find_spelling", "plain_spelling"]
+
+_VENDORS = ("nvidia", "amd", "instinct", "geforce", "tesla")
+
+
+@lru_cache(maxsize=4096)
+def plain_spelling(text: str) -> str:
+    """Letters and digits alone, in lower case, without the names of vendors and their product lines.
+
+    >>> plain_spelling("NVIDIA H100-80GB SXM"), plain_spelling("TensorRT-LLM")
+    ('h10080gbsxm', 'tensorrtllm')
+    """
+    plain = re.sub(r"[^a-z0-9]", "", text.casefold())
+    for word in _VENDORS:
+        plain = plain.removeprefix(word)
+    return plain
+
+
+def find_spelling(kind: str, text: object, names: Mapping[str, str]) -> str:
+    """The name that `text` means; `names` gives it for each plain spelling.
+
+    Raises UsageError, naming `kind` and the nearest names.
+    """
+    plain = plain_spelling(text) if isinstance(text, str) else ""
+    if plain in names:
+        return names[plain]
+    near = difflib.get_close_matches(plain, names, n=3)
+    known = sorted({names[each] for each in near} or set(names.values()))
+    hint = f"did you mean {', '.join(known)}?" if near else f"it knows {', '.join(known)}."
+    raise UsageError(f"The catalog does not know the {kind} {text!r}; {hint}")

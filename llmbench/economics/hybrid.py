@@ -1,0 +1,114 @@
+"""Base load on machines of one's own, the peaks at an API; and machines that run only when there is work."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from llmbench.economics.hosting import HostingCosts, HostingOption
+from llmbench.economics.workload import HOURS_OF_WEEK, Workload
+from llmbench.errors import UsageError
+
+__all__ = ["HybridPlan", "JobPlan", "hybrid_plans", "nightly_job"]
+
+_NIGHTS = 730 / 24
+
+
+class HybridPlan(NamedTuple):
+    """So many replicas that are always on; what is above them goes to the API."""
+
+    replicas: int
+    own_share: float
+    """Of the messages, answered on the machines."""
+    rent_usd: float
+    api_usd: float
+    fixed_usd: float
+    """People and storage: nothing without machines."""
+    utilisation: float | None
+    """Of the machines over the week; None without machines."""
+
+    @property
+    def usd(self) -> float:
+        """A month, all of it."""
+        return self.rent_usd + self.api_usd + self.fixed_usd
+
+
+def hybrid_plans(
+    option: HostingOption, load: Workload, costs: HostingCosts, usd_per_message: float
+) -> list[HybridPlan]:
+    """The plans from no machine to as many as the peak needs, in that order.
+
+    No spare replica is paid for: where a machine fails, the API answers. Messages that can wait fill the
+    hours in which there is room.
+
+    Raises UsageError where the option does not work or the peak takes more than 1,000 replicas.
+    """
+    if not option.works:
+        raise UsageError(f"{option.name} {option.why_not()}; there is nothing to mix with an API.")
+    limit = option.limit(costs)
+    hourly = option.full_per_month(load, costs) / costs.month_hours * limit
+    waiting = load.batch_share
+    mean = load.messages_per_month / costs.month_hours
+    now = [mean * (1 - waiting) * hour for hour in load.hours]
+    most = math.ceil(max(*now, mean) / hourly - 1e-9)
+    if most > 1000:
+        raise UsageError(
+            f"The peak takes {most:,} replicas of {option.name}; look at a larger GPU before mixing "
+            f"it with an API."
+        )
+    plans = []
+    for replicas in range(most + 1):
+        room = replicas * hourly
+        served = [min(each, room) for each in now]
+        later = min(
+            mean * waiting * HOURS_OF_WEEK, math.fsum(room - each for each in served) if replicas else 0.0
+        )
+        own = (math.fsum(served) + later) / (mean * HOURS_OF_WEEK) if mean else 0.0
+        busy = (math.fsum(served) + later) / HOURS_OF_WEEK
+        plans.append(
+            HybridPlan(
+                replicas=replicas,
+                own_share=own,
+                rent_usd=replicas * option.usd_per_hour * costs.month_hours,
+                api_usd=(1 - own) * load.messages_per_month * usd_per_message,
+                fixed_usd=costs.fixed_usd if replicas else 0.0,
+                utilisation=busy / (room / limit) if replicas else None,
+            )
+        )
+    return plans
+
+
+class JobPlan(NamedTuple):
+    """A machine that is rented only while it works through what has waited."""
+
+    hours: float
+    """Billed a month."""
+    rent_usd: float
+    fixed_usd: float
+
+    @property
+    def usd(self) -> float:
+        """A month, all of it."""
+        return self.rent_usd + self.fixed_usd
+
+
+def nightly_job(
+    option: HostingOption, load: Workload, costs: HostingCosts, *, start_minutes: float = 5.0
+) -> JobPlan:
+    """One replica that is started each night, works at full throughput and is ended (scale to zero).
+
+    Only for messages that can wait. `start_minutes` is from renting the machine to its first answer: the
+    weights must be loaded and the engine started.
+
+    Raises UsageError where the option does not work, or where a night's work takes more than a day.
+    """
+    if not option.works:
+        raise UsageError(f"{option.name} {option.why_not()}; there is no job to run on it.")
+    per_hour = option.full_per_month(load, costs) / costs.month_hours
+    hours = load.messages_per_month / per_hour + _NIGHTS * start_minutes / 60
+    if hours > costs.month_hours:
+        raise UsageError(
+            f"The messages of a night take one replica of {option.name} more than a day; it cannot "
+            f"stop at all."
+        )
+    return JobPlan(hours, hours * option.usd_per_hour, costs.fixed_usd)

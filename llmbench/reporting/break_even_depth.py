@@ -1,0 +1,313 @@
+"""Figures of the notebook `break_even` behind its first screen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from llmbench.economics import BreakEvenStudy, cheapest, tornado
+from llmbench.reporting.axes import log_axis
+from llmbench.reporting.break_even_charts import short_number
+from llmbench.reporting.break_even_inputs import Question
+from llmbench.reporting.break_even_words import volume_text
+from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "cash_figure",
+    "operations_figure",
+    "probability_figure",
+    "rival_of",
+    "tornado_figure",
+    "week_figure",
+]
+
+_COLOURS = ("blue", "orange", "green", "grey")
+_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
+_VOLUMES = 33
+_DRAWS = 4000
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WORDS = {
+    "messages": "messages a month",
+    "input_tokens": "tokens read",
+    "output_tokens": "tokens written",
+    "peak_to_mean": "peak over mean",
+    "gpu_price": "GPU prices",
+    "api_price": "API price",
+    "operations_hours": "people's hours",
+    "throughput": "throughput",
+}
+
+
+def rival_of(question: Question) -> str:
+    """The API still sold against which the answer is least clear: whose break-even lies nearest to the
+    volume; the baseline where none is met.
+    """
+    study, today = question.study, question.today.isoformat()
+    volume = study.load.messages_per_month
+    known = {
+        name: abs(math.log(pays.messages_per_month / volume))
+        for name, pays in study.pays.items()
+        if pays.messages_per_month and not (study.line(name).shutdown_date or "9") <= today
+    }
+    return min(known, key=lambda name: known[name]) if known else study.baseline
+
+
+@house_style()
+def probability_figure(study: BreakEvenStudy) -> Plot:
+    """How sure it is, by volume, that one's own machines cost less than each API."""
+    import numpy as np
+    import pandas as pd
+
+    figure, axes = new_figure(width=7.2, height=3.8)
+    names = list(dict.fromkeys((study.baseline, *study.against)))
+    stated = study.load.messages_per_month
+    volumes = np.geomspace(stated / 12, stated * 1000, _VOLUMES)
+    few = replace(study, draws=min(study.draws, _DRAWS))
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for volume in volumes:
+        load = replace(study.load, messages_per_month=float(volume))
+        option, _ = cheapest(study.working, load, study.costs, study.fallback_usd)
+        drawn = few.simulate(float(volume), [option])
+        for name in names:
+            found[name].append(drawn.probability_cheaper(option.name, name))
+    for place, name in enumerate(names):
+        shares = 100 * np.array(found[name])
+        colour = PALETTE[_COLOURS[place % len(_COLOURS)]]
+        style = _STYLES[place // len(_COLOURS) % len(_STYLES)]
+        axes.plot(volumes, shares, color=colour, linewidth=1.8, linestyle=style, label=name)
+    axes.axvline(stated, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(50, color=PALETTE["grey"], linewidth=0.8)
+    log_axis(axes, short_number, steps=(1.0,))
+    axes.set_ylim(-3, 103)
+    axes.set_xlabel("messages a month")
+    axes.set_ylabel("draws in which own machines are cheaper, %")
+    axes.set_title("How sure it is")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8.5)
+    frame = pd.DataFrame({"messages_per_month": volumes, **{f"probability_{n}": v for n, v in found.items()}})
+    return Plot(
+        figure,
+        frame,
+        (
+            f"Share of {few.draws:,} draws of volume, lengths, prices, hours and throughput (seed "
+            f"{study.seed}) in which "
+            f"{study.model} on the cheapest machines for each volume costs less than that API. "
+            f"Dashed: the stated volume."
+        ),
+    )
+
+
+@house_style()
+def tornado_figure(study: BreakEvenStudy, against: str) -> Plot:
+    """What each unknown alone moves the saving by."""
+    import pandas as pd
+
+    rows = tornado(
+        study.best[0],
+        study.prices[against],
+        study.load,
+        study.costs,
+        uncertainty=study.uncertainty,
+        fallback=study.prices[study.fallback] if study.fallback else None,
+    )
+    stated = study.load.messages_per_month * study.usd_per_message(against) - study.best[1].usd
+    figure, axes = new_figure(width=7.2, height=0.9 + 0.36 * len(rows))
+    for position, row in enumerate(rows):
+        low, high = sorted((row.low_usd, row.high_usd))
+        axes.barh(position, high - low, left=low, height=0.6, color=PALETTE["blue"], alpha=0.85)
+        if row.swing > 0.5:
+            axes.annotate(
+                f"${row.swing:,.0f}",
+                (high, position),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8.5,
+            )
+    axes.axvline(stated, color=PALETTE["ink"], linewidth=1)
+    axes.axvline(0, color=PALETTE["green"], linewidth=1.4)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -0.04 * abs(low)), max(high, 0) + 0.12 * (max(high, 0) - low))
+    axes.set_yticks(range(len(rows)), [_WORDS.get(row.what, row.what) for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_formatter(_tick)
+    axes.set_xlabel(f"saved a month against {against}")
+    axes.set_title("What the answer hangs on")
+    frame = pd.DataFrame([{**row._asdict(), "swing_usd": row.swing} for row in rows])
+    return Plot(
+        figure,
+        frame,
+        (
+            f"What is saved a month against {against} on {study.best[0].hardware}, with one unknown "
+            f"at a time at its 10% "
+            "and 90% quantile. Black: as stated. Green: both cost the same."
+        ),
+    )
+
+
+@house_style()
+def cash_figure(study: BreakEvenStudy, against: str) -> Plot:
+    """All cash up to each month of the horizon, at three rates of the API price's fall."""
+    import pandas as pd
+
+    figure, axes = new_figure(width=7.2, height=3.6)
+    columns: dict[str, Any] = {}
+    ends: list[tuple[float, str, str]] = []
+    falls = (1.0, 3.0, 10.0)
+    for place, fall in enumerate(falls):
+        flow = study.flow(against, api_fall=fall)
+        months = range(len(flow.cumulative))
+        columns["month"] = list(months)
+        columns[f"cumulative_usd_fall_{fall:g}"] = flow.cumulative
+        label = "its price stays" if fall == 1 else f"falls {fall:g}-fold a year"
+        axes.plot(
+            months, flow.cumulative, color=PALETTE[_COLOURS[place]], linewidth=1.8, linestyle=_STYLES[place]
+        )
+        ends.append((flow.cumulative[-1], f"{label}: NPV {_usd(flow.npv)}", PALETTE[_COLOURS[place]]))
+    _end_labels(axes, ends)
+    axes.axhline(0, color=PALETTE["ink"], linewidth=1)
+    axes.set_xlim(0, study.money.months)
+    axes.yaxis.set_major_formatter(_tick)
+    axes.set_xlabel("months from now")
+    axes.set_ylabel("saved in all")
+    axes.set_title(f"Over time, against {against}")
+    return Plot(
+        figure,
+        pd.DataFrame(columns),
+        (
+            f"Migration ({_usd(study.money.migration_usd)}) and monthly savings of own machines "
+            f"against {against}, added "
+            f"up and not discounted. NPV at {study.money.discount_per_year:.0%} a year over "
+            f"{study.money.months} months."
+        ),
+    )
+
+
+def _end_labels(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
+    """Names right of the lines' ends, from the top down, none over another."""
+    low, high = axes.get_ylim()
+    room = 2.0
+    for value, text, colour in sorted(ends, reverse=True):
+        at = min((value - low) / (high - low), room - 0.075)
+        room = at
+        axes.annotate(
+            text,
+            (1.0, at),
+            xycoords="axes fraction",
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            color=colour,
+            annotation_clip=False,
+        )
+
+
+def _tick(usd: float, _: float) -> str:
+    return _usd(usd)
+
+
+def _usd(usd: float) -> str:
+    return f"{'-' if usd < 0 else ''}${abs(usd):,.0f}"
+
+
+@house_style()
+def week_figure(study: BreakEvenStudy) -> Plot:
+    """How busy the serving machines are in each hour of the week."""
+    import numpy as np
+    import pandas as pd
+
+    option, month = study.best
+    hours = np.array(study.load.hours).reshape(7, 24)
+    busy = 100 * hours * month.utilisation
+    figure, axes = new_figure(width=7.2, height=2.9)
+    top = 100 * option.limit(study.costs)
+    image = axes.imshow(busy, aspect="auto", cmap="Blues", vmin=0, vmax=max(float(busy.max()), 1e-9))
+    axes.set_yticks(range(7), _DAYS)
+    axes.set_xticks(range(0, 24, 3))
+    axes.grid(visible=False)
+    axes.set_xlabel("hour of the day")
+    bar = figure.colorbar(image, ax=axes, pad=0.02)
+    bar.set_label("busy, %")
+    axes.set_title(f"The week on {month.serving} x {option.hardware}, the spare not counted")
+    frame = pd.DataFrame(
+        {
+            "hour_of_week": range(168),
+            "messages_per_hour": hours.ravel() * study.load.messages_per_month / study.costs.month_hours,
+            "busy_percent": busy.ravel(),
+        }
+    )
+    peak = float(hours.max()) * study.load.messages_per_month / study.costs.month_hours
+    return Plot(
+        figure,
+        frame,
+        (
+            f"Share of the serving machines' time that is used, by hour. The busiest hour has "
+            f"{peak:,.0f} messages and uses "
+            f"{float(busy.max()):.1f}%; up to {top:.0f}% answers do not wait."
+        ),
+    )
+
+
+@house_style()
+def operations_figure(study: BreakEvenStudy, against: str) -> Plot:
+    """Where own machines are cheaper, by volume and by people's hours, which calculators leave out."""
+    import numpy as np
+    import pandas as pd
+
+    stated = study.load.messages_per_month
+    volumes = np.geomspace(stated / 10, stated * 300, 61)
+    hours = np.array([0.0, 1, 2, 4, 8, 12, 16, 20, 30, 40])
+    ratio = np.empty((len(hours), len(volumes)))
+    for row, people in enumerate(hours):
+        costs = replace(study.costs, operations_hours=float(people))
+        for column, volume in enumerate(volumes):
+            load = replace(study.load, messages_per_month=float(volume))
+            _, month = cheapest(study.working, load, costs, study.fallback_usd)
+            ratio[row, column] = month.usd / (volume * study.usd_per_message(against))
+    figure, axes = new_figure(width=7.2, height=3.6)
+    level = np.clip(np.log10(ratio), -1, 1)
+    image = axes.pcolormesh(
+        volumes, np.arange(len(hours) + 1) - 0.5, level[:, :-1], cmap="RdBu_r", vmin=-1, vmax=1
+    )
+    axes.set_yticks(range(len(hours)), [f"{each:g}" for each in hours])
+    log_axis(axes, short_number, steps=(1.0,))
+    axes.grid(visible=False)
+    _mark_stated(axes, study, hours)
+    bar = figure.colorbar(image, ax=axes, pad=0.02, ticks=[-1, -0.477, 0, 0.477, 1])
+    bar.ax.set_yticklabels(["1/10", "1/3", "same", "3x", "10x"])
+    bar.set_label("own machines over API")
+    axes.set_xlabel("messages a month")
+    axes.set_ylabel("people's hours a month")
+    axes.set_title(f"Volume and people, against {against}")
+    frame = pd.DataFrame(
+        [
+            {"operations_hours": people, "messages_per_month": volume, "own_over_api": ratio[row, column]}
+            for row, people in enumerate(hours)
+            for column, volume in enumerate(volumes)
+        ]
+    )
+    return Plot(
+        figure,
+        frame,
+        (
+            f"What own machines cost over what {against} costs: blue where they are cheaper, red "
+            f"where they are dearer. "
+            f"The cross is what was asked, {volume_text(stated)} messages and "
+            f"{study.costs.operations_hours:g} hours at "
+            f"${study.costs.operations_usd_per_hour:g}."
+        ),
+    )
+
+
+def _mark_stated(axes: Axes, study: BreakEvenStudy, hours: Any) -> None:
+    import numpy as np
+
+    place = float(np.interp(study.costs.operations_hours, hours, range(len(hours))))
+    axes.plot(
+        study.load.messages_per_month, place, "x", color=PALETTE["ink"], markersize=9, markeredgewidth=2.2
+    )

@@ -1,0 +1,295 @@
+"""The notebook `break_even` before its tables: from its parameters, and the files they name, to a study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from llmbench.catalog import canonical_name
+from llmbench.catalog.architectures import architecture
+from llmbench.catalog.gpu_offers import GpuOffer, Purchase, age_days, gpu_offers
+from llmbench.economics import (
+    BreakEvenStudy,
+    HostingCosts,
+    MeasuredWorkload,
+    Money,
+    Range,
+    Uncertainty,
+    Workload,
+    api_lines,
+    token_prices,
+    week_profile,
+)
+from llmbench.economics.options import Objective, hosting_options
+from llmbench.errors import UsageError
+from llmbench.reporting.envelope import input_file
+from llmbench.results import InputFile
+
+__all__ = ["Question", "ask", "input_files", "stale_prices"]
+
+_STALE_DAYS = 90
+_PURCHASES = ("on-demand", "spot", "reserved")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the notebook was asked, with what was read for it."""
+
+    study: BreakEvenStudy
+    offers: tuple[GpuOffer, ...]
+    measured: MeasuredWorkload | None
+    """Where the workload comes from a log or the ledger."""
+    accepted: Mapping[str, float]
+    """Share of good answers by model, of a matrix result or as given."""
+    today: date
+    objective: Objective
+    unpriced: tuple[str, ...] = ()
+    """Of the APIs to compare with: those whose price the book does not have."""
+    files: tuple[str, ...] = ()
+    """What was read, relative to the root."""
+
+
+def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) -> Question:
+    """The study that the notebook's parameters describe.
+
+    Paths are relative to `root`; 0 and "" mean "not given", because a parameter cannot be None. Raises
+    UsageError with a clear sentence, and the nearest thing that works where there is one.
+    """
+    p = parameters
+    load, measured, files = _workload(p, root)
+    costs = HostingCosts(
+        month_hours=p["month_hours"],
+        spare_replicas=p["spare_replicas"],
+        utilisation_limit=p["utilisation_limit"],
+        operations_hours=p["operations_hours"],
+        operations_usd_per_hour=p["operations_usd_per_hour"],
+        storage_usd=p["storage_usd"],
+        egress_usd_per_message=p["egress_usd_per_message"],
+        fallback_share=p["fallback_share"],
+    )
+    if load.output_tokens < 1:
+        raise UsageError(
+            f"output_tokens is {load.output_tokens:g}: what a GPU carries is told in tokens it "
+            f"writes; give at least 1."
+        )
+    model = _hosted(p["model"])
+    names = [canonical_name(name) or name for name in p["against"]]
+    fallback = canonical_name(p["fallback_model"]) or p["fallback_model"] or None
+    lines = api_lines(load, price_book=p["price_book"], discounts=None)
+    wanted = _compared(model, names, fallback, lines, p)
+    lines = api_lines(
+        load,
+        list(dict.fromkeys((*(line.model for line in lines), *wanted))),
+        price_book=p["price_book"],
+        discounts=p["discounts"] or None,
+    )
+    offers = _offers(p, root)
+    options = hosting_options(
+        [model, *(_hosted(each) for each in p["also_host"])],
+        load,
+        offers,
+        gpus=p["gpus"],
+        dtypes=p["dtypes"] or ("fp16", "fp8", "awq-int4"),
+        engine=p["engine"],
+        objective=_objective(p, load),
+        purchase=_purchase(p["purchase"]),
+    )
+    accepted, more = _accepted(p, root)
+    study = BreakEvenStudy(
+        model=model,
+        load=load,
+        costs=costs,
+        options=tuple(options),
+        lines=lines,
+        prices=token_prices(
+            load, wanted, price_book=p["price_book"], discounts=_of(p["discounts"], wanted) or None
+        ),
+        against=tuple(name for name in names if lines[name].usd_per_message is not None),
+        baseline=_baseline(model, names, lines, p),
+        money=Money(
+            p["migration_usd"],
+            p["horizon_months"],
+            p["discount_per_year"],
+            p["api_fall_per_year"],
+            p["gpu_fall_per_year"],
+        ),
+        uncertainty=_uncertainty(p["uncertainty"]),
+        fallback=fallback if costs.fallback_share else None,
+        draws=p["draws"],
+        seed=p["seed"],
+    )
+    day = today or datetime.now(UTC).date()
+    unpriced = tuple(name for name in names if lines[name].usd_per_message is None)
+    return Question(study, offers, measured, accepted, day, _objective(p, load), unpriced, (*files, *more))
+
+
+def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkload | None, tuple[str, ...]]:
+    waiting = _batch_share(p)
+    if not p["log"]:
+        load = Workload(
+            p["messages_per_month"],
+            p["input_tokens"],
+            p["output_tokens"],
+            batch_share=waiting,
+            prefix_tokens=p["prefix_tokens"],
+            profile=week_profile(p["peak_to_mean"]),
+            growth_per_month=p["growth_per_month"],
+        )
+        return load, None, ()
+    from llmbench.reporting.break_even_log import read_log
+
+    measured = read_log(p["log"], p["log_columns"], root)
+    found = measured.workload
+    load = Workload(
+        found.messages_per_month,
+        found.input_tokens,
+        found.output_tokens,
+        cached_share=0.0 if p["prefix_tokens"] else found.cached_share,
+        batch_share=waiting,
+        prefix_tokens=p["prefix_tokens"],
+        profile=found.profile or week_profile(p["peak_to_mean"]),
+        growth_per_month=p["growth_per_month"],
+    )
+    return load, measured, () if p["log"] == "ledger" else (p["log"],)
+
+
+def _batch_share(p: Mapping[str, Any]) -> float:
+    if p["latency_class"] not in {"interactive", "batch"}:
+        raise UsageError(
+            f"Parameter 'latency_class' is interactive (somebody waits) or batch (it may take a day), not "
+            f"{p['latency_class']!r}."
+        )
+    return 1.0 if p["latency_class"] == "batch" else float(p["batch_share"])
+
+
+def _objective(p: Mapping[str, Any], load: Workload) -> Objective:
+    if load.batch_share == 1.0:
+        return Objective(None, None)
+    return Objective(p["ttft_ms"] or None, p["tpot_ms"] or None)
+
+
+def _purchase(word: str) -> Purchase:
+    if word not in _PURCHASES:
+        raise UsageError(f"Parameter 'purchase' is one of {', '.join(_PURCHASES)}, not {word!r}.")
+    return cast("Purchase", word)
+
+
+def _hosted(name: str) -> str:
+    """An open model whose shape is known. Raises UsageError naming those nearest."""
+    return architecture(canonical_name(name) or name).name
+
+
+def _compared(
+    model: str, names: Sequence[str], fallback: str | None, lines: Any, p: Mapping[str, Any]
+) -> list[str]:
+    """The models whose prices are needed; unknown ones are refused by the catalog."""
+    if not names:
+        raise UsageError("Parameter 'against' is empty; name at least one model, as in gpt-4o-mini.")
+    given = [*names, *([p["baseline"]] if p["baseline"] else []), *([fallback] if fallback else [])]
+    have = {line.model for line in lines.priced()}
+    return list(dict.fromkeys([*given, *([model] if model in have else [])]))
+
+
+def _of(discounts: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    return {name: share for name, share in discounts.items() if name == "all" or name in names}
+
+
+def _baseline(model: str, names: Sequence[str], lines: Any, p: Mapping[str, Any]) -> str:
+    """The same model at its vendor, which answers alike; else the cheapest of those compared."""
+    if p["baseline"]:
+        return canonical_name(p["baseline"]) or str(p["baseline"])
+    priced = {line.model: line.usd_per_month for line in lines.priced()}
+    if model in priced:
+        return model
+    known = [name for name in names if name in priced]
+    if not known:
+        raise UsageError(
+            f"None of {', '.join(names)} has a price in the book {p['price_book']}; name another "
+            f"model or book."
+        )
+    return min(known, key=lambda name: priced[name])
+
+
+def _offers(p: Mapping[str, Any], root: Path) -> tuple[GpuOffer, ...]:
+    """The prices at hand, with those of the parameter on top."""
+    given: Mapping[str, Any] = p["gpu_prices"]
+    offers = gpu_offers(root)
+    own = []
+    for gpu, usd in given.items():
+        if isinstance(usd, bool) or not isinstance(usd, int | float) or not usd > 0:
+            raise UsageError(
+                f"Parameter 'gpu_prices' holds {usd!r} for {gpu}; it must be USD an hour, above 0, "
+                f"of one GPU."
+            )
+        today = datetime.now(UTC).date().isoformat()
+        prices = dict.fromkeys(("usd_per_hour", "spot_usd_per_hour", "reserved_usd_per_hour"), float(usd))
+        own.append(GpuOffer(gpu, 1, "yours", gpu, today, "parameter gpu_prices", **prices))  # type: ignore[arg-type]
+    return (*own, *(offer for offer in offers if offer.gpu not in given))
+
+
+def _uncertainty(given: Mapping[str, Any]) -> Uncertainty:
+    names = [each.name for each in fields(Uncertainty)]
+    ranges = {}
+    for name, values in given.items():
+        if name not in names or not isinstance(values, list) or len(values) != 3:
+            raise UsageError(
+                f"Parameter 'uncertainty' holds {name}: {values!r}; it takes [low, most likely, high] for "
+                f"{', '.join(names)}."
+            )
+        ranges[name] = Range(*(float(value) for value in values))
+    return Uncertainty(**ranges)
+
+
+def _accepted(p: Mapping[str, Any], root: Path) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Shares of good answers: of a result of `model_matrix`, with those given on top."""
+    given = {canonical_name(name) or name: float(share) for name, share in p["accepted"].items()}
+    if not p["matrix_result"]:
+        return given, ()
+    path = root / Path(p["matrix_result"]).expanduser()
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        rows = result["data"]["models"]
+        if result["report"] != "model_matrix":
+            raise KeyError("report")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"Parameter 'matrix_result' names {path.name}, which is no result.json of the notebook "
+            f"model_matrix."
+        ) from error
+    found: dict[str, float] = {}
+    for row in rows:
+        name = str(row["model"]).rpartition("/")[2]
+        name = canonical_name(str(row["model"])) or canonical_name(name) or name
+        if row["score"] is not None:  # the best prompt of each model
+            found[name] = max(found.get(name, 0.0), float(row["score"]))
+    return found | given, (p["matrix_result"],)
+
+
+def stale_prices(question: Question) -> list[str]:
+    """What is priced at more than 90 days of age, as sentences."""
+    used = {(str(o.price_as_of), o.gpu) for o in question.study.options if o.works and o.price_as_of}
+    old = sorted(each for each in used if age_days(each[0], question.today) > _STALE_DAYS)
+    notes = []
+    if old:
+        notes.append(
+            f"{len(old)} of {len(used)} GPU prices are older than {_STALE_DAYS} days, the oldest of "
+            f"{old[0][0]} "
+            f"({old[0][1]}): `llmbench prices refresh` fetches today's."
+        )
+    book = question.study.lines
+    tokens = sorted({line.price_as_of for line in book.priced() if line.price_as_of})
+    if tokens and age_days(tokens[0], question.today) > _STALE_DAYS:
+        notes.append(f"Token prices of the book {book.price_book} are of {tokens[0]}.")
+    return notes
+
+
+def input_files(question: Question, root: Path) -> list[InputFile]:
+    """What was read, with hashes: for `Report.finish`."""
+    return [
+        input_file(root, path, question.measured.messages if question.measured and at == 0 else None)
+        for at, path in enumerate(question.files)
+    ]

@@ -1,0 +1,106 @@
+"""A workload read from the ledger, or from a file of past messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmbench.economics import MeasuredWorkload, workload_of_log
+from llmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_log"]
+
+_COLUMNS = {
+    "time": "started_at",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cached_tokens": "cache_read_tokens",
+}
+"""As the ledger names them; a file may have others."""
+
+
+def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWorkload:
+    """The workload that `source` tells: "ledger", or a CSV, JSONL or parquet file relative to `root`.
+
+    `columns` says how the file names time, input_tokens, output_tokens and cached_tokens where it is
+    otherwise than the ledger does. Raises UsageError naming the file and column that cannot be read.
+    """
+    names = _COLUMNS | dict(columns)
+    if set(names) - set(_COLUMNS):
+        unknown = ", ".join(sorted(set(names) - set(_COLUMNS)))
+        raise UsageError(f"Parameter 'log_columns' has {unknown}; it takes {', '.join(_COLUMNS)}.")
+    frame = _ledger() if source == "ledger" else _file(root / Path(source).expanduser())
+    for what in ("time", "input_tokens", "output_tokens"):
+        if names[what] not in frame:
+            raise UsageError(
+                f"The log {Path(source).name} has no column {names[what]!r} ({what}); name it in "
+                f"log_columns. It has: "
+                f"{', '.join(map(str, frame.columns))}."
+            )
+    cached = names["cached_tokens"]
+    return workload_of_log(
+        _times(frame, names["time"], source),
+        _numbers(frame, names["input_tokens"]),
+        _numbers(frame, names["output_tokens"]),
+        _numbers(frame, cached) if cached in frame else None,
+    )
+
+
+def _ledger() -> pd.DataFrame:
+    """Answered calls of the project's ledger: a retry is no message."""
+    from llmbench.config import load_config
+    from llmbench.ledger import Ledger
+
+    with Ledger(load_config().ledger_url) as ledger:
+        frame = ledger.to_pandas()
+    return frame[frame["status"] == "ok"]
+
+
+def _file(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    readers: dict[str, Any] = {
+        ".csv": pd.read_csv,
+        ".jsonl": _json_lines,
+        ".parquet": pd.read_parquet,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(f"The log {path.name} must be {', '.join(readers)}, or the word ledger.")
+    try:
+        frame: pd.DataFrame = reader(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The log {path.name} cannot be read: {error}.") from error
+    return frame
+
+
+def _json_lines(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+
+
+def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
+    import pandas as pd
+
+    column: Any = frame[name]
+    try:
+        parsed = pd.to_datetime(column, format="mixed" if column.dtype == object else None)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"The times of the log {Path(source).name} cannot be read: {error}.") from error
+    if parsed.isna().any():
+        raise UsageError(f"{int(parsed.isna().sum())} messages of the log {Path(source).name} have no time.")
+    return list(parsed)
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> list[float | None]:
+    import pandas as pd
+
+    values: Any = pd.to_numeric(frame[name], errors="coerce")
+    return [None if pd.isna(value) else float(value) for value in values]

@@ -1,0 +1,109 @@
+"""The notebook `break_even` around its tables: ways to buy, and what result.json is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmbench.catalog.gpu_offers import Purchase
+from llmbench.economics import ClaimAudit, HostingOption, api_lines
+from llmbench.economics.options import hosting_options
+from llmbench.economics.scenarios import Scenario, scenarios
+from llmbench.errors import UsageError
+from llmbench.reporting.break_even_inputs import Question, input_files
+from llmbench.reporting.break_even_validation import validation_data
+from llmbench.reporting.break_even_words import verdict
+from llmbench.results import Spend
+
+if TYPE_CHECKING:
+    from llmbench.economics.validation import Validation
+
+__all__ = ["envelope_fields", "ways"]
+
+
+def ways(question: Question) -> list[Scenario]:
+    """The workload bought in every way, cheapest first."""
+    study = question.study
+    bought: dict[str, list[HostingOption]] = {}
+    kinds: tuple[Purchase, ...] = ("on-demand", "reserved", "spot")
+    for purchase in kinds:
+        try:
+            bought[purchase] = hosting_options(
+                [study.model],
+                study.load,
+                question.offers,
+                objective=question.objective,
+                purchase=purchase,
+            )
+        except UsageError:
+            continue  # nobody offers a GPU so
+    return scenarios(study, bought, _batch_price(question))
+
+
+def _batch_price(question: Question) -> float | None:
+    """What the baseline takes in batches; None where it has no such price."""
+    study = question.study
+    waiting = replace(study.load, batch_share=1.0)
+    book = study.lines.price_book
+    return api_lines(waiting, [study.baseline], price_book=book)[study.baseline].usd_per_message
+
+
+def envelope_fields(
+    question: Question, audit: ClaimAudit, validation: Validation, root: Path
+) -> dict[str, Any]:
+    """What `Report.finish` is told."""
+    study = question.study
+    option = study.best[0]
+    return {
+        "verdict": verdict(question),
+        "data": {
+            "claims": _claims(audit),
+            **study.data(),
+            "validation": validation_data(validation),
+            **_workload(question),
+        },
+        "workload_sha256": hashlib.sha256(
+            json.dumps(asdict(study.load), sort_keys=True).encode()
+        ).hexdigest(),
+        "baseline": study.baseline,
+        "candidate": option.name,
+        "price_book": study.lines.price_book,
+        "seed": study.seed,
+        "spend": Spend(0.0, 0.0),
+        "inputs": input_files(question, root),
+    }
+
+
+def _claims(audit: ClaimAudit) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row.id,
+            "claim": row.claim,
+            "claimed": row.claimed,
+            "derived": row.derived,
+            "unit": row.unit,
+            "verdict": row.verdict,
+            "derivation": row.derivation,
+            "detail": dict(row.detail),
+            "implied": row.implied,
+        }
+        for row in audit
+    ]
+
+
+def _workload(question: Question) -> Mapping[str, Any]:
+    load = question.study.load
+    return {
+        "workload": {
+            "messages_per_month": load.messages_per_month,
+            "input_tokens": load.input_tokens,
+            "output_tokens": load.output_tokens,
+            "peak_to_mean": load.peak_to_mean,
+            "batch_share": load.batch_share,
+            "from_log": question.measured is not None,
+        }
+    }

@@ -1,0 +1,404 @@
+"""The tables of the notebook `break_even`. Numbers come from `llmbench.economics`; here they get columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from llmbench.economics import BreakEvenStudy, ClaimAudit, accepted_costs, levers
+from llmbench.economics.claims import number_text
+from llmbench.economics.scenarios import Scenario
+from llmbench.money import dollars
+from llmbench.reporting.break_even_inputs import Question
+from llmbench.reporting.break_even_words import each_text, volume_text
+from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.wording import NONE, UNKNOWN
+
+if TYPE_CHECKING:
+    from llmbench.economics import HostingOption
+
+__all__ = [
+    "accepted_table",
+    "api_table",
+    "break_even_table",
+    "claim_table",
+    "decision_table",
+    "decision_text",
+    "lever_table",
+    "money_table",
+    "option_table",
+    "price_table",
+    "scenario_table",
+]
+
+_FALLS = (1.0, 3.0, 10.0)
+"""By what factor an API's price may fall in a year."""
+
+
+def _names(study: BreakEvenStudy) -> list[str]:
+    """The APIs compared, dearest last."""
+    names = dict.fromkeys((study.baseline, *study.against))
+    return sorted(names, key=study.usd_per_message)
+
+
+def decision_table(question: Question) -> Table:
+    """Each API beside the cheapest machines: what both cost, how sure that is, and from where on it turns."""
+    import pandas as pd
+
+    study, today = question.study, question.today.isoformat()
+    month = study.best[1]
+    rows, shown = [], []
+    for name in _names(study):
+        line, pays = study.line(name), study.pays[name]
+        bill = study.load.messages_per_month * study.usd_per_message(name)
+        chance = study.probability(name)
+        ended = bool(line.shutdown_date and line.shutdown_date <= today)
+        rows.append(
+            {
+                "against": name,
+                "api_usd_per_message": line.usd_per_message,
+                "api_usd_per_month": bill,
+                "self_hosting_usd_per_month": month.usd,
+                "difference_usd": bill - month.usd,
+                "probability_cheaper": chance,
+                "pays_from_messages": pays.messages_per_month,
+                "pays_on": pays.option.name if pays.option else None,
+                "api_ended": line.shutdown_date if ended else None,
+            }
+        )
+        shown.append(
+            {
+                "against": f"{name}, its own API" if name == study.model else name,
+                "API, a month": _usd(bill),
+                "own machines": _usd(month.usd),
+                "self-hosting": f"saves {_usd(bill - month.usd)}"
+                if bill > month.usd
+                else f"loses {_usd(month.usd - bill)}",
+                "chance that it saves": f"{chance:.0%}",
+                "pays from, messages a month": volume_text(pays.messages_per_month),
+                "then on": _machine(pays.option) if pays.option else NONE,
+                "the API": f"ended {line.shutdown_date}" if ended else "sold",
+            }
+        )
+    frame = pd.DataFrame(shown)
+    numbers = (
+        "API, a month",
+        "own machines",
+        "self-hosting",
+        "chance that it saves",
+        "pays from, messages a month",
+    )
+    return Table(pd.DataFrame(rows), frame, numbers)
+
+
+def _usd(usd: float) -> str:
+    return dollars(usd) if abs(usd) < 100 else f"${usd:,.0f}" if usd >= 0 else f"-${-usd:,.0f}"
+
+
+def _machine(option: HostingOption) -> str:
+    return f"{option.hardware.strip('()')}, {option.dtype}"
+
+
+def decision_text(study: BreakEvenStudy) -> str:
+    """A few lines of plain text, the same on every machine."""
+    option, month = study.best
+    load = study.load
+    lines = [
+        f"{load.messages_per_month:,.0f} messages a month",
+        f"{study.model} on {month.replicas} x {option.hardware}: ${month.usd:,.2f}",
+        f"{'against':<18}{'USD/month':>12}{'pays from':>16}",
+    ]
+    for name in _names(study):
+        bill = study.load.messages_per_month * study.usd_per_message(name)
+        lines.append(f"{name:<18}{bill:>12,.2f}{volume_text(study.pays[name].messages_per_month):>16}")
+    return "\n".join(lines)
+
+
+def break_even_table(study: BreakEvenStudy) -> Table:
+    """For each API the machine that gets below it first: the volume, whether one replica carries it, and how
+    busy it would have to be.
+    """
+    import pandas as pd
+
+    rows, shown = [], []
+    for name in _names(study):
+        for option in study.working:
+            found = study.break_even(option, name)
+            rows.append(
+                {
+                    "against": name,
+                    "option": option.name,
+                    "messages_per_month": found.messages_per_month,
+                    "below_capacity": found.below_capacity,
+                    "pays_from": found.pays_from,
+                    "capacity_per_month": found.capacity_per_month,
+                    "utilisation_needed": found.utilisation,
+                    "utilisation_achievable": found.achievable_utilisation,
+                    "crossings": [each._asdict() for each in found.crossings[:20]],
+                }
+            )
+        pays = study.pays[name]
+        option = pays.option or study.best[0]
+        found = study.break_even(option, name)
+        shown.append(
+            {
+                "against": name,
+                "machine": _machine(option),
+                "one replica's cost is met at": volume_text(found.messages_per_month),
+                "it carries": volume_text(found.capacity_per_month),
+                "below capacity": "yes" if found.below_capacity else "none below capacity",
+                "busy it must be": NONE if found.utilisation is None else f"{found.utilisation:.0%}",
+                "busy it can be": f"{found.achievable_utilisation:.0%}",
+                "changes sides at": _crossings(study, option, name),
+            }
+        )
+    numbers = ("one replica's cost is met at", "it carries", "busy it must be", "busy it can be")
+    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
+
+
+def _crossings(study: BreakEvenStudy, option: HostingOption, against: str) -> str:
+    found = study.break_even(option, against).crossings
+    if not found:
+        return "never: a full replica costs more than what it saves"
+    told = [
+        f"{volume_text(each.messages_per_month)} ({'own' if each.cheaper == 'self-hosting' else 'API'})"
+        for each in found[:5]
+    ]
+    return ", ".join(told) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+
+
+def option_table(study: BreakEvenStudy, most: int | None = 14) -> Table:
+    """The machines looked at, cheapest first; those that do not work last, with the reason."""
+    import pandas as pd
+
+    def key(option: HostingOption) -> tuple[bool, float]:
+        return not option.works, study.month(option).usd if option.works else 0.0
+
+    ordered = sorted((o for o in study.options if o.model == study.model), key=key)
+    others = sorted((o for o in study.options if o.model != study.model and o.works), key=key)
+    best_of = {model: next(o for o in others if o.model == model) for model in {o.model for o in others}}
+    shown_options = [*ordered[: most or len(ordered)], *sorted(best_of.values(), key=key)]
+    numbers = (
+        "output tokens/s, one replica",
+        "80% interval",
+        "USD/month",
+        "$ per 1M tokens",
+        "busy",
+        "$ an hour",
+    )
+    shown = [_option_row(study, option) for option in (shown_options if most else study.options)]
+    rows = [
+        study.option_row(option) | {"offer": option.offer, "price_as_of": option.price_as_of}
+        for option in study.options
+    ]
+    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
+
+
+def _option_row(study: BreakEvenStudy, option: HostingOption) -> dict[str, str]:
+    month = study.month(option) if option.works else None
+    return {
+        "model": f"{option.model}, {option.dtype}",
+        "GPU": f"{option.n_gpu} x {option.gpu}",
+        "memory": option.fits,
+        "output tokens/s, one replica": f"{option.output_tokens_per_s:,.0f}" if option.works else NONE,
+        "80% interval": f"{option.low:,.0f} to {option.high:,.0f}" if option.works else NONE,
+        "throughput": _basis(option),
+        "replicas": f"{month.serving} + {month.replicas - month.serving}" if month else NONE,
+        "$ an hour": dollars(option.usd_per_hour),
+        "USD/month": f"{month.usd:,.0f}" if month else NONE,
+        "$ per 1M tokens": dollars(month.usd_per_million_tokens) if month else NONE,
+        "busy": f"{month.utilisation:.1%}" if month else NONE,
+    }
+
+
+def _basis(option: HostingOption) -> str:
+    if not option.works:
+        return option.why_not()
+    return "extrapolated, no measurement" if option.extrapolated else "from measurements"
+
+
+def lever_table(study: BreakEvenStudy, against: str) -> Table:
+    """What would have to change, each number alone."""
+    import pandas as pd
+
+    found = levers(study.best[0], study.load, study.costs, study.usd_per_message(against))
+    # At another volume another machine may be the first to get there.
+    found[0] = found[0]._replace(needed=study.pays[against].messages_per_month)
+    shown = [
+        {
+            "what": lever.what,
+            "now": _lever_text(lever.now, lever.unit),
+            "would have to be": "no value is enough"
+            if lever.needed is None
+            else _lever_text(lever.needed, lever.unit),
+            "times": NONE if not lever.needed or not lever.now else f"{lever.needed / lever.now:.3g}x",
+        }
+        for lever in found
+    ]
+    frame = pd.DataFrame([{"against": against, **lever._asdict()} for lever in found])
+    return Table(frame, pd.DataFrame(shown), ("now", "would have to be", "times"))
+
+
+def _lever_text(value: float, unit: str) -> str:
+    if unit == "USD":
+        return each_text(value)
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def scenario_table(found: list[Scenario]) -> Table:
+    """Every way to have it answered, cheapest first."""
+    import pandas as pd
+
+    shown = [
+        {
+            "way": each.name,
+            "USD/month": _usd(each.usd_per_month),
+            "with": each.how or NONE,
+            "for": "messages that can wait" if each.waits else "all",
+        }
+        for each in found
+    ]
+    return Table(pd.DataFrame([each._asdict() for each in found]), pd.DataFrame(shown), ("USD/month",))
+
+
+def money_table(study: BreakEvenStudy) -> Table:
+    """Payback and net present value against each API, at three rates of its price's fall."""
+    import pandas as pd
+
+    rows, shown = [], []
+    for name in _names(study):
+        columns = {"against": name}
+        for fall in _FALLS:
+            flow = study.flow(name, api_fall=fall)
+            rows.append(
+                {
+                    "against": name,
+                    "api_fall_per_year": fall,
+                    "npv_usd": flow.npv,
+                    "payback_month": flow.payback_month,
+                }
+            )
+            label = "price stays" if fall == 1 else f"falls {fall:g}-fold a year"
+            back = (
+                f"month {flow.payback_month}"
+                if flow.payback_month
+                else "at once"
+                if flow.payback_month == 0
+                else "never"
+            )
+            columns[f"NPV, {label}"] = _usd(flow.npv)
+            columns[f"payback, {label}"] = back
+        shown.append(columns)
+    frame = pd.DataFrame(shown)
+    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+
+
+def accepted_table(study: BreakEvenStudy, accepted: Mapping[str, float]) -> Table | None:
+    """Cost per good answer of each API and of one's own machines; None where nothing was evaluated."""
+    import pandas as pd
+
+    own = f"{study.model}, own machines"
+    usd = {name: study.usd_per_message(name) for name in _names(study)}
+    usd[own] = study.best[1].usd / study.load.messages_per_month
+    shares = {name: accepted[name] for name in usd if name in accepted}
+    if study.model in accepted:
+        shares[own] = accepted[study.model]
+    if not shares:
+        return None
+    best = max((name for name in shares if name != own), key=lambda name: shares[name], default=None)
+    found = accepted_costs(usd, shares, fallback=best)
+    shown = [
+        {
+            "answered by": row.name,
+            "a message": each_text(row.usd_per_message),
+            "good answers": f"{row.accepted:.1%}",
+            "a good answer, asked again until it is": each_text(row.usd_per_accepted),
+            f"a message, the rest to {best}": UNKNOWN
+            if row.usd_with_fallback is None
+            else each_text(row.usd_with_fallback),
+        }
+        for row in found
+    ]
+    frame = pd.DataFrame(shown)
+    return Table(pd.DataFrame([row._asdict() for row in found]), frame, tuple(frame.columns[1:]))
+
+
+def claim_table(audit: ClaimAudit) -> Table:
+    """Every claim with its verdict, the right number and where it comes from."""
+    import pandas as pd
+
+    marks = {
+        "holds": "✓ holds",
+        "wrong": "✕ wrong",
+        "impossible": "⊘ impossible",
+        "cannot be checked": "? cannot be checked",
+    }
+    shown = [
+        {
+            "where": f"{row.where} (implied)" if row.implied else row.where,
+            "claim": row.claim,
+            "claimed": number_text(row.claimed, row.unit),
+            "right": number_text(row.derived, row.unit),
+            "verdict": marks[row.verdict],
+            "derivation": row.derivation,
+        }
+        for row in audit
+    ]
+    return Table(audit.to_pandas(), pd.DataFrame(shown), ("claimed", "right"))
+
+
+def api_table(study: BreakEvenStudy) -> Table:
+    """Every model of the price book, cheapest first."""
+    import pandas as pd
+
+    shown = [
+        {
+            "model": line.model,
+            "a message": each_text(line.usd_per_message),
+            "USD/month": dollars(line.usd_per_month),
+            "price of": line.price_as_of or NONE,
+            "discount": f"{line.discount:.0%}" if line.discount else NONE,
+            "ends": line.shutdown_date or NONE,
+            "note": line.note or NONE,
+        }
+        for line in study.lines
+    ]
+    return Table(study.lines.to_pandas(), pd.DataFrame(shown), ("a message", "USD/month", "discount"))
+
+
+def price_table(question: Question) -> Table:
+    """Where each GPU price comes from, and how old it is."""
+    import pandas as pd
+
+    from llmbench.catalog.gpu_offers import age_days
+
+    rows = [
+        {
+            "gpu": offer.gpu,
+            "n_gpu": offer.n_gpu,
+            "offer": offer.name,
+            "on_demand": offer.usd_per_hour,
+            "spot": offer.spot_usd_per_hour,
+            "reserved": offer.reserved_usd_per_hour,
+            "price_of": offer.as_of,
+            "days_old": age_days(offer.as_of, question.today),
+            "source": offer.source,
+        }
+        for offer in sorted(question.offers, key=lambda each: (each.gpu, each.n_gpu))
+    ]
+    frame = pd.DataFrame(rows)
+    shown = frame.copy()
+    for name in ("on_demand", "spot", "reserved"):
+        shown[name] = [NONE if pd.isna(value) else dollars(value) for value in frame[name]]
+    shown.columns = [
+        "GPU",
+        "GPUs",
+        "offer",
+        "$/h on demand",
+        "$/h spot",
+        "$/h reserved",
+        "price of",
+        "days old",
+        "source",
+    ]
+    return Table(frame, shown, ("$/h on demand", "$/h spot", "$/h reserved"))

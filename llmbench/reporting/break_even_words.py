@@ -1,0 +1,180 @@
+"""What the notebook `break_even` says in sentences: the verdict and its reasons."""
+
+from __future__ import annotations
+
+import math
+
+from llmbench.economics import BreakEvenStudy
+from llmbench.money import dollars
+from llmbench.reporting.break_even_inputs import Question, stale_prices
+from llmbench.results import Decision, Verdict
+
+__all__ = ["NO_SHARES", "binding_constraint", "each_text", "verdict", "volume_text", "would_pay"]
+
+NO_SHARES = (
+    "No share of good answers is given: run model_matrix and name its result.json as matrix_result, or set "
+    "accepted."
+)
+"""What is said where nothing was evaluated."""
+_SURE, _UNLIKELY = 0.9, 0.1
+"""Shares of the draws from which on a side is called the cheaper one."""
+
+
+def verdict(question: Question) -> Verdict:
+    """Whether a model belongs on machines of one's own at this volume.
+
+    GO: cheaper than the API decided against in nine of ten draws, and what moving costs comes back within
+    the horizon. With conditions where that rests on a throughput nobody measured, or on messages that wait
+    for a machine rented at night only. NO_GO: cheaper in fewer
+    than one of ten. HOLD in between.
+    """
+    study = question.study
+    option, month = study.best
+    probability = study.probability(study.baseline)
+    bill = study.load.messages_per_month * study.usd_per_message(study.baseline)
+    flow = study.flow(study.baseline)
+    cheaper = month.usd < bill
+    if cheaper and probability >= _SURE and flow.payback_month is not None:
+        decision = Decision.GO_WITH_CONDITIONS if option.extrapolated else Decision.GO
+        answer = "Self-hosting pays"
+    elif probability <= _UNLIKELY:
+        decision, answer = Decision.NO_GO, "Self-hosting does not pay"
+    else:
+        decision, answer = Decision.HOLD, "Self-hosting may or may not pay"
+    job = study.job
+    if job is not None and job[1].usd < min(bill, month.usd):
+        return Verdict(
+            Decision.GO_WITH_CONDITIONS,
+            f"Self-hosting pays at {study.load.messages_per_month:,.0f} messages a month that can "
+            f"wait, as a job at "
+            f"night: {study.model} on {job[0].hardware} for {job[1].hours:,.0f} hours costs "
+            f"{_money(job[1].usd)} a "
+            f"month, {_api_words(study)} {_money(bill)}; always on it would be {_money(month.usd)}.",
+            _reasons(question, probability),
+        )
+    summary = (
+        f"{answer} at {study.load.messages_per_month:,.0f} messages a month: {study.model} on a "
+        f"machine of one's own "
+        f"costs {_money(month.usd)} a month, {_api_words(study)} {_money(bill)}."
+    )
+    return Verdict(decision, summary, _reasons(question, probability))
+
+
+def _money(usd: float) -> str:
+    return dollars(usd) if usd < 100 else f"${usd:,.0f}"
+
+
+def _api_words(study: BreakEvenStudy) -> str:
+    return "its own API" if study.baseline == study.model else f"the API of {study.baseline}"
+
+
+def _reasons(question: Question, probability: float) -> list[str]:
+    study = question.study
+    reasons = [would_pay(study), binding_constraint(study)]
+    if study.draws:
+        reasons.append(
+            f"Of {study.draws:,} draws of what is not known (volume, lengths, prices, hours, "
+            f"throughput), it is cheaper "
+            f"than {_api_words(study)} in {probability:.0%}."
+        )
+    line = study.line(study.baseline)
+    if line.shutdown_date and line.shutdown_date <= question.today.isoformat():
+        reasons.append(
+            f"{study.baseline} is no longer sold where it was priced (ended {line.shutdown_date}): "
+            f"its last price is a "
+            f"yardstick. {_still_sold(question)}"
+        )
+    if question.unpriced:
+        reasons.append(
+            f"Left out, because the price book {study.lines.price_book} has no price: "
+            f"{', '.join(question.unpriced)}."
+        )
+    return [*reasons, *stale_prices(question)]
+
+
+def _still_sold(question: Question) -> str:
+    """The cheapest API that is still there."""
+    today = question.today.isoformat()
+    for line in question.study.lines.priced():
+        if (line.shutdown_date is None or line.shutdown_date > today) and line.usd_per_month is not None:
+            return f"The cheapest API still sold, {line.model}, costs {_money(line.usd_per_month)}."
+    return "No API of the price book is still sold."
+
+
+def would_pay(study: BreakEvenStudy) -> str:
+    """Against what it would pay, and from which volume on."""
+    pays = sorted(
+        (each for each in study.pays.values() if each.messages_per_month is not None),
+        key=lambda each: each.messages_per_month or 0.0,
+    )
+    never = [_api(study, each.against) for each in study.pays.values() if each.messages_per_month is None]
+    told = "; ".join(
+        f"{_api(study, each.against)} from {volume_text(each.messages_per_month)}" for each in pays
+    )
+    sentences = []
+    if told:
+        sentences.append(f"Where it would pay, messages a month: against {told}.")
+    if never:
+        sentences.append(f"{'Never' if told else 'It never pays'} against {_list(never)}, at any volume.")
+    if any(each.against != study.model for each in pays):
+        sentences.append("Against another model only if the answers are as good.")
+    return " ".join(sentences)
+
+
+def _api(study: BreakEvenStudy, name: str) -> str:
+    return "its own API" if name == study.model else name
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def binding_constraint(study: BreakEvenStudy) -> str:
+    """What the money goes to, and what decides."""
+    option, month = study.best
+    share = {
+        "people": month.operations_usd,
+        "rent": month.rent_usd,
+        "storage": month.storage_usd,
+    }
+    spare = f", {month.replicas - month.serving} of them spare" if month.replicas > month.serving else ""
+    busy = f"{month.utilisation:.1%}" if month.utilisation < 0.1 else f"{month.utilisation:.0%}"
+    reach = option.limit(study.costs) / study.load.peak_to_mean
+    estimate = ", a throughput that nobody measured" if option.extrapolated else ""
+    return (
+        f"The cheapest way is {month.replicas} x {option.hardware}{spare} at "
+        f"{option.dtype}{estimate}: "
+        f"{_money(share['rent'])} rent, {_money(share['people'])} for "
+        f"{study.costs.operations_hours:g} hours of people, "
+        f"{_money(share['storage'])} storage. The serving "
+        f"{'one is' if month.serving == 1 else 'ones are'} {busy} busy; "
+        f"the week's peaks would let it be {reach:.0%}."
+    )
+
+
+def volume_text(messages: float | None) -> str:
+    """A volume to three digits, as one says it.
+
+    >>> volume_text(118147.7), volume_text(2742714), volume_text(None)
+    ('118,000', '2.74 million', 'never')
+    """
+    if messages is None:
+        return "never"
+    if messages >= 1e6:
+        return f"{messages / 1e6:.3g} million"
+    digits = max(0, len(f"{messages:.0f}") - 3)
+    return f"{round(messages, -digits):,.0f}"
+
+
+def each_text(usd: float | None) -> str:
+    """USD of one message to three digits.
+
+    >>> each_text(0.000195), each_text(0.027), each_text(None)
+    ('$0.000195', '$0.027', 'unknown')
+    """
+    if usd is None:
+        return "unknown"
+    if usd == 0:
+        return "$0"
+    places = max(2, 2 - math.floor(math.log10(abs(usd))))
+    return f"${usd:.{places}f}".rstrip("0").rstrip(".")

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmbench.errors import LLMBenchError, UsageError
+from llmbench.reporting import read_parameters
+from llmbench.reporting.break_even_inputs import Question, ask, input_files, stale_prices
+from llmbench.reporting.break_even_tables import accepted_table, decision_table, decision_text
+from llmbench.reporting.break_even_words import verdict, would_pay
+from llmbench.results import Decision
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "break_even.ipynb"
+DEFAULTS = {parameter.name: parameter.default for parameter in read_parameters(NOTEBOOK)}
+DAY = date(2026, 11, 28)
+
+
+def put(root: Path, **changed: Any) -> Question:
+    return ask(DEFAULTS | {"draws": 1000} | changed, root, DAY)
+
+
+def test_the_documents_workload_does_not_pay(tmp_path: Path) -> None:
+    question = put(tmp_path)
+    found = verdict(question)
+    assert found.decision is Decision.NO_GO
+    assert "does not pay at 100,000 messages" in found.summary
+    assert "its own API $12.60" in found.summary
+    assert "Where it would pay" in found.reasons[0]
+    assert "gpt-4o from" in found.reasons[0]
+    assert any("no longer sold" in reason for reason in found.reasons)
+    # The savings that the document claims against Llama in the cloud are larger than the whole bill.
+    table = decision_table(question).frame.set_index("against")
+    assert table.loc["llama-3.1-8b", "difference_usd"] < -1000
+    assert table.loc["llama-3.1-8b", "probability_cheaper"] == 0
+    assert "llama-3.1-8b" in decision_text(question.study)
+
+
+def test_at_the_documents_prices_too(tmp_path: Path) -> None:
+    found = verdict(put(tmp_path, price_book="2025-01-23", against=["gpt-4o", "mixtral-8x22b"]))
+    assert found.decision is Decision.NO_GO
+    assert "its own API $14.00" in found.summary
+
+
+def test_at_a_large_volume_against_a_dear_api_it_pays(tmp_path: Path) -> None:
+    question = put(tmp_path, messages_per_month=3_000_000.0, baseline="gpt-4o")
+    assert verdict(question).decision in {Decision.GO, Decision.GO_WITH_CONDITIONS}
+    assert "the API of gpt-4o" in verdict(question).summary
+    assert "only if the answers are as good" in would_pay(question.study)
+
+
+def test_a_discount_moves_the_bill(tmp_path: Path) -> None:
+    plain, less = put(tmp_path), put(tmp_path, discounts={"gpt-4o": 0.5})
+    assert less.study.usd_per_message("gpt-4o") == pytest.approx(0.5 * plain.study.usd_per_message("gpt-4o"))
+    both = put(tmp_path, discounts={"all": 0.5}).study
+    assert both.prices["gpt-4o"].input_usd == pytest.approx(0.5 * plain.study.prices["gpt-4o"].input_usd)
+
+
+def test_prices_of_ones_own_go_before_lists(tmp_path: Path) -> None:
+    question = put(tmp_path, gpu_prices={"L4": 0.3}, gpus=["L4"])
+    assert {option.usd_per_hour for option in question.study.working if option.n_gpu == 1} == {0.3}
+    assert not stale_prices(question)
+    assert stale_prices(put(tmp_path))
+
+
+def test_batch_is_half_price_and_has_no_objective(tmp_path: Path) -> None:
+    question = put(tmp_path, latency_class="batch", against=["gpt-4o"], baseline="gpt-4o")
+    assert question.study.usd_per_message("gpt-4o") == pytest.approx(0.001625)
+    assert question.objective.tpot_ms is None
+    assert question.study.load.peak_to_mean == 1
+
+
+def test_messages_that_wait_may_pay_as_a_job_at_night(tmp_path: Path) -> None:
+    few = {"latency_class": "batch", "against": ["gpt-4o"], "baseline": "gpt-4o"}
+    found = verdict(put(tmp_path, **few, operations_hours=0.5, storage_usd=5.0))
+    assert found.decision is Decision.GO_WITH_CONDITIONS
+    assert "as a job at night" in found.summary
+    assert verdict(put(tmp_path, **few)).decision is Decision.NO_GO  # eight hours of people cost more
+
+
+def test_without_people_and_spare_a_cheap_card_pays(tmp_path: Path) -> None:
+    bare = {"operations_hours": 0.0, "storage_usd": 0.0, "spare_replicas": 0}
+    question = put(tmp_path, **bare, gpu_prices={"L4": 0.2}, gpus=["L4"], messages_per_month=3_000_000.0)
+    assert verdict(question).decision is Decision.GO
+    assert question.study.probability("llama-3.1-8b") > 0.9
+
+
+def test_a_log_is_the_workload(tmp_path: Path) -> None:
+    monday = datetime(2026, 11, 2, tzinfo=UTC)
+    lines = [
+        {"at": (monday + timedelta(hours=h)).isoformat(), "in": 400 + h % 3 * 100, "out": 150}
+        for h in range(336)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    columns = {"time": "at", "input_tokens": "in", "output_tokens": "out"}
+    question = put(tmp_path, log="log.jsonl", log_columns=columns)
+    assert question.study.load.messages_per_month == pytest.approx(730)
+    assert question.study.load.input_tokens == pytest.approx(500)
+    assert question.study.load.output_tokens == 150
+    (file,) = input_files(question, tmp_path)
+    assert (file.path, file.rows) == ("log.jsonl", 336)
+    with pytest.raises(UsageError, match="no column 'started_at'"):
+        put(tmp_path, log="log.jsonl")
+    with pytest.raises(UsageError, match=r"must be \.csv, \.jsonl, \.parquet"):
+        put(tmp_path, log="log.txt")
+
+
+def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
+    rows = [{"model": "openai/gpt-4o", "score": 0.9}, {"model": "together/llama-3.1-8b", "score": 0.6}]
+    result = {"report": "model_matrix", "data": {"models": rows}}
+    (tmp_path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    question = put(tmp_path, matrix_result="result.json", accepted={"gpt-4o-mini": 0.8})
+    assert question.accepted == {"gpt-4o": 0.9, "llama-3.1-8b": 0.6, "gpt-4o-mini": 0.8}
+    table = accepted_table(question.study, question.accepted)
+    assert table is not None
+    own = table.frame.set_index("name").loc["llama-3.1-8b, own machines"]
+    assert own["usd_per_accepted"] == pytest.approx(own["usd_per_message"] / 0.6)
+    assert accepted_table(question.study, {}) is None
+    with pytest.raises(UsageError, match=r"no result\.json of the notebook model_matrix"):
+        put(tmp_path, matrix_result="nothing.json")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"messages_per_month": 0.0}, "messages_per_month is 0"),
+        ({"messages_per_month": -5.0}, "messages_per_month must be a number of at least 0"),
+        ({"gpus": ["L5"]}, r"does not know the GPU .L5.; it knows .*L4"),
+        ({"gpu_prices": {"L4": -1}}, "above 0"),
+        ({"operations_usd_per_hour": -1.0}, "operations_usd_per_hour"),
+        (
+            {"gpus": ["T4"], "dtypes": ["fp16"], "model": "llama-3.1-70b"},
+            r"No GPU looked at carries llama-3\.1-70b",
+        ),
+        ({"ttft_ms": 0.001, "tpot_ms": 0.001}, "within the latency objective"),
+        ({"input_tokens": 200_000.0}, "context|131,072"),
+        ({"model": "gpt-4o"}, "gpt-4o"),
+        ({"model": "lama-3.1-8b"}, r"llama-3\.1-8b"),
+        ({"against": []}, "'against' is empty"),
+        ({"against": ["gpt-4p"]}, "did you mean"),
+        ({"against": ["mixtral-8x22b"], "baseline": "mixtral-8x22b"}, "no price of mixtral-8x22b"),
+        ({"price_book": "2020-01-01"}, "There is no price book"),
+        ({"purchase": "stolen"}, "'purchase' is one of"),
+        ({"latency_class": "slow"}, "'latency_class' is"),
+        ({"uncertainty": {"volume": [1, 2, 3]}}, "'uncertainty' holds volume"),
+        ({"api_fall_per_year": 0.5}, "api_fall_per_year"),
+        ({"draws": 5}, "draws"),
+        ({"peak_to_mean": 0.5}, "peak_to_mean"),
+        ({"output_tokens": 0.0}, "output_tokens"),
+        ({"log_columns": {"when": "x"}, "log": "x.csv"}, "log_columns"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(changed: dict[str, Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(LLMBenchError, match=told) as error:
+        verdict(put(tmp_path, **changed))
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith((".", "?"))
