@@ -134,8 +134,8 @@ def _reasons(
             "allows for clusters tends to be too narrow, so take it with care."
         )
     reasons += [
-        f"Answers of {each.candidate} are missing or without a score on {each.missing} items where the baseline has one, and "
-        f"the other way round on {each.missing_baseline} (p = {each.p_adjusted:.2g}): they are not missing "
+        f"Answers of {each.candidate} are missing or without a score on {each.missing} items where the "
+        f"baseline has one, and the other way round on {each.missing_baseline} (p = {each.p_adjusted:.2g}): they are not missing "
         "by chance, so look at what those items have in common."
         for each in uneven
     ]
