@@ -135,8 +135,8 @@ def _reasons(
         )
     reasons += [
         f"Answers of {each.candidate} are missing or without a score on {each.missing} items where the "
-        f"baseline has one, and the other way round on {each.missing_baseline} (p = {each.p_adjusted:.2g}): they are not missing "
-        "by chance, so look at what those items have in common."
+        f"baseline has one, and the other way round on {each.missing_baseline} (p = "
+        f"{each.p_adjusted:.2g}): they are not missing by chance, so look at what those items have in common."
         for each in uneven
     ]
     return reasons + _notes(list(cells.values()))
