@@ -8,28 +8,26 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from llmbench.abtest.arm_results import arm_result, costs_and_money
 from llmbench.abtest.cells import (
-    Cells,
     DesignEffect,
-    arm_design_effect,
     design_effect,
-    effective_counts,
     paired_cells,
 )
-from llmbench.abtest.counts import Counts, UnitSums
+from llmbench.abtest.comparisons import compare_arms
+from llmbench.abtest.counts import Counts
 from llmbench.abtest.effect import Effect, effects_by_holm
 from llmbench.abtest.guardrails import check_guardrails
-from llmbench.abtest.health import Health, check_health, split_shares
-from llmbench.abtest.looks import Look, LookBook, Occasion, deviations, look_now, standing
-from llmbench.abtest.money import ArmCost, Money, arm_cost, compare_money, draw_units
-from llmbench.abtest.needed import daily_units, days_until, units_still_needed
+from llmbench.abtest.health import check_health, split_shares
+from llmbench.abtest.information import information_of, occasion_of, power_of
+from llmbench.abtest.looks import Look, LookBook, deviations, standing
+from llmbench.abtest.needed import units_still_needed
 from llmbench.abtest.plan import Plan, planned_units
-from llmbench.abtest.results import AbResult, ArmResult, Bayes, Comparison, Power, Sequential
+from llmbench.abtest.results import AbResult
 from llmbench.abtest.results_data import comparison_of
 from llmbench.abtest.segments import segment_effects
 from llmbench.abtest.supplementary import OtherAnalysis, other_analyses
 from llmbench.errors import LedgerError, UsageError
-from llmbench.stats import Interval, adjust_p_values, wilson_interval
 
 __all__ = ["analyse"]
 
@@ -94,8 +92,8 @@ def _analyse(
     units = sum(each.units for each in counts.arms)
     # Information is counted in that of the split as it was planned, whatever the weights are by now.
     planned_shares = dict((frozen or {}).get("shares") or shares)
-    information = _information(plan, cells, planned_shares, planned, units)
-    occasion = _occasion(counts, plan, cells, information, pooled, before, health)
+    information = information_of(plan, cells, planned_shares, planned, units)
+    occasion = occasion_of(counts, plan, cells, information, pooled, before, health)
     shows = health.healthy and occasion.shows_effect
 
     decided = {name: comparison_of(dict(c), look.number) for name, (look, c) in standing(before).items()}
@@ -110,9 +108,9 @@ def _analyse(
         for each in before[-1].comparisons:
             decided.setdefault(each["treatment"], comparison_of(dict(each), before[-1].number))
 
-    costs, money = _money(counts, plan, cells, design, show=shows)
+    costs, money = costs_and_money(counts, plan, cells, design, show=shows)
     number = len(occasion.fractions)
-    comparisons = _comparisons(plan, treatments, cells, fresh, decided, money, number, health, shows=shows)
+    comparisons = compare_arms(plan, treatments, cells, fresh, decided, money, number, health, shows=shows)
     new = None
     if fresh and occasion.kind == "look":
         new = Look(
@@ -134,7 +132,7 @@ def _analyse(
         counts=counts,
         plan=plan,
         health=health,
-        arms=tuple(_arm(counts, plan, arm, costs[arm], show=shows) for arm in _ordered(counts, plan)),
+        arms=tuple(arm_result(counts, plan, arm, costs[arm], show=shows) for arm in _ordered(counts, plan)),
         comparisons=comparisons,
         occasion=occasion,
         looks=(*before, new) if new else tuple(before),
@@ -144,7 +142,7 @@ def _analyse(
         planning_rate=planning_rate,
         pooled_rate=pooled,
         needed=tuple(needed),
-        power=_power(counts, plan, shares, planning_rate, compared, worst),
+        power=power_of(counts, plan, shares, planning_rate, compared, worst),
         money=money if shows else {},
         guardrails=tuple(check_guardrails(counts, plan, treatments, widen)) if health.healthy else (),
         segments=segment_effects(counts, plan, treatments) if shows else None,
@@ -200,199 +198,5 @@ def _pooled_rate(counts: Counts) -> float | None:
     return sum(each.replied for each in counts.arms) / units if units else None
 
 
-def _information(
-    plan: Plan, cells: Mapping[str, Cells], shares: Mapping[str, float], planned: float, units: int
-) -> float:
-    """The smallest treatment's fraction of the information that the planned units hold.
-
-    Under "fixed" the units themselves are counted. Once they are there a group-sequential test ends as
-    well, whatever chance did to the split.
-    """
-    found = []
-    control = shares.get(plan.control, 0.0)
-    for arm, each in cells.items():
-        share = shares.get(arm, 0.0)
-        whole = planned * share * control / (share + control) if share and control else math.inf
-        if share > 0:
-            found.append(each.information / whole if whole else 0.0)
-    information = min(found, default=0.0)
-    if found and plan.stopping_rule == "fixed":
-        return units / planned
-    return max(information, 1.0) if found and units >= planned and information > 0 else information
-
-
-def _occasion(
-    counts: Counts, plan: Plan, cells: Mapping[str, Cells], information: float, pooled: float | None,
-    before: Sequence[Look], health: Health,
-) -> Occasion:  # fmt: skip
-    decided = standing([look for look in before if look.cut_off < counts.as_of])
-    again = any(look.cut_off == counts.as_of for look in before)
-    if cells and len(decided) == len(cells) and not again:
-        fractions = tuple(look.information for look in before)
-        last = max(look.number for look, _ in decided.values())
-        return Occasion("over", fractions, information, None, f"Decided at look {last}; that stands.")
-    if not health.healthy:
-        fractions = tuple(look.information for look in before)
-        return Occasion(
-            "waiting", fractions, information, None, "No look is taken at a split that is broken."
-        )
-    if not cells:
-        return Occasion("waiting", (), information, None, "There is one arm only.")
-    smallest = min(min(sum(each.n1), sum(each.n2)) for each in cells.values())
-    return look_now(plan, information, smallest * (pooled or 0.0), counts.as_of, before)
-
-
-def _comparisons(
-    plan: Plan,
-    treatments: Sequence[str],
-    cells: Mapping[str, Cells],
-    fresh: Mapping[str, Effect],
-    decided: Mapping[str, Comparison],
-    money: Mapping[str, Money],
-    number: int,
-    health: Health,
-    *,
-    shows: bool,
-) -> tuple[Comparison, ...]:
-    adjusted = dict(
-        zip(fresh, adjust_p_values([each.p_value for each in fresh.values()]), strict=True)
-    ) if fresh else {}  # fmt: skip
-    found = []
-    for arm in treatments:
-        net = money[arm].net_value_per_1000 if shows and arm in money else None
-        if not health.healthy:
-            found.append(Comparison(plan.control, arm, plan.margin, plan.scale, "invalid"))
-        elif arm in fresh:
-            found.append(_comparison(plan, cells[arm], fresh[arm], adjusted[arm], net, number))
-        elif arm in decided:
-            # What was decided stands; its money is of all the data there are.
-            kept = decided[arm]
-            found.append(dataclasses.replace(kept, net_value=net or kept.net_value))
-        else:
-            found.append(Comparison(plan.control, arm, plan.margin, plan.scale, "cannot tell"))
-    return tuple(found)
-
-
-def _comparison(
-    plan: Plan, cells: Cells, effect: Effect, adjusted: float, net: Any, number: int
-) -> Comparison:
-    from llmbench.abtest.sequences import anytime_interval
-    from llmbench.stats import expected_loss, probability_best
-
-    (x1, n1), (x2, n2) = effective_counts(cells)
-    bayes = Bayes(float(probability_best((x1, x2), (n1, n2))[0]), float(expected_loss((x1, x2), (n1, n2))[0]))
-    own = effect.ratio_ci if plan.scale == "ratio" else effect.difference_ci
-    crossed = effect.verdict != "cannot tell"
-    if plan.stopping_rule == "fixed":
-        # The share of the replies tells of their ratio only.
-        always = anytime_interval(plan, cells, 1 - 2 * plan.alpha) if plan.scale == "ratio" else None
-        crossed = always is not None and (always.low > plan.margin or always.high < plan.margin)
-        sequential = Sequential("anytime", number, crossed, always)
-    else:
-        sequential = Sequential(plan.stopping_rule, number, crossed, own)
-    ratio = effect.ratio if math.isfinite(effect.ratio) else None
-    return Comparison(
-        plan.control, cells.treatment, plan.margin, plan.scale, effect.verdict, _known(effect.difference),
-        effect.difference_ci, ratio, effect.ratio_ci, _known(effect.p_value), _known(adjusted), effect.method,
-        _known(effect.margin_p), net, sequential, bayes, number,
-    )  # fmt: skip
-
-
-def _arm(counts: Counts, plan: Plan, arm: str, cost: ArmCost, *, show: bool) -> ArmResult:
-    sums = [each for each in counts.arms if each.arm == arm]
-    units, replied = sum(each.units for each in sums), sum(each.replied for each in sums)
-    served = [each.served_by_other for each in sums]
-    known = [each for each in served if each is not None]
-    return ArmResult(
-        arm,
-        sum(each.messages for each in sums),
-        units,
-        replied if show else None,
-        replied / units if show and units else None,
-        _rate_interval(counts, plan, arm, sums, replied, units) if show and units else None,
-        cost if show else cost._replace(per_reply=None, per_reply_ci=None),
-        sum(known) if known and len(known) == len(served) else None,
-        sum(each.units for each in counts.assigned if each.arm == arm),
-    )
-
-
-def _rate_interval(
-    counts: Counts, plan: Plan, arm: str, sums: Sequence[UnitSums], replied: int, units: int
-) -> Interval:
-    """Wilson's, of the effective number of units where they are clustered."""
-    design = arm_design_effect(arm, sums, counts.clusters) if counts.clusters else None
-    factor = 1.0 if design is None or math.isnan(design[0]) else max(1.0, design[0])
-    n = max(1, round(units / factor))
-    return wilson_interval(min(n, round(replied / factor)), n, plan.confidence)
-
-
-def _money(
-    counts: Counts,
-    plan: Plan,
-    cells: Mapping[str, Cells],
-    design: Mapping[str, DesignEffect | None],
-    *,
-    show: bool,
-) -> tuple[dict[str, ArmCost], dict[str, Money]]:
-    fixed, costs = {}, {}
-    for arm in counts.arm_names:
-        sums = [each for each in counts.arms if each.arm == arm]
-        # Fixed costs were for all units that were sent to, also for those that are not mature yet.
-        sent = max(sum(d.started for d in counts.days if d.arm == arm), sum(each.units for each in sums))
-        fixed[arm] = plan.fixed_costs_usd.get(arm, 0.0) / sent if sent else 0.0
-        costs[arm] = arm_cost(sums, fixed[arm], plan.confidence)
-    money: dict[str, Money] = {}
-    if show and counts.costs:
-        draws = draw_units(counts, plan, fixed)
-        for arm, each in cells.items():
-            found = design[arm]
-            spread = (
-                1.0
-                if found is None or math.isnan(found.difference)
-                else math.sqrt(max(1.0, found.difference))
-            )
-            if each.information > 0 and (made := compare_money(plan, each, costs, draws, spread)) is not None:
-                money[arm] = made
-    return costs, money
-
-
 def _design_of(plan: Plan, found: DesignEffect) -> tuple[float, int]:
     return (found.ratio if plan.scale == "ratio" else found.difference), found.clusters
-
-
-def _power(
-    counts: Counts,
-    plan: Plan,
-    shares: Mapping[str, float],
-    rate: float | None,
-    compared: Sequence[Cells],
-    worst: float,
-) -> Power:
-    """Of the treatment with the least information."""
-    from llmbench.stats import minimum_detectable_effect
-
-    if rate is None or not 0 < rate < 1 or not compared:
-        return Power(None, None, None)
-    units = planned_units(plan, rate, shares, worst)
-    if not math.isfinite(units):
-        return Power(None, None, None)
-    days = days_until(counts, plan, units, daily_units(counts))
-    weakest = min(compared, key=lambda cells: cells.information)
-    allocation = sum(weakest.n2) / sum(weakest.n1)
-    # As many units, in one stratum, as hold the information that there is.
-    present = weakest.information * (1 + allocation) ** 2 / allocation
-    mde = minimum_detectable_effect(
-        rate,
-        present,
-        scale=plan.scale,
-        alpha=2 * plan.alpha,
-        sides=2,
-        power=plan.power,
-        allocation=allocation,
-        design_effect=max(1.0, worst),
-    )
-    return Power(_known(mde), units, days)
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from llmbench.abtest.plan import Plan
 
-__all__ = ["confidence_of", "critical_value", "repeated_p_value"]
+__all__ = ["confidence_of", "critical_value", "known", "repeated_p_value"]
 
 _NORMAL = NormalDist()
 _LEAST_ALPHA, _MOST_ALPHA = 1e-10, 0.4999
@@ -61,6 +61,11 @@ def confidence_of(z: float, widen: float = 1.0, clusters: int | None = None) -> 
 
         z = float(-stdtrit(clusters - 1, _upper_tail(z)))
     return min(1 - 2 * _upper_tail(z * widen), 1 - 1e-13)
+
+
+def known(value: float) -> float | None:
+    """None for NaN."""
+    return None if math.isnan(value) else value
 
 
 def _upper_tail(z: float) -> float:

@@ -6,6 +6,7 @@ import math
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
+from llmbench.abtest.bounds import known
 from llmbench.abtest.cells import Cells, DesignEffect, effective_counts
 from llmbench.abtest.counts import Counts, UnitSums
 from llmbench.abtest.plan import Plan
@@ -52,7 +53,7 @@ def other_analyses(
         ),
         OtherAnalysis(
             name, "no difference", f"N-1 score test{note}", None, None,
-            _known(equality_test(x1, n1, x2, n2).p_value),
+            known(equality_test(x1, n1, x2, n2).p_value),
         ),
     ]  # fmt: skip
     exact: Literal["boschloo", "fisher-midp"] = "boschloo" if n1 + n2 <= _MOST_FOR_BOSCHLOO else "fisher-midp"
@@ -60,7 +61,7 @@ def other_analyses(
     found.append(
         OtherAnalysis(
             name, "no difference", f"{words}{note}", None, None,
-            _known(equality_test(x1, n1, x2, n2, method=exact).p_value),
+            known(equality_test(x1, n1, x2, n2, method=exact).p_value),
         )
     )  # fmt: skip
     if design is not None:
@@ -74,7 +75,7 @@ def other_analyses(
         found.append(
             OtherAnalysis(
                 name, "ratio", "Share e-process, valid at any time", _finite(cells.ratio),
-                anytime_interval(plan, cells, 1 - 2 * plan.alpha), _known(anytime_p_value(plan, cells)),
+                anytime_interval(plan, cells, 1 - 2 * plan.alpha), known(anytime_p_value(plan, cells)),
             )
         )  # fmt: skip
     return found
@@ -158,7 +159,3 @@ def _pair(interval: Interval) -> Interval:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value

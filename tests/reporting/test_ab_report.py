@@ -14,7 +14,16 @@ from llmbench.abtest.counts import UnitSums
 from llmbench.errors import UsageError
 from llmbench.ledger import Ledger
 from llmbench.reporting import ab_charts as charts
-from llmbench.reporting import ab_report, read_parameters
+from llmbench.reporting import (
+    ab_days,
+    ab_effect,
+    ab_health,
+    ab_money,
+    ab_plan,
+    ab_report,
+    ab_segments,
+    read_parameters,
+)
 from llmbench.reporting import ab_tables as show
 from llmbench.reporting.figures import figure_svg
 from tests.abtest.made import counted, units_of
@@ -54,16 +63,16 @@ def all_tables(result: AbResult) -> dict[str, show.Table]:
     found = {
         "arms": show.arms_table(result),
         "more": show.more_arms_table(result),
-        "health": show.health_table(result),
-        "effect": show.effect_table(result),
-        "other": show.other_table(result),
-        "sizes": show.sizes_table(result),
-        "segments": show.segment_table(result),
-        "guardrails": show.guardrail_table(result),
-        "needed": show.needed_table(result),
-        "looks": show.looks_table(result),
-        "excluded": show.excluded_table(result),
-        "money": show.money_table(result),
+        "health": ab_health.health_table(result),
+        "effect": ab_effect.effect_table(result),
+        "other": ab_effect.other_table(result),
+        "sizes": ab_plan.sizes_table(result),
+        "segments": ab_segments.segment_table(result),
+        "guardrails": ab_segments.guardrail_table(result),
+        "needed": ab_plan.needed_table(result),
+        "looks": ab_plan.looks_table(result),
+        "excluded": ab_health.excluded_table(result),
+        "money": ab_money.money_table(result),
     }
     return {name: table for name, table in found.items() if table is not None}
 
@@ -71,10 +80,11 @@ def all_tables(result: AbResult) -> dict[str, show.Table]:
 def all_texts(result: AbResult) -> str:
     return " ".join(
         [
-            show.plan_text(result), show.result_text(result), show.first_sentence(result),
-            show.plan_sentence(result), show.health_sentence(result), show.clusters_sentence(result),
-            show.segment_sentence(result), show.money_sentence(result), result.verdict().summary,
-            *result.verdict().reasons, *(show.match_sentence(result, c) for c in result.comparisons),
+            ab_plan.plan_text(result), show.result_text(result), show.first_sentence(result),
+            ab_plan.plan_sentence(result), ab_health.health_sentence(result),
+            ab_effect.clusters_sentence(result),
+            ab_segments.segment_sentence(result), ab_money.money_sentence(result), result.verdict().summary,
+            *result.verdict().reasons, *(ab_effect.match_sentence(result, c) for c in result.comparisons),
         ]
     )  # fmt: skip
 
@@ -83,11 +93,11 @@ def all_figures(result: AbResult) -> dict[str, Any]:
     made = {
         "effect": charts.effect_figure,
         "acceptability": charts.acceptability_figure,
-        "cumulative": charts.cumulative_figure,
-        "segments": charts.segment_figure,
-        "power": charts.power_figure,
+        "cumulative": ab_days.cumulative_figure,
+        "segments": ab_segments.segment_figure,
+        "power": ab_plan.power_figure,
         "progress": charts.progress_figure,
-        "weeks": charts.weeks_figure,
+        "weeks": ab_days.weeks_figure,
     }
     return {name: plot for name, make in made.items() if (plot := make(result)) is not None}
 
@@ -159,7 +169,7 @@ def test_the_first_screen_has_at_most_two_figures(shown: AbResult) -> None:
 )
 def test_the_question_of_the_document_in_words(mixtral: float, margin: float, answer: str) -> None:
     result = result_of(mixtral, margin=margin)
-    told = show.match_sentence(result, result.comparisons[0])
+    told = ab_effect.match_sentence(result, result.comparisons[0])
     assert told.startswith("Does mixtral match gpt-4o? ")
     assert answer in told
     assert "Of 1,000 leads" in told
@@ -168,16 +178,16 @@ def test_the_question_of_the_document_in_words(mixtral: float, margin: float, an
 def test_the_answer_where_it_cannot_be_told_or_the_split_is_broken(
     waiting: AbResult, shown: AbResult
 ) -> None:
-    assert "It cannot be told yet" in show.match_sentence(shown, shown.comparisons[0])
-    assert "Not shown yet" in show.match_sentence(waiting, waiting.comparisons[0])
+    assert "It cannot be told yet" in ab_effect.match_sentence(shown, shown.comparisons[0])
+    assert "Not shown yet" in ab_effect.match_sentence(waiting, waiting.comparisons[0])
     units = [
         u
         for k, u in enumerate(units_of({"gpt-4o": 0.05, "mixtral": 0.05}, 6000, weights=HALF))
         if u["arm"] == "gpt-4o" or k % 4
     ]
     broken = analyse(counted(units), Plan("mail-7", control="gpt-4o"), now=NOW)
-    assert "the split is broken" in show.match_sentence(broken, broken.comparisons[0])
-    assert show.health_sentence(broken).startswith("No:")
+    assert "the split is broken" in ab_effect.match_sentence(broken, broken.comparisons[0])
+    assert ab_health.health_sentence(broken).startswith("No:")
     all_tables(broken)
     all_figures(broken)
 
@@ -186,20 +196,20 @@ def test_needed_sizes_are_those_of_the_research() -> None:
     units = units_of({"gpt-4o": 0.03, "mixtral": 0.03}, 6000, costs=COSTS)
     given = Plan("mail-7", control="gpt-4o", stopping_rule="fixed", expected_rate=0.03)
     result = analyse(counted(units), given, now=NOW)
-    frame = show.sizes_table(result).frame.set_index("margin")
+    frame = ab_plan.sizes_table(result).frame.set_index("margin")
     assert frame.loc[0.9, "units"] == pytest.approx(247_203, abs=1)
     assert frame.loc[0.9, "units_equal_arms"] == pytest.approx(91_513, abs=1)
-    assert "247,203" in show.plan_text(result)
+    assert "247,203" in ab_plan.plan_text(result)
     assert "247,203 leads at the split of 90 / 10" in show.first_sentence(result)
 
 
 def test_money_stands_beside_the_margin() -> None:
-    told = show.money_sentence(result_of())
+    told = ab_money.money_sentence(result_of())
     assert "With replies worth $20.00 it pays if it keeps more than 99." in told
     assert "the statistical margin asks for 90%" in told
     assert "Money is stricter" in told
-    assert "money is undecided" in show.money_sentence(result_of(value_per_reply_usd=None))
-    assert "not known" in show.money_sentence(result_of(made={"costs": None}))
+    assert "money is undecided" in ab_money.money_sentence(result_of(value_per_reply_usd=None))
+    assert "not known" in ab_money.money_sentence(result_of(made={"costs": None}))
 
 
 def test_the_difference_scale_is_in_points() -> None:
@@ -207,7 +217,7 @@ def test_the_difference_scale_is_in_points() -> None:
     assert "difference" in result.verdict().summary
     all_tables(result)
     all_figures(result)
-    assert "points" in show.plan_sentence(result)
+    assert "points" in ab_plan.plan_sentence(result)
     assert "points" in show.first_sentence(result)
 
 
@@ -263,11 +273,11 @@ def test_policies_of_the_parameters(shown: AbResult, waiting: AbResult) -> None:
     ]
     values = ab_report.value_policies(shown, given)
     assert [v.policy for v in values] == ["CHEAPEST (mixtral)", "SMART", "llama"]
-    table = show.policy_table(shown, values)
+    table = ab_money.policy_table(shown, values)
     assert table is not None
     assert "llama has logged probability 0" in table.shown.iloc[2]["refused, because"]
     assert ab_report.value_policies(waiting, given) == []
-    assert show.policy_table(waiting, values) is None
+    assert ab_money.policy_table(waiting, values) is None
 
 
 @pytest.mark.parametrize(

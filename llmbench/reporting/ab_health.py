@@ -1,0 +1,72 @@
+"""Whether the split of the notebook `ab_test` may be relied on, and the rows that are in no count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.wording import p_value, whole
+
+if TYPE_CHECKING:
+    from llmbench.abtest import AbResult
+
+__all__ = [
+    "excluded_table",
+    "health_sentence",
+    "health_table",
+]
+
+
+def health_sentence(result: AbResult) -> str:
+    """The split, and whether it may be relied on."""
+    found = result.health
+    watched = (
+        f" Watched day by day, the evidence against it is p = {found.sequential_p:.2g}, which may be "
+        "looked at at "
+        "any time."
+        if found.sequential_p is not None
+        else ""
+    )
+    answer = "Yes." if found.healthy else "No: nothing below can be trusted before it is known why."
+    twice = sum(each.rows for each in result.counts.excluded if each.reason == "units in two arms")
+    left_out = f" {twice:,} leads are in two arms, and counted in neither." if twice else ""
+    return f"{answer} {found.why}{watched}{left_out}"
+
+
+def health_table(result: AbResult) -> Table:
+    """Assigned and promised leads, by stratum."""
+    import pandas as pd
+
+    rows, shown = [], []
+    for stratum in result.health.strata:
+        for arm, units in stratum.units.items():
+            expected = stratum.expected[arm]
+            rows.append(
+                {
+                    "stratum": stratum.stratum or "all", "arm": arm, "assigned": units,
+                    "expected": expected, "p_value": stratum.p_value,
+                }
+            )  # fmt: skip
+            shown.append(
+                {
+                    "epoch": stratum.stratum or "all",
+                    "arm": arm,
+                    "assigned": units,
+                    "promised by the weights": whole(expected),
+                    "difference": f"{units - expected:+,.0f}".replace("-", "−"),
+                    "p of the epoch": p_value(stratum.p_value),
+                }
+            )
+    return Table(
+        pd.DataFrame(rows), pd.DataFrame(shown), ("promised by the weights", "difference", "p of the epoch")
+    )
+
+
+def excluded_table(result: AbResult) -> Table | None:
+    """Rows that are in no count, and why; None where all are."""
+    import pandas as pd
+
+    if not result.counts.excluded:
+        return None
+    frame = pd.DataFrame([each._asdict() for each in result.counts.excluded])
+    return Table(frame, frame)

@@ -1,0 +1,125 @@
+"""Money in the notebook `ab_test`: what arms are worth, and what other policies would have been."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llmbench.money import dollars
+from llmbench.reporting.ab_wording import fine_percent, fine_points
+from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.wording import NONE, estimate, limits, span, whole
+
+if TYPE_CHECKING:
+    from llmbench.abtest import AbResult, PolicyValue
+    from llmbench.abtest.money import NetValue
+
+__all__ = [
+    "money_sentence",
+    "money_table",
+    "policy_table",
+]
+
+
+def money_sentence(result: AbResult) -> str:
+    """The economic margin beside the statistical one."""
+    if not result.shows_effect:
+        return "What the replies are worth is shown with the effect, and not before."
+    if not result.money:
+        return "The cost of an arm is not known, so nothing can be said of money."
+    return " ".join(_saving(result, treatment) for treatment in result.money)
+
+
+def money_table(result: AbResult) -> Table | None:
+    """Net value by arm; None without costs, a value per reply, or an effect that may be shown."""
+    import pandas as pd
+
+    found: dict[str, NetValue] = {}
+    for treatment, money in result.money.items():
+        if money.net_value_per_1000 is not None:
+            found |= money.arm_net_value_per_1000
+            found[f"{treatment} − {result.plan.control}"] = money.net_value_per_1000
+    if not found:
+        return None
+    frame = pd.DataFrame(
+        [
+            {
+                "what": what, "net_value_per_1000": n.estimate, "low": n.ci.low, "high": n.ci.high,
+                "probability_positive": n.probability_positive,
+            }
+            for what, n in found.items()
+        ]
+    )  # fmt: skip
+    shown = pd.DataFrame(
+        [
+            {
+                "arm": what,
+                "net value of 1,000 leads": span(n.estimate, n.ci.low, n.ci.high, dollars),
+                "probability above zero": f"{n.probability_positive:.1%}",
+            }
+            for what, n in found.items()
+        ]
+    )
+    return Table(frame, shown, ("net value of 1,000 leads", "probability above zero"))
+
+
+def policy_table(result: AbResult, values: Sequence[PolicyValue]) -> Table | None:
+    """What other policies would have replied and cost; None without any, or before an effect is shown."""
+    import pandas as pd
+
+    if not values or not result.shows_effect:
+        return None
+    rows, shown = [], []
+    for v in values:
+        found = {each.name: getattr(v, each.name) for each in dataclasses.fields(v)}
+        for name in ("rate_ci", "rate_ipw_ci", "cost_per_1000_ci"):
+            found[f"{name[:-3]}_low"], found[f"{name[:-3]}_high"] = limits(found.pop(name))
+        rows.append(found)
+        valued = v.refused is None
+        shown.append(
+            {
+                "policy": v.policy,
+                "reply rate, doubly robust": estimate(v.rate, v.rate_ci, fine_percent) if valued else NONE,
+                "by weighting alone": estimate(v.rate_ipw, v.rate_ipw_ci, fine_percent) if valued else NONE,
+                "$ per 1,000 leads": estimate(v.cost_per_1000, v.cost_per_1000_ci, dollars)
+                if valued
+                else NONE,
+                "worth leads": NONE if v.effective_units is None else whole(v.effective_units),
+                "refused, because": v.refused or NONE,
+            }
+        )
+    frame = pd.DataFrame(shown)
+    if all(v.refused is None for v in values):
+        frame = frame.drop(columns="refused, because")
+    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:5]))
+
+
+def _saving(result: AbResult, treatment: str) -> str:
+    money, plan = result.money[treatment], result.plan
+    cheaper = "saves" if money.saving_per_message >= 0 else "costs more by"
+    text = (
+        f"A message of {treatment} {cheaper} {dollars(abs(money.saving_per_message))} against one of "
+        f"{plan.control}, and a lead with all its messages {dollars(abs(money.saving_per_unit))}."
+    )
+    value = plan.value_per_reply_usd
+    if value is None:
+        return f"{text} What a reply is worth was not given (value_per_reply_usd), so money is undecided."
+    if money.economic_margin is None:
+        return text
+    if plan.scale == "ratio":
+        text += (
+            f" With replies worth {dollars(value)} it pays if it keeps more than "
+            f"{fine_percent(money.economic_margin)} of {plan.control}'s reply rate; the statistical margin "
+            "asks for "
+            f"{100 * plan.margin:g}%."
+        )
+    else:
+        text += (
+            f" With replies worth {dollars(value)} it pays above a difference of "
+            f"{fine_points(money.economic_margin)} points; the statistical margin is "
+            f"{fine_points(plan.margin)}."
+        )
+    if money.economic_margin > plan.margin:
+        text += " Money is stricter: what is not worse by the margin may still lose more than it saves."
+    return text

@@ -1,0 +1,29 @@
+"""How the notebook `ab_test` writes reply rates, their ratios and differences, and leads."""
+
+from __future__ import annotations
+
+import math
+
+from llmbench.reporting.wording import UNKNOWN, whole
+
+__all__ = ["count", "fine_percent", "fine_points", "ratio_words"]
+
+
+def fine_percent(share: float) -> str:
+    """A reply rate: two digits after the point."""
+    return f"{100 * share:.2f}%"
+
+
+def fine_points(value: float) -> str:
+    """A difference of reply rates, in points with its sign."""
+    return f"{100 * value:+.2f}".replace("-", "−")
+
+
+def ratio_words(value: float) -> str:
+    """A ratio of reply rates, or a limit of it, which may be infinite."""
+    return "without limit" if math.isinf(value) else f"{value:.3f}" if value < 10 else f"{value:,.0f}"
+
+
+def count(value: float | None) -> str:
+    """Leads, rounded up; "unknown" where no number of them is enough."""
+    return UNKNOWN if value is None or not math.isfinite(value) else whole(math.ceil(value))
