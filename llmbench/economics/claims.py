@@ -8,12 +8,13 @@ contradicts itself or the hardware. *cannot be checked*: what it would take is n
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from llmbench.catalog.claims import ClaimFacts, Document, document_claims
-from llmbench.economics.claim_rules import RULES, Derived
+from llmbench.economics.claim_parts import Rule
+from llmbench.economics.claim_rules import RULES
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
 
@@ -97,7 +98,7 @@ def audit_claims() -> ClaimAudit:
 
 def check_claim(claim: ClaimFacts, document: Document) -> CheckedClaim:
     """One claim. Raises UsageError for a rule that there is not."""
-    rule: Callable[[ClaimFacts, Document], Derived] | None = RULES.get(claim.rule)
+    rule: Rule | None = RULES.get(claim.rule)
     if rule is None:
         raise UsageError(
             f"The claim {claim.id} is to be checked by the rule {claim.rule!r}, which there is not: "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,14 @@ from llmbench.matrix.compare import Comparison, compare
 from llmbench.matrix.confirmation import Confirmation, confirm
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset
+from llmbench.matrix.disagreements import disagreements
 from llmbench.matrix.frontier import FrontierPoint, quality_cost_frontier
 from llmbench.matrix.judge_health import Judging
 from llmbench.matrix.missingness import UnevenMissing, missing_by_reason, uneven_missing
 from llmbench.matrix.power import PairPower, pair_power
 from llmbench.matrix.reliability import Reliability, cell_reliability
 from llmbench.matrix.results_data import results_data
+from llmbench.matrix.results_tables import comparison_table, ranking_table
 from llmbench.matrix.strengths import Strength, pairwise_strengths
 from llmbench.matrix.summary import CellSummary, item_scores, summarise
 from llmbench.matrix.text import nearest
@@ -38,11 +39,8 @@ if TYPE_CHECKING:
 
     from llmbench.matrix.plan import Plan
     from llmbench.matrix.quote import Quote
-    from llmbench.stats import Interval
 
 __all__ = ["MatrixResults", "make_results"]
-
-_SAME = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,51 +96,11 @@ class MatrixResults:
 
     def ranking(self) -> pd.DataFrame:
         """Cells by falling score, with intervals, cost, latency and their comparison with the baseline."""
-        import pandas as pd
-
-        against = {c.candidate: c for c in self.comparisons}
-        rows = []
-        for cell in sorted(self.cells, key=lambda c: -(c.score if c.score is not None else -1.0)):
-            c = against.get(cell.cell)
-            rows.append(
-                {
-                    "cell": cell.cell, "model": cell.model, "prompt": cell.prompt, "params": cell.params,
-                    "n": cell.n, "missing": cell.missing, "ungraded": cell.ungraded,
-                    "score": _nan(cell.score), **_limits("score", cell.score_ci),
-                    "difference": _nan(c.difference) if c else math.nan,
-                    **_limits("difference", c.ci if c else None),
-                    "p_adjusted": _nan(c.p_adjusted) if c else math.nan,
-                    "verdict": c.verdict if c else ("baseline" if cell.cell == self.baseline else ""),
-                    "cost_per_1k_calls": _nan(cell.cost_per_1k_calls),
-                    **_limits("cost_per_1k_calls", cell.cost_per_1k_calls_ci),
-                    "cost_per_correct": _nan(cell.cost_per_correct),
-                    "latency_p50_ms": _nan(cell.latency_p50_ms),
-                    **_limits("latency_p50", cell.latency_p50_ci),
-                    "latency_p95_ms": _nan(cell.latency_p95_ms), "served_model": cell.served_model,
-                }
-            )  # fmt: skip
-        return pd.DataFrame(rows)
+        return ranking_table(self.cells, self.comparisons, self.baseline)
 
     def comparison_table(self) -> pd.DataFrame:
         """One row per comparison with the baseline."""
-        import pandas as pd
-
-        rows = [
-            {
-                "baseline": c.baseline, "candidate": c.candidate, "difference": _nan(c.difference),
-                **_limits("difference", c.ci), "p_value": _nan(c.p_value), "p_adjusted": _nan(c.p_adjusted),
-                "p_not_worse_adjusted": _nan(c.p_not_worse_adjusted), "n": c.n, "missing": c.missing,
-                "mde": _nan(c.mde), "margin": c.margin, "verdict": c.verdict,
-                "reason": c.reason, "items_needed": _nan(c.items_needed),
-            }
-            for c in self.comparisons
-        ]  # fmt: skip
-        columns = [
-            "baseline", "candidate", "difference", "difference_low", "difference_high", "p_value",
-            "p_adjusted", "p_not_worse_adjusted", "n", "missing", "mde", "margin", "verdict", "reason",
-            "items_needed",
-        ]  # fmt: skip
-        return pd.DataFrame(rows, columns=columns)
+        return comparison_table(self.comparisons)
 
     def disagreements(self, candidate: str, n: int = 10, seed: int | None = None) -> pd.DataFrame:
         """Up to `n` items on which candidate and baseline score differently: the largest differences of
@@ -153,53 +111,10 @@ class MatrixResults:
         `candidate_right` of `candidate_draws` that have a score are right; NaN where a score is not just
         right or wrong. Answers are None where results of others do not tell them.
         """
-        import numpy as np
-        import pandas as pd
-
-        sides = {
-            "candidate": self._scored(self.cell(candidate).cell),
-            "baseline": self._scored(self.baseline),
-        }
-        ours, theirs = (rows.groupby("item_id", sort=False)["score"].mean() for rows in sides.values())
-        difference = (ours - theirs.reindex(ours.index)).dropna()
-        # Sums of the same scores in another order are not a difference.
-        difference = difference[difference.abs() > _SAME]
-        rng = np.random.default_rng(self.seed if seed is None else seed)
-        drawn = difference.to_frame("difference").assign(
-            order=rng.permutation(len(difference)), size=-difference.abs()
-        )
-        drawn = drawn.sort_values(["size", "order"]).head(n)
-        items = {item.id: item for item in self.dataset.rows}
-        column = self.dataset.prompt_column
-        by_item = {
-            side: {
-                str(name): part for name, part in rows[rows["item_id"].isin(drawn.index)].groupby("item_id")
-            }
-            for side, rows in sides.items()
-        }
-        found = []
-        for name, above in zip(map(str, drawn.index), drawn["difference"], strict=True):
-            told: dict[str, Any] = {}
-            for side, highest in (("baseline", above < 0), ("candidate", above > 0)):
-                told |= _told(side, by_item[side][name], highest=highest)
-            first = by_item["candidate"][name].iloc[0]
-            prompt = items[name].fields.get(column) if column else None
-            found.append(
-                {
-                    "item_id": name, "category": first["category"], "prompt": prompt,
-                    "expected": first["expected"], **told, "difference": above,
-                }
-            )  # fmt: skip
-        sided = ("answer", "score", "repeat", "right", "draws")
-        columns = [
-            "item_id", "category", "prompt", "expected",
-            *(f"{side}_{name}" for name in sided for side in ("baseline", "candidate")), "difference",
-        ]  # fmt: skip
-        return pd.DataFrame(found, columns=columns)
-
-    def _scored(self, label: str) -> pd.DataFrame:
-        rows = self.answers[(self.answers["cell"] == label) & self.answers["score"].notna()]
-        return rows[["item_id", "category", "expected", "answer", "repeat", "score"]]
+        return disagreements(
+            self.answers, self.dataset, self.cell(candidate).cell, self.baseline, n,
+            self.seed if seed is None else seed,
+        )  # fmt: skip
 
     def verdict(self) -> Verdict:
         """GO, HOLD or NO_GO, and one sentence with its numbers."""
@@ -339,25 +254,3 @@ def _clusters(dataset: Dataset) -> list[str] | None:
     return [
         f"cluster {item.cluster}" if item.cluster is not None else f"item {item.id}" for item in dataset.rows
     ]
-
-
-def _told(side: str, rows: pd.DataFrame, *, highest: bool) -> dict[str, Any]:
-    """Of one item's draws: the best or the worst one, and how many are right."""
-    scores = rows["score"].to_numpy(dtype=float)
-    shown = rows.iloc[int(scores.argmax() if highest else scores.argmin())]
-    right = float(scores.sum()) if ((scores == 0) | (scores == 1)).all() else math.nan
-    answer = shown["answer"]
-    return {
-        f"{side}_answer": answer if isinstance(answer, str) else None,
-        f"{side}_score": float(scores.mean()), f"{side}_repeat": int(shown["repeat"]),
-        f"{side}_right": right, f"{side}_draws": len(scores),
-    }  # fmt: skip
-
-
-def _nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _limits(name: str, interval: Interval | None) -> dict[str, float]:
-    low, high = interval if interval is not None else (math.nan, math.nan)
-    return {f"{name}_low": low, f"{name}_high": high}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from llmbench.economics import CheckedClaim
 
-__all__ = ["claim_figure", "cost_figure", "short_number"]
+__all__ = ["claim_figure", "cost_figure", "short_number", "whole_dollars"]
 
 _LINES = ("blue", "orange", "green", "grey")
 _STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
@@ -40,6 +40,15 @@ def short_number(value: float, _: float = 0) -> str:
         if value >= size:
             return f"{value / size:g}{letter}"
     return f"{value:g}"
+
+
+def whole_dollars(usd: float, _: float = 0) -> str:
+    """USD without cents, as an axis has them.
+
+    >>> whole_dollars(1234.5), whole_dollars(-20)
+    ('$1,234', '-$20')
+    """
+    return f"{'-' if usd < 0 else ''}${abs(usd):,.0f}"
 
 
 def _usd(value: float, _: float = 0) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.economics import BreakEvenStudy, cheapest, tornado
 from llmbench.reporting.axes import log_axis
-from llmbench.reporting.break_even_charts import short_number
+from llmbench.reporting.break_even_charts import short_number, whole_dollars
 from llmbench.reporting.break_even_inputs import Question
 from llmbench.reporting.break_even_words import volume_text
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "cash_figure",
     "operations_figure",
     "probability_figure",
     "rival_of",
@@ -134,7 +133,7 @@ def tornado_figure(study: BreakEvenStudy, against: str) -> Plot:
     axes.set_yticks(range(len(rows)), [_WORDS.get(row.what, row.what) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_formatter(_tick)
+    axes.xaxis.set_major_formatter(whole_dollars)
     axes.set_xlabel(f"saved a month against {against}")
     axes.set_title("What the answer hangs on")
     frame = pd.DataFrame([{**row._asdict(), "swing_usd": row.swing} for row in rows])
@@ -147,72 +146,6 @@ def tornado_figure(study: BreakEvenStudy, against: str) -> Plot:
             "and 90% quantile. Black: as stated. Green: both cost the same."
         ),
     )
-
-
-@house_style()
-def cash_figure(study: BreakEvenStudy, against: str) -> Plot:
-    """All cash up to each month of the horizon, at three rates of the API price's fall."""
-    import pandas as pd
-
-    figure, axes = new_figure(width=7.2, height=3.6)
-    columns: dict[str, Any] = {}
-    ends: list[tuple[float, str, str]] = []
-    falls = (1.0, 3.0, 10.0)
-    for place, fall in enumerate(falls):
-        flow = study.flow(against, api_fall=fall)
-        months = range(len(flow.cumulative))
-        columns["month"] = list(months)
-        columns[f"cumulative_usd_fall_{fall:g}"] = flow.cumulative
-        label = "its price stays" if fall == 1 else f"falls {fall:g}-fold a year"
-        axes.plot(
-            months, flow.cumulative, color=PALETTE[_COLOURS[place]], linewidth=1.8, linestyle=_STYLES[place]
-        )
-        ends.append((flow.cumulative[-1], f"{label}: NPV {_usd(flow.npv)}", PALETTE[_COLOURS[place]]))
-    _end_labels(axes, ends)
-    axes.axhline(0, color=PALETTE["ink"], linewidth=1)
-    axes.set_xlim(0, study.money.months)
-    axes.yaxis.set_major_formatter(_tick)
-    axes.set_xlabel("months from now")
-    axes.set_ylabel("saved in all")
-    axes.set_title(f"Over time, against {against}")
-    return Plot(
-        figure,
-        pd.DataFrame(columns),
-        (
-            f"Migration ({_usd(study.money.migration_usd)}) and monthly savings of own machines "
-            f"against {against}, added "
-            f"up and not discounted. NPV at {study.money.discount_per_year:.0%} a year over "
-            f"{study.money.months} months."
-        ),
-    )
-
-
-def _end_labels(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
-    """Names right of the lines' ends, from the top down, none over another."""
-    low, high = axes.get_ylim()
-    room = 2.0
-    for value, text, colour in sorted(ends, reverse=True):
-        at = min((value - low) / (high - low), room - 0.075)
-        room = at
-        axes.annotate(
-            text,
-            (1.0, at),
-            xycoords="axes fraction",
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-            color=colour,
-            annotation_clip=False,
-        )
-
-
-def _tick(usd: float, _: float) -> str:
-    return _usd(usd)
-
-
-def _usd(usd: float) -> str:
-    return f"{'-' if usd < 0 else ''}${abs(usd):,.0f}"
 
 
 @house_style()

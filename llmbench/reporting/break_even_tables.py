@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from llmbench.economics import BreakEvenStudy, ClaimAudit, accepted_costs, levers
 from llmbench.economics.claims import number_text
 from llmbench.economics.scenarios import Scenario
-from llmbench.money import dollars
 from llmbench.reporting.break_even_inputs import Question
-from llmbench.reporting.break_even_words import each_text, volume_text
+from llmbench.reporting.break_even_words import each_text, usd_text, volume_text
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.wording import NONE, UNKNOWN
 
@@ -19,20 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "accepted_table",
-    "api_table",
     "break_even_table",
     "claim_table",
     "decision_table",
     "decision_text",
     "lever_table",
-    "money_table",
-    "option_table",
-    "price_table",
     "scenario_table",
 ]
-
-_FALLS = (1.0, 3.0, 10.0)
-"""By what factor an API's price may fall in a year."""
 
 
 def _names(study: BreakEvenStudy) -> list[str]:
@@ -69,11 +61,11 @@ def decision_table(question: Question) -> Table:
         shown.append(
             {
                 "against": f"{name}, its own API" if name == study.model else name,
-                "API, a month": _usd(bill),
-                "own machines": _usd(month.usd),
-                "self-hosting": f"saves {_usd(bill - month.usd)}"
+                "API, a month": usd_text(bill),
+                "own machines": usd_text(month.usd),
+                "self-hosting": f"saves {usd_text(bill - month.usd)}"
                 if bill > month.usd
-                else f"loses {_usd(month.usd - bill)}",
+                else f"loses {usd_text(month.usd - bill)}",
                 "chance that it saves": f"{chance:.0%}",
                 "pays from, messages a month": volume_text(pays.messages_per_month),
                 "then on": _machine(pays.option) if pays.option else NONE,
@@ -89,10 +81,6 @@ def decision_table(question: Question) -> Table:
         "pays from, messages a month",
     )
     return Table(pd.DataFrame(rows), frame, numbers)
-
-
-def _usd(usd: float) -> str:
-    return dollars(usd) if abs(usd) < 100 else f"${usd:,.0f}" if usd >= 0 else f"-${-usd:,.0f}"
 
 
 def _machine(option: HostingOption) -> str:
@@ -167,56 +155,6 @@ def _crossings(study: BreakEvenStudy, option: HostingOption, against: str) -> st
     return ", ".join(told) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
 
 
-def option_table(study: BreakEvenStudy, most: int | None = 14) -> Table:
-    """The machines looked at, cheapest first; those that do not work last, with the reason."""
-    import pandas as pd
-
-    def key(option: HostingOption) -> tuple[bool, float]:
-        return not option.works, study.month(option).usd if option.works else 0.0
-
-    ordered = sorted((o for o in study.options if o.model == study.model), key=key)
-    others = sorted((o for o in study.options if o.model != study.model and o.works), key=key)
-    best_of = {model: next(o for o in others if o.model == model) for model in {o.model for o in others}}
-    shown_options = [*ordered[: most or len(ordered)], *sorted(best_of.values(), key=key)]
-    numbers = (
-        "output tokens/s, one replica",
-        "80% interval",
-        "USD/month",
-        "$ per 1M tokens",
-        "busy",
-        "$ an hour",
-    )
-    shown = [_option_row(study, option) for option in (shown_options if most else study.options)]
-    rows = [
-        study.option_row(option) | {"offer": option.offer, "price_as_of": option.price_as_of}
-        for option in study.options
-    ]
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
-
-
-def _option_row(study: BreakEvenStudy, option: HostingOption) -> dict[str, str]:
-    month = study.month(option) if option.works else None
-    return {
-        "model": f"{option.model}, {option.dtype}",
-        "GPU": f"{option.n_gpu} x {option.gpu}",
-        "memory": option.fits,
-        "output tokens/s, one replica": f"{option.output_tokens_per_s:,.0f}" if option.works else NONE,
-        "80% interval": f"{option.low:,.0f} to {option.high:,.0f}" if option.works else NONE,
-        "throughput": _basis(option),
-        "replicas": f"{month.serving} + {month.replicas - month.serving}" if month else NONE,
-        "$ an hour": dollars(option.usd_per_hour),
-        "USD/month": f"{month.usd:,.0f}" if month else NONE,
-        "$ per 1M tokens": dollars(month.usd_per_million_tokens) if month else NONE,
-        "busy": f"{month.utilisation:.1%}" if month else NONE,
-    }
-
-
-def _basis(option: HostingOption) -> str:
-    if not option.works:
-        return option.why_not()
-    return "extrapolated, no measurement" if option.extrapolated else "from measurements"
-
-
 def lever_table(study: BreakEvenStudy, against: str) -> Table:
     """What would have to change, each number alone."""
     import pandas as pd
@@ -252,45 +190,13 @@ def scenario_table(found: list[Scenario]) -> Table:
     shown = [
         {
             "way": each.name,
-            "USD/month": _usd(each.usd_per_month),
+            "USD/month": usd_text(each.usd_per_month),
             "with": each.how or NONE,
             "for": "messages that can wait" if each.waits else "all",
         }
         for each in found
     ]
     return Table(pd.DataFrame([each._asdict() for each in found]), pd.DataFrame(shown), ("USD/month",))
-
-
-def money_table(study: BreakEvenStudy) -> Table:
-    """Payback and net present value against each API, at three rates of its price's fall."""
-    import pandas as pd
-
-    rows, shown = [], []
-    for name in _names(study):
-        columns = {"against": name}
-        for fall in _FALLS:
-            flow = study.flow(name, api_fall=fall)
-            rows.append(
-                {
-                    "against": name,
-                    "api_fall_per_year": fall,
-                    "npv_usd": flow.npv,
-                    "payback_month": flow.payback_month,
-                }
-            )
-            label = "price stays" if fall == 1 else f"falls {fall:g}-fold a year"
-            back = (
-                f"month {flow.payback_month}"
-                if flow.payback_month
-                else "at once"
-                if flow.payback_month == 0
-                else "never"
-            )
-            columns[f"NPV, {label}"] = _usd(flow.npv)
-            columns[f"payback, {label}"] = back
-        shown.append(columns)
-    frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 def accepted_table(study: BreakEvenStudy, accepted: Mapping[str, float]) -> Table | None:
@@ -345,60 +251,3 @@ def claim_table(audit: ClaimAudit) -> Table:
         for row in audit
     ]
     return Table(audit.to_pandas(), pd.DataFrame(shown), ("claimed", "right"))
-
-
-def api_table(study: BreakEvenStudy) -> Table:
-    """Every model of the price book, cheapest first."""
-    import pandas as pd
-
-    shown = [
-        {
-            "model": line.model,
-            "a message": each_text(line.usd_per_message),
-            "USD/month": dollars(line.usd_per_month),
-            "price of": line.price_as_of or NONE,
-            "discount": f"{line.discount:.0%}" if line.discount else NONE,
-            "ends": line.shutdown_date or NONE,
-            "note": line.note or NONE,
-        }
-        for line in study.lines
-    ]
-    return Table(study.lines.to_pandas(), pd.DataFrame(shown), ("a message", "USD/month", "discount"))
-
-
-def price_table(question: Question) -> Table:
-    """Where each GPU price comes from, and how old it is."""
-    import pandas as pd
-
-    from llmbench.catalog.gpu_offers import age_days
-
-    rows = [
-        {
-            "gpu": offer.gpu,
-            "n_gpu": offer.n_gpu,
-            "offer": offer.name,
-            "on_demand": offer.usd_per_hour,
-            "spot": offer.spot_usd_per_hour,
-            "reserved": offer.reserved_usd_per_hour,
-            "price_of": offer.as_of,
-            "days_old": age_days(offer.as_of, question.today),
-            "source": offer.source,
-        }
-        for offer in sorted(question.offers, key=lambda each: (each.gpu, each.n_gpu))
-    ]
-    frame = pd.DataFrame(rows)
-    shown = frame.copy()
-    for name in ("on_demand", "spot", "reserved"):
-        shown[name] = [NONE if pd.isna(value) else dollars(value) for value in frame[name]]
-    shown.columns = [
-        "GPU",
-        "GPUs",
-        "offer",
-        "$/h on demand",
-        "$/h spot",
-        "$/h reserved",
-        "price of",
-        "days old",
-        "source",
-    ]
-    return Table(frame, shown, ("$/h on demand", "$/h spot", "$/h reserved"))

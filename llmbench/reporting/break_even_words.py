@@ -9,7 +9,15 @@ from llmbench.money import dollars
 from llmbench.reporting.break_even_inputs import Question, stale_prices
 from llmbench.results import Decision, Verdict
 
-__all__ = ["NO_SHARES", "binding_constraint", "each_text", "verdict", "volume_text", "would_pay"]
+__all__ = [
+    "NO_SHARES",
+    "binding_constraint",
+    "each_text",
+    "usd_text",
+    "verdict",
+    "volume_text",
+    "would_pay",
+]
 
 NO_SHARES = (
     "No share of good answers is given: run model_matrix and name its result.json as matrix_result, or set "
@@ -178,3 +186,12 @@ def each_text(usd: float | None) -> str:
         return "$0"
     places = max(2, 2 - math.floor(math.log10(abs(usd))))
     return f"${usd:.{places}f}".rstrip("0").rstrip(".")
+
+
+def usd_text(usd: float) -> str:
+    """A sum of USD: whole dollars from a hundred on.
+
+    >>> usd_text(4.5), usd_text(1234.56), usd_text(-1234.56)
+    ('$4.50', '$1,235', '-$1,235')
+    """
+    return dollars(usd) if abs(usd) < 100 else f"${usd:,.0f}" if usd >= 0 else f"-${-usd:,.0f}"

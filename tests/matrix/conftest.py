@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmbench.ledger import Ledger
-from llmbench.matrix import Dataset, Matrix
+from llmbench.matrix import Dataset, Matrix, MatrixResults, RecordedModel
 from llmbench.providers.fake import FakeProvider
 
 PRICES = {
@@ -34,6 +34,38 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return _write
+
+
+@pytest.fixture
+def recorded(write: Callable[..., Path], ledger: Ledger) -> Callable[..., MatrixResults]:
+    """Results of recorded models given as columns of answers; "1" is right everywhere."""
+
+    def _recorded(
+        answers: Mapping[str, Sequence[Any]], extra: Mapping[str, Sequence[Any]] | None = None, **options: Any
+    ) -> MatrixResults:
+        columns = {**answers, **(extra or {})}
+        n = len(next(iter(columns.values())))
+        rows = [
+            {
+                "id": f"i{k}",
+                "prompt": f"q{k}",
+                "expected": "1",
+                **{c: values[k] for c, values in columns.items()},
+            }
+            for k in range(n)
+        ]
+        load = {"cluster_column": "cluster"} if "cluster" in columns else {}
+        models = [
+            RecordedModel(
+                name, name,
+                cost_column=f"{name}_usd" if f"{name}_usd" in columns else None,
+                latency_column=f"{name}_ms" if f"{name}_ms" in columns else None,
+            )
+            for name in answers
+        ]  # fmt: skip
+        return Matrix(Dataset.load(write(rows), **load), models, ledger=ledger, **options).results()
+
+    return _recorded
 
 
 @pytest.fixture

@@ -387,14 +387,6 @@ def test_answer_hides_the_columns_of_past_answers(project: Path) -> None:
     assert results.dataset.rows[0].fields["question"] == "What is 0?"
 
 
-def test_limits_are_dicts_of_known_numbers(project: Path) -> None:
-    _write_items(project)
-    with pytest.raises(
-        UsageError, match=r"'limits' holds \{'rpm': 5\} for openai; it is a dict of requests_per"
-    ):
-        matrix_report.make_matrix({**DEFAULTS, "limits": {"openai": {"rpm": 5}}}, project)
-
-
 def test_a_pilot_counts_in_the_budget() -> None:
     cell = CellQuote("m", 9, 0, 9, Range(1, 1, 1), Range(1, 1, 1), Range(0.1, 0.6, 9.0), "")
     matrix_report.stop_above_budget(Quote((cell,), pilot_usd=0.4), DEFAULTS)
