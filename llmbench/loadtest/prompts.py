@@ -14,17 +14,19 @@ from llmbench.errors import DatasetError, UsageError
 __all__ = ["read_prompts", "synthetic_prompts"]
 
 # Common enough to be one token each, with its blank, in the vocabularies of today.
-_WORDS = (
-    "time year people way day man thing woman life child world school state family student group country "
-    "problem hand part place case week company system program question work government number night point "
-    "home water room mother area money story fact month lot right study book eye job word business issue "
-    "side kind head house service friend father power hour game line end member law car city community name "
-    "president team minute idea body information back parent face others level office door health person art "
-    "war history party result change morning reason research girl guy moment air teacher force education foot "
-    "boy age policy music market sense nation plan college interest death experience effect use class control "
-    "field development role effort rate heart drug show leader light voice wife police mind price report "
-    "decision son view relationship town road arm difference value building action season society tax director"
-).split()
+_TEXT = (
+    "time year people way day man thing woman life child world school state family student group "
+    "country problem hand part place case week company system program question work government number "
+    "night point home water room mother area money story fact month lot right study book eye job word "
+    "business issue side kind head house service friend father power hour game line end member law "
+    "car city community name president team minute idea body information back parent face others "
+    "level office door health person art war history party result change morning reason research girl "
+    "guy moment air teacher force education foot boy age policy music market sense nation plan "
+    "college interest death experience effect use class control field development role effort rate "
+    "heart drug show leader light voice wife police mind price report decision son view relationship "
+    "town road arm difference value building action season society tax director "
+)
+_WORDS = _TEXT.split()
 _ASK = " Write a long story with these words."
 
 

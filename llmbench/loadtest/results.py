@@ -87,11 +87,12 @@ class LoadTest:
 
     def notes(self) -> list[str]:
         """What must be known to read the numbers."""
-        notes = [
+        about = (
             f"TTFT p95 within {self.objective.ttft_ms:g} ms, TPOT p95 within {self.objective.tpot_ms:g} ms; "
             f"times run from the moment at which a request was due. {self.prompts}; at most "
             f"{self.max_tokens} output tokens; seed {self.seed}."
-        ]
+        )
+        notes = [about]
         if any(each.rough for each in self.results):
             notes.append(
                 "No p95 is shown below 200 requests; there the objective is judged by the share of requests "

@@ -193,10 +193,10 @@ class _Sweep:
         # One request at a time takes half of the time: below the knee of any server but the slowest.
         first = float(f"{0.5 / seconds_alone:.2g}")
         for _ in range(_MOST_RATES):
-            rate = next_rate(self.results, first)
-            if rate is None or rate * self.plan.seconds > _MOST_REQUESTS:
+            tried = next_rate(self.results, first)
+            if tried is None or tried * self.plan.seconds > _MOST_REQUESTS:
                 return
-            yield rate
+            yield tried
 
     async def _warm_up(self) -> float:
         """Seconds that the second of two requests takes, alone: the first may load the model."""
