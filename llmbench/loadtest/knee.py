@@ -46,16 +46,19 @@ def find_knee(results: Sequence[RateResult]) -> Knee:
     return Knee(kept[-1] if kept else None, missed)
 
 
-def next_rate(results: Sequence[RateResult], first: float) -> float | None:
-    """The rate a search tries next: twice as much until one misses, then between; None: near enough."""
+def next_rate(results: Sequence[RateResult], first: float, least: float = 0.0) -> float | None:
+    """The rate a search tries next: twice as much until one misses, then between; None: near enough, or
+    below `least`.
+    """
     if not results:
-        return first
+        return max(first, least)
     knee = find_knee(results)
     if knee.missed is None:
         # A rate without a request says nothing; the next one has more.
         return 2 * max(each.rate for each in results)
     if knee.kept is None:
-        return knee.missed.rate / 4
+        lower = min(each.rate for each in results) / 4
+        return lower if lower >= least else None
     if knee.missed.rate <= _NEAR * knee.kept.rate:
         return None
     return float(f"{(knee.missed.rate * knee.kept.rate) ** 0.5:.3g}")

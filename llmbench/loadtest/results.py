@@ -68,7 +68,7 @@ class LoadTest:
         return PlainTable(_HEAD, [self._row(each) for each in self.results], texts=0)
 
     def _row(self, each: RateResult) -> tuple[str, ...]:
-        verdict = "kept" if each.kept else "interrupted" if each.interrupted else "; ".join(each.misses)
+        verdict = "kept" if each.kept else "missed" if each.judged else "no request"
         usd = each.usd_per_million_output(self.usd_per_hour)
         return (
             f"{each.rate:g}",
@@ -82,7 +82,7 @@ class LoadTest:
             _shown(each.latency, each.latency.p50),
             UNKNOWN if each.output_tokens_per_s is None else f"{each.output_tokens_per_s:,.1f}",
             UNKNOWN if usd is None else f"{usd:,.2f}",
-            verdict or ("no request" if not each.sent else UNKNOWN),
+            "interrupted" if each.interrupted else verdict,
         )
 
     def notes(self) -> list[str]:
@@ -92,7 +92,10 @@ class LoadTest:
             f"times run from the moment at which a request was due. {self.prompts}; at most "
             f"{self.max_tokens} output tokens; seed {self.seed}."
         )
+        missed = [f"{each.rate:g}/s ({', '.join(each.misses)})" for each in self.results if each.misses]
         notes = [about]
+        if missed:
+            notes.append(f"Missed: {', '.join(missed)}.")
         if any(each.rough for each in self.results):
             notes.append(
                 "No p95 is shown below 200 requests; there the objective is judged by the share of requests "

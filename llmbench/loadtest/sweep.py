@@ -27,6 +27,8 @@ __all__ = ["LoadPlan", "Progress", "load_test", "open_load_test"]
 _PATIENCE = 5.0
 """Times the objective, after which a request is given up."""
 _MOST_RATES = 12
+_LEAST_REQUESTS = 10
+"""That a search expects at a rate: fewer say nothing."""
 _MOST_REQUESTS = 100_000
 
 
@@ -193,7 +195,7 @@ class _Sweep:
         # One request at a time takes half of the time: below the knee of any server but the slowest.
         first = float(f"{0.5 / seconds_alone:.2g}")
         for _ in range(_MOST_RATES):
-            tried = next_rate(self.results, first)
+            tried = next_rate(self.results, first, _LEAST_REQUESTS / self.plan.seconds)
             if tried is None or tried * self.plan.seconds > _MOST_REQUESTS:
                 return
             yield tried

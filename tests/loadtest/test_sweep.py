@@ -46,7 +46,7 @@ class Stub:
         async def start() -> None:
             app = web.Application()
             app.router.add_post("/v1/chat/completions", self.answer)
-            self._runner = web.AppRunner(app, access_log=None)
+            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
             await self._runner.setup()
             site = web.TCPSite(self._runner, "127.0.0.1", 0)
             await site.start()
@@ -104,29 +104,30 @@ def run(stub: Stub, hours: float | None = 1.0, budget: float | None = None, **pl
 
 @pytest.mark.parametrize("places", [1, 3])
 def test_waits_are_those_of_the_queue(stub: Stub, places: int) -> None:
-    stub.places, stub.service_s = places, 0.02
+    stub.places, stub.service_s = places, 0.05
     rate = 0.7 * places / stub.service_s
     found = run(stub, rates=(rate,), seconds=3.0).results[0]
     expected = waiting(places, rate * stub.service_s, stub.service_s, service_cv2=0.0).mean_s + stub.service_s
-    assert found.completed == found.sent > 80
+    assert found.completed == found.sent > 35
     assert found.kept
-    assert found.ttft.mean == pytest.approx(1e3 * expected, rel=0.35)
+    assert found.ttft.mean is not None
+    assert 0.7 < found.ttft.mean / (1e3 * expected) < 1.5
     assert found.ttft.p50 is not None
-    assert found.ttft.p50 >= 20
+    assert found.ttft.p50 >= 50
     assert found.tpot.p50 is not None
     assert found.tpot.p50 < 10
 
 
 def test_knee_is_where_the_server_is_full(stub: Stub, tmp_path: Path) -> None:
-    stub.service_s = 0.05
-    found = run(stub, rates=(5, 10, 50, 80), seconds=1.5, objective=Objective(400, 100))
-    assert [each.rate for each in found.results] == [5, 10, 50]
+    stub.service_s = 0.03
+    found = run(stub, rates=(10, 15, 80, 99), objective=Objective(300, 100))
+    assert [each.rate for each in found.results] == [10, 15, 80]
     assert found.knee.kept is found.results[1]
     assert found.knee.missed is found.results[2]
-    assert found.results[2].achieved_per_s == pytest.approx(20, rel=0.1)
-    # At 10/s, 5 tokens each, for $1 an hour:
+    assert found.results[2].achieved_per_s == pytest.approx(1 / 0.03, rel=0.15)
+    # At 15/s, 5 tokens each, for $1 an hour:
     tokens = found.results[1].output_tokens_per_s
-    assert tokens == pytest.approx(found.results[1].completed * TOKENS / 1.5, rel=0.05)
+    assert tokens == pytest.approx(found.results[1].completed * TOKENS, rel=0.1)
     assert found.usd_per_million_output == pytest.approx(1e6 / 3600 / (tokens or 0))
     assert "objective" in found._repr_html_()
     assert list(found.to_pandas()["kept"]) == [True, True, False]
