@@ -96,7 +96,7 @@ def loadtest(
     )
     click.echo(f"{found}")
     if found.results:
-        show(found.table(), dispensable=("latency p50 ms", "failed", "answered/s"))
+        show(found.table(), dispensable=("latency p50 ms", "failed", "answered/s"), whole="--out")
     for note in found.notes():
         click.echo(note)
     if out is not None and found.results:
