@@ -19,6 +19,8 @@ def load_figure(found: LoadTest) -> Plot:
 
     Raises UsageError where no rate was measured.
     """
+    from matplotlib.ticker import LogLocator, NullLocator
+
     frame = found.to_pandas()
     if frame.empty:
         raise UsageError("A figure needs at least one rate that was measured; there is none.")
@@ -54,6 +56,9 @@ def load_figure(found: LoadTest) -> Plot:
         if found.knee.kept is not None:
             axes.axvline(found.knee.kept.rate, color=PALETTE["ink"], linewidth=1, label="highest rate kept")
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:,g}")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylabel(titles[name])
     panels[0].legend(fontsize=8, frameon=False, ncols=2)
     if len(frame) > 1:
