@@ -1,4 +1,4 @@
-"""Measured rows from the files that load generators leave: `vllm bench serve` and GuideLLM."""
+"""Measured rows from the files that load generators leave: `vllm bench serve`, GuideLLM and our own."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ __all__ = ["read_bench_file"]
 
 _MOST_FAILED = 0.05
 """Share of failed requests above which a run says nothing of a healthy server."""
+_LOAD_TEST = "llmbench-loadtest/"
 
 
 class _Run(NamedTuple):
@@ -42,16 +43,17 @@ def read_bench_file(
     engine: str = "vllm",
     model: str | None = None,
 ) -> list[MeasuredRow]:
-    """Measured rows of a JSON file of `vllm bench serve --save-result` (or --append-result) or GuideLLM.
+    """Measured rows of a JSON file of `vllm bench serve --save-result` (or --append-result), of GuideLLM
+    or of `llmbench loadtest`, of which only the rates that were carried within the objective count.
 
-    Neither file says on what it was measured: `gpu`, `n_gpu`, `dtype` (None: the published one) and `engine`
+    No such file says on what it was measured: `gpu`, `n_gpu`, `dtype` (None: the published one) and `engine`
     do. `model` None is the model that the file names, where the catalog knows its shape.
 
     A run at a given rate has as many requests in flight as Little's law says. A run without any limit is
     saturated: its concurrency is None, and so is its time to the first token, which is the length of the
     queue and not the server's. Only successful requests count.
 
-    Raises DatasetError for a file that is neither, or in which more than 5% of the requests failed;
+    Raises DatasetError for a file that is none of these, or in which more than 5% of the requests failed;
     UsageError for names that the catalog does not know.
     """
     where = Path(path)
@@ -103,6 +105,12 @@ def _documents(text: str) -> list[Any]:
 def _runs(document: Any, name: str) -> list[_Run]:
     if isinstance(document, Mapping) and isinstance(document.get("benchmarks"), list):
         return [_guidellm(document, each, name) for each in document["benchmarks"]]
+    if isinstance(document, Mapping) and str(document.get("schema", "")).startswith(_LOAD_TEST):
+        # A rate that was not carried tells of the length of its queue.
+        kept = [run for run in document.get("runs") or () if (run.get("llmbench") or {}).get("kept")]
+        if not kept:
+            raise DatasetError(f"{name} holds no rate that was carried within its objective; try lower ones.")
+        return [_vllm(run, name) for run in kept]
     if isinstance(document, Mapping) and "output_throughput" in document:
         return [_vllm(document, name)]
     raise DatasetError(

@@ -11,6 +11,7 @@ from llmbench.cli.doctor import doctor
 from llmbench.cli.estimate import estimate
 from llmbench.cli.label import label
 from llmbench.cli.ledger import ledger
+from llmbench.cli.loadtest import loadtest
 from llmbench.cli.models import models
 from llmbench.cli.prices import prices
 from llmbench.cli.report import report
@@ -28,7 +29,7 @@ def cli() -> None:
     """Decide which language model a product should run on, and defend it in a memo."""
 
 
-for _command in (report, models, estimate, prices, simulate, label, ledger, doctor):
+for _command in (report, models, estimate, prices, loadtest, simulate, label, ledger, doctor):
     cli.add_command(_command)
 
 

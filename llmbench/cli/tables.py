@@ -16,12 +16,16 @@ _GAP = 2
 
 
 def show(
-    table: PlainTable, colours: dict[str, str] | None = None, *, dispensable: Sequence[str] = ()
+    table: PlainTable,
+    colours: dict[str, str] | None = None,
+    *,
+    dispensable: Sequence[str] = (),
+    whole: str = "--csv",
 ) -> None:
     """Print `table`; `colours` gives the style of cells by their whole text, seen on a terminal only.
 
     Where it is too narrow for all columns, the `dispensable` ones are left out, in that order, and
-    named below: a number is never cut off for one of them.
+    named below with the option that gives the `whole`: a number is never cut off for one of them.
     """
     from rich.console import Console
     from rich.table import Table
@@ -46,7 +50,7 @@ def show(
         drawn.add_row(*(Text(cell, style=(colours or {}).get(cell, "")) for cell in cells))
     console.print(drawn)
     if left_out:
-        console.print(f"Left out for want of room (--csv has all): {', '.join(left_out)}.")
+        console.print(f"Left out for want of room ({whole} has all): {', '.join(left_out)}.")
 
 
 def _least(table: PlainTable, column: int) -> int:

@@ -21,6 +21,7 @@ _LIMIT_S = 50 * 60
 _MODULES = {
     "test_llama_cpp.py": "llama.cpp (xllamacpp)",
     "test_vllm.py": "vLLM",
+    "test_loadtest.py": "load test of llama.cpp",
     "test_aimock.py": "aimock",
     "test_prism.py": "prism",
     "test_ollama_emulation.py": "Ollama emulation",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from llmbench import LlamaProvider, MixtralProvider
+from llmbench import CustomProvider, LlamaProvider, MixtralProvider
 from llmbench.errors import (
     AuthenticationError,
     ContextWindowError,
@@ -21,6 +21,7 @@ from llmbench.errors import (
     ProviderTimeoutError,
     UsageError,
 )
+from llmbench.loadtest import LoadPlan, Objective, load_test
 from llmbench.providers import BaseLLMProvider
 from tests.real.parts import (
     MODELS,
@@ -272,6 +273,30 @@ def test_sixteen_at_a_time(provider: BaseLLMProvider, vllm: Part, model: str) ->
     # A model of noise ends an answer early now and then; no answer is longer than asked for.
     assert all(usage.output_tokens <= 10 + n for n, usage in enumerate(usages))
     assert len({answer.content for answer in answers}) == 16
+
+
+def test_load(vllm: Part, model: str) -> None:
+    # A model of noise may end its answer at any token.
+    body = {"ignore_eos": True}
+    url = f"{vllm.url}/v1"
+    provider = CustomProvider({"base_url": url, "api_key": KEY, "usd_per_hour": 0.1, "body": body})
+    plan = LoadPlan(
+        rates=(2.0, 4.0), seconds=4, input_tokens=60, output_tokens=16, objective=Objective(10_000, 2_000)
+    )
+    read, written = counted(vllm)
+    found = load_test(provider, model, plan)
+    assert found.knee.kept is not None
+    done = sum(each.completed for each in found.results)
+    assert done == sum(each.sent for each in found.results)
+    assert sum(each.output_tokens or 0 for each in found.results) == 16 * done
+    assert counted(vllm)[1] - written == 16 * (done + 2)  # two to warm up
+    assert counted(vllm)[0] - read > sum(each.input_tokens or 0 for each in found.results) > 40 * done
+    for each in found.results:
+        assert each.ttft.p50 is not None
+        assert each.tpot.p50 is not None
+        assert each.latency.p50 is not None
+        assert 0 < each.tpot.p50 < each.latency.p50
+        assert 0 < each.ttft.p50 < each.latency.p50
 
 
 def test_cancelled_call_leaves_the_server_idle(provider: BaseLLMProvider, vllm: Part, model: str) -> None:
