@@ -124,7 +124,10 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
     )
     day = today or datetime.now(UTC).date()
     unpriced = tuple(name for name in names if lines[name].usd_per_message is None)
-    return Question(study, offers, measured, accepted, day, _objective(p, load), unpriced, (*files, *more))
+    loaded = (p["loadtest"],) if p["loadtest"] else ()
+    return Question(
+        study, offers, measured, accepted, day, _objective(p, load), unpriced, (*files, *more, *loaded)
+    )
 
 
 def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkload | None, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from llmbench.reporting.break_even_words import verdict, would_pay
 from llmbench.results import Decision
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "break_even.ipynb"
-DEFAULTS = {parameter.name: parameter.default for parameter in read_parameters(NOTEBOOK)}
+DEFAULTS = {parameter.name: parameter.default for parameter in read_parameters(NOTEBOOK)} | {"loadtest": ""}
 DAY = date(2026, 11, 28)
 
 

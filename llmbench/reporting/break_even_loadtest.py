@@ -1,0 +1,90 @@
+"""What `llmbench loadtest` measured of a machine at hand, beside what the model of throughput predicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llmbench.errors import UsageError
+from llmbench.money import dollars
+from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.wording import NONE, whole
+
+__all__ = ["loadtest_sentence", "loadtest_table", "read_loadtest"]
+
+_SCHEMA = "llmbench-loadtest/1"
+
+
+def read_loadtest(path: str, root: Path) -> Mapping[str, Any] | None:
+    """The result that `llmbench loadtest --out` wrote; None for no path. Raises UsageError."""
+    if not path:
+        return None
+    file = root / Path(path).expanduser()
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"Parameter 'loadtest': {path} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise UsageError(f"Parameter 'loadtest': {path} is no JSON ({error}).") from error
+    if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
+        raise UsageError(
+            f"Parameter 'loadtest': {path} is not what `llmbench loadtest --out` writes (schema {_SCHEMA})."
+        )
+    return found
+
+
+def loadtest_sentence(found: Mapping[str, Any] | None) -> str:
+    """What was carried, and what a million tokens cost there."""
+    if found is None:
+        return (
+            "No measurement of a machine of one's own is given: llmbench loadtest ENDPOINT/MODEL --out "
+            "load.json makes one, and -p loadtest load.json shows it here."
+        )
+    name, day = f"{found['endpoint']}/{found['model']}", str(found["started_at"])[:10]
+    kept = found["knee"]["kept"]
+    if kept is None:
+        return f"{name}, measured on {day}: no rate that was tried kept to the objective."
+    of_rate = [run for run in found["runs"] if run["request_rate"] == kept]
+    best = max(of_rate, key=lambda run: run["completed"])
+    sentence = (
+        f"{name}, measured on {day} on the machine at hand: {kept:g} requests a second were carried within "
+        f"the objective, {best['output_throughput']:,.1f} output tokens a second"
+    )
+    if found["knee"]["missed"] is None:
+        sentence += "; higher rates were not tried"
+    if found["usd_per_million_output"] is None:
+        return f"{sentence}. What the machine costs an hour is not known, so neither is a token's price."
+    return (
+        f"{sentence}. At {dollars(found['usd_per_hour'])} an hour, as it was given, and busy around the "
+        f"clock at that rate, a million output tokens cost {dollars(found['usd_per_million_output'])}, their "
+        "input included."
+    )
+
+
+def loadtest_table(found: Mapping[str, Any]) -> Table:
+    """One row a rate; times from the moment at which a request was due."""
+    import pandas as pd
+
+    rows = [
+        {
+            "rate": run["request_rate"], "sent": run["llmbench"]["sent"], "failed": run["failed"],
+            "median_ttft_ms": run["median_ttft_ms"], "median_tpot_ms": run["median_tpot_ms"],
+            "output_tokens_per_s": run["output_throughput"],
+        }
+        for run in found["runs"]
+    ]  # fmt: skip
+    shown = [
+        {
+            "requests/s": f"{row['rate']:g}",
+            "sent": f"{row['sent']:,}",
+            "failed": f"{row['failed']:,}",
+            "first token, median ms": NONE if row["median_ttft_ms"] is None else whole(row["median_ttft_ms"]),
+            "each further one, ms": NONE if row["median_tpot_ms"] is None else whole(row["median_tpot_ms"]),
+            "output tokens/s": f"{row['output_tokens_per_s']:,.1f}",
+        }
+        for row in rows
+    ]
+    frame = pd.DataFrame(shown)
+    return Table(pd.DataFrame(rows), frame, tuple(frame.columns))

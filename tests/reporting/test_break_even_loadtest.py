@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmbench.errors import UsageError
+from llmbench.reporting.break_even_loadtest import loadtest_sentence, loadtest_table, read_loadtest
+
+ROOT = Path(__file__).resolve().parents[2]
+STORED = "data/loadtest/smollm2-135m.json"
+
+
+@pytest.fixture
+def found() -> Any:
+    return json.loads((ROOT / STORED).read_text(encoding="utf-8"))
+
+
+def test_the_price_of_a_million_tokens_is_of_the_highest_rate_kept(found: Any) -> None:
+    assert read_loadtest(STORED, ROOT) == found
+    run = found["runs"][-1]
+    assert run["request_rate"] == found["knee"]["kept"] == 0.8
+    usd = 0.10 / (3600 * run["output_throughput"]) * 1e6
+    assert found["usd_per_million_output"] == pytest.approx(usd)
+    sentence = loadtest_sentence(found)
+    assert "0.8 requests a second were carried within the objective, 14.3 output tokens a second" in sentence
+    assert "a million output tokens cost $1.94" in sentence
+    assert "higher rates were not tried" in sentence
+
+
+def test_a_row_a_rate(found: Any) -> None:
+    table = loadtest_table(found)
+    assert table.frame["rate"].tolist() == [0.2, 0.4, 0.8]
+    assert table.frame["sent"].tolist() == [11, 19, 44]
+    assert table.shown["first token, median ms"].tolist() == ["374", "381", "384"]
+
+
+def test_what_is_not_known_is_said(found: Any) -> None:
+    assert "No measurement" in loadtest_sentence(None)
+    assert "no rate that was tried kept" in loadtest_sentence({**found, "knee": {"kept": None}})
+    unpriced = loadtest_sentence({**found, "usd_per_million_output": None})
+    assert "is not known" in unpriced
+    assert "$" not in unpriced
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    assert read_loadtest("", tmp_path) is None
+    (tmp_path / "other.json").write_text("[]")
+    (tmp_path / "text.json").write_text("{")
+    for name, message in (
+        ("none.json", "cannot be read"),
+        ("text.json", "no JSON"),
+        ("other.json", "not what"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            read_loadtest(name, tmp_path)
