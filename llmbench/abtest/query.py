@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from llmbench.abtest.engines import Statement
 from llmbench.abtest.layout import Layout
-from llmbench.abtest.rows import Cut, arm_keys, event_names
+from llmbench.abtest.rows import Cut, arm_keys, event_names, has_assigned_at
 from llmbench.abtest.stages import assignment_stages, send_stages
 from llmbench.abtest.stages_units import unit_stages
 
@@ -41,6 +41,7 @@ class What(IntEnum):
     WEIGHTS = 15
     SEVERAL = 16
     COST_ROWS = 17
+    ASSIGNED_DAYS = 18
 
 
 def statement_of(layout: Layout, cut: Cut, *, short_way: bool) -> Statement:
@@ -107,6 +108,10 @@ def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
         "lb_units WHERE st = 0",
     )  # fmt: skip
     union.add(What.ASSIGNED, _cell(keys), ["COUNT(*)", "MIN(au)", "MAX(au)"], "lb_units WHERE st <= 2")
+    if has_assigned_at(layout):
+        day = "CAST(FLOOR(au / 86400000000.0) AS BIGINT)"
+        by_day = f"(SELECT *, {day} AS day_number FROM lb_units WHERE st <= 2 AND au IS NOT NULL) AS by_day"
+        union.add(What.ASSIGNED_DAYS, [*_cell(keys), "day_number"], ["COUNT(*)"], by_day)
     union.add(
         What.STATES,
         ["st"],

@@ -108,3 +108,31 @@ def test_no_row_vanishes(seed: int) -> None:
         # A unit that is not mature was excluded as a unit; its assignment was counted.
         out = sum(row.rows for row in counts.excluded if row.reason.startswith(f"{table} "))
         assert n + out == len(tables[table]), (table, counts.excluded)
+
+
+def of_assignments(rows: str, **changes: Any) -> OutcomeSource:
+    """Units with arm, day of assignment and day of sending, all of January 2026."""
+    cells = [row.split() for row in rows.splitlines() if row.strip()]
+    units = [str(place) for place in range(len(cells))]
+    days = [pd.to_datetime([f"2026-01-{row[place]}" for row in cells], utc=True) for place in (1, 2)]
+    assigned = pd.DataFrame({"unit_id": units, "arm": [row[0] for row in cells], "at": days[0]})
+    return OutcomeSource(
+        experiment_id="e", as_of="2026-03-01", sends=Sends(pd.DataFrame({"unit_id": units, "sent_at": days[1]})),
+        replies=Replies(pd.DataFrame({"unit_id": ["0"], "replied_at": days[1][:1]})),
+        assignments=Assignments(assigned, assigned_at="at"), **changes,
+    )  # fmt: skip
+
+
+def test_assignments_are_counted_by_their_own_day_also_of_units_that_are_not_sent_to() -> None:
+    counts = read_counts(of_assignments("a 01 02\na 01 05\nb 01 09\nb 02 10"))
+    assert [(row.arm, row.day.day, row.units) for row in counts.assigned_days] == [
+        ("a", 1, 2), ("b", 1, 1), ("b", 2, 1),
+    ]  # fmt: skip
+
+
+def test_an_arm_with_a_weight_and_no_unit_is_assigned_none() -> None:
+    source = of_assignments("a 01 02\nb 01 09", weights={"a": 2, "b": 2, "c": 1, "d": 0})
+    counts = read_counts(source)
+    assert [(row.arm, row.units, row.weight) for row in counts.assigned] == [
+        ("a", 1, 0.4), ("b", 1, 0.4), ("c", 0, 0.2),
+    ]  # fmt: skip
