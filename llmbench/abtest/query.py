@@ -19,6 +19,7 @@ __all__ = ["What", "statement_of"]
 _NUMBERS = 14
 # Units of like cost fall into one bucket when their costs differ by less than about 5%.
 _BUCKETS_PER_E = 20
+_MOST_KINDS = 50
 
 
 class What(IntEnum):
@@ -42,6 +43,7 @@ class What(IntEnum):
     SEVERAL = 16
     COST_ROWS = 17
     ASSIGNED_DAYS = 18
+    KINDS = 19
 
 
 def statement_of(layout: Layout, cut: Cut, *, short_way: bool) -> Statement:
@@ -128,6 +130,14 @@ def _add_rows(union: _Union, layout: Layout) -> None:
     for i, name in enumerate(event_names(layout)):
         union.add(What.EVENT_ROWS, [f"'{i}'", "why"], ["COUNT(*)", "MAX(us)"], f"lb_{name}_rows")
         union.add(What.EVENTS, [f"'{i}'", "ev"], ["COUNT(*)", "SUM(k - 1)"], f"lb_{name}_placed")
+    if layout.get("replies" if "replies" in layout.wheres else "sends", "kind") is not None:
+        # Those that do not count come first, so that none of them falls off the end.
+        kinds = (
+            "(SELECT kd, CASE WHEN why = 9 THEN 1 ELSE 0 END AS gone, SUM(cnt) AS n FROM lb_replies_rows "
+            "WHERE why = 0 OR why = 9 GROUP BY kd, CASE WHEN why = 9 THEN 1 ELSE 0 END "
+            f"ORDER BY gone DESC, n DESC LIMIT {_MOST_KINDS}) AS kinds"
+        )
+        union.add(What.KINDS, ["kd", "gone"], ["SUM(n)"], kinds)
     if not layout.wide:
         union.add(What.ASSIGNMENT_ROWS, ["why"], ["COUNT(*)"], "lb_asg")
     if layout.source.costs is not None:

@@ -16,7 +16,7 @@ from llmbench.abtest.rows import (
     event_columns,
     event_names,
     has_assigned_at,
-    not_human,
+    kind_columns,
     unit_key,
 )
 from llmbench.abtest.sql_text import number, plain_text
@@ -67,14 +67,13 @@ def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, int, str | Non
     parameter = "replied_at" if table == "replies" else "at"
     us = layout.micros(layout.need(table, parameter), f"{table}.{parameter}")
     message, kind = layout.get(table, "message"), layout.get(table, "kind")
-    with_kind = kind is not None and bool(layout.source.not_human)
-    extra = f", {not_human(layout, kind)} AS nh" if with_kind and kind is not None else ""
+    extra = "".join(f", {column}" for column in kind_columns(layout, kind)) if kind is not None else ""
     if message is None:
         unit = unit_key(layout, layout.need(table, "unit"))
         cells = f"SELECT {unit} AS uid, {us} AS us{extra} FROM src_{table}"
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {us} AS us{extra} FROM src_{table}"
-        names = "k.uid, e.us, e.nh" if extra else "k.uid, e.us"
+        names = "k.uid, e.us, e.kd, e.nh" if extra else "k.uid, e.us"
         cells = f"SELECT {names} FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
     why = (
         f"CASE {'WHEN nh = 1 THEN 9 ' if extra else ''}WHEN uid IS NULL THEN 6 WHEN us IS NULL THEN 3 "
@@ -82,7 +81,7 @@ def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, int, str | Non
     )
     days = layout.has_days_only(table, parameter)
     # Where only the day is known, an event is before the message if all of the day is, and late if all is.
-    rows = f"SELECT uid, us, 1 AS cnt, {why} AS why FROM ({cells}) AS cells"
+    rows = f"SELECT uid, us, 1 AS cnt, {why} AS why{', kd' if extra else ''} FROM ({cells}) AS cells"
     return rows, DAY_US - 1 if days else 0, None if days else "us"
 
 
@@ -91,10 +90,9 @@ def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, int, str | None]:
     _, at, _ = event_columns(layout, name)
     key = message_key(layout, "")
     us = "us" if at is None else f"COALESCE({name}_us, us)"
-    human = "" if name != "replies" or layout.get("sends", "kind") is None else "WHEN nh = 1 THEN 9 "
-    if not layout.source.not_human:
-        human = ""
-    columns = f"uid, {us} AS us, {name}_n AS cnt"
+    with_kind = name == "replies" and layout.get("sends", "kind") is not None
+    human = "WHEN nh = 1 THEN 9 " if with_kind else ""
+    columns = f"uid, {us} AS us, {name}_n AS cnt{', kd' if with_kind else ''}"
     if at is None and key is not None:
         columns += f", {key} AS ek"
     # One beside a message that does not count (1 to 4) cannot be an answer to it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -136,3 +137,29 @@ def test_an_arm_with_a_weight_and_no_unit_is_assigned_none() -> None:
     assert [(row.arm, row.units, row.weight) for row in counts.assigned] == [
         ("a", 1, 0.4), ("b", 1, 0.4), ("c", 0, 0.2),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_kinds_that_count_and_names_that_match_none_are_told(beside: bool) -> None:
+    at = pd.to_datetime(["2026-01-01"] * 4, utc=True)
+    units = list("0123")
+    kinds = ["Auto-Reply", "bounce", None, "human"]
+    sends = {"unit_id": units, "sent_at": at, "arm": list("abab")}
+    replies = {"unit_id": units, "replied_at": at, "kind": kinds}
+    source = OutcomeSource(
+        experiment_id="e", as_of="2026-03-01", not_human=("auto-reply", "bounce", "ooo"),
+        sends=Sends(pd.DataFrame({**sends, **replies}), arm="arm", replied_at="replied_at", kind="kind")
+        if beside
+        else Sends(pd.DataFrame(sends), arm="arm"),
+        replies=None if beside else Replies(pd.DataFrame(replies), kind="kind"),
+    )  # fmt: skip
+    counts = read_counts(source)
+    assert sum(row.replied for row in counts.arms) == 3
+    assert [note for note in counts.notes if "kind" in note] == [
+        "Replies of these kinds count as human: none (1), 'Auto-Reply' (1), 'human' (1).",
+        "not_human names 'auto-reply', and no reply is of that kind. 'Auto-Reply' is another kind, which counts.",
+        "not_human names 'ooo', and no reply is of that kind.",
+    ]
+    every = read_counts(dataclasses.replace(source, not_human=()))
+    assert "Replies of these kinds count as human" in " ".join(every.notes)
+    assert sum(row.replied for row in every.arms) == 4
