@@ -68,7 +68,7 @@ class AssignedCounts(NamedTuple):
 
 
 class AssignedDayCounts(NamedTuple):
-    """All units assigned to an arm in a stratum by the day (UTC) of their assignment, where it is recorded."""
+    """All units assigned to an arm in a stratum by the day (UTC) of their assignment, where recorded."""
 
     arm: str
     stratum: str

@@ -24,8 +24,8 @@ def resolve_cutoff(as_of: str, now: datetime, time_zone: str = "") -> datetime:
     cutoff = _given_cutoff(as_of, now, time_zone)
     if cutoff > now:
         raise UsageError(
-            f"as_of is {as_of!r}, which is after the clock ({now.astimezone(UTC):%Y-%m-%d %H:%M} UTC): give a "
-            "day that has begun, because replies of days to come would be taken for missing."
+            f"as_of is {as_of!r}, which is after the clock ({now.astimezone(UTC):%Y-%m-%d %H:%M} UTC): give "
+            "a day that has begun, because replies of days to come would be taken for missing."
         )
     return cutoff
 

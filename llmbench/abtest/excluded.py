@@ -41,6 +41,8 @@ _ASSIGNMENTS = {5: "after the cut-off", 6: "without a unit", 7: "of another expe
 _LOST_COSTS: Mapping[str | None, str] = {
     "1": "without a unit that was sent something",
     "2": "of units that are not in the source",
+    "3": "of messages that do not count",
+    "4": "of messages after the window of their unit",
 }
 _UNNAMED, _TWO_ARMS = 3, 4
 _STALE = timedelta(days=2)
@@ -145,6 +147,11 @@ def notes_of(
     if unknown_arms:
         listed = ", ".join(f"{value!r} ({n:,} rows)" for value, n in sorted(unknown_arms.items())[:8])
         notes.append(f"arm_map does not name these values of the arm: {listed}.")
+    if layout.source.costs is not None and layout.get("costs", "message") is None:
+        notes.append(
+            "Costs are by lead and have no time: all that a lead cost counts, also after its window or in "
+            "another experiment."
+        )
     notes += _of_kinds(found, layout.source.not_human)
     counted = [row for state, row in found.states() if state == 0]
     unknown_cost = sum(row.whole(6) for row in counted)

@@ -193,7 +193,11 @@ def _sequential(counts: Counts, strata: Sequence[StratumSplit]) -> float | None:
         arms = [arm for arm, expected in each.expected.items() if expected > 0]
         known = [row for row in counts.assigned_days if row.stratum == each.stratum]
         days = sorted({row.day for row in known})
-        if len(arms) < 2 or each.p_value is None or sum(row.units for row in known) < sum(each.units.values()):
+        if (
+            len(arms) < 2
+            or each.p_value is None
+            or sum(row.units for row in known) < sum(each.units.values())
+        ):
             continue
         assigned = dict.fromkeys(((day, arm) for day in days for arm in arms), 0)
         for row in known:

@@ -114,9 +114,11 @@ class ResultRows:
         there = {(row.arm, row.stratum) for row in rows}
         # An arm with a weight that got nobody is the worst of splits, so it must be seen.
         for stratum, epoch in epochs.items():
-            for arm in self._given(epoch):
-                if (arm, stratum) not in there and (weight := weights(arm, stratum, epoch)):
-                    rows.append(AssignedCounts(arm, stratum, 0, weight, None, None))
+            rows += [
+                AssignedCounts(arm, stratum, 0, weight, None, None)
+                for arm in self._given(epoch)
+                if (arm, stratum) not in there and (weight := weights(arm, stratum, epoch))
+            ]
         return tuple(sorted(rows, key=lambda row: row[:2]))
 
     def assigned_days(self) -> tuple[AssignedDayCounts, ...]:

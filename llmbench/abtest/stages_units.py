@@ -35,7 +35,7 @@ def unit_stages(layout: Layout, cut: Cut) -> list[Stage]:
         stages.append(Stage("lb_message_units", keys))
     for name in event_names(layout):
         stages += _event_stages(layout, cut, name)
-    stages += _cost_stages(layout)
+    stages += _cost_stages(layout, cut)
     return [*stages, _unit_stage(layout, cut)]
 
 
@@ -105,28 +105,36 @@ def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, int, str | None]:
     return rows, DAY_US - 1 if days else 0, None if days else "us"
 
 
-def _cost_stages(layout: Layout) -> list[Stage]:
-    """`cost_rows` and, by unit, `cost_units`, where costs are a table of their own."""
+def _cost_stages(layout: Layout, cut: Cut) -> list[Stage]:
+    """`cost_rows` and, by unit, `cost_units`, where costs are a table of their own.
+
+    `lost` of a row: 0 counts; 3 its message does not count; 4 its message is after the window.
+    """
     if layout.source.costs is None:
         return []
     cost = number(layout.need("costs", "cost"), "costs.cost", layout.dialect)
     message = layout.get("costs", "message")
     if message is None:
-        rows = (
-            f"SELECT {unit_key(layout, layout.need('costs', 'unit'))} AS uid, {cost} AS cost FROM src_costs"
-        )
+        unit = unit_key(layout, layout.need("costs", "unit"))
+        stages = [Stage("lb_cost_rows", f"SELECT {unit} AS uid, {cost} AS cost, 0 AS lost FROM src_costs")]
         n = ""
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {cost} AS cost FROM src_costs"
-        rows = (
-            f"SELECT k.uid, e.mk, e.cost FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
+        late = f"WHEN s.us > u.f + {cut.window_us} THEN 4"
+        paid = (
+            f"SELECT s.mk, MIN(s.uid) AS uid, MIN(CASE WHEN s.why > 2 THEN 3 {late} ELSE 0 END) AS lost "
+            "FROM lb_sends AS s LEFT JOIN lb_sent AS u ON u.uid = s.uid "
+            "WHERE s.mk IS NOT NULL AND s.uid IS NOT NULL GROUP BY s.mk"
         )
+        rows = (
+            "SELECT k.uid, e.mk, e.cost, COALESCE(k.lost, 0) AS lost "
+            f"FROM ({keyed}) AS e LEFT JOIN lb_paid AS k ON k.mk = e.mk"
+        )
+        stages = [Stage("lb_paid", paid), Stage("lb_cost_rows", rows)]
         n = ", COUNT(DISTINCT mk) AS keys"
     sums = f"SUM(cost) AS c, SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS cu, COUNT(*) AS k{n}"
-    return [
-        Stage("lb_cost_rows", rows),
-        Stage("lb_cost_units", f"SELECT uid, {sums} FROM lb_cost_rows WHERE uid IS NOT NULL GROUP BY uid"),
-    ]
+    counted = f"SELECT uid, {sums} FROM lb_cost_rows WHERE uid IS NOT NULL AND lost = 0 GROUP BY uid"
+    return [*stages, Stage("lb_cost_units", counted)]
 
 
 def _unit_stage(layout: Layout, cut: Cut) -> Stage:

@@ -11,7 +11,7 @@ import pytest
 
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.reading import read_counts
-from llmbench.abtest.source import Assignments, Guardrail, OutcomeSource, Replies, Sends
+from llmbench.abtest.source import Assignments, Costs, Guardrail, OutcomeSource, Replies, Sends
 from tests.abtest.reference import Reference, reference
 from tests.abtest.worlds import ARM_MAP, AS_OF, WINDOW, three_tables, wide_world
 
@@ -118,7 +118,8 @@ def of_assignments(rows: str, **changes: Any) -> OutcomeSource:
     days = [pd.to_datetime([f"2026-01-{row[place]}" for row in cells], utc=True) for place in (1, 2)]
     assigned = pd.DataFrame({"unit_id": units, "arm": [row[0] for row in cells], "at": days[0]})
     return OutcomeSource(
-        experiment_id="e", as_of="2026-03-01", sends=Sends(pd.DataFrame({"unit_id": units, "sent_at": days[1]})),
+        experiment_id="e", as_of="2026-03-01",
+        sends=Sends(pd.DataFrame({"unit_id": units, "sent_at": days[1]})),
         replies=Replies(pd.DataFrame({"unit_id": ["0"], "replied_at": days[1][:1]})),
         assignments=Assignments(assigned, assigned_at="at"), **changes,
     )  # fmt: skip
@@ -157,9 +158,46 @@ def test_kinds_that_count_and_names_that_match_none_are_told(beside: bool) -> No
     assert sum(row.replied for row in counts.arms) == 3
     assert [note for note in counts.notes if "kind" in note] == [
         "Replies of these kinds count as human: none (1), 'Auto-Reply' (1), 'human' (1).",
-        "not_human names 'auto-reply', and no reply is of that kind. 'Auto-Reply' is another kind, which counts.",
+        (
+            "not_human names 'auto-reply', and no reply is of that kind. "
+            "'Auto-Reply' is another kind, which counts."
+        ),
         "not_human names 'ooo', and no reply is of that kind.",
     ]
     every = read_counts(dataclasses.replace(source, not_human=()))
     assert "Replies of these kinds count as human" in " ".join(every.notes)
     assert sum(row.replied for row in every.arms) == 4
+
+
+def test_costs_of_a_table_are_of_the_messages_that_count() -> None:
+    sends = pd.DataFrame(
+        [
+            ("1", "m1", "2026-01-01", "a", "e"),
+            ("1", "m2", "2026-01-21", "a", "e"),
+            ("2", "m3", "2026-01-01", "b", "e"),
+            ("2", "m4", "2025-11-01", "b", "other"),
+        ],
+        columns=["unit_id", "m", "sent_at", "arm", "x"],
+    )
+    sends["sent_at"] = pd.to_datetime(sends["sent_at"], utc=True)
+    costs = pd.DataFrame(
+        {"m": ["m1", "m2", "m3", "m4", "m5"], "unit_id": list("11223"), "c": [1, 9, 2, 5, 7.0]}
+    )
+    source = OutcomeSource(
+        experiment_id="e", as_of="2026-03-01", sends=Sends(sends, arm="arm", message="m", experiment="x"),
+        replies=Replies(pd.DataFrame({"unit_id": ["1"], "replied_at": sends["sent_at"][:1]})),
+        costs=Costs(costs, unit=None, message="m", cost="c"),
+    )  # fmt: skip
+    counts = read_counts(source)
+    assert [(row.arm, row.costed_units, row.cost_usd) for row in counts.arms] == [
+        ("a", 1, 1.0),
+        ("b", 1, 2.0),
+    ]
+    assert {row.reason: row.rows for row in counts.excluded if row.reason.startswith("costs")} == {
+        "costs of messages after the window of their unit": 1,
+        "costs of messages that do not count": 1,
+        "costs without a unit that was sent something": 1,
+    }
+    by_unit = read_counts(dataclasses.replace(source, costs=Costs(costs, unit="unit_id", cost="c")))
+    assert [row.cost_usd for row in by_unit.arms] == [10.0, 7.0]
+    assert any("Costs are by lead and have no time" in note for note in by_unit.notes)
