@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 __all__ = [
     "AssignedCounts",
+    "AssignedDayCounts",
     "ClusterProducts",
     "ContextCounts",
     "CostCounts",
@@ -64,6 +65,15 @@ class AssignedCounts(NamedTuple):
     """The recorded probability of the arm in this stratum; None where none is recorded."""
     first_assigned: datetime | None
     last_assigned: datetime | None
+
+
+class AssignedDayCounts(NamedTuple):
+    """All units assigned to an arm in a stratum by the day (UTC) of their assignment, where recorded."""
+
+    arm: str
+    stratum: str
+    day: date
+    units: int
 
 
 class DayCounts(NamedTuple):
@@ -180,6 +190,8 @@ class Counts:
     """Sentences on what was read, such as rows of cost that belong to no unit."""
     inputs: Mapping[str, int | None] = field(default_factory=dict)
     """Files that were read, as they were named, and their rows."""
+    assigned_days: tuple[AssignedDayCounts, ...] = ()
+    """Empty where the source does not say when units were assigned."""
     simulated: bool = False
     """The source says that it is simulated: every report of it must say so too."""
 

@@ -11,7 +11,7 @@ __all__ = ["resolve_cutoff", "zone_of"]
 
 
 def resolve_cutoff(as_of: str, now: datetime, time_zone: str = "") -> datetime:
-    """The first instant that is no longer counted, in UTC.
+    """The first instant that is no longer counted, in UTC; never after the clock.
 
     A day stands for its beginning in `time_zone` (UTC where empty), so that all runs of one day, or with
     'last_monday' of one week, read the same data. `now` is the clock, aware. Raises UsageError.
@@ -21,6 +21,16 @@ def resolve_cutoff(as_of: str, now: datetime, time_zone: str = "") -> datetime:
     """
     if now.tzinfo is None:
         raise UsageError(f"The clock must be an aware datetime; it says {now!r}.")
+    cutoff = _given_cutoff(as_of, now, time_zone)
+    if cutoff > now:
+        raise UsageError(
+            f"as_of is {as_of!r}, which is after the clock ({now.astimezone(UTC):%Y-%m-%d %H:%M} UTC): give "
+            "a day that has begun, because replies of days to come would be taken for missing."
+        )
+    return cutoff
+
+
+def _given_cutoff(as_of: str, now: datetime, time_zone: str) -> datetime:
     zone = zone_of(time_zone) if time_zone else UTC
     today = now.astimezone(zone).date()
     if as_of == "today":

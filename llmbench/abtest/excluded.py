@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from llmbench.abtest.counts import Excluded
@@ -41,6 +41,8 @@ _ASSIGNMENTS = {5: "after the cut-off", 6: "without a unit", 7: "of another expe
 _LOST_COSTS: Mapping[str | None, str] = {
     "1": "without a unit that was sent something",
     "2": "of units that are not in the source",
+    "3": "of messages that do not count",
+    "4": "of messages after the window of their unit",
 }
 _UNNAMED, _TWO_ARMS = 3, 4
 _STALE = timedelta(days=2)
@@ -110,6 +112,29 @@ def _of_costs(found: ResultRows) -> Iterator[Excluded]:
         yield Excluded(f"costs of units {_STATES[state]}", row.whole(5))
 
 
+def _of_kinds(found: ResultRows, not_human: Sequence[str]) -> list[str]:
+    """The kinds of replies that count, and the names in `not_human` that no reply has."""
+    counted = {row.keys[0]: row.whole(0) for row in found.of(What.KINDS) if row.keys[1] == "0"}
+    gone = {row.keys[0] for row in found.of(What.KINDS) if row.keys[1] == "1"}
+    notes = []
+    if not_human or counted.keys() - {None}:
+        largest = sorted(counted.items(), key=lambda item: (-item[1], item[0] or ""))
+        listed = ", ".join(f"{'none' if kind is None else repr(kind)} ({n:,})" for kind, n in largest[:8])
+        more = f" and {len(largest) - 8} more" if len(largest) > 8 else ""
+        notes.append(f"Replies of these kinds count as human: {listed or 'none came'}{more}.")
+    for name in not_human:
+        if name in gone:
+            continue
+        alike = [repr(kind) for kind in counted if kind is not None and _letters(kind) == _letters(name)]
+        hint = f" {alike[0]} is another kind, which counts." if alike else ""
+        notes.append(f"not_human names {name!r}, and no reply is of that kind.{hint}")
+    return notes
+
+
+def _letters(kind: str) -> str:
+    return "".join(letter for letter in kind.casefold() if letter.isalnum())
+
+
 def notes_of(
     found: ResultRows, layout: Layout, cutoff: datetime, unknown_arms: Mapping[str, int]
 ) -> tuple[str, ...]:
@@ -122,6 +147,12 @@ def notes_of(
     if unknown_arms:
         listed = ", ".join(f"{value!r} ({n:,} rows)" for value, n in sorted(unknown_arms.items())[:8])
         notes.append(f"arm_map does not name these values of the arm: {listed}.")
+    if layout.source.costs is not None and layout.get("costs", "message") is None:
+        notes.append(
+            "Costs are by lead and have no time: all that a lead cost counts, also after its window or in "
+            "another experiment."
+        )
+    notes += _of_kinds(found, layout.source.not_human)
     counted = [row for state, row in found.states() if state == 0]
     unknown_cost = sum(row.whole(6) for row in counted)
     has_cost = layout.source.costs is not None or layout.get("sends", "cost") is not None

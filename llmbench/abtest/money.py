@@ -222,6 +222,9 @@ def _fieller(
     from llmbench.stats import fieller_interval
 
     z = float(ndtri(0.5 + confidence / 2))
+    # Rounding of like costs leaves a little covariance where there can be none.
+    bound = math.sqrt(v11) * math.sqrt(v22)
+    v12 = min(bound, max(-bound, v12))
     # Zero within the limits of the rate: no finite cost per reply can be ruled out.
     low, high = tuple(fieller_interval(numerator, denominator, v11, v22, covariance=v12, critical_value=z))[
         :2

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from llmbench.abtest.engines import Statement
 from llmbench.abtest.layout import Layout
-from llmbench.abtest.rows import Cut, arm_keys, event_names
+from llmbench.abtest.rows import Cut, arm_keys, event_names, has_assigned_at
 from llmbench.abtest.stages import assignment_stages, send_stages
 from llmbench.abtest.stages_units import unit_stages
 
@@ -19,6 +19,7 @@ __all__ = ["What", "statement_of"]
 _NUMBERS = 14
 # Units of like cost fall into one bucket when their costs differ by less than about 5%.
 _BUCKETS_PER_E = 20
+_MOST_KINDS = 50
 
 
 class What(IntEnum):
@@ -41,6 +42,8 @@ class What(IntEnum):
     WEIGHTS = 15
     SEVERAL = 16
     COST_ROWS = 17
+    ASSIGNED_DAYS = 18
+    KINDS = 19
 
 
 def statement_of(layout: Layout, cut: Cut, *, short_way: bool) -> Statement:
@@ -107,6 +110,10 @@ def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
         "lb_units WHERE st = 0",
     )  # fmt: skip
     union.add(What.ASSIGNED, _cell(keys), ["COUNT(*)", "MIN(au)", "MAX(au)"], "lb_units WHERE st <= 2")
+    if has_assigned_at(layout):
+        day = "CAST(FLOOR(au / 86400000000.0) AS BIGINT)"
+        by_day = f"(SELECT *, {day} AS day_number FROM lb_units WHERE st <= 2 AND au IS NOT NULL) AS by_day"
+        union.add(What.ASSIGNED_DAYS, [*_cell(keys), "day_number"], ["COUNT(*)"], by_day)
     union.add(
         What.STATES,
         ["st"],
@@ -123,6 +130,14 @@ def _add_rows(union: _Union, layout: Layout) -> None:
     for i, name in enumerate(event_names(layout)):
         union.add(What.EVENT_ROWS, [f"'{i}'", "why"], ["COUNT(*)", "MAX(us)"], f"lb_{name}_rows")
         union.add(What.EVENTS, [f"'{i}'", "ev"], ["COUNT(*)", "SUM(k - 1)"], f"lb_{name}_placed")
+    if layout.get("replies" if "replies" in layout.wheres else "sends", "kind") is not None:
+        # Those that do not count come first, so that none of them falls off the end.
+        kinds = (
+            "(SELECT kd, CASE WHEN why = 9 THEN 1 ELSE 0 END AS gone, SUM(cnt) AS n FROM lb_replies_rows "
+            "WHERE why = 0 OR why = 9 GROUP BY kd, CASE WHEN why = 9 THEN 1 ELSE 0 END "
+            f"ORDER BY gone DESC, n DESC LIMIT {_MOST_KINDS}) AS kinds"
+        )
+        union.add(What.KINDS, ["kd", "gone"], ["SUM(n)"], kinds)
     if not layout.wide:
         union.add(What.ASSIGNMENT_ROWS, ["why"], ["COUNT(*)"], "lb_asg")
     if layout.source.costs is not None:
@@ -130,7 +145,8 @@ def _add_rows(union: _Union, layout: Layout) -> None:
             What.COST_ROWS,
             ["lost"],
             ["COUNT(*)"],
-            "(SELECT CASE WHEN c.uid IS NULL THEN 1 WHEN u.st IS NULL THEN 2 ELSE 0 END AS lost "
+            "(SELECT CASE WHEN c.uid IS NULL THEN 1 WHEN c.lost > 0 THEN c.lost WHEN u.st IS NULL THEN 2 ELSE 0 END "
+            "AS lost "
             "FROM lb_cost_rows AS c LEFT JOIN lb_units AS u ON u.uid = c.uid) AS costed",
         )
 

@@ -66,6 +66,7 @@ def read_counts(
         notes=notes_of(found, layout, cutoff, unknown),
         inputs=_inputs(layout, {table: each.rows for table, each in seen.items()}),
         simulated=simulated,
+        assigned_days=found.assigned_days(),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from llmbench.abtest.counts import (
     AssignedCounts,
+    AssignedDayCounts,
     ClusterProducts,
     ContextCounts,
     CostCounts,
@@ -100,15 +101,43 @@ class ResultRows:
         """What the split is judged by."""
         weights = self._weights()
         rows = []
+        epochs = {}
         for row in self.of(What.ASSIGNED):
             arm, stratum = self._cell(row)
+            epochs[stratum] = row.keys[1]
             weight = weights(arm, stratum, row.keys[1])
             rows.append(
                 AssignedCounts(
                     arm, stratum, row.whole(0), weight, _instant(row.numbers[1]), _instant(row.numbers[2])
                 )
             )
-        return tuple(sorted(rows))
+        there = {(row.arm, row.stratum) for row in rows}
+        # An arm with a weight that got nobody is the worst of splits, so it must be seen.
+        for stratum, epoch in epochs.items():
+            rows += [
+                AssignedCounts(arm, stratum, 0, weight, None, None)
+                for arm in self._given(epoch)
+                if (arm, stratum) not in there and (weight := weights(arm, stratum, epoch))
+            ]
+        return tuple(sorted(rows, key=lambda row: row[:2]))
+
+    def assigned_days(self) -> tuple[AssignedDayCounts, ...]:
+        """By day of assignment, where that is recorded."""
+        return tuple(
+            sorted(
+                AssignedDayCounts(
+                    *self._cell(row), date(1970, 1, 1) + timedelta(days=int(row.keys[3] or 0)), row.whole(0)
+                )
+                for row in self.of(What.ASSIGNED_DAYS)
+            )
+        )
+
+    def _given(self, epoch: str | None) -> Mapping[str, float]:
+        """The weights that the source's parameters name."""
+        source = self._layout.source
+        if not source.epochs:
+            return source.weights
+        return {each.start: each.weights for each in source.epochs}.get(epoch or "", {})
 
     def _weights(self) -> Any:
         source = self._layout.source
@@ -127,13 +156,12 @@ class ResultRows:
                     "changed within "
                     "it; name the column of the epoch (epoch=), or give epochs= by day."
                 )
-        epochs = {epoch.start: epoch.weights for epoch in source.epochs}
 
         def weight(arm: str, stratum: str, epoch: str | None) -> float | None:
-            given = epochs.get(epoch or "", {}) if epochs else source.weights
+            given = self._given(epoch)
             if given:
                 if arm not in given:
-                    if not epochs:
+                    if not source.epochs:
                         raise UsageError(
                             f"weights name no weight of the arm {arm!r}; they have "
                             f"{', '.join(sorted(given))}."

@@ -14,7 +14,7 @@ from llmbench.abtest.sql_text import Column, flag, is_blank, literal, number, pl
 
 __all__ = [
     "DAY_US", "Cut", "arm_columns", "arm_keys", "arm_sums", "attribute_columns", "attribute_sums",
-    "event_columns", "event_names", "has_assigned_at", "not_human", "other_experiment", "send_columns",
+    "event_columns", "event_names", "has_assigned_at", "kind_columns", "other_experiment", "send_columns",
     "send_why", "unit_key",
 ]  # fmt: skip
 
@@ -185,15 +185,16 @@ def _event_columns(layout: Layout, name: str) -> list[str]:
         count = f"COALESCE({number(said, name, layout.dialect) if form == 'count' else flag(said)}, 0)"
     columns = [f"{count} AS {name}_n", f"{time} AS {name}_us"]
     kind = layout.get("sends", "kind")
-    if name == "replies" and kind is not None and layout.source.not_human:
-        columns.append(f"{not_human(layout, kind)} AS nh")
+    if name == "replies" and kind is not None:
+        columns += kind_columns(layout, kind)
     return columns
 
 
-def not_human(layout: Layout, kind: Column) -> str:
-    """1 for a reply of a kind that does not count."""
+def kind_columns(layout: Layout, kind: Column) -> list[str]:
+    """The kind of a reply, and 1 for one that does not count."""
     values = ", ".join(map(literal, layout.source.not_human))
-    return f"CASE WHEN {plain_text(kind)} IN ({values}) THEN 1 ELSE 0 END"
+    gone = f"CASE WHEN {plain_text(kind)} IN ({values}) THEN 1 ELSE 0 END" if values else "0"
+    return [f"{plain_text(kind)} AS kd", f"{gone} AS nh"]
 
 
 def served_codes(layout: Layout, cut: Cut) -> dict[str, int]:

@@ -16,7 +16,7 @@ from llmbench.abtest.rows import (
     event_columns,
     event_names,
     has_assigned_at,
-    not_human,
+    kind_columns,
     unit_key,
 )
 from llmbench.abtest.sql_text import number, plain_text
@@ -35,7 +35,7 @@ def unit_stages(layout: Layout, cut: Cut) -> list[Stage]:
         stages.append(Stage("lb_message_units", keys))
     for name in event_names(layout):
         stages += _event_stages(layout, cut, name)
-    stages += _cost_stages(layout)
+    stages += _cost_stages(layout, cut)
     return [*stages, _unit_stage(layout, cut)]
 
 
@@ -67,14 +67,13 @@ def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, int, str | Non
     parameter = "replied_at" if table == "replies" else "at"
     us = layout.micros(layout.need(table, parameter), f"{table}.{parameter}")
     message, kind = layout.get(table, "message"), layout.get(table, "kind")
-    with_kind = kind is not None and bool(layout.source.not_human)
-    extra = f", {not_human(layout, kind)} AS nh" if with_kind and kind is not None else ""
+    extra = "".join(f", {column}" for column in kind_columns(layout, kind)) if kind is not None else ""
     if message is None:
         unit = unit_key(layout, layout.need(table, "unit"))
         cells = f"SELECT {unit} AS uid, {us} AS us{extra} FROM src_{table}"
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {us} AS us{extra} FROM src_{table}"
-        names = "k.uid, e.us, e.nh" if extra else "k.uid, e.us"
+        names = "k.uid, e.us, e.kd, e.nh" if extra else "k.uid, e.us"
         cells = f"SELECT {names} FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
     why = (
         f"CASE {'WHEN nh = 1 THEN 9 ' if extra else ''}WHEN uid IS NULL THEN 6 WHEN us IS NULL THEN 3 "
@@ -82,7 +81,7 @@ def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, int, str | Non
     )
     days = layout.has_days_only(table, parameter)
     # Where only the day is known, an event is before the message if all of the day is, and late if all is.
-    rows = f"SELECT uid, us, 1 AS cnt, {why} AS why FROM ({cells}) AS cells"
+    rows = f"SELECT uid, us, 1 AS cnt, {why} AS why{', kd' if extra else ''} FROM ({cells}) AS cells"
     return rows, DAY_US - 1 if days else 0, None if days else "us"
 
 
@@ -91,10 +90,9 @@ def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, int, str | None]:
     _, at, _ = event_columns(layout, name)
     key = message_key(layout, "")
     us = "us" if at is None else f"COALESCE({name}_us, us)"
-    human = "" if name != "replies" or layout.get("sends", "kind") is None else "WHEN nh = 1 THEN 9 "
-    if not layout.source.not_human:
-        human = ""
-    columns = f"uid, {us} AS us, {name}_n AS cnt"
+    with_kind = name == "replies" and layout.get("sends", "kind") is not None
+    human = "WHEN nh = 1 THEN 9 " if with_kind else ""
+    columns = f"uid, {us} AS us, {name}_n AS cnt{', kd' if with_kind else ''}"
     if at is None and key is not None:
         columns += f", {key} AS ek"
     # One beside a message that does not count (1 to 4) cannot be an answer to it.
@@ -107,28 +105,36 @@ def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, int, str | None]:
     return rows, DAY_US - 1 if days else 0, None if days else "us"
 
 
-def _cost_stages(layout: Layout) -> list[Stage]:
-    """`cost_rows` and, by unit, `cost_units`, where costs are a table of their own."""
+def _cost_stages(layout: Layout, cut: Cut) -> list[Stage]:
+    """`cost_rows` and, by unit, `cost_units`, where costs are a table of their own.
+
+    `lost` of a row: 0 counts; 3 its message does not count; 4 its message is after the window.
+    """
     if layout.source.costs is None:
         return []
     cost = number(layout.need("costs", "cost"), "costs.cost", layout.dialect)
     message = layout.get("costs", "message")
     if message is None:
-        rows = (
-            f"SELECT {unit_key(layout, layout.need('costs', 'unit'))} AS uid, {cost} AS cost FROM src_costs"
-        )
+        unit = unit_key(layout, layout.need("costs", "unit"))
+        stages = [Stage("lb_cost_rows", f"SELECT {unit} AS uid, {cost} AS cost, 0 AS lost FROM src_costs")]
         n = ""
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {cost} AS cost FROM src_costs"
-        rows = (
-            f"SELECT k.uid, e.mk, e.cost FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
+        late = f"WHEN s.us > u.f + {cut.window_us} THEN 4"
+        paid = (
+            f"SELECT s.mk, MIN(s.uid) AS uid, MIN(CASE WHEN s.why > 2 THEN 3 {late} ELSE 0 END) AS lost "
+            "FROM lb_sends AS s LEFT JOIN lb_sent AS u ON u.uid = s.uid "
+            "WHERE s.mk IS NOT NULL AND s.uid IS NOT NULL GROUP BY s.mk"
         )
+        rows = (
+            "SELECT k.uid, e.mk, e.cost, COALESCE(k.lost, 0) AS lost "
+            f"FROM ({keyed}) AS e LEFT JOIN lb_paid AS k ON k.mk = e.mk"
+        )
+        stages = [Stage("lb_paid", paid), Stage("lb_cost_rows", rows)]
         n = ", COUNT(DISTINCT mk) AS keys"
     sums = f"SUM(cost) AS c, SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS cu, COUNT(*) AS k{n}"
-    return [
-        Stage("lb_cost_rows", rows),
-        Stage("lb_cost_units", f"SELECT uid, {sums} FROM lb_cost_rows WHERE uid IS NOT NULL GROUP BY uid"),
-    ]
+    counted = f"SELECT uid, {sums} FROM lb_cost_rows WHERE uid IS NOT NULL AND lost = 0 GROUP BY uid"
+    return [*stages, Stage("lb_cost_units", counted)]
 
 
 def _unit_stage(layout: Layout, cut: Cut) -> Stage:

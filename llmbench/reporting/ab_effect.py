@@ -109,7 +109,7 @@ def clusters_sentence(result: AbResult) -> str:
     """What clusters do to the intervals."""
     if not result.design_effects:
         return (
-            "The source names no mailbox or domain (cluster_column), so leads are taken for independent of "
+            "The source names no mailbox or domain (cluster), so leads are taken for independent of "
             "each "
             "other. If several leads sit behind one mail server, the intervals are too narrow."
         )

@@ -21,9 +21,8 @@ def health_sentence(result: AbResult) -> str:
     """The split, and whether it may be relied on."""
     found = result.health
     watched = (
-        f" Watched day by day, the evidence against it is p = {found.sequential_p:.2g}, which may be "
-        "looked at at "
-        "any time."
+        f" Watched by day of assignment, the evidence against it is p = {found.sequential_p:.2g}, which "
+        "may be looked at at any time."
         if found.sequential_p is not None
         else ""
     )

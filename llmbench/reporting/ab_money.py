@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
-from llmbench.reporting.ab_wording import fine_percent, fine_points
+from llmbench.reporting.ab_wording import fine_percent, fine_points, sure_percent
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.wording import NONE, estimate, limits, span, whole
 
@@ -56,7 +56,7 @@ def money_table(result: AbResult) -> Table | None:
             {
                 "arm": what,
                 "net value of 1,000 leads": span(n.estimate, n.ci.low, n.ci.high, dollars),
-                "probability above zero": f"{n.probability_positive:.1%}",
+                "probability above zero": sure_percent(n.probability_positive),
             }
             for what, n in found.items()
         ]

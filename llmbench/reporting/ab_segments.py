@@ -29,7 +29,7 @@ def segment_sentence(result: AbResult) -> str:
     if found is None:
         return "Segments are shown with the effect, and not before."
     if not found.effects and not found.hidden:
-        return "The source names no segments (segment_columns)."
+        return "The source names no segments (segments)."
     told = [
         f"Whether the effect of {i.treatment} is the same in all {i.segments} segments of {i.column}: "
         + (f"nothing speaks against it (p = {i.p_adjusted:.2g})." if i.p_adjusted >= 0.05 else

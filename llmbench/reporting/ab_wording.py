@@ -6,12 +6,23 @@ import math
 
 from llmbench.reporting.wording import UNKNOWN, whole
 
-__all__ = ["count", "fine_percent", "fine_points", "ratio_words"]
+__all__ = ["count", "fine_percent", "fine_points", "ratio_words", "sure_percent"]
 
 
 def fine_percent(share: float) -> str:
     """A reply rate: two digits after the point."""
     return f"{100 * share:.2f}%"
+
+
+def sure_percent(probability: float) -> str:
+    """A probability that draws tell of: so many of them cannot tell that something is certain.
+
+    >>> sure_percent(1.0), sure_percent(0.9731), sure_percent(0.0)
+    ('over 99.9%', '97.3%', 'under 0.1%')
+    """
+    if probability > 0.999:
+        return "over 99.9%"
+    return "under 0.1%" if probability < 0.001 else f"{probability:.1%}"
 
 
 def fine_points(value: float) -> str:

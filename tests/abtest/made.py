@@ -13,6 +13,7 @@ import numpy as np
 
 from llmbench.abtest.counts import (
     AssignedCounts,
+    AssignedDayCounts,
     ClusterProducts,
     ContextCounts,
     CostCounts,
@@ -109,6 +110,12 @@ def counted(
         arms=tuple(_sums(arm, stratum, mature) for arm, stratum in cells),
         assigned=tuple(_assigned(arm, stratum, known, with_weights=with_weights) for arm, stratum in cells),
         days=tuple(_days(known, mature)),
+        assigned_days=tuple(
+            AssignedDayCounts(arm, stratum, START + timedelta(days=day), n)
+            for (arm, stratum, day), n in sorted(
+                Counter((u["arm"], u["stratum"], u["day"]) for u in known).items()
+            )
+        ),
         clusters=tuple(_products(mature)) if any(u["cluster"] is not None for u in mature) else (),
         segments=tuple(
             SegmentCounts("industry", s, a, e, n, x)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from llmbench.abtest.counts import AssignedCounts
 from llmbench.abtest.health import check_health, split_shares
 from llmbench.errors import UsageError
 from llmbench.stats import sample_ratio_mismatch
-from tests.abtest.made import counted, units_of
+from tests.abtest.made import START, counted, units_of
 
 PLAN = Plan("mail-7", control="gpt-4o")
 RATES = {"gpt-4o": 0.03, "mixtral": 0.03}
@@ -36,6 +37,47 @@ def test_a_broken_split_is_not() -> None:
     found = check_health(of_sizes([("mixtral", "", 9000, 0.9), ("gpt-4o", "", 700, 0.1)]), PLAN)
     assert not found.healthy
     assert found.p_value == pytest.approx(sample_ratio_mismatch([9000, 700], [0.9, 0.1]).p_value)
+
+
+def test_a_split_that_was_broken_for_some_days_only_is_seen_by_day_of_assignment() -> None:
+    counts = counted(units_of(RATES, 20000, weights=({"gpt-4o": 0.5, "mixtral": 0.5},)))
+    moved = tuple(
+        row._replace(units=row.units + (100 if row.day < START + timedelta(days=30) else -100) * sign)
+        for row in counts.assigned_days
+        for sign in [1 if row.arm == "mixtral" else -1]
+    )
+    found = check_health(dataclasses.replace(counts, assigned_days=moved), PLAN)
+    assert found.p_value is not None
+    assert found.p_value > 0.001
+    assert not found.healthy
+
+
+def test_an_arm_that_is_sent_to_later_does_not_break_the_split() -> None:
+    counts = counted(units_of(RATES, 20000))
+    later = tuple(
+        row._replace(day=row.day + timedelta(days=9)) if row.arm == "mixtral" else row for row in counts.days
+    )
+    shifted = dataclasses.replace(counts, days=later)
+    assert check_health(shifted, PLAN) == check_health(counts, PLAN)
+    unknown = check_health(dataclasses.replace(shifted, assigned_days=()), PLAN)
+    assert unknown.healthy
+    assert unknown.sequential_p is None
+
+
+def test_an_arm_with_a_weight_and_no_unit_is_a_broken_split() -> None:
+    rows = [("a", "", 2000, 0.4), ("b", "", 2000, 0.4), ("c", "", 0, 0.2)]
+    found = check_health(of_sizes(rows), PLAN)
+    assert not found.healthy
+    assert "Not one unit is in c, which has a weight." in found.why
+    assert found.strata[0].expected == pytest.approx({"a": 1600, "b": 1600, "c": 800})
+
+
+def test_probabilities_that_leave_an_arm_out_are_a_broken_split() -> None:
+    found = check_health(of_sizes([("a", "", 2000, 0.4), ("b", "", 2000, 0.4)]), PLAN)
+    assert not found.healthy
+    assert "an arm that is not in the source" in found.why
+    rounded = [(arm, "", 20_000, 0.33) for arm in "abc"]
+    assert check_health(of_sizes(rounded), PLAN).healthy
 
 
 def test_two_wrongs_in_two_epochs_do_not_make_a_right() -> None:

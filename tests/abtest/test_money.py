@@ -62,6 +62,26 @@ def test_fixed_costs_count_for_each_unit() -> None:
     assert dear.per_unit == pytest.approx((costs["mixtral"].per_unit or 0) + 0.01)
 
 
+@pytest.mark.parametrize("price", [0.01, 0.001, 0.1 / 3])
+@pytest.mark.parametrize("n", [997, 6000])
+def test_one_price_for_all_leads_leaves_the_uncertainty_of_the_rate(price: float, n: int) -> None:
+    row = counted(units_of({"gpt-4o": 0.05, "mixtral": 0.05}, n)).arms[0]
+    # Sums as a database makes them, one lead after another.
+    cost = squared = with_reply = 0.0
+    for i in range(row.units):
+        cost, squared = cost + price, squared + price * price
+        with_reply += price if i < row.replied else 0.0
+    flat = row._replace(
+        costed_units=row.units, costed_replied=row.replied, cost_usd=cost, cost_usd_squared=squared,
+        cost_usd_replied=with_reply,
+    )  # fmt: skip
+    found = arm_cost([flat], 0.0, 0.95).per_reply_ci
+    assert found is not None
+    rate = row.replied / row.units
+    half = 1.959964 * math.sqrt(rate * (1 - rate) / (row.units - 1))
+    assert tuple(found) == pytest.approx((price / (rate + half), price / (rate - half)), rel=1e-4)
+
+
 def test_unknown_costs_are_unknown() -> None:
     counts = counted(units_of({"gpt-4o": 0.05, "mixtral": 0.05}, 1000))
     found = arm_cost([s for s in counts.arms if s.arm == "gpt-4o"], 0.0, 0.95)

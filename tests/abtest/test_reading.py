@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.reading import read_counts
-from llmbench.abtest.source import Assignments, Guardrail, OutcomeSource, Replies, Sends
+from llmbench.abtest.source import Assignments, Costs, Guardrail, OutcomeSource, Replies, Sends
 from tests.abtest.reference import Reference, reference
 from tests.abtest.worlds import ARM_MAP, AS_OF, WINDOW, three_tables, wide_world
 
@@ -108,3 +109,95 @@ def test_no_row_vanishes(seed: int) -> None:
         # A unit that is not mature was excluded as a unit; its assignment was counted.
         out = sum(row.rows for row in counts.excluded if row.reason.startswith(f"{table} "))
         assert n + out == len(tables[table]), (table, counts.excluded)
+
+
+def of_assignments(rows: str, **changes: Any) -> OutcomeSource:
+    """Units with arm, day of assignment and day of sending, all of January 2026."""
+    cells = [row.split() for row in rows.splitlines() if row.strip()]
+    units = [str(place) for place in range(len(cells))]
+    days = [pd.to_datetime([f"2026-01-{row[place]}" for row in cells], utc=True) for place in (1, 2)]
+    assigned = pd.DataFrame({"unit_id": units, "arm": [row[0] for row in cells], "at": days[0]})
+    return OutcomeSource(
+        experiment_id="e", as_of="2026-03-01",
+        sends=Sends(pd.DataFrame({"unit_id": units, "sent_at": days[1]})),
+        replies=Replies(pd.DataFrame({"unit_id": ["0"], "replied_at": days[1][:1]})),
+        assignments=Assignments(assigned, assigned_at="at"), **changes,
+    )  # fmt: skip
+
+
+def test_assignments_are_counted_by_their_own_day_also_of_units_that_are_not_sent_to() -> None:
+    counts = read_counts(of_assignments("a 01 02\na 01 05\nb 01 09\nb 02 10"))
+    assert [(row.arm, row.day.day, row.units) for row in counts.assigned_days] == [
+        ("a", 1, 2), ("b", 1, 1), ("b", 2, 1),
+    ]  # fmt: skip
+
+
+def test_an_arm_with_a_weight_and_no_unit_is_assigned_none() -> None:
+    source = of_assignments("a 01 02\nb 01 09", weights={"a": 2, "b": 2, "c": 1, "d": 0})
+    counts = read_counts(source)
+    assert [(row.arm, row.units, row.weight) for row in counts.assigned] == [
+        ("a", 1, 0.4), ("b", 1, 0.4), ("c", 0, 0.2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_kinds_that_count_and_names_that_match_none_are_told(beside: bool) -> None:
+    at = pd.to_datetime(["2026-01-01"] * 4, utc=True)
+    units = list("0123")
+    kinds = ["Auto-Reply", "bounce", None, "human"]
+    sends = {"unit_id": units, "sent_at": at, "arm": list("abab")}
+    replies = {"unit_id": units, "replied_at": at, "kind": kinds}
+    source = OutcomeSource(
+        experiment_id="e", as_of="2026-03-01", not_human=("auto-reply", "bounce", "ooo"),
+        sends=Sends(pd.DataFrame({**sends, **replies}), arm="arm", replied_at="replied_at", kind="kind")
+        if beside
+        else Sends(pd.DataFrame(sends), arm="arm"),
+        replies=None if beside else Replies(pd.DataFrame(replies), kind="kind"),
+    )  # fmt: skip
+    counts = read_counts(source)
+    assert sum(row.replied for row in counts.arms) == 3
+    assert [note for note in counts.notes if "kind" in note] == [
+        "Replies of these kinds count as human: none (1), 'Auto-Reply' (1), 'human' (1).",
+        (
+            "not_human names 'auto-reply', and no reply is of that kind. "
+            "'Auto-Reply' is another kind, which counts."
+        ),
+        "not_human names 'ooo', and no reply is of that kind.",
+    ]
+    every = read_counts(dataclasses.replace(source, not_human=()))
+    assert "Replies of these kinds count as human" in " ".join(every.notes)
+    assert sum(row.replied for row in every.arms) == 4
+
+
+def test_costs_of_a_table_are_of_the_messages_that_count() -> None:
+    sends = pd.DataFrame(
+        [
+            ("1", "m1", "2026-01-01", "a", "e"),
+            ("1", "m2", "2026-01-21", "a", "e"),
+            ("2", "m3", "2026-01-01", "b", "e"),
+            ("2", "m4", "2025-11-01", "b", "other"),
+        ],
+        columns=["unit_id", "m", "sent_at", "arm", "x"],
+    )
+    sends["sent_at"] = pd.to_datetime(sends["sent_at"], utc=True)
+    costs = pd.DataFrame(
+        {"m": ["m1", "m2", "m3", "m4", "m5"], "unit_id": list("11223"), "c": [1, 9, 2, 5, 7.0]}
+    )
+    source = OutcomeSource(
+        experiment_id="e", as_of="2026-03-01", sends=Sends(sends, arm="arm", message="m", experiment="x"),
+        replies=Replies(pd.DataFrame({"unit_id": ["1"], "replied_at": sends["sent_at"][:1]})),
+        costs=Costs(costs, unit=None, message="m", cost="c"),
+    )  # fmt: skip
+    counts = read_counts(source)
+    assert [(row.arm, row.costed_units, row.cost_usd) for row in counts.arms] == [
+        ("a", 1, 1.0),
+        ("b", 1, 2.0),
+    ]
+    assert {row.reason: row.rows for row in counts.excluded if row.reason.startswith("costs")} == {
+        "costs of messages after the window of their unit": 1,
+        "costs of messages that do not count": 1,
+        "costs without a unit that was sent something": 1,
+    }
+    by_unit = read_counts(dataclasses.replace(source, costs=Costs(costs, unit="unit_id", cost="c")))
+    assert [row.cost_usd for row in by_unit.arms] == [10.0, 7.0]
+    assert any("Costs are by lead and have no time" in note for note in by_unit.notes)
