@@ -193,8 +193,10 @@ def _check_control(counts: Counts, given: Plan, frozen: Mapping[str, Any]) -> No
     control = frozen.get("control", given.control)
     if control not in counts.arm_names:
         raise UsageError(
-            f"control was {control!r} at the first look at {given.experiment_id}, and is no arm now; they are "
-            f"{', '.join(counts.arm_names)}. Keep the names of the arms, or give the analysis an experiment_id "
+            f"control was {control!r} at the first look at {given.experiment_id}, and is no arm now; "
+            "they are "
+            f"{', '.join(counts.arm_names)}. Keep the names of the arms, or give the analysis an "
+            "experiment_id "
             "of its own."
         )
 
@@ -205,7 +207,8 @@ def _arms_of_the_test(counts: Counts, frozen: Mapping[str, Any] | None) -> list[
 
 def _other_arms(counts: Counts, arms: Sequence[str]) -> list[str]:
     gone = [
-        f"arm {arm!r} was there at the first look and is not in the source now; what was decided of it stands, "
+        f"arm {arm!r} was there at the first look and is not in the source now; what was decided of "
+        "it stands, "
         "and it still counts among the treatments that alpha is shared by."
         for arm in arms
         if arm not in counts.arm_names

@@ -83,8 +83,8 @@ def _good(result: AbResult, c: Comparison, *, sure: bool) -> str:
         today = result.money.get(c.treatment)
         if today is not None and today.net_value_per_1000 is not None:
             why = (
-                f"it was not known at look {c.look}, which decided; that of today is shown beside it and does "
-                "not change the decision"
+                f"it was not known at look {c.look}, which decided; that of today is shown beside it and "
+                "does not change the decision"
             )
         elif result.plan.value_per_reply_usd is not None:
             why = "its cost is not known"
@@ -144,6 +144,8 @@ def _more(result: AbResult) -> str:
     if not goals:
         return "Run it again on newer data."
     text = f"Keep the test running: an answer takes {needed_sentence(_last(goals))}."
+    if result.plan.stopping_rule == "anytime":
+        text += " Under 'anytime' that number is approximate."
     if goals[0].goal == "next look" and len(goals) > 1:
         text += f" The next look is due{_due(goals[0])}."
     return text
@@ -175,7 +177,8 @@ def _rates(c: Comparison) -> str:
         return f"{told} points, margin {_points(c.margin)}"
     if c.ratio is None and c.difference is not None:
         return (
-            f"its reply rate is {_points(c.difference)} points from that of {c.control}, which got no reply, so "
+            f"its reply rate is {_points(c.difference)} points from that of {c.control}, which got no "
+            "reply, so "
             f"that there is no ratio; at least {_share(c.margin)} must be kept"
         )
     told = f"its reply rate is {_share(c.ratio)} of {c.control}'s"

@@ -152,12 +152,13 @@ def deviations(frozen: Mapping[str, Any], plan: Plan) -> list[str]:
                 f"{name} is {now[name]!r} now and was {was!r} at the first look, which is what counts."
             )
     moved, then = beside(plan), frozen.get("beside") or {}
-    for name in _BESIDE:
-        if name in then and then[name] != moved[name]:
-            told.append(
-                f"{name} is {_said(moved[name])} now and was {_said(then[name])} at the first look; what a look "
-                "decided stands, with its money."
-            )
+    told += [
+        f"{name} is {_said(moved[name])} now and was {_said(then[name])} at the first look; what a "
+        "look decided "
+        "stands, with its money."
+        for name in _BESIDE
+        if name in then and then[name] != moved[name]
+    ]
     return told
 
 

@@ -121,7 +121,8 @@ def _by_difference(c: Comparison) -> str:
         "worse": "No: it gets too few replies.",
         "cannot tell": "It cannot be told yet.",
     }
-    told = f"{answers[c.verdict]} The difference of the reply rates is {fine_points(c.difference)} points"
+    points = UNKNOWN if c.difference is None else fine_points(c.difference)
+    told = f"{answers[c.verdict]} The difference of the reply rates is {points} points"
     if c.difference_ci is not None and all(map(math.isfinite, c.difference_ci)):
         told += f" ({fine_points(c.difference_ci.low)} to {fine_points(c.difference_ci.high)})"
     return f"{told}; a ratio to {c.control}'s rate is not known." if c.ratio is None else f"{told}."
