@@ -14,13 +14,13 @@ from llmbench.abtest.cells import (
     design_effect,
     paired_cells,
 )
-from llmbench.abtest.comparisons import compare_arms
+from llmbench.abtest.comparisons import as_remembered, compare_arms
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.effect import Effect, effects_by_holm
 from llmbench.abtest.guardrails import check_guardrails
 from llmbench.abtest.health import check_health, split_shares
 from llmbench.abtest.information import information_of, occasion_of, power_of
-from llmbench.abtest.looks import Look, LookBook, deviations, standing
+from llmbench.abtest.looks import Look, LookBook, beside, deviations, standing
 from llmbench.abtest.needed import units_still_needed
 from llmbench.abtest.plan import Plan, planned_units
 from llmbench.abtest.results import AbResult
@@ -54,7 +54,10 @@ def analyse(
         made = looks.record_look(
             plan.experiment_id, new.number, cut_off=new.cut_off, units=new.units, information=new.information,
             parameters=result.plan.frozen()
-            | {"planned_units": _planned(result), "shares": dict(result.planned_shares)},
+            | {
+                "planned_units": _planned(result), "shares": dict(result.planned_shares),
+                "arms": list(counts.arm_names), "beside": beside(result.plan),
+            },
             comparisons=new.comparisons, seen_at=moment,
         )  # fmt: skip
         if made:
@@ -68,6 +71,8 @@ def analyse(
 def _analyse(
     counts: Counts, given: Plan, frozen: Mapping[str, Any] | None, before: Sequence[Look], now: datetime
 ) -> tuple[AbResult, Look | None]:
+    if frozen is not None:
+        _check_control(counts, given, frozen)
     plan = given if frozen is None else dataclasses.replace(given, **_known_fields(frozen))
     if plan.window_days != given.window_days:
         raise UsageError(
@@ -79,9 +84,13 @@ def _analyse(
     changed = [] if frozen is None else deviations(frozen, given)
     health = check_health(counts, plan)
     shares = split_shares(counts, plan)
-    treatments = [arm for arm in counts.arm_names if arm != plan.control]
+    # The arms of the first look are those of the test, whatever the source holds by now.
+    arms = _arms_of_the_test(counts, frozen)
+    changed += _other_arms(counts, arms)
+    treatments = [arm for arm in arms if arm != plan.control]
+    present = [arm for arm in treatments if arm in counts.arm_names]
     weights = {each.stratum: each.expected for each in health.strata}
-    cells = {arm: paired_cells(counts.arms, arm, plan.control, weights) for arm in treatments}
+    cells = {arm: paired_cells(counts.arms, arm, plan.control, weights) for arm in present}
     design = {arm: design_effect(each, counts.clusters) for arm, each in cells.items()}
     pooled = _pooled_rate(counts)
     planning_rate = plan.expected_rate if plan.expected_rate is not None else pooled
@@ -96,26 +105,26 @@ def _analyse(
     occasion = occasion_of(counts, plan, cells, information, pooled, before, health)
     shows = health.healthy and occasion.shows_effect
 
-    decided = {name: comparison_of(dict(c), look.number) for name, (look, c) in standing(before).items()}
+    # Looks on later data tell nothing of what was known at this cut-off.
+    past = [look for look in before if look.cut_off <= counts.as_of]
+    earlier = [look for look in past if look.cut_off < counts.as_of]
+    decided = {name: comparison_of(dict(c), look.number) for name, (look, c) in standing(earlier).items()}
     fresh: dict[str, Effect] = {}
     if shows and occasion.kind in {"look", "again"}:
-        earlier = standing([look for look in before if look.cut_off < counts.as_of])
-        decided = {name: comparison_of(dict(c), look.number) for name, (look, c) in earlier.items()}
         open_ones = {n: c for n, c in cells.items() if n not in decided and c.information > 0}
         family = len(treatments) - sum(c.verdict in {"better", "not worse"} for c in decided.values())
         fresh = effects_by_holm(plan, open_ones, occasion.fractions, design, family) if open_ones else {}
-    elif occasion.kind == "over" and before:
-        for each in before[-1].comparisons:
-            decided.setdefault(each["treatment"], comparison_of(dict(each), before[-1].number))
 
     costs, money = costs_and_money(counts, plan, cells, design, show=shows)
     number = len(occasion.fractions)
     comparisons = compare_arms(plan, treatments, cells, fresh, decided, money, number, health, shows=shows)
+    if health.healthy and past and occasion.kind in {"again", "over"}:
+        comparisons, differs = as_remembered(comparisons, past[-1], again=occasion.kind == "again")
+        changed += differs
     new = None
     if fresh and occasion.kind == "look":
-        new = Look(
-            number, counts.as_of, units, occasion.fractions[-1], [each.data() for each in comparisons], now
-        )
+        shown = [each.data() | {"control_rate": each.control_rate} for each in comparisons]
+        new = Look(number, counts.as_of, units, occasion.fractions[-1], shown, now)
     widen = {
         arm: math.sqrt(max(1.0, found.ratio)) if found is not None and not math.isnan(found.ratio) else 1.0
         for arm, found in design.items()
@@ -124,7 +133,7 @@ def _analyse(
     worst = max((value for value, _ in effects.values()), default=1.0)
     rate = planning_rate or 0.0
     needed = units_still_needed(counts, plan, shares, planned_shares, rate, planned, occasion, worst)
-    compared = [cells[arm] for arm in treatments if cells[arm].information > 0]
+    compared = [cells[arm] for arm in present if cells[arm].information > 0]
     others: list[OtherAnalysis] = []
     if shows:
         others = [row for c in compared for row in other_analyses(counts, plan, c, design[c.treatment])]
@@ -144,8 +153,8 @@ def _analyse(
         needed=tuple(needed),
         power=power_of(counts, plan, shares, planning_rate, compared, worst),
         money=money if shows else {},
-        guardrails=tuple(check_guardrails(counts, plan, treatments, widen)) if health.healthy else (),
-        segments=segment_effects(counts, plan, treatments) if shows else None,
+        guardrails=tuple(check_guardrails(counts, plan, present, widen)) if health.healthy else (),
+        segments=segment_effects(counts, plan, present) if shows else None,
         other_analyses=tuple(others),
         deviations=tuple(changed),
         design_effects=effects or None,
@@ -178,6 +187,38 @@ def _check(counts: Counts, plan: Plan) -> None:
         for arm in mapping:
             if arm not in names:
                 raise UsageError(f"{name} names {arm!r}, which is no arm; they are {', '.join(names)}.")
+
+
+def _check_control(counts: Counts, given: Plan, frozen: Mapping[str, Any]) -> None:
+    control = frozen.get("control", given.control)
+    if control not in counts.arm_names:
+        raise UsageError(
+            f"control was {control!r} at the first look at {given.experiment_id}, and is no arm now; "
+            "they are "
+            f"{', '.join(counts.arm_names)}. Keep the names of the arms, or give the analysis an "
+            "experiment_id "
+            "of its own."
+        )
+
+
+def _arms_of_the_test(counts: Counts, frozen: Mapping[str, Any] | None) -> list[str]:
+    return sorted((frozen or {}).get("arms") or counts.arm_names)
+
+
+def _other_arms(counts: Counts, arms: Sequence[str]) -> list[str]:
+    gone = [
+        f"arm {arm!r} was there at the first look and is not in the source now; what was decided of "
+        "it stands, "
+        "and it still counts among the treatments that alpha is shared by."
+        for arm in arms
+        if arm not in counts.arm_names
+    ]
+    new = [
+        f"arm {arm!r} was not there at the first look, so it is not tested; give it an experiment of its own."
+        for arm in counts.arm_names
+        if arm not in arms
+    ]
+    return gone + new
 
 
 def _known_fields(frozen: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,23 +80,33 @@ def _good(result: AbResult, c: Comparison, *, sure: bool) -> str:
     text = f"{word[0].upper()}{word[1:]} {c.treatment} than with {c.control}: {_rates(c)}."
     net = c.net_value
     if net is None:
-        why = (
-            "its cost is not known"
-            if result.plan.value_per_reply_usd is not None
-            else "no value of a reply was given"
-        )
+        today = result.money.get(c.treatment)
+        if today is not None and today.net_value_per_1000 is not None:
+            why = (
+                f"it was not known at look {c.look}, which decided; that of today is shown beside it and "
+                "does not change the decision"
+            )
+        elif result.plan.value_per_reply_usd is not None:
+            why = "its cost is not known"
+        else:
+            why = "no value of a reply was given"
         return f"{text} Not worse within the margin, money undecided: {why}."
+    if net.estimate < 0:
+        brings = f"loses {dollars(-net.estimate)} per 1,000 leads against {c.control}"
+    else:
+        brings = f"brings {dollars(net.estimate)} more per 1,000 leads than {c.control}"
+    span = f"net value {dollars(net.ci.low)} to {dollars(net.ci.high)}" if net.estimate < 0 else (
+        f"{dollars(net.ci.low)} to {dollars(net.ci.high)}"
+    )  # fmt: skip
     money = (
-        f"{dollars(net.estimate)} more per 1,000 leads than {c.control} ({dollars(net.ci.low)} to "
-        f"{dollars(net.ci.high)}), and more than zero with {_probability(net.probability_positive)} "
+        f"{brings} ({span}), and the net value is above zero with {_probability(net.probability_positive)} "
         "probability"
     )
     if sure:
-        return f"{text} It brings {money}."
-    return (
-        f"{text} Not worse within the margin, money undecided: it brings {money}, and {SURE:.0%} are asked "
-        "for."
-    )
+        return f"{text} It {money}."
+    if round(net.probability_positive, 9) <= round(1 - SURE, 9):
+        return f"{text} Not worse within the margin, but money speaks against it: it {money}."
+    return f"{text} Not worse within the margin, money undecided: it {money}, and {SURE:.0%} are asked for."
 
 
 def _worse(result: AbResult, c: Comparison) -> str:
@@ -134,6 +144,8 @@ def _more(result: AbResult) -> str:
     if not goals:
         return "Run it again on newer data."
     text = f"Keep the test running: an answer takes {needed_sentence(_last(goals))}."
+    if result.plan.stopping_rule == "anytime":
+        text += " Under 'anytime' that number is approximate."
     if goals[0].goal == "next look" and len(goals) > 1:
         text += f" The next look is due{_due(goals[0])}."
     return text
@@ -163,6 +175,12 @@ def _rates(c: Comparison) -> str:
         if c.difference_ci is not None:
             told += f" (interval {_points(c.difference_ci.low)} to {_points(c.difference_ci.high)})"
         return f"{told} points, margin {_points(c.margin)}"
+    if c.ratio is None and c.difference is not None:
+        return (
+            f"its reply rate is {_points(c.difference)} points from that of {c.control}, which got no "
+            "reply, so "
+            f"that there is no ratio; at least {_share(c.margin)} must be kept"
+        )
     told = f"its reply rate is {_share(c.ratio)} of {c.control}'s"
     if c.ratio_ci is not None:
         told += f" (interval {_share(c.ratio_ci.low)} to {_share(c.ratio_ci.high)})"
@@ -173,7 +191,7 @@ def _reasons(result: AbResult, chosen: Comparison | None) -> tuple[str, ...]:
     told = [
         f"{each.treatment}: {each.verdict}; {_rates(each)}."
         for each in result.comparisons
-        if len(result.comparisons) > 1 and each is not chosen and each.ratio is not None
+        if len(result.comparisons) > 1 and each is not chosen and each.difference is not None
     ]
     told += [
         f"Guardrail broken: {each.guardrail} with {each.treatment} are {_share(each.ratio)} of the "

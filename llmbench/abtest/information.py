@@ -47,8 +47,8 @@ def occasion_of(
     """Whether this run is a look, and why."""
     decided = standing([look for look in before if look.cut_off < counts.as_of])
     again = any(look.cut_off == counts.as_of for look in before)
-    if cells and len(decided) == len(cells) and not again:
-        fractions = tuple(look.information for look in before)
+    if cells and set(cells) <= set(decided) and not again:
+        fractions = tuple(look.information for look in before if look.cut_off < counts.as_of)
         last = max(look.number for look, _ in decided.values())
         return Occasion("over", fractions, information, None, f"Decided at look {last}; that stands.")
     if not health.healthy:

@@ -13,9 +13,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from llmbench.abtest.plan import LEAST_EXPECTED_REPLIES, Plan
 
-__all__ = ["Look", "LookBook", "Occasion", "deviations", "look_now", "standing"]
+__all__ = ["Look", "LookBook", "Occasion", "beside", "deviations", "look_now", "standing"]
 
 _CLOSE = 1e-9
+_BESIDE = ("value_per_reply_usd", "split", "fixed_costs_usd", "confidence")
 
 
 class Look(NamedTuple):
@@ -134,6 +135,12 @@ def standing(looks: Sequence[Look]) -> dict[str, tuple[Look, Mapping[str, Any]]]
     return found
 
 
+def beside(plan: Plan) -> dict[str, Any]:
+    """What may change between looks and is told then: it moves the money, and no test of replies."""
+    found = {name: getattr(plan, name) for name in _BESIDE}
+    return {n: dict(sorted(v.items())) if isinstance(v, Mapping) else v for n, v in found.items()}
+
+
 def deviations(frozen: Mapping[str, Any], plan: Plan) -> list[str]:
     """What the plan says now and did not at the first look, one sentence each."""
     now = plan.frozen()
@@ -144,7 +151,19 @@ def deviations(frozen: Mapping[str, Any], plan: Plan) -> list[str]:
             told.append(
                 f"{name} is {now[name]!r} now and was {was!r} at the first look, which is what counts."
             )
+    moved, then = beside(plan), frozen.get("beside") or {}
+    told += [
+        f"{name} is {_said(moved[name])} now and was {_said(then[name])} at the first look; what a "
+        "look decided "
+        "stands, with its money."
+        for name in _BESIDE
+        if name in then and then[name] != moved[name]
+    ]
     return told
+
+
+def _said(value: Any) -> str:
+    return "not given" if value is None or value == {} else repr(value)
 
 
 def _next(plan: Plan, fractions: Sequence[float]) -> float | None:

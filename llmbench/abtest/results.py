@@ -94,6 +94,8 @@ class Comparison:
     bayes: Bayes | None = None
     look: int | None = None
     """The look that it is from."""
+    control_rate: float | None = None
+    """The control's rate at that look."""
 
     @property
     def passed(self) -> bool | None:

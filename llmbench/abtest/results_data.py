@@ -107,6 +107,7 @@ def comparison_of(data: dict[str, Any], look: int) -> Comparison:
         ),
         None if bayes is None else Bayes(bayes["probability_better"], bayes["expected_loss"]),
         look,
+        data.get("control_rate"),
     )  # fmt: skip
 
 

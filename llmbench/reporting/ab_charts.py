@@ -50,7 +50,8 @@ def effect_figure(result: AbResult) -> Plot | None:
         value, interval = (c.ratio, c.ratio_ci) if ratio else (c.difference, c.difference_ci)
         if value is None or interval is None:
             continue
-        label = f"{clip(c.treatment)}\nn = {units[c.treatment]:,} against {units[c.control]:,}"
+        # An arm that left the source after it was decided has no units there.
+        label = f"{clip(c.treatment)}\nn = {units.get(c.treatment, 0):,} against {units[c.control]:,}"
         shown = f"{100 * value:.1f}%" if ratio else fine_points(value)
         rows.append(
             EffectRow(
@@ -62,7 +63,7 @@ def effect_figure(result: AbResult) -> Plot | None:
             {
                 "control": c.control, "treatment": c.treatment, "scale": plan.scale, "estimate": value,
                 "low": interval.low, "high": interval.high, "margin": plan.margin, "verdict": c.verdict,
-                "n_treatment": units[c.treatment], "n_control": units[c.control],
+                "n_treatment": units.get(c.treatment, 0), "n_control": units[c.control],
             }
         )  # fmt: skip
     if not rows:

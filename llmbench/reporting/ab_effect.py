@@ -78,15 +78,23 @@ def match_sentence(result: AbResult, c: Comparison) -> str:
     question = f"Does {c.treatment} match {c.control}?"
     if c.verdict == "invalid":
         return f"{question} Nobody can say: the split is broken, and any difference may come from that."
-    if c.ratio is None or c.ratio_ci is None:
+    if c.difference is None:
         return f"{question} Not shown yet: {result.occasion.why}"
+    # A comparison is of its look, and the control's rate goes with it.
+    rate = c.control_rate
+    if rate is None:
+        rate = next((arm.rate for arm in result.arms if arm.arm == c.control), None)
+    if not rate or c.ratio is None or c.ratio_ci is None:
+        return f"{question} {_by_difference(c)}"
     low, high = c.ratio_ci
-    rate = next(arm.rate for arm in result.arms if arm.arm == c.control)
-    control = 1000 * (rate or math.nan)
+    control = 1000 * rate
+    if math.isfinite(high):
+        compatible = f"between {control * low:.0f} and {control * high:.0f}"
+    else:
+        compatible = f"{control * low:.0f} or more"
     per_thousand = (
         f"Of 1,000 leads that {c.control} would get {control:.0f} replies from, {c.treatment} gets about "
-        f"{control * c.ratio:.0f}, and between {control * low:.0f} and {control * high:.0f} are compatible "
-        "with what was seen."
+        f"{control * c.ratio:.0f}, and {compatible} are compatible with what was seen."
     )
     if c.scale == "ratio":
         allowed = f"fewer than {control * c.margin:.1f} would be too few"
@@ -103,6 +111,21 @@ def match_sentence(result: AbResult, c: Comparison) -> str:
         f"{per_thousand}",
     }
     return f"{question} {answers[c.verdict]}"
+
+
+def _by_difference(c: Comparison) -> str:
+    """Where there is no ratio, or no rate of the control to take it of."""
+    answers = {
+        "better": "It does better.",
+        "not worse": "Yes, within the margin.",
+        "worse": "No: it gets too few replies.",
+        "cannot tell": "It cannot be told yet.",
+    }
+    points = UNKNOWN if c.difference is None else fine_points(c.difference)
+    told = f"{answers[c.verdict]} The difference of the reply rates is {points} points"
+    if c.difference_ci is not None and all(map(math.isfinite, c.difference_ci)):
+        told += f" ({fine_points(c.difference_ci.low)} to {fine_points(c.difference_ci.high)})"
+    return f"{told}; a ratio to {c.control}'s rate is not known." if c.ratio is None else f"{told}."
 
 
 def clusters_sentence(result: AbResult) -> str:

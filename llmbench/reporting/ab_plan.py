@@ -48,7 +48,7 @@ def plan_sentence(result: AbResult) -> str:
     rules = {
         "group-sequential": f"looked at {plan.looks} times at most, at equal steps of information",
         "fixed": "read once, when all planned leads are there",
-        "anytime": "looked at as often as one likes",
+        "anytime": "looked at as often as one likes, for which the numbers of leads are approximate",
     }
     return (
         f"Asked is whether {others} {margin}. A lead counts as replied to with at least one human reply "

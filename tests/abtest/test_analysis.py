@@ -138,9 +138,10 @@ def test_parameters_are_frozen_at_the_first_look(equal: list[dict[str, Any]], le
     assert later.comparisons[0].margin == 0.9
     assert later.deviations == ("margin is 0.5 now and was 0.9 at the first look, which is what counts.",)
     assert any("Deviation from the plan" in reason for reason in later.verdict().reasons)
-    # Money is no part of the error that is controlled.
+    # Money is no part of the error that is controlled; that it moved is told.
     paid = analyse(counted(equal, as_of=74), plan(planned_units=12_000, value_per_reply_usd=5.0), ledger, NOW)
-    assert paid.deviations == ()
+    (told,) = paid.deviations
+    assert told.startswith("value_per_reply_usd is 5.0 now and was not given at the first look;")
 
 
 def test_another_reply_window_is_another_experiment(equal: list[dict[str, Any]], ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from llmbench.abtest import Plan, planned_units
+from llmbench.abtest.plan import ANYTIME_INFLATION
 from llmbench.errors import UsageError
 
 SPLIT = {"mixtral": 0.9, "gpt-4o": 0.1}
@@ -79,3 +80,13 @@ def test_planned_units_grow_by_looks_clusters_and_treatments() -> None:
 def test_planned_units_without_a_rate(rate: float) -> None:
     assert math.isinf(planned_units(plan(), rate, SPLIT))
     assert math.isinf(planned_units(plan(), 0.03, {"mixtral": 1.0}))
+
+
+def test_anytime_takes_about_twice_the_units_of_one_look() -> None:
+    shares = {"gpt-4o": 0.5, "mixtral": 0.5}
+    once, always = (
+        planned_units(Plan("e", control="gpt-4o", stopping_rule=rule), 0.03, shares)
+        for rule in ("fixed", "anytime")
+    )
+    assert always == pytest.approx(ANYTIME_INFLATION * once)
+    assert 2.0 < ANYTIME_INFLATION < 3.0
