@@ -145,8 +145,8 @@ def _add_rows(union: _Union, layout: Layout) -> None:
             What.COST_ROWS,
             ["lost"],
             ["COUNT(*)"],
-            "(SELECT CASE WHEN c.uid IS NULL THEN 1 WHEN c.lost > 0 THEN c.lost WHEN u.st IS NULL THEN 2 ELSE 0 END "
-            "AS lost "
+            "(SELECT CASE WHEN c.uid IS NULL THEN 1 WHEN c.lost > 0 THEN c.lost "
+            "WHEN u.st IS NULL THEN 2 ELSE 0 END AS lost "
             "FROM lb_cost_rows AS c LEFT JOIN lb_units AS u ON u.uid = c.uid) AS costed",
         )
 
