@@ -141,7 +141,7 @@ def _point(
     size: int, table: NDArray[np.float64], clusters: Sequence[str] | None, confidence: float
 ) -> CurvePoint:
     """`table` has a row a seed and a column an item."""
-    known = ~np.isnan(table).any(axis=0)
+    known: NDArray[np.bool_] = np.logical_not(np.isnan(table).any(axis=0))
     table = table[:, known]
     groups = None if clusters is None else [name for name, kept in zip(clusters, known, strict=True) if kept]
     seeds, items = table.shape
