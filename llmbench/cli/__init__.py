@@ -7,6 +7,7 @@ import sys
 import click
 
 from llmbench import __version__
+from llmbench.cli.diff import diff
 from llmbench.cli.doctor import doctor
 from llmbench.cli.estimate import estimate
 from llmbench.cli.init import init
@@ -30,7 +31,7 @@ def cli() -> None:
     """Decide which language model a product should run on, and defend it in a memo."""
 
 
-for _command in (init, report, models, estimate, prices, loadtest, simulate, label, ledger, doctor):
+for _command in (init, report, models, estimate, prices, loadtest, simulate, label, ledger, diff, doctor):
     cli.add_command(_command)
 
 
