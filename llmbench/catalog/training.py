@@ -81,7 +81,9 @@ class TrainingTerms:
         True
         """
         if method not in get_args(TrainingMethod):
-            raise UsageError(f"method is {method!r} and must be one of {', '.join(get_args(TrainingMethod))}.")
+            raise UsageError(
+                f"method is {method!r} and must be one of {', '.join(get_args(TrainingMethod))}."
+            )
         name = canonical_name(model) or model
         found = self.per_1m.get(name)
         shape = all_architectures().get(name)
@@ -112,7 +114,5 @@ def training_terms(place: str) -> TrainingTerms:
     """
     found = _all().get(place)
     if found is None:
-        raise UsageError(
-            f"The catalog knows no fine-tuning at {place!r}; it knows {', '.join(_all())}."
-        )
+        raise UsageError(f"The catalog knows no fine-tuning at {place!r}; it knows {', '.join(_all())}.")
     return found

@@ -9,12 +9,12 @@ from llmbench.lazy import attach
 if TYPE_CHECKING:
     from llmbench.finetune.checking import check
     from llmbench.finetune.converting import Conversion, convert
+    from llmbench.finetune.costs import TrainingCost, training_cost
     from llmbench.finetune.exporting import Export, export
     from llmbench.finetune.findings import Finding
     from llmbench.finetune.report import TrainingReport
     from llmbench.finetune.splitting import Split, split
     from llmbench.finetune.trainer import UniversalModelTrainer
-    from llmbench.finetune.costs import TrainingCost, training_cost
 
 _MODULE_OF = {
     "Conversion": "converting",

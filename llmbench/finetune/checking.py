@@ -10,6 +10,7 @@ from typing import Any
 
 from llmbench.catalog import TrainingMethod, training_terms
 from llmbench.errors import DatasetError, UsageError
+from llmbench.finetune.costs import TrainingCost, training_cost
 from llmbench.finetune.evaluation_items import evaluation_items
 from llmbench.finetune.examination import Examination, Place, facts_of
 from llmbench.finetune.findings import Findings
@@ -19,7 +20,6 @@ from llmbench.finetune.overlap import Overlap
 from llmbench.finetune.reading import open_training, rows
 from llmbench.finetune.report import TrainingReport
 from llmbench.finetune.shingles import ShinglesAt, shared_wording
-from llmbench.finetune.costs import TrainingCost, training_cost
 from llmbench.types import ModelCapability
 
 __all__ = ["check"]
@@ -47,7 +47,7 @@ def check(
     """Examine a training file of JSON lines: messages, prompt with completion, or text.
 
     Every bad line is named: what the vendor refuses, empty turns, examples too long for `base_model`,
-    examples that repeat or nearly repeat others (`near` is the least likeness, None looks for none), that
+    examples that repeat or nearly repeat others, that
     hold questions of `evaluation`, or personal data. Tokens are counted offline, and priced with a date.
 
     Args:
@@ -58,6 +58,8 @@ def check(
         evaluation_column: where such a row has its question; rows of messages need none.
         epochs: of a job; None is each vendor's default.
         method: "lora" or "full", where a vendor prices both; None prices both.
+        near: the least likeness (Jaccard's, of runs of three words) of two examples that are nearly the
+            same; None looks for none.
         keep: findings of each kind that are kept, of all that are counted.
 
     Raises DatasetError for a file that cannot be read as JSON lines at all, or was changed meanwhile, and
@@ -122,7 +124,7 @@ def _check_numbers(near: float | None, keep: int, epochs: int | None) -> None:
     if near is not None and not 0 < near <= 1:
         raise UsageError(f"near is a likeness above 0 and at most 1, or None; it is {near!r}.")
     for name, value in (("keep", keep), ("epochs", epochs)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        if value is not None and (type(value) is not int or value < 1):
             raise UsageError(f"{name} must be a whole number of at least 1; it is {value!r}.")
 
 
@@ -174,7 +176,10 @@ def _of_the_file(seen: Examination, vendor: str | None, size: int) -> None:
     terms = training_terms(vendor)
     if seen.examples < terms.least:
         seen.findings.add(
-            None, "error", "too_few", f"has {seen.examples} examples, and {vendor} wants at least {terms.least}"
+            None,
+            "error",
+            "too_few",
+            f"has {seen.examples} examples, and {vendor} wants at least {terms.least}",
         )
     if terms.largest is not None and size > terms.largest:
         seen.findings.add(

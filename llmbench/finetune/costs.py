@@ -45,7 +45,7 @@ def training_cost(
 
     `tokens` are those of one epoch: a number, or (expected, low, high). `epochs` is the vendor's default
     where it is None; OpenAI's depends on `examples`. Replicate charges `seconds` of `hardware` instead, a
-    name such as "gpu-a40-large-8x", and not for tokens. Validation is charged by Together too, and not in here.
+    name such as "gpu-a40-large-8x". Together charges for validation as well, which is not in here.
 
     Raises UsageError for a vendor or hardware that the catalog does not know, and for numbers below 0.
 
@@ -71,7 +71,9 @@ def training_cost(
     price = terms.price(model, method)
     which = method if terms.sizes else None
     if price is None or epochs is None:
-        why = f"no price of training {model} at {vendor} is known" if price is None else "epochs are not known"
+        why = (
+            f"no price of training {model} at {vendor} is known" if price is None else "epochs are not known"
+        )
         return TrainingCost(
             vendor, model, which, epochs, trained, None, None, None, terms.as_of, terms.source, why
         )
@@ -86,5 +88,8 @@ def _of_seconds(vendor: str, seconds: float | None, hardware: str | None) -> tup
     if hardware is not None and hardware not in rates:
         raise UsageError(f"hardware is {hardware!r}; {vendor} has {', '.join(rates)}.")
     if seconds is None or hardware is None:
-        return None, "charged by the second of the trainer's hardware; how long it takes is not known beforehand"
+        return (
+            None,
+            "charged by the second of the trainer's hardware; how long it takes is not known beforehand",
+        )
     return round(seconds * rates[hardware], 10), f"{seconds:g} s of {hardware}"

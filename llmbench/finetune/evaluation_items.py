@@ -56,8 +56,8 @@ def _of_lines(path: Path, column: str) -> Iterator[EvaluationItem]:
             text = _text(row.row, column)
             if text is None:
                 raise DatasetError(
-                    f"{path.name}:{row.line.number} has no {column!r} and no messages; name the column of the "
-                    "questions in evaluation_column=."
+                    f"{path.name}:{row.line.number} has no {column!r} and no messages; name the column of "
+                    "the questions in evaluation_column=."
                 )
             yield EvaluationItem(str(row.row.get("id", f"line {row.line.number}")), text)
 

@@ -132,7 +132,9 @@ class Examination:
         try:
             "".join(turn.text for turn in found).encode()
         except UnicodeEncodeError:
-            self.findings.add(number, "error", "half_character", "holds half of a surrogate pair, which is no text")
+            self.findings.add(
+                number, "error", "half_character", "holds half of a surrogate pair, which is no text"
+            )
             return False
         return True
 
@@ -146,7 +148,10 @@ class Examination:
         for kind, (position, hint) in first.items():
             more = f", and {counts[kind] - 1} more" if counts[kind] > 1 else ""
             self.findings.add(
-                number, "warning", f"personal_{kind}", f"holds {KINDS[kind]} ({hint}) in message {position}{more}"
+                number,
+                "warning",
+                f"personal_{kind}",
+                f"holds {KINDS[kind]} ({hint}) in message {position}{more}",
             )
 
     def _overlap(self, number: int, found: Sequence[Turn]) -> None:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 __all__ = ["Finding", "Findings", "Severity"]
 
 Severity = Literal["error", "warning"]
-"""An error is refused by the vendor, or makes a number of the comparison wrong; a warning is to be looked at."""
+"""An error is refused by the vendor, or makes a comparison wrong; a warning is to be looked at."""
 
 
 class Finding(NamedTuple):

@@ -63,7 +63,9 @@ def problems_of(row: Mapping[str, Any], vendor: str | None) -> Iterator[Problem]
     if "preferred_output" in row and "non_preferred_output" in row:
         yield Problem("error", "preferences", "holds preferences (DPO), which are trained in another way")
         return
-    several = form_of(dict(row)) is None and sum(all(key in row for key in keys) for keys in KEYS.values()) > 1
+    several = (
+        form_of(dict(row)) is None and sum(all(key in row for key in keys) for keys in KEYS.values()) > 1
+    )
     if several:
         yield Problem("error", "several_forms", "has the keys of several forms; leave one of them out")
     wanted = _ALL if vendor is None else VENDORS[vendor]
@@ -78,16 +80,34 @@ def problems_of(row: Mapping[str, Any], vendor: str | None) -> Iterator[Problem]
         yield from _openai(row, found)
     elif vendor == "together":
         yield from (Problem("error", code, text) for code, text in _together(found))
+        weighed = any("weight" in message for message in found)
+        if weighed and any(
+            "weight" not in message and message.get("role") != "assistant" for message in found
+        ):
+            yield Problem(
+                "warning", "trained_input",
+                "has weights in some messages only, and Together then trains on those without one too, the "
+                "user's among them; give them weight 0",
+            )  # fmt: skip
 
 
 def _weights(messages: list[Mapping[str, Any]]) -> Iterator[Problem]:
     answers = [message for message in messages if message.get("role") == "assistant"]
     for number, message in enumerate(messages):
         weight = message.get("weight", 1)
-        if isinstance(weight, int | float) and not isinstance(weight, bool) and weight >= 0 and weight not in {0, 1}:
-            yield Problem("error", "weight", f"has a message {number} of weight {weight:g}; only 0 and 1 are taken")
+        if (
+            isinstance(weight, int | float)
+            and not isinstance(weight, bool)
+            and weight >= 0
+            and weight not in {0, 1}
+        ):
+            yield Problem(
+                "error", "weight", f"has a message {number} of weight {weight:g}; only 0 and 1 are taken"
+            )
     if answers and all(message.get("weight", 1) == 0 for message in answers):
-        yield Problem("error", "nothing_learned", "has weight 0 in all assistant messages, so nothing is learned")
+        yield Problem(
+            "error", "nothing_learned", "has weight 0 in all assistant messages, so nothing is learned"
+        )
     if not any(message.get("role") == "user" for message in messages):
         yield Problem("warning", "no_user", "has no user message")
 
@@ -95,7 +115,9 @@ def _weights(messages: list[Mapping[str, Any]]) -> Iterator[Problem]:
 def _openai(row: Mapping[str, Any], messages: list[Mapping[str, Any]]) -> Iterator[Problem]:
     unknown = sorted(set(row) - _OPENAI_ROW)
     if unknown:
-        yield Problem("warning", "unknown_key", f"has the key {unknown[0]!r:.40}, which OpenAI does not describe")
+        yield Problem(
+            "warning", "unknown_key", f"has the key {unknown[0]!r:.40}, which OpenAI does not describe"
+        )
     for number, message in enumerate(messages):
         strange = sorted(set(message) - _MESSAGE)
         if strange:
@@ -112,13 +134,15 @@ def _together(messages: list[Mapping[str, Any]]) -> Iterator[LineProblem]:
     for number, message in enumerate(messages):
         role = message.get("role")
         if role not in _TOGETHER_ROLES:
-            yield LineProblem("role", f"has a message {number} of the role {role!r:.20}, which Together does not take")
+            yield LineProblem(
+                "role", f"has a message {number} of the role {role!r:.20}, which Together does not take"
+            )
             return
         if role not in _NEXT[before]:
             yield LineProblem(
                 "order",
-                f"has a message {number} from {role} after {before or 'nothing'}; at Together a system message "
-                "may come first, and then user and assistant take turns",
+                f"has a message {number} from {role} after {before or 'nothing'}; at Together a system "
+                "message may come first, and then user and assistant take turns",
             )
             return
         before = "calls" if role == "assistant" and message.get("tool_calls") else str(role)

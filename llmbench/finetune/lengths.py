@@ -71,7 +71,7 @@ class Lengths:
         self.learned.append(learned)
 
     def summary(self) -> LengthSummary | None:
-        """None of no examples. A quantile is the length of an example: the lowest that so many do not exceed."""
+        """None of no examples. A quantile is an example's length: the lowest that so many do not exceed."""
         count = len(self.tokens)
         if not count:
             return None

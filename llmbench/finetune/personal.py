@@ -10,7 +10,12 @@ from llmbench.ledger.privacy import matches
 
 __all__ = ["KINDS", "Personal", "find_personal"]
 
-KINDS = {"email": "an e-mail address", "iban": "an IBAN", "card": "a card number", "phone": "a telephone number"}
+KINDS = {
+    "email": "an e-mail address",
+    "iban": "an IBAN",
+    "card": "a card number",
+    "phone": "a telephone number",
+}
 """Looked for in this order: what one kind has found, the next does not look at."""
 _SHOWN = 2
 _DIGIT = re.compile(r"\d")

@@ -22,7 +22,17 @@ from llmbench.providers.training_lines import (
     read_lines,
 )
 
-__all__ = ["Row", "Turn", "compared_text", "normalised", "open_training", "prompt_of", "rows", "said", "turns"]
+__all__ = [
+    "Row",
+    "Turn",
+    "compared_text",
+    "normalised",
+    "open_training",
+    "prompt_of",
+    "rows",
+    "said",
+    "turns",
+]
 
 _HEAD = 16
 _GAPS = re.compile(r"[\W_]+")
@@ -97,9 +107,11 @@ def said(content: Any) -> tuple[str, bool]:
 def turns(row: Mapping[str, Any], form: str | None) -> list[Turn]:
     """The messages of a row; a prompt and its completion are a user's turn and an assistant's."""
     if form == CHAT:
-        return [_turn(message) for message in row["messages"] if isinstance(message, dict)] if isinstance(
-            row["messages"], list
-        ) else []
+        return (
+            [_turn(message) for message in row["messages"] if isinstance(message, dict)]
+            if isinstance(row["messages"], list)
+            else []
+        )
     if form == COMPLETION:
         pairs = (("user", row["prompt"], False), ("assistant", row["completion"], True))
     else:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError, UsageError
+from llmbench.finetune.costs import TrainingCost
 from llmbench.finetune.findings import Finding, Severity
 from llmbench.finetune.lengths import Lengths, LengthSummary
-from llmbench.finetune.costs import TrainingCost
 from llmbench.money import dollars
 from llmbench.plain_table import UNKNOWN, PlainTable, count_text
 
@@ -115,7 +115,7 @@ class TrainingReport:
         if table == "costs":
             kinds = dict.fromkeys(("usd", "usd_low", "usd_high"), "float64")
             kinds |= dict.fromkeys(("epochs", "trained_tokens"), "Int64")
-            return pd.DataFrame(self.costs, columns=list(TrainingCost._fields)).astype(kinds)  # type: ignore[call-overload,no-any-return]
+            return pd.DataFrame(self.costs, columns=list(TrainingCost._fields)).astype(kinds)
         raise UsageError(f"table is {table!r} and must be one of {', '.join(_TABLES)}.")
 
     def text(self) -> str:
@@ -133,13 +133,13 @@ class TrainingReport:
     def _repr_html_(self) -> str:
         found = PlainTable(
             ("line", "severity", "kind", "what"),
-            [
-                (str(f.line or UNKNOWN), f.severity, f.code, f"{f.message}.") for f in self._shown()
-            ],
+            [(str(f.line or UNKNOWN), f.severity, f.code, f"{f.message}.") for f in self._shown()],
             texts=4,
         )
         money = PlainTable(
-            ("vendor", "model", "method", "epochs", "trained tokens", "USD", "as of"), self._cost_rows(), texts=3
+            ("vendor", "model", "method", "epochs", "trained tokens", "USD", "as of"),
+            self._cost_rows(),
+            texts=3,
         )
         parts = [f"<p><b>{html.escape(self._headline())}</b></p>"]
         parts += [f"<p>{html.escape(fact)}</p>" for fact in self._facts()]
@@ -152,8 +152,8 @@ class TrainingReport:
     def _headline(self) -> str:
         verdict = "can be sent" if self.ok else "must be corrected"
         return (
-            f"{self.path.name}: {self.examples:,} examples, {self.errors:,} errors, {self.warnings:,} warnings; "
-            f"it {verdict}"
+            f"{self.path.name}: {self.examples:,} examples, {self.errors:,} errors, {self.warnings:,} "
+            f"warnings; it {verdict}"
         )
 
     def _facts(self) -> list[str]:
@@ -167,9 +167,9 @@ class TrainingReport:
             known, lengths = self.tokens, self.lengths
             span = "" if known.exact else f" (near: {known.low:,} to {known.high:,})"
             found.append(
-                f"{known.tokens:,} tokens of {known.model}{span}, {known.learned:,} of them learned; an example "
-                f"has {lengths.median:,} (median), {lengths.p99:,} (99th percentile), at most {lengths.longest:,} "
-                f"(line {lengths.longest_line:,})"
+                f"{known.tokens:,} tokens of {known.model}{span}, {known.learned:,} of them learned; an "
+                f"example has {lengths.median:,} (median), {lengths.p99:,} (99th percentile), at most "
+                f"{lengths.longest:,} (line {lengths.longest_line:,})"
             )
         return found
 

@@ -13,8 +13,8 @@ from llmbench.errors import UsageError
 from llmbench.types import CallRecord, Recorder
 
 __all__ = [
-    "PATTERNS", "Discreet", "compiled", "matches", "metadata_without_texts", "params_without_texts", "redacted",
-    "without_texts",
+    "PATTERNS", "Discreet", "compiled", "matches", "metadata_without_texts", "params_without_texts",
+    "redacted", "without_texts",
 ]  # fmt: skip
 
 PATTERNS: Mapping[str, str] = {

@@ -34,7 +34,7 @@ _OPENINGS = (
 
 
 class LineProblem(NamedTuple):
-    """What is wrong with one line: a word for programs, and the end of a sentence that begins with the line."""
+    """What is wrong with a line: a word for programs, and the end of a sentence that begins with it."""
 
     code: str
     text: str
@@ -51,9 +51,9 @@ class Line(NamedTuple):
 
 
 def opening_problem(head: bytes) -> str | None:
-    """Why a file that begins with these bytes is no JSON lines at all, or None.
+    r"""Why a file that begins with these bytes is no JSON lines at all, or None.
 
-    >>> opening_problem(b"\\x1f\\x8b\\x08")
+    >>> opening_problem(b"\x1f\x8b\x08")
     'is compressed with gzip; unpack it'
     """
     return next((what for opening, what in _OPENINGS if head.startswith(opening)), None)
