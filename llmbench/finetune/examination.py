@@ -53,9 +53,10 @@ class Place:
         self.low += min(limit, found.low)
         self.high += min(limit, found.high)
         self.cut += max(0, found.tokens - limit)
-        self.exact = self.exact and found.exact and textual
+        self.exact = self.exact and found.exact
         self.whole = self.whole and textual
-        self.tokenizer, self.note = found.tokenizer, found.note
+        self.tokenizer = found.tokenizer
+        self.note = found.note if len(found.note) > len(self.note) else self.note
 
     def totals(self) -> TokenTotals | None:
         """The sums; None of no examples."""
@@ -123,7 +124,7 @@ class Examination:
             self._personal(number, found)
             self._overlap(number, found)
             if not bad:
-                self._count(number, row.form, found)
+                self._count(row, found)
                 self._keep(row, found)
 
     def _can_be_written(self, number: int, row: Row, found: Sequence[Turn]) -> bool:
@@ -166,10 +167,12 @@ class Examination:
             _OVERLAP[held.how].format(name=repr(held.item.name), share=held.share),
         )
 
-    def _count(self, number: int, form: str, found: Sequence[Turn]) -> None:
+    def _count(self, row: Row, found: Sequence[Turn]) -> None:
+        number, content = row.line.number, row.row or {}
+        tools = [content[key] for key in ("tools", "functions") if content.get(key)]
         textual = all(turn.whole for turn in found)
         for place in self.places:
-            tokens = count_example(found, form, place.model, place.vendor)
+            tokens = count_example(found, row.form or "", place.model, place.vendor, tools)
             place.add(number, tokens, textual=textual)
             if place.limit is None or tokens.high <= place.limit or place is not self.places[0]:
                 continue

@@ -122,7 +122,8 @@ def export(
         keep_redacted: take answers in which the ledger had personal data blackened as well. A model that is
             trained on those may learn to write "[email]".
 
-    Answers without texts, refused or cut off are left out. Raises UsageError where nothing says which answers
+    Answers without texts, refused or cut off are left out. Of a conversation only the answer itself is
+    learned: earlier ones have weight 0 (`convert` says so in Together's words). Raises UsageError where nothing says which answers
     are good, DatasetError where none is left, and LedgerError.
     """
     if accepted is None and replied is None:
@@ -316,7 +317,11 @@ def _write(
 
 
 def _messages(call: CallRecord, system: str | None) -> list[dict[str, Any]]:
-    prompt: list[dict[str, Any]] = [dict(message) for message in call.messages]
+    # Earlier answers of the conversation were not asked about: they are read, and not learned.
+    prompt: list[dict[str, Any]] = [
+        {**message, "weight": 0} if message["role"] == "assistant" else dict(message)
+        for message in call.messages
+    ]
     if system is not None:
         prompt = [message for message in prompt if message["role"] not in {"system", "developer"}]
         prompt = ([{"role": "system", "content": system}] if system else []) + prompt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -42,19 +43,31 @@ class LengthSummary(NamedTuple):
     longest_line: int
 
 
-def count_example(turns: Sequence[Turn], form: str, model: str, place: str | None) -> ExampleTokens:
+def count_example(
+    turns: Sequence[Turn], form: str, model: str, place: str | None, tools: object = None
+) -> ExampleTokens:
     """The tokens of an example as `model` reads it at `place`, chat template included where it has turns.
 
-    Tool calls are counted as their JSON, images not at all: such a count is never exact.
+    Calls of tools, and `tools`, their definitions, are counted as their JSON, which is not how a model reads
+    them, and images not at all: such a count is never exact.
     """
+    exact = not tools and all(turn.whole and not turn.calls for turn in turns)
     if form == CHAT:
         messages = [{"role": turn.role, "content": turn.text} for turn in turns]
         found = count_tokens(messages, model, provider=place)
     else:
         found = count_tokens("\n".join(turn.text for turn in turns), model, provider=place)
     learned = sum(count_tokens(turn.text, model, provider=place).tokens for turn in turns if turn.learned)
+    defined = count_tokens(json.dumps(tools), model, provider=place).tokens if tools else 0
+    note = found.note if exact else f"{found.note}; tools are counted as JSON, images not at all"
     return ExampleTokens(
-        found.tokens, found.low, found.high, learned, found.exact, found.tokenizer, found.note
+        tokens=found.tokens + defined,
+        low=found.low,
+        high=found.high + 2 * defined,
+        learned=learned,
+        exact=found.exact and exact,
+        tokenizer=found.tokenizer,
+        note=note,
     )
 
 

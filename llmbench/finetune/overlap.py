@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
@@ -42,25 +42,20 @@ class Overlap:
         self._items = items
         self._exact: dict[bytes, int] = {}
         self._plain: dict[bytes, int] = {}
-        by_length: dict[int, dict[bytes, list[int]]] = {}
-        for number, item in enumerate(items):
-            plain = normalised(item.text)
+        found = [normalised(item.text) for item in items]
+        common = _common_runs([text.split() for text in found])
+        self._by_length: dict[int, dict[bytes, list[int]]] = {}
+        for number, (item, plain) in enumerate(zip(items, found, strict=True)):
             if not plain:
                 continue
             self._exact.setdefault(_hash(item.text), number)
             self._plain.setdefault(_hash(plain), number)
-            words = plain.split()
-            if len(words) >= _SHORTEST:
+            for words in _own_parts(plain.split(), common):
                 length = min(_RUN, len(words))
                 for run in _runs(words, length):
-                    by_length.setdefault(length, {}).setdefault(run, []).append(number)
-        limit = max(2, _BOILERPLATE * len(items))
-        self._by_length = {
-            length: {run: numbers for run, numbers in found.items() if len(numbers) <= limit}
-            for length, found in by_length.items()
-        }
+                    self._by_length.setdefault(length, {}).setdefault(run, []).append(number)
         self._own = Counter(
-            number for found in self._by_length.values() for numbers in found.values() for number in numbers
+            number for runs in self._by_length.values() for numbers in runs.values() for number in numbers
         )
 
     def find(self, turns: Sequence[Turn]) -> Contained | None:
@@ -83,6 +78,26 @@ class Overlap:
         if best is None or shares[best] < _PARTS:
             return None
         return Contained(self._items[best], "n-gram", shares[best])
+
+
+def _common_runs(questions: Sequence[Sequence[str]]) -> set[bytes]:
+    """Runs of words that so many questions share that they are a template's."""
+    counts = Counter(run for words in questions for run in _runs(words, _RUN))
+    limit = max(2, _BOILERPLATE * len(questions))
+    return {run for run, count in counts.items() if count > limit}
+
+
+def _own_parts(words: Sequence[str], common: set[bytes]) -> Iterator[Sequence[str]]:
+    """The stretches of a question that are outside of the common runs, and long enough to tell."""
+    of_template: set[int] = set()
+    for start in range(len(words) - _RUN + 1):
+        if _hash(" ".join(words[start : start + _RUN])) in common:
+            of_template.update(range(start, start + _RUN))
+    begin = 0
+    for end in [*sorted(of_template), len(words)]:
+        if end - begin >= _SHORTEST:
+            yield words[begin:end]
+        begin = end + 1
 
 
 def _runs(words: Sequence[str], length: int) -> set[bytes]:

@@ -56,8 +56,10 @@ class Turn(NamedTuple):
     text: str
     learned: bool
     """Whether the model is trained to write it."""
-    whole: bool
+    whole: bool = True
     """False where it holds what is no text, such as an image."""
+    calls: bool = False
+    """Whether tools are called in it: as JSON, which is not how a model reads them."""
 
 
 @contextmanager
@@ -116,7 +118,7 @@ def turns(row: Mapping[str, Any], form: str | None) -> list[Turn]:
         pairs = (("user", row["prompt"], False), ("assistant", row["completion"], True))
     else:
         pairs = (("assistant", row.get("text"), True),) if form else ()  # type: ignore[assignment]
-    return [Turn(role, text, learned, whole=True) for role, text, learned in pairs if isinstance(text, str)]
+    return [Turn(role, text, learned) for role, text, learned in pairs if isinstance(text, str)]
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:
@@ -126,7 +128,7 @@ def _turn(message: Mapping[str, Any]) -> Turn:
     if calls:
         text = "\n".join(filter(None, [text, *(json.dumps(call, ensure_ascii=False) for call in calls)]))
     role = role if isinstance(role, str) else ""
-    return Turn(role, text, role == "assistant" and message.get("weight", 1) != 0, whole)
+    return Turn(role, text, role == "assistant" and message.get("weight", 1) != 0, whole, bool(calls))
 
 
 def normalised(text: str) -> str:
