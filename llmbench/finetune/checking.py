@@ -10,7 +10,7 @@ from typing import Any
 
 from llmbench.catalog import TrainingMethod, training_terms
 from llmbench.errors import DatasetError, UsageError
-from llmbench.finetune.costs import TrainingCost, training_cost
+from llmbench.finetune.costs import TrainingCost, bare_model, training_cost
 from llmbench.finetune.evaluation_items import evaluation_items
 from llmbench.finetune.examination import Examination, Place, facts_of
 from llmbench.finetune.findings import Findings
@@ -51,8 +51,8 @@ def check(
     hold questions of `evaluation`, or personal data. Tokens are counted offline, and priced with a date.
 
     Args:
-        path: the file. It is read once or twice, a line at a time; memory holds some 130 bytes of each line.
-        base_model: a name of the catalog or an id; None prices usual models.
+        path: the file. It is read once or twice, a line at a time; memory holds some 70 bytes of each line.
+        base_model: a name of the catalog, an id, or endpoint/model; None prices usual models.
         vendor: "openai", "together" or "replicate"; None: where `base_model` is listed, else all three.
         evaluation: questions that must not be trained on: a path (JSONL or CSV), a data set, a table or rows.
         evaluation_column: where such a row has its question; rows of messages need none.
@@ -76,7 +76,7 @@ def check(
     """
     check_vendor(vendor)
     _check_numbers(near, keep, epochs)
-    file = Path(path)
+    file, base_model = Path(path), None if base_model is None else bare_model(base_model)
     vendors = _vendors(vendor, base_model)
     only = vendors[0] if len(vendors) == 1 else None
     questions = None if evaluation is None else evaluation_items(evaluation, evaluation_column)
@@ -96,8 +96,12 @@ def check(
             seen.take(row)
     if not seen.examples:
         raise DatasetError(f"{file} holds nothing but blank lines; a training file has one example a line.")
-    _repeats(file, seen)
-    if _stamp(file.stat()) != stamp:
+    try:
+        _repeats(file, seen)
+        changed = _stamp(file.stat()) != stamp
+    except OSError:
+        changed = True
+    if changed:
         raise DatasetError(f"{file} was changed while it was read; call again when nothing writes to it.")
     _of_the_file(seen, only, stamp[0])
     totals = seen.places[0].totals()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from llmbench.catalog import TrainingMethod, training_terms
+from llmbench.catalog import TrainingMethod, canonical_name, training_terms
 from llmbench.errors import UsageError
 
-__all__ = ["TrainingCost", "training_cost"]
+__all__ = ["TrainingCost", "bare_model", "training_cost"]
 
 
 class TrainingCost(NamedTuple):
@@ -28,6 +28,16 @@ class TrainingCost(NamedTuple):
     as_of: str
     source: str
     note: str = ""
+
+
+def bare_model(model: str) -> str:
+    """A model without the endpoint in front, where it is written endpoint/model and the catalog knows it.
+
+    >>> bare_model("openai/gpt-4o-mini"), bare_model("meta-llama/my-own")
+    ('gpt-4o-mini', 'meta-llama/my-own')
+    """
+    _, slash, name = model.partition("/")
+    return name if slash and canonical_name(model) is None and canonical_name(name) else model
 
 
 def training_cost(
@@ -55,7 +65,7 @@ def training_cost(
     >>> training_cost("llama-3-8b", "replicate", 100_000, seconds=600, hardware="gpu-a40-large-8x").usd
     3.48
     """
-    terms = training_terms(vendor)
+    terms, model = training_terms(vendor), bare_model(model)
     expected, low, high = (tokens, tokens, tokens) if isinstance(tokens, int) else tokens
     for name, value in (("tokens", expected), ("epochs", epochs), ("seconds", seconds)):
         if value is not None and value < 0:

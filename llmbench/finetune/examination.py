@@ -86,7 +86,7 @@ class Examination:
     met: set[str] = field(default_factory=set)
     """Questions of the evaluation set that were found."""
     crlf: int = 0
-    lines: array[int] = field(default_factory=lambda: array("Q"))
+    lines: array[int] = field(default_factory=lambda: array("I"))
     identities: array[int] = field(default_factory=lambda: array("Q"))
     same: KeyFile = field(default_factory=KeyFile)
     asked: KeyFile = field(default_factory=KeyFile)

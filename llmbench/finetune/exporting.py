@@ -123,8 +123,8 @@ def export(
             trained on those may learn to write "[email]".
 
     Answers without texts, refused or cut off are left out. Of a conversation only the answer itself is
-    learned: earlier ones have weight 0 (`convert` says so in Together's words). Raises UsageError where nothing says which answers
-    are good, DatasetError where none is left, and LedgerError.
+    learned: earlier ones have weight 0 (`convert` puts that in Together's words). Raises UsageError where
+    nothing says which answers are good, DatasetError where none is left, and LedgerError.
     """
     if accepted is None and replied is None:
         raise UsageError("Nothing says which answers are good: give accepted=, or replied=True.")

@@ -133,7 +133,7 @@ def _together(messages: list[Mapping[str, Any]]) -> Iterator[LineProblem]:
     before = ""
     for number, message in enumerate(messages):
         role = message.get("role")
-        if role not in _TOGETHER_ROLES:
+        if not isinstance(role, str) or role not in _TOGETHER_ROLES:
             yield LineProblem(
                 "role", f"has a message {number} of the role {role!r:.20}, which Together does not take"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from llmbench.ledger.privacy import matches
@@ -17,7 +17,7 @@ KINDS = {
     "phone": "a telephone number",
 }
 """Looked for in this order: what one kind has found, the next does not look at."""
-_SHOWN = 2
+_LONG = 12
 _DIGIT = re.compile(r"\d")
 
 
@@ -42,15 +42,24 @@ def find_personal(text: str) -> Iterator[Personal]:
     for kind in KINDS:
         if not ("@" in text if kind == "email" else with_digits):
             continue
-        taken: list[tuple[int, int]] = []
+        taken: list[re.Match[str]] = []
         for found in matches(text, kind):
             value = found.group().strip()
             if kind == "iban" and not _is_iban(value):
                 continue
-            taken.append(found.span())
-            yield Personal(kind, f"{value[:_SHOWN]}…{value[-_SHOWN:]}")
-        for start, end in taken:
-            text = f"{text[:start]}{'x' * (end - start)}{text[end:]}"
+            taken.append(found)
+            shown = 2 if len(value) >= _LONG else 1
+            yield Personal(kind, f"{value[:shown]}…{value[-shown:]}")
+        text = _without(text, taken)
+
+
+def _without(text: str, taken: Sequence[re.Match[str]]) -> str:
+    """The text with what was found struck out, in one go: a large text may hold a million addresses."""
+    pieces, start = [], 0
+    for found in taken:
+        pieces += [text[start : found.start()], "x"]
+        start = found.end()
+    return "".join([*pieces, text[start:]]) if taken else text
 
 
 def _is_iban(text: str) -> bool:

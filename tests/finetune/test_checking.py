@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from llmbench import finetune
 from llmbench.errors import DatasetError, UsageError
+from llmbench.matrix.dataset import Dataset
 from tests.finetune.conftest import chat, sentence
 
 Write = Callable[..., Path]
@@ -177,6 +181,49 @@ def test_check_evaluation_overlap(write: Write, tmp_path: Path) -> None:
     assert finetune.check(write(rows), "gpt-4o-mini", evaluation=held_out).count("evaluation_exact") == 1
 
 
+def test_check_evaluation_as_a_data_set_of_the_matrix(write: Write, tmp_path: Path) -> None:
+    table = tmp_path / "items.csv"
+    table.write_text(f"id,question\nq1,{sentence(3)}\nq2,{sentence(70)}\n", encoding="utf-8")
+    data = Dataset.load(table, prompt_column="question")
+    report = finetune.check(write(GOOD), "gpt-4o-mini", evaluation=data)
+    assert [each.message for each in report.findings] == ["holds the question 'q1' of the evaluation set"]
+    frame = pd.DataFrame({"prompt": [sentence(3)]})
+    assert finetune.check(write(GOOD), "gpt-4o-mini", evaluation=frame).count("evaluation_exact") == 1
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "weight", "tool_calls", "text", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.dictionaries(
+            st.sampled_from(["messages", "prompt", "completion", "text", "tools", "metadata"]),
+            json_values,
+            max_size=3,
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    vendor=st.sampled_from([None, "openai", "together", "replicate"]),
+)
+def test_check_of_any_json_ends_in_a_report(
+    write: Write, rows: list[dict[str, Any]], vendor: str | None
+) -> None:
+    report = finetune.check(write(rows), vendor=vendor)
+    assert report.examples == len(rows)
+    assert report.text()
+
+
 def test_check_flags_personal_data_without_echoing_it(write: Write) -> None:
     rows = [
         *GOOD,
@@ -266,6 +313,12 @@ def test_check_unknown_model_has_no_price(write: Write) -> None:
     assert [cost.usd for cost in report.costs] == [None, None]
     assert "no price" in report.costs[0].note
     assert any("is not known; lengths were not checked" in note for note in report.notes)
+
+
+def test_check_model_written_with_its_endpoint(write: Write) -> None:
+    report = finetune.check(write(GOOD), "openai/gpt-4o-mini")
+    assert (report.vendor, report.base_model) == ("openai", "gpt-4o-mini")
+    assert report.costs[0].usd is not None
 
 
 def test_check_costs_without_a_model(write: Write) -> None:

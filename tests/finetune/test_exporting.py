@@ -27,7 +27,8 @@ def record(ledger: Ledger, call_id: str, **changes: Any) -> None:
     values: dict[str, Any] = {
         "call_id": call_id, "attempt": 1, "request_hash": f"hash of {call_id}", "endpoint": "fake",
         "provider": "fake", "backend": None, "model": "m", "params": {}, "repeat": 0, "latency_ms": 1.0,
-        "wall_ms": 1.0, "status": "ok", "content": f"Answer {call_id}", "started_at": START, "unit_id": call_id,
+        "wall_ms": 1.0, "status": "ok", "content": f"Answer {call_id}", "started_at": START,
+        "unit_id": call_id,
         "messages": [
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": f"Ask {call_id}"},

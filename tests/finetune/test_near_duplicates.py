@@ -67,9 +67,9 @@ def test_sketch_of_one_shingle_is_full() -> None:
 
 def test_alike_of_many_equal_phrases_is_cheap() -> None:
     near, same = NearDuplicates(0.8), shingles("thank you very much for your message")
-    for number in range(20_000):
+    for number in range(6_000):
         near.add(same, offset=number, digest=number)
-    assert sum(1 for _ in near.alike(lambda _: same)) >= 19_999
+    assert sum(1 for _ in near.alike(lambda _: same)) >= 5_999
 
 
 def test_alike_of_nothing_is_nothing() -> None:
