@@ -92,8 +92,13 @@ def parse_line(line: Line) -> tuple[dict[str, Any] | None, LineProblem | None]:
         row = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
     except UnicodeDecodeError:
         return None, problem or LineProblem("not_utf8", "is not UTF-8")
-    except (ValueError, RecursionError):
-        return None, problem or LineProblem("not_json", "is not JSON")
+    except json.JSONDecodeError as error:
+        what = f"is not JSON ({error.msg} at character {error.pos + 1})"
+        return None, problem or LineProblem("not_json", what)
+    except ValueError as error:
+        return None, problem or LineProblem("not_json", f"is not JSON ({error})")
+    except RecursionError:
+        return None, problem or LineProblem("not_json", "is not JSON (it is nested too deeply)")
     if not isinstance(row, dict):
         return None, problem or LineProblem("not_object", "is no JSON object")
     return row, problem
@@ -122,7 +127,7 @@ def row_problems(row: dict[str, Any], formats: frozenset[str]) -> Iterator[LineP
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(word)  # NaN and Infinity, which Python reads and JSON does not have
+    raise ValueError(f"it holds {word}, which only Python reads as a number")
 
 
 def _chat_problems(messages: Any) -> Iterator[LineProblem]:

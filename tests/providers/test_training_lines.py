@@ -40,6 +40,23 @@ def test_parse_line_behind_a_byte_order_mark_is_read_and_refused() -> None:
     assert problem.code == "byte_order_mark"
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b'{"a": NaN}', "is not JSON (it holds NaN, which only Python reads as a number)"),
+        (b'{"a" 1}', "is not JSON (Expecting ':' delimiter at character 6)"),
+        (b"[" * 100_000, "is not JSON (it is nested too deeply)"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "is not JSON (Exceeds the limit"),
+    ],
+)
+def test_parse_line_says_what_is_no_json(content: bytes, text: str) -> None:
+    row, problem = parse_line(Line(1, 0, content))
+    assert row is None
+    assert problem is not None
+    assert problem.code == "not_json"
+    assert problem.text.startswith(text)
+
+
 def test_row_problems_gives_all_of_them() -> None:
     row = {"messages": [{"role": "x"}, {"role": "user", "content": ""}, {"role": "user", "content": "a"}]}
     codes = [problem.code for problem in row_problems(row, frozenset({CHAT}))]
