@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from llmbench.abtest.cells import (
 )
 from llmbench.abtest.comparisons import as_remembered, compare_arms
 from llmbench.abtest.counts import Counts
+from llmbench.abtest.cut_off_notes import fingerprint, others_than_seen
 from llmbench.abtest.effect import Effect, effects_by_holm
 from llmbench.abtest.guardrails import check_guardrails
 from llmbench.abtest.health import check_health, split_shares
@@ -35,13 +36,19 @@ _RACES = 5
 
 
 def analyse(
-    counts: Counts, plan: Plan, looks: LookBook | None = None, now: datetime | None = None
+    counts: Counts,
+    plan: Plan,
+    looks: LookBook | None = None,
+    now: datetime | None = None,
+    *,
+    counts_at: Callable[[datetime], Counts] | None = None,
 ) -> AbResult:
     """The result of an experiment as of `counts.as_of`.
 
     `looks` (a `Ledger`) remembers what was seen when, and this run if it is a look; without it every run is
-    taken for the first one. `now` is when it is seen (aware; default: the present). Raises UsageError for
-    counts and a plan that do not go together.
+    taken for the first one. `now` is when it is seen (aware; default: the present). `counts_at` reads the
+    source as of an earlier instant: after the look that decided, all that is shown is then of its cut-off.
+    Raises UsageError for counts and a plan that do not go together.
     """
     _check(counts, plan)
     moment = now or datetime.now(UTC)
@@ -49,6 +56,10 @@ def analyse(
         frozen = looks.frozen_plan(plan.experiment_id) if looks else None
         before = [Look(*each) for each in looks.looks(plan.experiment_id)] if looks else []
         result, new = _analyse(counts, plan, frozen, before, moment)
+        if counts_at is not None and result.occasion.kind == "over" and result.health.healthy:
+            then = counts_at(result.looks[-1].cut_off)
+            _check(then, plan)
+            return _as_decided(result, _analyse(then, plan, frozen, before, moment)[0])
         if new is None or looks is None:
             return result
         made = looks.record_look(
@@ -66,6 +77,17 @@ def analyse(
         f"The look at {plan.experiment_id} could not be recorded: other processes look at it at the same "
         "time."
     )
+
+
+def _as_decided(today: AbResult, then: AbResult) -> AbResult:
+    """What the last look showed, with what is watched on after it; `today` where its split does not hold."""
+    if not then.health.healthy:
+        return today
+    told = dict.fromkeys((*then.deviations, *today.deviations))
+    return dataclasses.replace(
+        then, occasion=today.occasion, guardrails=today.guardrails, needed=today.needed,
+        deviations=tuple(told), run_as_of=today.counts.as_of,
+    )  # fmt: skip
 
 
 def _analyse(
@@ -118,12 +140,17 @@ def _analyse(
     costs, money = costs_and_money(counts, plan, cells, design, show=shows)
     number = len(occasion.fractions)
     comparisons = compare_arms(plan, treatments, cells, fresh, decided, money, number, health, shows=shows)
+    rows_changed = False
     if health.healthy and past and occasion.kind in {"again", "over"}:
-        comparisons, differs = as_remembered(comparisons, past[-1], again=occasion.kind == "again")
+        again = occasion.kind == "again"
+        comparisons, differs = as_remembered(comparisons, past[-1], again=again)
         changed += differs
+        rows_changed = again and (bool(differs) or others_than_seen(counts, past[-1]))
     new = None
     if fresh and occasion.kind == "look":
-        shown = [each.data() | {"control_rate": each.control_rate} for each in comparisons]
+        # What the ledger remembers beside what is shown.
+        kept = {"rows": fingerprint(counts)}
+        shown = [each.data() | {"control_rate": each.control_rate} | kept for each in comparisons]
         new = Look(number, counts.as_of, units, occasion.fractions[-1], shown, now)
     widen = {
         arm: math.sqrt(max(1.0, found.ratio)) if found is not None and not math.isnan(found.ratio) else 1.0
@@ -144,7 +171,8 @@ def _analyse(
         arms=tuple(arm_result(counts, plan, arm, costs[arm], show=shows) for arm in _ordered(counts, plan)),
         comparisons=comparisons,
         occasion=occasion,
-        looks=(*before, new) if new else tuple(before),
+        # Those on later data have not happened yet, as of this run's.
+        looks=(*past, new) if new else tuple(past),
         shares=shares,
         planned_shares=planned_shares,
         planned_units=planned,
@@ -158,6 +186,7 @@ def _analyse(
         other_analyses=tuple(others),
         deviations=tuple(changed),
         design_effects=effects or None,
+        rows_changed=rows_changed,
     )
     return result, new
 

@@ -119,6 +119,8 @@ def _worse(result: AbResult, c: Comparison) -> str:
 
 def _open(result: AbResult, c: Comparison) -> str:
     if c.ratio is None and c.difference is None:
+        if result.occasion.back:
+            return f"{result.occasion.why} No effect is shown of them; give an as_of of a look, or a later one."
         if not result.shows_effect:
             first = "It is too early to read." if not result.looks else "The next look is not due yet."
             return f"{first} {result.occasion.why} No effect is shown until then. {_more(result)}"
@@ -202,6 +204,7 @@ def _reasons(result: AbResult, chosen: Comparison | None) -> tuple[str, ...]:
     ]
     if chosen is not None and result.shows_effect and (money := result.money.get(chosen.treatment)):
         told.append(_money_reason(result, chosen, money.saving_per_message, money.economic_margin))
+    told += result.cut_off_notes
     told += [f"Deviation from the plan: {each}" for each in result.deviations]
     told += result.health.warnings
     if result.shows_effect or not result.health.healthy:

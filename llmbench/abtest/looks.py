@@ -70,6 +70,8 @@ class Occasion(NamedTuple):
     """Planned fraction that the next look waits for; None where there is none."""
     why: str
     """One sentence for the reader."""
+    back: bool = False
+    """Whether the data end before a look that was taken."""
 
     @property
     def shows_effect(self) -> bool:
@@ -99,6 +101,7 @@ def look_now(
             "waiting", fractions, information, following,
             f"The data end before look {later.number} ({later.cut_off:%Y-%m-%d}), and were not looked at "
             "then.",
+            back=True,
         )  # fmt: skip
     if following is None:
         return Occasion("over", fractions, information, None, _over(plan, before))

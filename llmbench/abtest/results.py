@@ -6,9 +6,11 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.abtest.counts import Counts
+from llmbench.abtest.cut_off_notes import cut_off_notes
 from llmbench.abtest.decision import decide
 from llmbench.abtest.effect import ComparisonVerdict
 from llmbench.abtest.guardrails import Guardrail
@@ -151,6 +153,10 @@ class AbResult:
     deviations: tuple[str, ...] = ()
     design_effects: Mapping[str, tuple[float, int]] | None = None
     """By treatment: design effect on the plan's scale, and clusters."""
+    run_as_of: datetime | None = None
+    """What the run was made as of, where `counts` are those of an earlier look that decided."""
+    rows_changed: bool = False
+    """Whether the rows of a look that is shown again are other ones now."""
 
     def verdict(self) -> Verdict:
         """The decision by the rule of the report."""
@@ -162,6 +168,16 @@ class AbResult:
         from llmbench.abtest.decision import decisive
 
         return decisive(self)
+
+    @property
+    def as_of(self) -> datetime:
+        """What the run was made as of: that of `counts`, unless a look decided before."""
+        return self.run_as_of or self.counts.as_of
+
+    @property
+    def cut_off_notes(self) -> tuple[str, ...]:
+        """What is of other data than the rest, one sentence each; none where all is of one cut-off."""
+        return cut_off_notes(self)
 
     @property
     def shows_effect(self) -> bool:
