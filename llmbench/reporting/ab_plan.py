@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from llmbench.reporting.ab_figures import LINES, simulated_note
+from llmbench.reporting.ab_figures import LINES, simulated_lines, simulated_note
 from llmbench.reporting.ab_wording import count, ratio_words
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import Table
@@ -32,7 +32,7 @@ def plan_text(result: AbResult) -> str:
     lines = [f"{'margin':<8}{'leads, planned split':>22}{'leads, equal arms':>20}"]
     for margin, units, equal in planned_sizes(result):
         lines.append(f"{margin:<8g}{count(units):>22}{count(equal):>20}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *simulated_lines(result)])
 
 
 def plan_sentence(result: AbResult) -> str:

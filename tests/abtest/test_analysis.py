@@ -42,7 +42,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def test_keys_of_the_data_are_those_of_the_report(equal: list[dict[str, Any]]) -> None:
     data = analyse(counted(equal), plan(planned_units=12_000, value_per_reply_usd=20.0), now=NOW).data()
-    assert list(data) == ["srm", "arms", "comparisons", "power", "segments", "looks", "excluded"]
+    keys = ["srm", "arms", "comparisons", "power", "segments", "looks", "excluded"]
+    assert list(data) == [*keys, "simulated"]
+    assert data["simulated"] is True
+    real = analyse(counted(equal, simulated=False), plan(planned_units=12_000), now=NOW).data()
+    assert list(real) == keys
     assert list(data["srm"]) == ["p_value", "healthy"]
     assert set(data["arms"][0]) == {
         "arm", "messages", "units", "replies", "rate", "rate_ci", "cost_usd", "cost_per_reply",
