@@ -49,21 +49,23 @@ def _rounded(usd: float) -> str:
 def _of_the_run(result: AbResult) -> list[str]:
     last = result.looks[-1]
     if result.occasion.kind == "over" and result.as_of > result.counts.as_of:
-        return [
+        told = (
             f"Everything shown is of data up to {_day(result.counts.as_of)}, as of look {last.number}; only "
             f"unwanted events and what is still needed are of data up to {_day(result.as_of)}."
-        ]
-    if result.occasion.kind == "over":
-        return [
+        )
+    elif result.occasion.kind == "over":
+        told = (
             f"The effect is of look {last.number}, of data up to {_day(last.cut_off)}; {_BESIDE} are of "
             f"data up to {_day(result.counts.as_of)}."
-        ]
-    if result.rows_changed:
-        return [
+        )
+    elif result.rows_changed:
+        told = (
             f"Rows came or changed since look {last.number}: the effect is as the look showed it, and "
             f"{_BESIDE} are of the rows as they are now."
-        ]
-    return []
+        )
+    else:
+        return []
+    return [told]
 
 
 def _of_arms(result: AbResult) -> list[str]:

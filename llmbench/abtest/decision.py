@@ -120,7 +120,9 @@ def _worse(result: AbResult, c: Comparison) -> str:
 def _open(result: AbResult, c: Comparison) -> str:
     if c.ratio is None and c.difference is None:
         if result.occasion.back:
-            return f"{result.occasion.why} No effect is shown of them; give an as_of of a look, or a later one."
+            return (
+                f"{result.occasion.why} No effect is shown of them; give an as_of of a look, or a later one."
+            )
         if not result.shows_effect:
             first = "It is too early to read." if not result.looks else "The next look is not due yet."
             return f"{first} {result.occasion.why} No effect is shown until then. {_more(result)}"

@@ -141,9 +141,7 @@ def guardrail_table(result: AbResult) -> Table | None:
     rows, shown = [], []
     for g in result.guardrails:
         low, high = limits(g.ratio_ci)
-        rows.append(
-            g._asdict() | {"ratio_low": low, "ratio_high": high, "as_of": f"{result.as_of:%Y-%m-%d}"}
-        )
+        rows.append(g._asdict() | {"ratio_low": low, "ratio_high": high, "as_of": f"{result.as_of:%Y-%m-%d}"})
         shown.append(
             {
                 "event": g.guardrail,

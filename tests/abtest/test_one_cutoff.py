@@ -115,16 +115,16 @@ def test_rows_that_came_since_a_look_are_told_beside_the_arms(
     more = tuple(each._replace(replied=each.replied + 9) for each in counts.arms)
     again = analyse(dataclasses.replace(counts, arms=more), plan(), ledger, NOW)
     assert again.occasion.kind == "again"
-    assert again.cut_off_notes == (
+    (told,) = again.cut_off_notes
+    assert told == (
         "Rows came or changed since look 1: the effect is as the look showed it, and leads, replies, costs, "
-        "segments and money are of the rows as they are now.",
+        "segments and money are of the rows as they are now."
     )
 
 
 def test_rows_that_leave_the_replies_alone_are_told_too(equal: list[dict[str, Any]], ledger: Ledger) -> None:
     analyse(counted(equal, as_of=44), plan(), ledger, NOW)
     counts = counted(equal, as_of=44)
-    # Twice the units and replies: nearly the same ratio, other arms.
     less = tuple(each._replace(units=each.units - 1) for each in counts.arms)
     again = analyse(dataclasses.replace(counts, arms=less), plan(), ledger, NOW)
     assert len(again.cut_off_notes) == 1
