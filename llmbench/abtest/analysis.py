@@ -135,7 +135,8 @@ def _analyse(
     if shows and occasion.kind in {"look", "again"}:
         open_ones = {n: c for n, c in cells.items() if n not in decided and c.information > 0}
         family = len(treatments) - sum(c.verdict in {"better", "not worse"} for c in decided.values())
-        fresh = effects_by_holm(plan, open_ones, occasion.fractions, design, family) if open_ones else {}
+        if open_ones:
+            fresh = effects_by_holm(plan, open_ones, occasion.fractions, design, family, planned)
 
     costs, money = costs_and_money(counts, plan, cells, design, show=shows)
     number = len(occasion.fractions)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from llmbench.abtest.anytime_plan import ANYTIME_LOOKS
 from llmbench.money import dollars
 from llmbench.results import Decision, Verdict
 
@@ -149,7 +150,7 @@ def _more(result: AbResult) -> str:
         return "Run it again on newer data."
     text = f"Keep the test running: an answer takes {needed_sentence(_last(goals))}."
     if result.plan.stopping_rule == "anytime":
-        text += " Under 'anytime' that number is approximate."
+        text += f" That is the number of the always-valid test, with {ANYTIME_LOOKS} looks on the way."
     if goals[0].goal == "next look" and len(goals) > 1:
         text += f" The next look is due{_due(goals[0])}."
     return text

@@ -21,6 +21,7 @@ __all__ = [
     "method_of",
     "ratio_interval",
     "verdict_of",
+    "widening_of",
 ]
 
 ComparisonVerdict = Literal["better", "not worse", "worse", "cannot tell", "invalid"]
@@ -47,6 +48,8 @@ class Effect(NamedTuple):
     level: float
     """One-sided alpha that Holm's adjustment grants to this treatment."""
     verdict: ComparisonVerdict
+    widening: float = 1.0
+    """Square root of the design effect on the ratio: by how much clusters widen its interval."""
 
 
 def effects_by_holm(
@@ -55,23 +58,31 @@ def effects_by_holm(
     fractions: Sequence[float],
     design: Mapping[str, DesignEffect | None],
     family: int,
+    planned: float = math.nan,
 ) -> dict[str, Effect]:
     """Effects of all treatments at this look, the margin tests adjusted by Holm's (1979) procedure.
 
     `cells` holds the treatments that no earlier look decided; `family` counts them and those that an earlier
     look found worse. The one with the smallest p-value is tested at alpha over `family`, the next, once that
     one passed, at alpha over one less; intervals are at the level of their test, so that interval and
-    verdict never disagree. Over looks: Maurer and Bretz (2013), Stat. Biopharm. Res. 5:311.
+    verdict never disagree. `planned` are the mature units of the plan, of all arms, where it is to know where
+    an interval of "anytime" should be narrowest. Over looks: Maurer and Bretz (2013), Stat. Biopharm. Res.
+    5:311.
     """
     left = family
-    first = {name: _effect(plan, each, fractions, design[name], plan.alpha) for name, each in cells.items()}
+    first = {
+        name: _effect(plan, each, fractions, design[name], plan.alpha, planned)
+        for name, each in cells.items()
+    }
     # NaN (nothing can be told) goes last.
     order = sorted(first, key=lambda name: (math.isnan(first[name].margin_p), first[name].margin_p))
     found: dict[str, Effect] = {}
     for name in order:
         level = plan.alpha / left
         effect = (
-            first[name] if level == plan.alpha else _effect(plan, cells[name], fractions, design[name], level)
+            first[name]
+            if level == plan.alpha
+            else _effect(plan, cells[name], fractions, design[name], level, planned)
         )
         found[name] = effect
         if effect.verdict in {"better", "not worse"} and left > 1:
@@ -135,16 +146,25 @@ def margin_z(cells: Cells, margin: float, scale: Scale) -> float:
     return float(stratified_margin_test(*_all(cells), margin, scale=scale, method=method_of(cells)).statistic)
 
 
+def widening_of(design: DesignEffect | None, scale: Scale | str) -> float:
+    """Square root of the design effect, never below 1: that clusters lower the variance is more often chance
+    than not.
+    """
+    found = math.nan if design is None else (design.ratio if scale == "ratio" else design.difference)
+    return 1.0 if math.isnan(found) else math.sqrt(max(1.0, found))
+
+
 def _effect(
-    plan: Plan, cells: Cells, fractions: Sequence[float], design: DesignEffect | None, level: float
-) -> Effect:
+    plan: Plan, cells: Cells, fractions: Sequence[float], design: DesignEffect | None, level: float,
+    planned: float,
+) -> Effect:  # fmt: skip
     if plan.stopping_rule == "anytime":
         from llmbench.abtest.sequences import anytime_effect
 
-        return anytime_effect(plan, cells, level)
+        return anytime_effect(plan, cells, level, design, planned)
     clusters = None if design is None else design.clusters
     confidence = confidence_of(critical_value(plan, fractions, level))
-    widen = {scale: _widen(design, scale) for scale in ("difference", "ratio")}
+    widen = {scale: widening_of(design, scale) for scale in ("difference", "ratio")}
     difference_ci = difference_interval(cells, confidence, widen["difference"], clusters)
     ratio_ci = ratio_interval(cells, confidence, widen["ratio"], clusters)
     zs = (margin_z(cells, null, plan.scale) / widen[plan.scale] for null in (plan.null, plan.margin))
@@ -162,8 +182,9 @@ def _effect(
         if verdict in {"better", "not worse"} and exact > level:
             verdict = "cannot tell"
     return Effect(
-        cells.difference, difference_ci, cells.ratio, ratio_ci, p_value, margin_p, method, level, verdict
-    )
+        cells.difference, difference_ci, cells.ratio, ratio_ci, p_value, margin_p, method, level, verdict,
+        widen["ratio"],
+    )  # fmt: skip
 
 
 def _exact_applies(plan: Plan, cells: Cells) -> bool:
@@ -182,16 +203,10 @@ def _method_words(plan: Plan, cells: Cells, design: DesignEffect | None) -> str:
     if len(cells.strata) > 1:
         words += f", stratified over {len(cells.strata)} strata"
     if design is not None:
-        words += f", design effect {_widen(design, plan.scale) ** 2:.2f} of {design.clusters:,} clusters"
+        words += f", design effect {widening_of(design, plan.scale) ** 2:.2f} of {design.clusters:,} clusters"
     if plan.stopping_rule == "group-sequential":
         words += ", Lan-DeMets O'Brien-Fleming-like bounds"
     return words
-
-
-def _widen(design: DesignEffect | None, scale: Scale | str) -> float:
-    """Never below 1: that clusters lower the variance is more often chance than not."""
-    found = math.nan if design is None else (design.ratio if scale == "ratio" else design.difference)
-    return 1.0 if math.isnan(found) else math.sqrt(max(1.0, found))
 
 
 def _normal_z(z: float, clusters: int | None) -> float:

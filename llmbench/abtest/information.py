@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from llmbench.abtest.anytime_plan import anytime_effect_shown
 from llmbench.abtest.bounds import known
 from llmbench.abtest.cells import (
     Cells,
@@ -83,14 +84,20 @@ def power_of(
     allocation = sum(weakest.n2) / sum(weakest.n1)
     # As many units, in one stratum, as hold the information that there is.
     present = weakest.information * (1 + allocation) ** 2 / allocation
-    mde = minimum_detectable_effect(
-        rate,
-        present,
-        scale=plan.scale,
-        alpha=2 * plan.alpha,
-        sides=2,
-        power=plan.power,
-        allocation=allocation,
-        design_effect=max(1.0, worst),
-    )
+    if plan.stopping_rule == "anytime":
+        effective = present / max(1.0, worst)
+        mde = anytime_effect_shown(
+            rate, 1 / (1 + allocation), effective, plan.alpha, plan.power, plan.concentration
+        )
+    else:
+        mde = minimum_detectable_effect(
+            rate,
+            present,
+            scale=plan.scale,
+            alpha=2 * plan.alpha,
+            sides=2,
+            power=plan.power,
+            allocation=allocation,
+            design_effect=max(1.0, worst),
+        )
     return Power(known(mde), units, days)

@@ -48,7 +48,8 @@ def plan_sentence(result: AbResult) -> str:
     rules = {
         "group-sequential": f"looked at {plan.looks} times at most, at equal steps of information",
         "fixed": "read once, when all planned leads are there",
-        "anytime": "looked at as often as one likes, for which the numbers of leads are approximate",
+        "anytime": "looked at as often as one likes; the numbers of leads are those of the always-valid "
+        "test, with 20 looks on the way",
     }
     return (
         f"Asked is whether {others} {margin}. A lead counts as replied to with at least one human reply "
@@ -121,11 +122,13 @@ def power_figure(result: AbResult) -> Plot | None:
         if result.plan.scale == "ratio"
         else f"{100 * result.plan.margin:g} points"
     )
+    looked = "in one look at the end"
+    if result.plan.stopping_rule == "anytime":
+        looked = f"looked at {len(curves[0][1])} times over the width of the figure"
     return Plot(
         figure, pd.concat(frames),
         f"Probability to show that the margin ({margin}) is kept, if all arms truly have a reply rate of "
-        f"{rate:.2f}%, "
-        f"in one look at the end. Dashed: the power asked for." + simulated_note(result),
+        f"{rate:.2f}%, {looked}. Dashed: the power asked for." + simulated_note(result),
     )  # fmt: skip
 
 

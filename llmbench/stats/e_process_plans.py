@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
@@ -128,7 +129,7 @@ def e_process_replies(
 
 def _looks(replies: Sequence[float]) -> list[int]:
     found = [round(_positive("replies", each)) for each in replies]
-    if not found or any(later < earlier for earlier, later in zip(found, found[1:], strict=False)):
+    if not found or any(later < earlier for earlier, later in pairwise(found)):
         raise UsageError("replies must be one total per look, of one look or more, and ascend.")
     return found
 

@@ -14,6 +14,7 @@ from llmbench.abtest.effect import difference_interval, effects_by_holm, margin_
 from llmbench.stats import (
     Interval,
     alpha_spending_bounds,
+    asymptotic_difference_sequence,
     cluster_moments,
     clustered_comparison,
     margin_test,
@@ -171,9 +172,53 @@ def test_anytime_is_two_one_sided_processes() -> None:
     high = reply_share_e_process([900], [100], share, alternative="less", confidence=0.975).interval.high
     assert found.ratio_ci == pytest.approx((low, high))
     assert found.difference_ci is None
+    assert "no interval of the difference, because no number of leads is planned" in found.method
     assert found.margin_p == pytest.approx(
         reply_share_e_process([900], [100], share, ratio=0.9, alternative="greater").p_value
     )
+
+
+def test_anytime_has_an_interval_of_the_difference_where_its_conditions_hold() -> None:
+    given = plan(stopping_rule="anytime")
+
+    def found(group: Cells, design: DesignEffect | None = None) -> Any:
+        name = group.treatment
+        return effects_by_holm(given, {name: group}, (1.0,), {name: design}, 1, 100_000.0)[name]
+
+    group = cells(900, 30_000, 100, 3400)
+    shown = found(group)
+    (expected,) = asymptotic_difference_sequence([900], [30_000], [100], [3400], 100_000.0, 0.95)
+    assert shown.difference_ci == pytest.approx(expected)
+    assert shown.method.endswith("; difference by an asymptotic confidence sequence")
+    wide = found(group, DesignEffect(4.0, 4.0, 90))
+    assert wide.difference_ci.high - wide.difference == pytest.approx(
+        2 * (shown.difference_ci.high - shown.difference)
+    )
+    few = found(cells(900, 30_000, 49, 1700))
+    assert few.difference_ci is None
+    assert few.method.endswith("because 49 leads of an arm replied and it takes 50")
+    eager = found(cells(29_951, 30_000, 1600, 1700))
+    assert eager.method.endswith("because 49 leads of an arm did not reply and it takes 50")
+    rows = [("a", "1", 5000, 150), ("b", "1", 5000, 150), ("a", "2", 9000, 270), ("b", "2", 1000, 60)]
+    strata = found(paired_cells(rows, "a", "b"))
+    assert strata.difference_ci is None
+    assert "of one split, and there are 2 strata" in strata.method
+
+
+def test_anytime_counts_clusters_by_their_design_effect() -> None:
+    """A quarter of the replies with a design effect of 1 tell as much as all with one of 4."""
+    given = plan(stopping_rule="anytime", concentration=50.0)
+    few = effect(cells(500, 10_000, 500, 10_000), given)
+    many = effect(cells(2000, 40_000, 2000, 40_000), given, design=DesignEffect(4.0, 4.0, 400))
+    alone = effect(cells(2000, 40_000, 2000, 40_000), given)
+    width = [math.log(each.ratio_ci.high / each.ratio_ci.low) for each in (few, many, alone)]
+    # A little narrower, since the mixture's cost is counted once for four times the data.
+    assert width[2] < 0.7 * width[1]
+    assert width[1] == pytest.approx(width[0], rel=0.15)
+    assert many.margin_p > alone.margin_p
+    assert many.p_value >= alone.p_value
+    assert (many.verdict != "cannot tell") == (many.margin_p <= 0.025)
+    assert "design effect 4.00 of 400 clusters" in many.method
 
 
 def test_holm_by_hand() -> None:
