@@ -24,6 +24,7 @@ from llmbench.abtest.information import information_of, occasion_of, power_of
 from llmbench.abtest.looks import Look, LookBook, beside, deviations, standing
 from llmbench.abtest.needed import units_still_needed
 from llmbench.abtest.plan import Plan, planned_units
+from llmbench.abtest.planned_power import planned_power
 from llmbench.abtest.results import AbResult
 from llmbench.abtest.results_data import comparison_of
 from llmbench.abtest.segments import segment_effects
@@ -188,6 +189,7 @@ def _analyse(
         deviations=tuple(changed),
         design_effects=effects or None,
         rows_changed=rows_changed,
+        planned_power=planned_power(plan, planning_rate, planned_shares, planned, worst),
     )
     return result, new
 

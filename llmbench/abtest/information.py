@@ -48,10 +48,13 @@ def occasion_of(
     """Whether this run is a look, and why."""
     decided = standing([look for look in before if look.cut_off < counts.as_of])
     again = any(look.cut_off == counts.as_of for look in before)
-    if cells and set(cells) <= set(decided) and not again:
+    if decided and set(cells) <= set(decided) and not again:
         fractions = tuple(look.information for look in before if look.cut_off < counts.as_of)
         last = max(look.number for look, _ in decided.values())
-        return Occasion("over", fractions, information, None, f"Decided at look {last}; that stands.")
+        why = f"Decided at look {last}; that stands."
+        if not cells:
+            why += f" Now only one arm is in the source, {plan.control}."
+        return Occasion("over", fractions, information, None, why)
     if not health.healthy:
         fractions = tuple(look.information for look in before)
         return Occasion(

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AbResult", "ArmResult", "Bayes", "Comparison", "Power", "Sequential"]
 
+_SHORT = 0.9
+
 
 class ArmResult(NamedTuple):
     """One arm over all strata."""
@@ -155,6 +157,9 @@ class AbResult:
     """By treatment: design effect on the plan's scale, and clusters."""
     run_as_of: datetime | None = None
     """What the run was made as of, where `counts` are those of an earlier look that decided."""
+    planned_power: float | None = None
+    """Chance to show that the margin is kept by the end of the plan, if the arms are equal; None under
+    "anytime", and where no rate is known."""
     rows_changed: bool = False
     """Whether the rows of a look that is shown again are other ones now."""
 
@@ -168,6 +173,11 @@ class AbResult:
         from llmbench.abtest.decision import decisive
 
         return decisive(self)
+
+    @property
+    def plan_is_short(self) -> bool:
+        """Whether the plan ends clearly before it has the power that was asked for."""
+        return self.planned_power is not None and self.planned_power < _SHORT * self.plan.power
 
     @property
     def as_of(self) -> datetime:

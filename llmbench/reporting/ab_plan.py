@@ -59,8 +59,16 @@ def plan_sentence(result: AbResult) -> str:
         f"Leads are counted by the arm that they were assigned to.{reason} The test is "
         f"{rules[plan.stopping_rule]}; it is wrong with at most {100 * plan.alpha:g}% probability when it "
         "says "
-        f'"not worse", and meant to find that with {100 * plan.power:g}% if the arms are equal.'
+        f'"not worse", and meant to find that with {100 * plan.power:g}% if the arms are '
+        f"equal.{_short(result)}"
     )
+
+
+def _short(result: AbResult) -> str:
+    if not result.plan_is_short:
+        return ""
+    power = 100 * (result.planned_power or 0.0)
+    return f" With the {count(result.planned_units)} leads that are planned it finds it with {power:.0f}%."
 
 
 def sizes_table(result: AbResult) -> Table:

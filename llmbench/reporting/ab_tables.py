@@ -85,6 +85,11 @@ def first_sentence(result: AbResult) -> str:
         f"To show {what} takes {count(units)} leads at the split of {split_words(result)}, and "
         f"{count(equal)} with equal arms; {sum(arm.units for arm in result.arms):,} are there."
     )
+    if result.plan_is_short:
+        text += (
+            f" The plan ends after {count(result.planned_units)}, where the chance to show it is "
+            f"{percent(result.planned_power or 0.0)} if the arms are equal."
+        )
     if len(result.health.strata) > 1 and result.shows_effect:
         text += (
             " Leads were assigned in several epochs or campaigns: rates are of all leads of an arm, the "
