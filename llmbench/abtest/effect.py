@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from llmbench.abtest.bounds import confidence_of, critical_value, repeated_p_value
 from llmbench.abtest.cells import Cells, DesignEffect
 from llmbench.abtest.plan import Plan, Scale
+from llmbench.abtest.tiny_counts import ComparisonVerdict, exact_verdict, tiny_counts
 from llmbench.stats import Interval
 
 __all__ = [
@@ -24,12 +25,8 @@ __all__ = [
     "widening_of",
 ]
 
-ComparisonVerdict = Literal["better", "not worse", "worse", "cannot tell", "invalid"]
-
 _LOPSIDED = 3
 """From this split on the score is corrected for skewness."""
-_EXACT_REPLIES, _EXACT_UNITS = 15, 1000
-"""Under so many replies in an arm, and up to so many units, the exact test has its say."""
 
 
 class Effect(NamedTuple):
@@ -174,26 +171,16 @@ def _effect(
     interval = ratio_ci if plan.scale == "ratio" else difference_ci
     verdict = verdict_of(interval, plan.margin, plan.null)
     method = _method_words(plan, cells, design)
-    if _exact_applies(plan, cells) and design is None:
-        from llmbench.stats import margin_test
-
-        exact = margin_test(*_one(cells), plan.margin, scale=plan.scale, method="chan-exact").p_value
-        margin_p, method = exact, f"{method}; margin by Chan's exact test"
-        if verdict in {"better", "not worse"} and exact > level:
-            verdict = "cannot tell"
+    exact = tiny_counts(cells, clustered=design is not None)
+    method += exact.words(plan.stopping_rule)
+    if exact.applies:
+        nominal = 0.5 * math.erfc(critical_value(plan, fractions, level) / math.sqrt(2))
+        verdict, exact_p = exact_verdict(plan, cells, verdict, nominal)
+        margin_p = max(margin_p, repeated_p_value(plan, fractions, -NormalDist().inv_cdf(exact_p)))
     return Effect(
         cells.difference, difference_ci, cells.ratio, ratio_ci, p_value, margin_p, method, level, verdict,
         widen["ratio"],
     )  # fmt: skip
-
-
-def _exact_applies(plan: Plan, cells: Cells) -> bool:
-    return (
-        plan.stopping_rule == "fixed"
-        and len(cells.strata) == 1
-        and min(cells.x1[0], cells.x2[0]) < _EXACT_REPLIES
-        and cells.n1[0] + cells.n2[0] <= _EXACT_UNITS
-    )
 
 
 def _method_words(plan: Plan, cells: Cells, design: DesignEffect | None) -> str:

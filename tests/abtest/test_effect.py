@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,55 @@ def test_tiny_counts_are_tested_exactly() -> None:
     assert "Chan" in found.method
     assert found.margin_p == pytest.approx(margin_test(9, 100, 7, 100, 0.5, method="chan-exact").p_value)
     assert (found.verdict == "not worse") <= (found.margin_p < 0.025)
+
+
+def test_tiny_counts_are_tested_exactly_at_each_look_of_several() -> None:
+    """By the level of the look: what the score passes and the exact test does not is not shown."""
+    given = plan(stopping_rule="group-sequential", margin=0.5)
+    fractions = (0.25, 0.5, 0.75, 1.0)
+    group = cells(14, 100, 10, 100)
+    found = effect(group, given, fractions)
+    assert "margin by Chan's exact test at the level of this look" in found.method
+    exact = margin_test(14, 100, 10, 100, 0.5, method="chan-exact").p_value
+    z = NormalDist().inv_cdf(1 - exact)
+    assert found.margin_p == pytest.approx(repeated_p_value(given, fractions, z), rel=1e-4)
+    # Just as under "fixed", at the level that the spending leaves to the look.
+    nominal = 1 - NormalDist().cdf(critical_value(given, fractions, 0.025))
+    for x1 in range(10, 40):
+        shown = effect(cells(x1, 100, 10, 100), given, fractions)
+        exact = margin_test(x1, 100, 10, 100, 0.5, method="chan-exact").p_value
+        if shown.verdict in {"better", "not worse"}:
+            assert exact <= nominal
+        assert (shown.verdict in {"better", "not worse"}) <= (shown.margin_p <= 0.025)
+
+
+def test_better_and_worse_are_exact_as_well() -> None:
+    given = plan(margin=0.9)
+    found = {}
+    for x1 in range(31):
+        shown = effect(cells(x1, 60, 9, 60), given)
+        found[x1] = shown.verdict
+        if shown.verdict == "better":
+            assert margin_test(x1, 60, 9, 60, 1.0, method="chan-exact").p_value <= 0.025
+        if shown.verdict == "worse":
+            exact = margin_test(x1, 60, 9, 60, 0.9, alternative="less", method="chan-exact").p_value
+            assert exact <= 0.025
+    assert set(found.values()) == {"worse", "cannot tell", "not worse", "better"}
+
+
+def test_few_replies_of_strata_or_clusters_are_said_to_be_approximate() -> None:
+    rows = [("a", "1", 500, 5), ("b", "1", 500, 5), ("a", "2", 900, 9), ("b", "2", 100, 2)]
+    strata = effect(paired_cells(rows, "a", "b"), plan())
+    assert strata.method.endswith("; approximate with 7 replies in an arm, no exact test is made over strata")
+    clusters = effect(cells(9, 500, 14, 500), plan(), design=DesignEffect(1.0, 1.0, 60))
+    assert clusters.method.endswith(
+        "; approximate with 9 replies in an arm, no exact test is made of clusters"
+    )
+    large = effect(cells(9, 50_000, 9, 50_000), plan())
+    assert large.method.endswith(
+        "; approximate with 9 replies in an arm, no exact test is made of more than 20,000 leads"
+    )
+    assert "approximate" not in effect(cells(15, 500, 15, 500), plan()).method
 
 
 @pytest.mark.parametrize(
