@@ -238,8 +238,8 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
         )
     if plan.stopping_rule == "anytime" and counts.clusters:
         told.append(
-            "The open-ended test takes units for independent of each other; the section on clusters says how "
-            "far they are not."
+            "The open-ended test is exact for units that are independent of each other; those that are not "
+            "are allowed for by their design effect, which is an approximation."
         )
     return told
 

@@ -16,6 +16,8 @@ from llmbench.abtest.plan import LEAST_EXPECTED_REPLIES, Plan
 __all__ = ["Look", "LookBook", "Occasion", "beside", "deviations", "look_now", "standing"]
 
 _CLOSE = 1e-9
+_APART = 1e-3
+"""Information between two looks at least: one that comes right after another would show nothing new."""
 _BESIDE = ("value_per_reply_usd", "split", "fixed_costs_usd", "confidence")
 
 
@@ -177,7 +179,7 @@ def _next(plan: Plan, fractions: Sequence[float]) -> float | None:
         return None if fractions else 1.0
     last = fractions[-1] if fractions else 0.0
     planned = ((number + 1) / plan.looks for number in range(plan.looks))
-    return next((fraction for fraction in planned if fraction > last + _CLOSE), None)
+    return next((fraction for fraction in planned if fraction > last + _APART), None)
 
 
 def _over(plan: Plan, looks: Sequence[Look]) -> str:

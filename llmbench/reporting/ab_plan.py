@@ -64,6 +64,12 @@ def plan_sentence(result: AbResult) -> str:
     )
 
 
+def _design_words(result: AbResult) -> str:
+    effects = [value for value, _ in (result.design_effects or {}).values()]
+    design = max([result.plan.design_effect, *effects])
+    return f", with a design effect of {design:.2f} of leads that reply alike" if design > 1.005 else ""
+
+
 def _short(result: AbResult) -> str:
     if not result.plan_is_short:
         return ""
@@ -136,7 +142,8 @@ def power_figure(result: AbResult) -> Plot | None:
     return Plot(
         figure, pd.concat(frames),
         f"Probability to show that the margin ({margin}) is kept, if all arms truly have a reply rate of "
-        f"{rate:.2f}%, {looked}. Dashed: the power asked for." + simulated_note(result),
+        f"{rate:.2f}%, {looked}{_design_words(result)}. Dashed: the power asked for."
+        + simulated_note(result),
     )  # fmt: skip
 
 
