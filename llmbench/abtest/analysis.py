@@ -34,6 +34,8 @@ from llmbench.errors import LedgerError, UsageError
 __all__ = ["analyse"]
 
 _RACES = 5
+_ENOUGH_REPLIES = 30
+"""From which on the rate that came is a better guide to what is needed than the one that was expected."""
 
 
 def analyse(
@@ -160,7 +162,10 @@ def _analyse(
     }
     effects = {arm: _design_of(plan, found) for arm, found in design.items() if found is not None}
     worst = max((value for value, _ in effects.values()), default=1.0)
-    rate = planning_rate or 0.0
+    # What is still needed goes by the replies that came, once there are some: the rate of all arms together.
+    seen = sum(each.replied for each in counts.arms) >= _ENOUGH_REPLIES
+    seen_rate = pooled if seen and pooled is not None and pooled < 1 else planning_rate
+    rate = seen_rate or 0.0
     needed = units_still_needed(counts, plan, shares, planned_shares, rate, planned, occasion, worst)
     compared = [cells[arm] for arm in present if cells[arm].information > 0]
     others: list[OtherAnalysis] = []
@@ -181,7 +186,7 @@ def _analyse(
         planning_rate=planning_rate,
         pooled_rate=pooled,
         needed=tuple(needed),
-        power=power_of(counts, plan, shares, planning_rate, compared, worst),
+        power=power_of(counts, plan, shares, seen_rate, compared, worst),
         money=money if shows else {},
         guardrails=tuple(check_guardrails(counts, plan, present, widen)) if health.healthy else (),
         segments=segment_effects(counts, plan, present) if shows else None,
@@ -189,7 +194,7 @@ def _analyse(
         deviations=tuple(changed),
         design_effects=effects or None,
         rows_changed=rows_changed,
-        planned_power=planned_power(plan, planning_rate, planned_shares, planned, worst),
+        planned_power=planned_power(plan, seen_rate, planned_shares, planned, worst),
     )
     return result, new
 

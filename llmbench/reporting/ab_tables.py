@@ -85,7 +85,7 @@ def first_sentence(result: AbResult) -> str:
         f"To show {what} takes {count(units)} leads at the split of {split_words(result)}, and "
         f"{count(equal)} with equal arms; {sum(arm.units for arm in result.arms):,} are there."
     )
-    if result.plan_is_short:
+    if result.plan_is_short and result.occasion.kind != "over":
         text += (
             f" The plan ends after {count(result.planned_units)}, where the chance to show it is "
             f"{percent(result.planned_power or 0.0)} if the arms are equal."
@@ -96,7 +96,8 @@ def first_sentence(result: AbResult) -> str:
             "comparison "
             "is made within each and is not their quotient."
         )
-    return " ".join([each for each in (simulated_sentence(result), text) if each] + [*result.cut_off_notes])
+    simulated = simulated_sentence(result)
+    return f"{simulated} {text}" if simulated else text
 
 
 def arms_table(result: AbResult) -> Table:

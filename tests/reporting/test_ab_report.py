@@ -385,7 +385,7 @@ def test_tables_after_the_decision_say_of_which_data_they_are(tmp_path: Path) ->
     assert show.arms_table(later).frame.equals(show.arms_table(first).frame)
     assert show.label(marked) == "Simulated data; data up to 2026-11-14, effects up to 2026-10-31"
     for result in (later, marked):
-        assert result.cut_off_notes[0] in show.first_sentence(result)
+        assert result.cut_off_notes[0] in result.verdict().reasons
     guardrails = ab_segments.guardrail_table(later)
     assert guardrails is not None
     assert set(guardrails.shown["data up to"]) == set(guardrails.frame["as_of"]) == {"2026-11-14"}
