@@ -88,7 +88,7 @@ def anytime_interval(plan: Plan, cells: Cells, confidence: float, widening: floa
 
 def anytime_p_value(plan: Plan, cells: Cells, widening: float = 1.0) -> float:
     """Two-sided, of equal rates."""
-    return float(_process(plan, cells).p_value) ** (1 / widening**2)
+    return math.pow(_process(plan, cells).p_value, 1 / widening**2)
 
 
 def _difference(cells: Cells, confidence: float, planned: float, widening: float) -> _Difference:
