@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import betabinom
 
 from llmbench.abtest import Plan
 from llmbench.abtest.bounds import confidence_of, critical_value, repeated_p_value
@@ -23,6 +24,7 @@ from llmbench.stats import (
     rate_ratio_interval,
     reply_share_e_process,
 )
+from llmbench.stats.e_process import log_e_values_of_shares
 
 
 def plan(**changes: Any) -> Plan:
@@ -387,3 +389,23 @@ def test_the_design_effect_is_that_of_the_statistics() -> None:
     assert ours is not None
     # Clusters are at least those of the larger cell; only the factor C / (C - 1) can tell.
     assert ours.difference == pytest.approx(theirs.design_effect, rel=0.01)
+
+
+@pytest.mark.parametrize("side", ["greater", "less"])
+def test_evidence_over_the_design_effect_keeps_the_error_of_clusters(side: Any) -> None:
+    """Accounts of 4 leads, ICC .3, twenty looks, exactly at the margin; undivided it errs twice as often."""
+    rng = np.random.default_rng(3)
+    runs, looks, size, icc, share, margin = 2000, 20, 4, 0.3, 0.9, 0.9
+    totals = []
+    for arm, rate in ((share, 0.03 * margin), (1 - share, 0.03)):
+        clusters = rng.binomial(4000, arm, (runs, looks))
+        total = 1 / icc - 1
+        of_cluster = betabinom(size, rate * total, (1 - rate) * total).pmf(np.arange(size + 1))
+        x = rng.multinomial(clusters, of_cluster / of_cluster.sum()) @ np.arange(size + 1)
+        totals.append(x.cumsum(axis=1))
+    odds = math.log(share / (1 - share))
+    logs = log_e_values_of_shares(totals[0], totals[1], odds + math.log(margin), odds, side)
+    design = 1 + (size - 1) * icc
+    wrong, naive = ((logs / by >= math.log(40)).any(axis=1).mean() for by in (design, 1.0))
+    assert wrong <= 0.025
+    assert naive > 0.04
