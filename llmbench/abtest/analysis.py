@@ -15,7 +15,7 @@ from llmbench.abtest.cells import (
     paired_cells,
 )
 from llmbench.abtest.comparisons import as_remembered, compare_arms
-from llmbench.abtest.counts import Counts
+from llmbench.abtest.counts import Counts, Excluded
 from llmbench.abtest.cut_off_notes import fingerprint, others_than_seen
 from llmbench.abtest.effect import Effect, effects_by_holm
 from llmbench.abtest.guardrails import check_guardrails
@@ -194,6 +194,14 @@ def _analyse(
         deviations=tuple(changed),
         design_effects=effects or None,
         rows_changed=rows_changed,
+        uncompared=tuple(
+            Excluded(
+                f"units of epochs or campaigns without both {arm} and {plan.control}: not compared there",
+                cells[arm].left_out,
+            )
+            for arm in present
+            if cells[arm].left_out
+        ),
         planned_power=planned_power(plan, seen_rate, planned_shares, planned, worst),
     )
     return result, new

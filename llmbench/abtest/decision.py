@@ -168,10 +168,12 @@ def _more(result: AbResult) -> str:
     if not goals:
         return "Run it again on newer data."
     last = _last(goals)
+    if last.units is None and not result.pooled_rate:
+        return "Keep the test running: with no reply yet it cannot be said how many leads an answer takes."
     if result.plan_is_short and last.goal == "end of the plan":
         return _short_plan(result, last, goals[0])
     text = f"Keep the test running: an answer takes {needed_sentence(last)}."
-    if result.plan.stopping_rule == "anytime":
+    if result.plan.stopping_rule == "anytime" and last.units is not None:
         text += f" That is the number of the always-valid test, with {ANYTIME_LOOKS} looks on the way."
     if goals[0].goal == "next look" and len(goals) > 1:
         text += f" The next look is due{due_words(goals[0])}."

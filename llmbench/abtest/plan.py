@@ -88,8 +88,8 @@ class Plan:
                 raise UsageError(f"{name} must be a name, not {getattr(self, name)!r}.")
         _choice("scale", self.scale, get_args(Scale))
         _choice("stopping_rule", self.stopping_rule, get_args(StoppingRule))
-        self._check_margin()
         self._check_numbers()
+        self._check_margin()
         self._check_mappings()
         if self.stopping_rule == "anytime" and self.scale == "difference":
             raise UsageError(
@@ -116,6 +116,11 @@ class Plan:
             raise UsageError(
                 f"margin is {margin:g}; as a difference it says how much may be lost, with its sign: -0.003 "
                 "is 0.3 points."
+            )
+        elif self.expected_rate is not None and margin <= -self.expected_rate:
+            raise UsageError(
+                f"margin is {margin:g}, which lets the whole rate of the control be lost "
+                f"({self.expected_rate:g} is expected): an arm without a reply would pass. Give a smaller loss, or a ratio."
             )
 
     def _check_numbers(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmbench.abtest.counts import Counts
+from llmbench.abtest.counts import Counts, Excluded
 from llmbench.abtest.cut_off_notes import cut_off_notes
 from llmbench.abtest.decision import decide
 from llmbench.abtest.effect import ComparisonVerdict
@@ -160,6 +160,8 @@ class AbResult:
     planned_power: float | None = None
     """Chance to show that the margin is kept by the end of the plan, if the arms are equal; None under
     "anytime", and where no rate is known."""
+    uncompared: tuple[Excluded, ...] = ()
+    """Units that are in the totals of their arm and in no comparison of a treatment."""
     rows_changed: bool = False
     """Whether the rows of a look that is shown again are other ones now."""
 
@@ -173,6 +175,11 @@ class AbResult:
         from llmbench.abtest.decision import decisive
 
         return decisive(self)
+
+    @property
+    def excluded(self) -> tuple[Excluded, ...]:
+        """Rows and units that are in no count, and units that are in no comparison, and why."""
+        return (*self.counts.excluded, *self.uncompared)
 
     @property
     def plan_is_short(self) -> bool:

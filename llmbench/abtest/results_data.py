@@ -42,7 +42,7 @@ def result_data(result: AbResult) -> dict[str, Any]:
             }
             for look in result.looks
         ],
-        "excluded": [{"reason": e.reason, "rows": e.rows} for e in result.counts.excluded],
+        "excluded": [{"reason": e.reason, "rows": e.rows} for e in result.excluded],
     }  # fmt: skip
     return data | {"simulated": True} if result.counts.simulated else data
 

@@ -24,6 +24,10 @@ def plan(**changes: Any) -> Plan:
         ({"margin": -0.003}, "set scale to 'difference'"),
         ({"margin": 0.003, "scale": "difference"}, "with its sign"),
         ({"margin": -0.003, "scale": "difference", "stopping_rule": "anytime"}, "tests the ratio"),
+        (
+            {"margin": -0.03, "scale": "difference", "expected_rate": 0.03},
+            "an arm without a reply would pass",
+        ),
         ({"margin": float("nan")}, "margin must be a number"),
         ({"scale": "odds"}, "scale must be one of"),
         ({"stopping_rule": "peek"}, "stopping_rule must be one of"),
