@@ -120,8 +120,8 @@ class Plan:
         elif self.expected_rate is not None and margin <= -self.expected_rate:
             raise UsageError(
                 f"margin is {margin:g}, which lets the whole rate of the control be lost "
-                f"({self.expected_rate:g} is expected): an arm without a reply would pass. Give a smaller loss, "
-                "or a ratio."
+                f"({self.expected_rate:g} is expected): an arm without a reply would pass. Give a smaller "
+                "loss, or a ratio."
             )
 
     def _check_numbers(self) -> None:
