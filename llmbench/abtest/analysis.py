@@ -83,8 +83,10 @@ def analyse(
 
 
 def _as_decided(today: AbResult, then: AbResult) -> AbResult:
-    """What the last look showed, with what is watched on after it; `today` where its split does not hold."""
-    if not then.health.healthy:
+    """What the last look showed, with what is watched on after it; `today` where the source does not have it
+    any more, or its split does not hold now.
+    """
+    if not then.health.healthy or then.occasion.kind != "again":
         return today
     told = dict.fromkeys((*then.deviations, *today.deviations))
     return dataclasses.replace(

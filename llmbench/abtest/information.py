@@ -60,9 +60,9 @@ def occasion_of(
         return Occasion(
             "waiting", fractions, information, None, "No look is taken at a split that is broken."
         )
-    if not cells:
+    if not cells and not again:
         return Occasion("waiting", (), information, None, "There is one arm only.")
-    smallest = min(min(sum(each.n1), sum(each.n2)) for each in cells.values())
+    smallest = min((min(sum(each.n1), sum(each.n2)) for each in cells.values()), default=0)
     return look_now(plan, information, smallest * (pooled or 0.0), counts.as_of, before)
 
 

@@ -150,7 +150,13 @@ def test_one_arm_left_after_the_decision_says_that_it_stands(tmp_path: Path) -> 
     with Ledger(tmp_path / "ledger.db") as ledger:
         first = analyse(counted(units, as_of=60), given, ledger, NOW)
         later = analyse(counted(left), given, ledger, NOW)
+        read = analyse(counted(left), given, ledger, NOW, counts_at=lambda _: counted(left, as_of=60))
+        there = analyse(counted(left, as_of=60), given, ledger, NOW)
     assert later.verdict().decision is first.verdict().decision is Decision.NO_GO
+    for other in (read, there):
+        assert other.verdict().decision is Decision.NO_GO
+        assert other.comparisons == first.comparisons
+        assert any("rows came or changed since" in each for each in other.deviations)
     reason = later.verdict().reasons[-1]
     assert "Decided at look 1; that stands. Now only one arm is in the source, gpt-4o." in reason
 
