@@ -60,6 +60,9 @@ def to_json(value: Any) -> Any:
 def write_envelope(path: Path, envelope: ResultEnvelope) -> None:
     """Write result.json with its schema first."""
     document = to_json(envelope)
+    for item in document["inputs"]:
+        if not item["simulated"]:
+            del item["simulated"]
     ordered = {"schema": document.pop("schema"), **document}
     text = json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
