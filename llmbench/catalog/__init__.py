@@ -23,12 +23,14 @@ from llmbench.catalog.prices import (
 )
 from llmbench.catalog.quirks import Quirks
 from llmbench.catalog.tokenizers import TokenCount, TokenizerChoice, count_tokens, tokenizer_for
+from llmbench.catalog.training_prices import TRAINING_METHODS, TrainingPrice, training_price
 
 __all__ = [
     "BOOKS",
     "DTYPES",
     "SELF_HOSTED",
     "TIERS",
+    "TRAINING_METHODS",
     "UNKNOWN",
     "Architecture",
     "DType",
@@ -43,6 +45,7 @@ __all__ = [
     "TokenCount",
     "TokenPrice",
     "TokenizerChoice",
+    "TrainingPrice",
     "all_architectures",
     "all_engines",
     "all_gpus",
@@ -66,5 +69,6 @@ __all__ = [
     "tier_served",
     "token_price",
     "tokenizer_for",
+    "training_price",
     "unlisted_model_info",
 ]
