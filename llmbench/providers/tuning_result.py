@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import BadResponseError
 from llmbench.providers.wire_errors import mask
@@ -13,13 +13,43 @@ from llmbench.providers.wire_errors import mask
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["first_text", "instant", "job_result", "normal_status", "read_reply"]
+__all__ = [
+    "JobEvent",
+    "TrainingMetric",
+    "first_text",
+    "instant",
+    "job_result",
+    "normal_status",
+    "read_list",
+    "read_reply",
+]
 
 _KEYS = (
     "job_id", "status", "vendor_status", "provider", "backend", "base_model", "fine_tuned_model",
     "training_file_id", "training_file_sha256", "trained_tokens", "created_at", "finished_at", "error",
     "details",
 )  # fmt: skip
+
+
+class JobEvent(NamedTuple):
+    """Something that happened to a job."""
+
+    at: datetime | None
+    level: str
+    """info, warning or error."""
+    message: str
+    step: int | None = None
+
+
+class TrainingMetric(NamedTuple):
+    """How training stood at one step; None where the trainer does not say."""
+
+    step: int
+    training_loss: float | None = None
+    validation_loss: float | None = None
+    epoch: float | None = None
+    more: Mapping[str, float] = {}
+    """Whatever else was measured, under the trainer's own names."""
 
 
 def read_reply(
@@ -45,6 +75,26 @@ def read_reply(
             provider=provider.name,
         )
     return found
+
+
+def read_list(body: bytes, provider: BaseLLMProvider, what: str, *keys: str) -> list[dict[str, Any]]:
+    """The tables in a reply of status 2xx that lists `what` under the first of `keys` that it has; keys
+    masked.
+    """
+    text = mask(body.decode("utf-8", "replace"), tuple(provider.secrets()))
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        found = next((found[key] for key in keys if key in found), None)
+        found = [] if found is None and keys else found
+    if not isinstance(found, list):
+        raise BadResponseError(
+            f"{provider.endpoint} at {provider.base_url} did not list {what}; check base_url.",
+            provider=provider.name,
+        )
+    return [one for one in found if isinstance(one, dict)]
 
 
 def normal_status(word: Any, words: Mapping[str, str], *, provider: BaseLLMProvider, job_id: str) -> str:
