@@ -87,8 +87,8 @@ def read_list(body: bytes, provider: BaseLLMProvider, what: str, *keys: str) -> 
     except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
-        found = next((found[key] for key in keys if key in found), None)
-        found = [] if found is None and keys else found
+        # Where there is none of them, one vendor has null.
+        found = next((found[key] or [] for key in keys if key in found), None)
     if not isinstance(found, list):
         raise BadResponseError(
             f"{provider.endpoint} at {provider.base_url} did not list {what}; check base_url.",
