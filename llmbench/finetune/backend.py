@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from llmbench.providers.fine_tuning import SubmissionLog
+
 if TYPE_CHECKING:
     from llmbench.finetune.states import JobEvent, JobStatus, TrainingMetric
     from llmbench.providers.clock import Clock
@@ -33,20 +35,6 @@ class JobOrder:
     """Further options of this backend, in its own words."""
 
 
-class SubmissionLog(Protocol):
-    """What a backend tells while it submits an order, so that a crash loses nothing and pays nothing twice."""
-
-    async def sent(self, file_id: str) -> None:
-        """Return once it is durable that the backend has a file as `file_id`."""
-
-    async def starting(self, estimated_usd: float | None = None) -> None:
-        """Return once it is durable that a job may exist from here on. To be called right before the one
-        request (or process) that starts it; `estimated_usd` is the backend's own estimate, where it has one.
-
-        Raises BudgetExceededError where that is above the budget, DatasetError where a file was changed.
-        """
-
-
 class TuningBackend(Protocol):
     """One place that trains.
 
@@ -65,6 +53,14 @@ class TuningBackend(Protocol):
         """Whose prices hold: openai, azure, together, replicate, or local (own hours; no price a token)."""
 
     @property
+    def self_hosted(self) -> bool:
+        """Whether a job costs nothing beyond the hours of one's own machine."""
+
+    @property
+    def estimates(self) -> bool:
+        """Whether `submit` gives `log.starting` a price of the place's own."""
+
+    @property
     def clock(self) -> Clock:
         """What waits and tells the time."""
 
@@ -74,7 +70,9 @@ class TuningBackend(Protocol):
         """
 
     async def submit(self, order: JobOrder, log: SubmissionLog) -> JobStatus:
-        """Start one job: once, with no retry after `log.starting`."""
+        """Start one job: once, with no retry after `log.starting`, which is to be called right before the one
+        request (or process) that starts it.
+        """
 
     async def look(self, job_id: str) -> JobStatus:
         """The state of a job."""

@@ -237,7 +237,8 @@ class BaseLLMProvider(Batchable, ABC):
     def _no_tuning(self, about: str) -> FineTuningUnavailableError:
         who = f"{self.name} on {self.backend}" if self.backend else self.name
         return FineTuningUnavailableError(
-            f"{who} has no fine-tuning ({about!r}); OpenAI, Together and Replicate have.",
+            f"{who} has no fine-tuning ({about!r}); OpenAI, Together and Replicate have, and the provider "
+            "local trains on this machine.",
             provider=self.name,
             model=about,
         )

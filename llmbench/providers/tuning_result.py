@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 __all__ = [
     "JobEvent",
     "TrainingMetric",
+    "first_number",
     "first_text",
+    "has_more",
     "instant",
     "job_result",
     "normal_status",
+    "number",
+    "numbers",
     "read_list",
+    "read_object",
     "read_reply",
 ]
 
@@ -95,6 +101,41 @@ def read_list(body: bytes, provider: BaseLLMProvider, what: str, *keys: str) -> 
             provider=provider.name,
         )
     return [one for one in found if isinstance(one, dict)]
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a reply; empty where it is none."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def has_more(body: bytes) -> bool:
+    """Whether a page of OpenAI's kind says that another follows."""
+    return read_object(body).get("has_more") is True
+
+
+def number(value: Any) -> float | None:
+    """`value` where it is a finite number.
+
+    >>> number(0.5), number("0.5"), number(float("nan")), number(True)
+    (0.5, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """The entries that are finite numbers."""
+    return {key: found for key, value in row.items() if (found := number(value)) is not None}
+
+
+def first_number(row: Mapping[str, Any], keys: Sequence[str]) -> float | None:
+    """The entry of the first of `keys` that is a number."""
+    return next((found for key in keys if (found := number(row.get(key))) is not None), None)
 
 
 def normal_status(word: Any, words: Mapping[str, str], *, provider: BaseLLMProvider, job_id: str) -> str:
