@@ -24,6 +24,7 @@ from llmbench.catalog.prices import (
 from llmbench.catalog.quirks import Quirks
 from llmbench.catalog.tokenizers import TokenCount, TokenizerChoice, count_tokens, tokenizer_for
 from llmbench.catalog.training_prices import TRAINING_METHODS, TrainingPrice, training_price
+from llmbench.catalog.tuned_models import TunedModel, register_tuned_model, tuned_base, tuned_models
 
 __all__ = [
     "BOOKS",
@@ -46,6 +47,7 @@ __all__ = [
     "TokenPrice",
     "TokenizerChoice",
     "TrainingPrice",
+    "TunedModel",
     "all_architectures",
     "all_engines",
     "all_gpus",
@@ -66,9 +68,12 @@ __all__ = [
     "price_from",
     "price_usage",
     "read_bench_file",
+    "register_tuned_model",
     "tier_served",
     "token_price",
     "tokenizer_for",
     "training_price",
+    "tuned_base",
+    "tuned_models",
     "unlisted_model_info",
 ]

@@ -87,7 +87,9 @@ class TuningBackend(Protocol):
         """Ask the place to stop the job; the state right after."""
 
     async def find(self, file_ids: Sequence[str]) -> list[JobStatus]:
-        """Jobs whose training file is one of these ids (as told to `log.sent`), the newest first."""
+        """Jobs whose training file is one of these ids (as told to `log.sent`), the newest first. After a
+        crash this tells whether there is a job; a place without files tells `log.sent` a name of its own.
+        """
 
     async def aclose(self) -> None:
         """Close the connections; they are opened again at the next use."""
