@@ -7,8 +7,47 @@ from typing import TYPE_CHECKING
 from llmbench.lazy import attach
 
 if TYPE_CHECKING:
+    from llmbench.finetune.backend import JobOrder, TuningBackend
+    from llmbench.finetune.job import Job
+    from llmbench.finetune.quoting import TrainingQuote
+    from llmbench.finetune.starting import jobs, quote, resume, start
+    from llmbench.finetune.states import ENDED, STATES, JobEvent, JobState, JobStatus, TrainingMetric
     from llmbench.finetune.trainer import UniversalModelTrainer
 
-__all__ = ["UniversalModelTrainer"]
+_MODULE_OF = {
+    "ENDED": "states",
+    "STATES": "states",
+    "Job": "job",
+    "JobEvent": "states",
+    "JobOrder": "backend",
+    "JobState": "states",
+    "JobStatus": "states",
+    "TrainingMetric": "states",
+    "TrainingQuote": "quoting",
+    "TuningBackend": "backend",
+    "UniversalModelTrainer": "trainer",
+    "jobs": "starting",
+    "quote": "starting",
+    "resume": "starting",
+    "start": "starting",
+}
 
-__getattr__, __dir__ = attach(__name__, {"UniversalModelTrainer": "llmbench.finetune.trainer"})
+__all__ = [
+    "ENDED",
+    "STATES",
+    "Job",
+    "JobEvent",
+    "JobOrder",
+    "JobState",
+    "JobStatus",
+    "TrainingMetric",
+    "TrainingQuote",
+    "TuningBackend",
+    "UniversalModelTrainer",
+    "jobs",
+    "quote",
+    "resume",
+    "start",
+]
+
+__getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{home}" for name, home in _MODULE_OF.items()})

@@ -21,9 +21,9 @@ _PIECE = 1024 * 1024
 def make_order(
     backend: TuningBackend,
     training_file: str | Path,
-    base_model: str,
+    base_model: object,
     *,
-    epochs: int,
+    epochs: object,
     method: str,
     suffix: str | None,
     validation_file: str | Path | None,
@@ -87,7 +87,7 @@ def order_hash(backend: TuningBackend, order: JobOrder) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def checked_budget(budget_usd: float) -> float:
+def checked_budget(budget_usd: object) -> float:
     """The budget. Raises UsageError for what is none."""
     if (
         isinstance(budget_usd, bool)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from llmbench.catalog.training_prices import TrainingPrice, training_price
@@ -95,6 +96,12 @@ class TrainingQuote:
         if self.usd_per_million_tokens is None:
             return f"{told}, on a machine of your own: no price a token"
         return f"{told}, {dollars(self.usd)} (up to {dollars(self.usd_high)}) at {self._rate()}"
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> TrainingQuote:
+        """What `to_dict` gave, of this version or another: what it lacks is None."""
+        known: dict[str, Any] = {each.name: row.get(each.name) for each in fields(cls)}
+        return cls(**known)
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, as JSON has it."""
