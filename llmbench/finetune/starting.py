@@ -179,18 +179,16 @@ def resume(
             f"The job {job_id!r} was started at {rows[-1].place} (endpoint {rows[-1].endpoint!r}), not at "
             f"{backend.place}; leave provider out, or give that one."
         )
-    owner = _owner(job_id)
-    if owner is not None and backend.place in _other_places(owner):
-        raise UsageError(
-            f"{job_id!r} is an id of {owner}'s, and {backend.place} has none like it; give the provider that "
-            "started it."
-        )
 
     async def taken_in() -> JobStatus:
         try:
             return await backend.look(job_id)
         except InvalidRequestError as error:
-            raise UsageError(f"{str(error).removesuffix('.')}; it was not taken into the ledger.") from None
+            owner = _owner(job_id)
+            whose = (
+                f" It looks like an id of {owner}'s." if owner and backend.place not in _PLACES[owner] else ""
+            )
+            raise UsageError(f"{error}{whose} It was not taken into the ledger.") from None
         finally:
             if opened:
                 await backend.aclose()
@@ -254,10 +252,6 @@ def _ledger(given: Ledger | str | Path | None, provider: object, config: Project
 
 def _owner(job_id: str) -> str | None:
     return next((owner for owner, pattern in _IDS.items() if pattern.fullmatch(job_id)), None)
-
-
-def _other_places(owner: str) -> frozenset[str]:
-    return frozenset({"openai", "azure", "together", "replicate"}) - _PLACES[owner]
 
 
 def _looks_like(job_id: str) -> str:

@@ -473,9 +473,9 @@ def test_an_error_that_started_nothing_leaves_no_job(
 @pytest.mark.parametrize(
     ("job_id", "other", "words"),
     [
-        ("ftjob-abc", "together", "is an id of OpenAI's"),
-        ("ftjob-abc", "replicate", "is an id of OpenAI's"),
-        ("ft-2b1c", "openai", "is an id of Together's"),
+        ("ftjob-abc", "together", "looks like an id of OpenAI's"),
+        ("ftjob-abc", "replicate", "looks like an id of OpenAI's"),
+        ("ft-2b1c", "openai", "looks like an id of Together's"),
         ("zz4ibbonubfz7carwiefibzgga", "openai", "no fine-tuning job"),
     ],
 )
