@@ -40,6 +40,7 @@ _STATES = {
     "aborted": "cancelled",
 }
 _MOST_PAGES = 50
+_LIST = "/v1/trainings"
 _OWNER_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _VERSION = re.compile(r"\w+", re.ASCII)
 
@@ -124,7 +125,7 @@ async def find(
     """Trainings of one of these files, which their input names by its address, among the newest."""
     client = await predictions.client()
     found: list[dict[str, Any]] = []
-    address: str | None = "/v1/trainings"
+    address: str | None = _LIST
     for _ in range(_MOST_PAGES):
         if address is None:
             break
@@ -147,7 +148,8 @@ def _next_page(body: bytes) -> str | None:
     if not isinstance(following, str) or not following:
         return None
     parts = urlsplit(following)
-    return f"{parts.path}?{parts.query}"
+    # Nothing but another page of the same list.
+    return f"{_LIST}?{parts.query}" if parts.path.endswith(_LIST) and parts.query else None
 
 
 async def events(provider: BaseLLMProvider, predictions: ReplicatePredictions, job_id: str) -> list[JobEvent]:
