@@ -8,6 +8,7 @@ from llmbench.lazy import attach
 
 if TYPE_CHECKING:
     from llmbench.finetune.backend import JobOrder, TuningBackend
+    from llmbench.finetune.fake import FakeTuning
     from llmbench.finetune.job import Job
     from llmbench.finetune.quoting import TrainingQuote
     from llmbench.finetune.starting import jobs, quote, resume, start
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "ENDED": "states",
+    "FakeTuning": "fake",
     "STATES": "states",
     "Job": "job",
     "JobEvent": "states",
@@ -35,6 +37,7 @@ _MODULE_OF = {
 __all__ = [
     "ENDED",
     "STATES",
+    "FakeTuning",
     "Job",
     "JobEvent",
     "JobOrder",

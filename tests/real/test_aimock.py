@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from llmbench import AnthropicProvider, GeminiProvider, Ledger, Matrix, OpenAIProvider, finetune
+from llmbench import AnthropicProvider, GeminiProvider, Ledger, Matrix, ModelRouter, OpenAIProvider, finetune
 from llmbench.background import run
 from llmbench.errors import (
     AuthenticationError,
@@ -460,13 +460,21 @@ def test_a_job_from_its_quote_to_a_priced_model(aimock: Part, project: Path) -> 
         items = project / "items.jsonl"
         items.write_text(json.dumps({"prompt": CAPITAL, "expected": ANSWER}) + "\n", encoding="utf-8")
         matrix = Matrix(
-            items, [job.model], params={"max_tokens": 50}, ledger=ledger, providers={"openai": provider}
+            items,
+            [job.model],
+            params={"temperature": 0, "max_tokens": 50},
+            ledger=ledger,
+            providers={"openai": provider},
         )
         assert matrix.quote().usd is not None
         matrix.run()
         (call,) = ledger.calls()
         assert (call.model, call.cost_basis) == (job.tuned_model, "priced")
         assert call.cost == pytest.approx((14 * 0.30 + 10 * 1.20) / 1e6)
+        router = ModelRouter({"openai": provider})
+        question = [{"role": "user", "content": CAPITAL}]
+        answer = run(router.route(question, provider="openai", model=job.tuned_model, max_tokens=50))
+        assert (answer.model, answer.cost) == (job.tuned_model, call.cost)
         run(provider.aclose())
 
 
