@@ -1,10 +1,8 @@
-"""A provider as what trains: OpenAI, Azure, Together, Replicate."""
+"""A provider as what trains: OpenAI, Azure, Together, Replicate, and this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
@@ -26,8 +24,6 @@ _EPOCHS = {
     "replicate": "num_train_epochs",
 }
 _ESTIMATES = frozenset({"together"})
-_OWN = {"local": "llmbench.finetune.local"}
-"""Providers whose training is a module of this package, with `open_backend(provider) -> TuningBackend`."""
 
 
 def backend_of(provider: BaseLLMProvider | TuningBackend) -> TuningBackend:
@@ -39,17 +35,11 @@ def backend_of(provider: BaseLLMProvider | TuningBackend) -> TuningBackend:
             "A fine-tuning job needs a provider, such as OpenAIProvider or LlamaProvider, or the name of an "
             f"endpoint; it was given a {type(provider).__name__}."
         )
-    module = _OWN.get(provider.name)  # type: ignore[union-attr]
-    if module is not None and find_spec(module) is not None:
-        found: TuningBackend = import_module(module).open_backend(provider)
-        return found
     return VendorTuning(provider)  # type: ignore[arg-type]
 
 
 class VendorTuning:
     """A `TuningBackend` over a provider."""
-
-    self_hosted = False
 
     def __init__(self, provider: BaseLLMProvider) -> None:
         self.provider = provider
@@ -65,6 +55,11 @@ class VendorTuning:
     def place(self) -> str:
         """Whose prices hold."""
         return self.provider.backend or self.provider.name
+
+    @property
+    def self_hosted(self) -> bool:
+        """The provider's: a job on one's own machine has no price a token."""
+        return self.provider.self_hosted
 
     @property
     def estimates(self) -> bool:
@@ -89,8 +84,8 @@ class VendorTuning:
             raise UsageError(
                 f"{self.place} has no fine-tuning option {unknown[0]!r}; it takes {', '.join(sorted(known))}."
             )
-        if order.method == "full" and self.place == "replicate":
-            raise UsageError("What a training at Replicate does is up to its version; leave method out.")
+        if order.method == "full" and self.place != "together":
+            raise UsageError(f"{self.place} does not train all weights on request; leave method out.")
 
     async def submit(self, order: JobOrder, log: SubmissionLog) -> JobStatus:
         """Upload the files and start the job, once."""

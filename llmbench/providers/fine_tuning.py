@@ -140,8 +140,12 @@ class Caller(Protocol):
         """The error of ours for one of these."""
 
 
-async def _nothing(_: BaseLLMProvider, __: str) -> list[Any]:
+async def _nothing(_: BaseLLMProvider, __: object) -> list[Any]:
     return []
+
+
+async def _no_cancelling(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
+    raise UsageError(f"{provider.endpoint} cannot stop a job; {job_id!r} goes on.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +157,9 @@ class Tuner:
     """What a job takes beyond file, model, suffix and seed."""
     submit: Callable[[BaseLLMProvider, Submission], Awaitable[dict[str, Any]]]
     look: Callable[[BaseLLMProvider, str], Awaitable[dict[str, Any]]]
-    cancel: Callable[[BaseLLMProvider, str], Awaitable[dict[str, Any]]]
+    cancel: Callable[[BaseLLMProvider, str], Awaitable[dict[str, Any]]] = _no_cancelling
     """Asks the vendor to stop a job; gives its state."""
-    find: Callable[[BaseLLMProvider, Sequence[str]], Awaitable[list[dict[str, Any]]]]
+    find: Callable[[BaseLLMProvider, Sequence[str]], Awaitable[list[dict[str, Any]]]] = _nothing
     """The states of the jobs whose training file is one of these, the newest first."""
     events: Callable[[BaseLLMProvider, str], Awaitable[list[JobEvent]]] = _nothing
     metrics: Callable[[BaseLLMProvider, str], Awaitable[list[TrainingMetric]]] = _nothing

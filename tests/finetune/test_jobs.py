@@ -570,6 +570,7 @@ def test_openai_after_its_last_day(training: Path, ledger: Ledger) -> None:
         ({"epochs": 1.5}, "epochs"),
         ({"epochs": True}, "epochs"),
         ({"method": "magic"}, "lora, full"),
+        ({"method": "full"}, "does not train all weights"),
         ({"n_epochs": 3}, "Give epochs"),
         ({"lora": True}, "Give method"),
         ({"colour": "red"}, "no fine-tuning option 'colour'"),
