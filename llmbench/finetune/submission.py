@@ -181,7 +181,13 @@ async def _submit(
             why = f"{type(error).__name__}: no job was started."
             await asyncio.shield(asyncio.to_thread(ledger.close_tuning, row.tag, why, backend.clock.now()))
         raise
-    await asyncio.to_thread(_keep, ledger, row.tag, status, backend)
+    try:
+        await asyncio.to_thread(_keep, ledger, row.tag, status, backend)
+    except LedgerError as error:
+        raise LedgerError(
+            f"The job {status.job_id} was started at {backend.place}, and its id could not be kept: {error} "
+            "Note the id; finetune.resume takes it in by provider=..., and the same order finds it."
+        ) from error
     return Started(await _reread(ledger, row), note, is_new=True)
 
 

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from llmbench import LlamaProvider, OpenAIProvider, TogetherProvider, finetune
+from llmbench import LlamaProvider, OpenAIProvider, TogetherProvider, UniversalModelTrainer, finetune
 from llmbench.background import run
 from llmbench.catalog.tuned_models import tuned_model
 from llmbench.errors import (
     AuthenticationError,
     BudgetExceededError,
     FineTuningUnavailableError,
+    InvalidRequestError,
+    LedgerError,
     ProviderError,
     ServerError,
     UsageError,
@@ -222,6 +224,23 @@ def test_a_vendor_that_closes(
     assert "no longer available" in str(job.status.error)
 
 
+def test_the_trainer_of_the_document_asks_the_same(
+    vendor: Vendor, stub: Jobs, provider: BaseLLMProvider, training: Path
+) -> None:
+    trainer = UniversalModelTrainer(provider)
+    options = {key: value for key, value in vendor.options.items() if key != "allow_unknown_price"}
+    job = run(trainer.fine_tune(str(training), vendor.base_model, **options))
+    assert job["job_id"] == JOB
+    stub.words = [vendor.words[1]]
+    assert run(trainer.get_fine_tuning_status(JOB))["status"] == "running"
+    assert run(trainer.get_fine_tuning_events(JOB))
+    assert bool(run(trainer.get_fine_tuning_metrics(JOB))) == (vendor.name != "replicate")
+    stub.words = [vendor.words[4]]
+    assert run(trainer.cancel_fine_tuning(JOB))["status"] == "cancelled"
+    with pytest.raises(InvalidRequestError, match="no fine-tuning job"):
+        run(trainer.cancel_fine_tuning("ftjob-2"))
+
+
 def test_cancel(
     vendor: Vendor, stub: Jobs, provider: BaseLLMProvider, training: Path, ledger: Ledger
 ) -> None:
@@ -373,6 +392,23 @@ def test_an_estimate_prices_what_no_list_has(training: Path, ledger: Ledger) -> 
         assert job.quote is not None
         assert (job.quote.usd, job.quote.most_usd) == (None, 4.5)
         assert stub.created[0]["training_type"] == {"type": "Full"}
+        run(provider.aclose())
+
+
+def test_a_ledger_that_fails_when_the_job_is_there_loses_no_id(training: Path, ledger: Ledger) -> None:
+    vendor, stub = VENDORS["openai"], Jobs(["queued"])
+    with tuning_vendor(vendor.routes, stub):
+        provider = vendor.build(stub.url)
+        with pytest.MonkeyPatch.context() as patch:
+
+            def fail(*_: Any, **__: Any) -> None:
+                raise LedgerError("The disk is full.")
+
+            patch.setattr(ledger, "tuning_seen", fail)
+            with pytest.raises(LedgerError, match=rf"The job {JOB} was started at openai.*The disk is full"):
+                start(vendor, provider, training, ledger)
+        assert start(vendor, provider, training, ledger).id == JOB
+        assert len(stub.created) == 1
         run(provider.aclose())
 
 
