@@ -1,4 +1,4 @@
-"""Fine-tuning, the same for every vendor: training data, jobs."""
+"""Fine-tuning, the same for every vendor and on one's own machine: training data, jobs, what came of them."""
 
 from __future__ import annotations
 
@@ -7,42 +7,78 @@ from typing import TYPE_CHECKING
 from llmbench.lazy import attach
 
 if TYPE_CHECKING:
+    from llmbench.finetune.backend import JobOrder, TuningBackend
     from llmbench.finetune.checking import check
     from llmbench.finetune.converting import Conversion, convert
     from llmbench.finetune.costs import TrainingCost, training_cost
     from llmbench.finetune.exporting import Export, export
+    from llmbench.finetune.fake import FakeTuning
     from llmbench.finetune.findings import Finding
+    from llmbench.finetune.job import Job
+    from llmbench.finetune.quoting import TrainingQuote
     from llmbench.finetune.report import TrainingReport
     from llmbench.finetune.splitting import Split, split
+    from llmbench.finetune.starting import jobs, quote, resume, start
+    from llmbench.finetune.states import ENDED, STATES, JobEvent, JobState, JobStatus, TrainingMetric
     from llmbench.finetune.trainer import UniversalModelTrainer
 
 _MODULE_OF = {
     "Conversion": "converting",
+    "ENDED": "states",
     "Export": "exporting",
+    "FakeTuning": "fake",
     "Finding": "findings",
+    "Job": "job",
+    "JobEvent": "states",
+    "JobOrder": "backend",
+    "JobState": "states",
+    "JobStatus": "states",
+    "STATES": "states",
     "Split": "splitting",
     "TrainingCost": "costs",
+    "TrainingMetric": "states",
+    "TrainingQuote": "quoting",
     "TrainingReport": "report",
+    "TuningBackend": "backend",
     "UniversalModelTrainer": "trainer",
     "check": "checking",
     "convert": "converting",
     "export": "exporting",
+    "jobs": "starting",
+    "quote": "starting",
+    "resume": "starting",
     "split": "splitting",
+    "start": "starting",
     "training_cost": "costs",
 }
 
 __all__ = [
+    "ENDED",
+    "STATES",
     "Conversion",
     "Export",
+    "FakeTuning",
     "Finding",
+    "Job",
+    "JobEvent",
+    "JobOrder",
+    "JobState",
+    "JobStatus",
     "Split",
     "TrainingCost",
+    "TrainingMetric",
+    "TrainingQuote",
     "TrainingReport",
+    "TuningBackend",
     "UniversalModelTrainer",
     "check",
     "convert",
     "export",
+    "jobs",
+    "quote",
+    "resume",
     "split",
+    "start",
     "training_cost",
 ]
 
