@@ -55,7 +55,8 @@ def can_convert(folder: Path) -> str:
     """
     config = _read(folder / "config.json")
     if config.get("model_type") != "llama":
-        return f"{folder.name} is a {config.get('model_type')} model, and only llama models can be written as .gguf."
+        kind = config.get("model_type")
+        return f"{folder.name} is a {kind} model, and only llama models can be written as .gguf."
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if rope.get("rope_type", "default") != "default":
         return f"{folder.name} stretches its positions ({rope['rope_type']}), which cannot be written here."
@@ -180,5 +181,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path.name} of the model in {path.parent.name} cannot be read ({error}).") from error
+        raise ConfigError(
+            f"{path.name} of the model in {path.parent.name} cannot be read ({error})."
+        ) from error
     return found

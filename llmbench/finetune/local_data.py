@@ -1,7 +1,7 @@
 """From training examples to token numbers, with a mark at those that are to be learnt.
 
-Only what the assistant says is learnt. Prompts are put in tokens apart from answers, as they are when the model
-is called: so the first token of an answer never melts with the last one of its prompt.
+Only what the assistant says is learnt. Prompts are put in tokens apart from answers, as they are when the
+model is called: so the first token of an answer never melts with the last one of its prompt.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Encoded(NamedTuple):
 
 
 def read_examples(path: Path, tokenizer: Tokenizer, max_length: int) -> list[Encoded]:
-    """Every example of a checked JSONL file. Raises DatasetError naming the line of one that is too long."""
+    """Every example of a checked JSONL file. Raises DatasetError naming the line of a too long one."""
     found = []
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
@@ -52,8 +52,8 @@ def read_examples(path: Path, tokenizer: Tokenizer, max_length: int) -> list[Enc
             encoded = encode(json.loads(line), tokenizer, f"{path.name}:{number}", number)
             if len(encoded.ids) > max_length:
                 raise DatasetError(
-                    f"{path.name}:{number} has {len(encoded.ids)} tokens, and at most {max_length} are trained "
-                    "on; shorten it, or give a larger max_seq_length."
+                    f"{path.name}:{number} has {len(encoded.ids)} tokens, and at most {max_length} are "
+                    "trained on; shorten it, or give a larger max_seq_length."
                 )
             found.append(encoded)
     return found

@@ -1,4 +1,4 @@
-"""The training itself: a LoRA adapter, step by step, with checkpoints from which it goes on to the same end."""
+"""The training itself: a LoRA adapter, step by step, with checkpoints to go on from to the same end."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ class _Run:
         mean = loss / count
         if not torch.isfinite(mean):
             raise ConfigError(
-                f"The loss is no number at step {self.step + 1}; lower learning_rate ({self.recipe.learning_rate:g})."
+                f"The loss is no number at step {self.step + 1}; lower learning_rate "
+                f"({self.recipe.learning_rate:g})."
             )
         mean.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm)
@@ -290,8 +291,8 @@ def _check_memory(base: Path) -> None:
     needed = stored * (2 if half else 1) + _HEADROOM_BYTES
     if available is not None and needed > available:
         raise ConfigError(
-            f"Training needs about {needed / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are free; close "
-            "other programs, or train a smaller model."
+            f"Training needs about {needed / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are free; "
+            "close other programs, or train a smaller model."
         )
 
 

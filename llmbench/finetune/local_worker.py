@@ -1,6 +1,7 @@
 """The process of one local fine-tuning job: `python -m llmbench.finetune.local_worker FOLDER`.
 
-Started by `llmbench.providers.local_tuning`, with the lock of the folder. Whatever happens, the job's state says it.
+Started by `llmbench.providers.local_tuning`, with the lock of the folder. Whatever happens, the job's state
+says it.
 """
 
 from __future__ import annotations
@@ -34,10 +35,7 @@ def main(arguments: list[str]) -> int:
     """Work on the job whose folder is named."""
     job = LocalJob(Path(arguments[0]))
 
-    def end(number: int, frame: FrameType | None) -> None:
-        raise _Cancelled
-
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, _end)
     try:
         work(job, lambda: _stop_if_asked(job))
     except _Cancelled:
@@ -51,6 +49,10 @@ def main(arguments: list[str]) -> int:
         _write_failure(job, error)
         return 1
     return 0
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    raise _Cancelled
 
 
 def work(job: LocalJob, stop: Callable[[], None]) -> None:
@@ -130,8 +132,8 @@ def _in_words(error: BaseException) -> str:
         return "The disk is full; make room and resume the job: it goes on from its last checkpoint."
     if isinstance(error, MemoryError) or any(word in text for word in _NO_MEMORY):
         return (
-            "The memory is not enough; close other programs, or take a smaller batch_size, shorter conversations "
-            "or a smaller model."
+            "The memory is not enough; close other programs, or take a smaller batch_size, shorter "
+            "conversations or a smaller model."
         )
     if isinstance(error, ImportError):
         return f"A package is missing ({text}); run: pip install 'llmbench[train]'."

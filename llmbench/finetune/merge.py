@@ -1,8 +1,8 @@
 """An adapter and its base model as one .gguf file, so that llama.cpp runs the tuned model under its name.
 
-A base that is a .gguf gives its metadata, its tokenizer and its chat template unchanged; only the numbers are new.
-A base that is a folder is written anew: Llama models with a byte-level BPE tokenizer, others are refused.
-Weights are added in float32 and rounded once. Needs the extra `train`.
+A base that is a .gguf gives its metadata, its tokenizer and its chat template unchanged; only the numbers
+are new. A base that is a folder is written anew: Llama models with a byte-level BPE tokenizer, others are
+refused. Weights are added in float32 and rounded once. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def merge(
         adapter: a folder with a LoRA adapter of peft for that base; None writes the base alone.
         name: of the model, and of the file.
         file_type: q8_0 (one byte a weight), f16 or f32. Norms stay float32.
+        folder: where the file goes; None is the models folder.
 
     Raises ConfigError for a base or an adapter that cannot be written so.
     """
@@ -127,7 +128,9 @@ def _changes(adapter: Path) -> dict[str, _Change]:
         raise ConfigError(f"{adapter.name} is no folder with an adapter of peft ({error}).") from error
     plain = not config.get("use_dora") and config.get("bias", "none") == "none"
     if config.get("peft_type") != "LORA" or not plain or config.get("rank_pattern"):
-        raise ConfigError(f"Only a plain LoRA adapter can be merged here, and {adapter.name} is another kind.")
+        raise ConfigError(
+            f"Only a plain LoRA adapter can be merged here, and {adapter.name} is another kind."
+        )
     rank = config["r"]
     scale = config["lora_alpha"] / (rank**0.5 if config.get("use_rslora") else rank)
     found = {}
@@ -148,7 +151,13 @@ def _changes(adapter: Path) -> dict[str, _Change]:
 class _GgufModel:
     """A base that is a .gguf file already."""
 
-    _OURS = ("GGUF.", "general.architecture", "general.name", "general.file_type", "general.quantization_version")
+    _OURS = (
+        "GGUF.",
+        "general.architecture",
+        "general.name",
+        "general.file_type",
+        "general.quantization_version",
+    )
 
     def __init__(self, path: Path) -> None:
         from gguf import GGUFReader
@@ -156,7 +165,9 @@ class _GgufModel:
         self._reader: Any = GGUFReader(path)
         architecture = self._reader.fields["general.architecture"].contents()
         if architecture != "llama":
-            raise ConfigError(f"{path.name} is of the architecture {architecture!r}, and only llama can be merged.")
+            raise ConfigError(
+                f"{path.name} is of the architecture {architecture!r}, and only llama can be merged."
+            )
         self._heads = int(self._reader.fields["llama.attention.head_count"].contents())
         shared = self._reader.fields.get("llama.attention.head_count_kv")
         self._key_heads = int(shared.contents()) if shared else self._heads

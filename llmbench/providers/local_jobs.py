@@ -1,14 +1,14 @@
 """The folder of a local fine-tuning job: all that is known of it, on disk, so that it outlives any process.
 
-    job.json         what was ordered; never changes
-    training.jsonl, validation.jsonl    copies of the files that were checked
-    state.json       queued, running, succeeded, failed or cancelled, and how far; replaced in one step
-    progress.jsonl   one line for each step and each validation
-    checkpoint/      the newest state to go on from
-    adapter/         the trained adapter, as peft writes it
-    lock             held by the process that works on the job, for as long as it lives
-    cancel           there once somebody has asked for the end
-    log.txt          what that process and its libraries print
+job.json         what was ordered; never changes
+training.jsonl, validation.jsonl    copies of the files that were checked
+state.json       queued, running, succeeded, failed or cancelled, and how far; replaced in one step
+progress.jsonl   one line for each step and each validation
+checkpoint/      the newest state to go on from
+adapter/         the trained adapter, as peft writes it
+lock             held by the process that works on the job, for as long as it lives
+cancel           there once somebody has asked for the end
+log.txt          what that process and its libraries print
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ class LocalJob:
             **state,
             "status": "failed",
             "stage": "interrupted",
-            "error": f"The training process ended{told} without saying why: it was killed, the memory ran out or "
-            f"the machine went down; log.txt of {self.job_id} may say more. "
+            "error": f"The training process ended{told} without saying why: it was killed, the memory ran "
+            f"out or the machine went down; log.txt of {self.job_id} may say more. "
             "Resume the job: it goes on from its last checkpoint.",
         }
 
@@ -167,5 +167,5 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def now() -> str:
-    """This instant, as the results have it."""
+    """The present instant, as the results have it."""
     return datetime.now(UTC).isoformat()

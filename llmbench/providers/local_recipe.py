@@ -61,10 +61,11 @@ class LocalRecipe:
         for name in ("n_epochs", "batch_size", "lora_r", "max_seq_length", "checkpoint_every", "threads"):
             value = getattr(recipe, name)
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if not whole and not (name == "threads" and value is None):
+            if not whole and (value is not None or name != "threads"):
                 raise UsageError(f"{name} must be a whole number of at least 1; it is {value!r}.")
-        if not isinstance(recipe.seed, int) or isinstance(recipe.seed, bool) or recipe.seed < 0:
-            raise UsageError(f"seed must be a whole number of at least 0; it is {recipe.seed!r}.")
+        seed: Any = recipe.seed
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            raise UsageError(f"seed must be a whole number of at least 0; it is {seed!r}.")
         for name in ("learning_rate", "max_grad_norm", "lora_alpha"):
             value = getattr(recipe, name)
             if value is not None and not (_is_number(value) and value > 0):

@@ -1,8 +1,8 @@
 """Fine-tuning on one's own machine: a LoRA adapter, trained in a process of its own.
 
-The process outlives the one that ordered it, holds the lock of the job's folder while it works, and says there
-how far it is: see `llmbench.providers.local_jobs`. What it does is `llmbench.finetune.local_worker`, a floor
-above, which is therefore started by its name and never imported.
+The process outlives the one that ordered it, holds the lock of the job's folder while it works, and says
+there how far it is: see `llmbench.providers.local_jobs`. What it does is `llmbench.finetune.local_worker`, a
+floor above, which is therefore started by its name and never imported.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _OwnMachine:
 
     foreign: tuple[type[Exception], ...] = ()
 
-    def failure(self, error: Exception, model: str) -> ProviderError:
+    def failure(self, error: Exception, model: str) -> ProviderError:  # noqa: ARG002 - the protocol's
         raise error
 
 
@@ -153,7 +153,9 @@ def _write_order(order: TuningOrder, created_at: str) -> LocalJob:
     base = _base(order.base_model)
     stamp = created_at[:19].replace("-", "").replace(":", "")
     job = LocalJob(jobs_folder() / f"ftlocal-{stamp}-{secrets.token_hex(3)}")
-    name = "-".join(part for part in (base["name"], order.suffix, job.job_id.removeprefix("ftlocal-")) if part)
+    name = "-".join(
+        part for part in (base["name"], order.suffix, job.job_id.removeprefix("ftlocal-")) if part
+    )
     try:
         job.folder.mkdir(parents=True)
         files = {"training": order.training, "validation": order.validation}
@@ -201,15 +203,15 @@ def _base(model: str) -> dict[str, str]:
     if model not in model_files.KNOWN_FILES and not model.lower().endswith(".gguf"):
         known = ", ".join(sorted(model_files.KNOWN_FILES))
         raise UsageError(
-            f"{model!r} cannot be trained here: it is not one of the known models ({known}), no .gguf file, and "
-            "no folder with a config.json."
+            f"{model!r} cannot be trained here: it is not one of the known models ({known}), no .gguf file, "
+            "and no folder with a config.json."
         )
     file = model_files.find(model)
     architecture = read_gguf_head(file.path).architecture
     if architecture not in _WRITABLE:
         raise UsageError(
-            f"{file.path.name} is of the architecture {architecture!r}, and only {', '.join(_WRITABLE)} can be "
-            "trained from a .gguf file; give the folder of the original model instead."
+            f"{file.path.name} is of the architecture {architecture!r}, and only {', '.join(_WRITABLE)} can "
+            "be trained from a .gguf file; give the folder of the original model instead."
         )
     name = model if model in model_files.KNOWN_FILES else file.path.stem
     return {"kind": "gguf", "name": name, "path": str(file.path), "sha256": file.sha256}
