@@ -1,9 +1,11 @@
 """Train, ask and store: everything in results/ is made by `python data/finetune/make_results.py`.
 
-Three steps, each of which leaves alone what is there already, so that it may be interrupted:
+Four steps, each of which leaves alone what is there already, so that it may be interrupted:
 
     train     a LoRA adapter for each size of the training set and each seed (extra `train`)
-    ask       the base model and every tuned one, on the held-out items and on the general questions
+    ask       the base model and every tuned one on the held-out items; the base model and those of the largest
+              training set on the general questions
+    compare   what transformers and llama.cpp say of the same prompts, for one tuned model
     store     answers, loss curves, times and provenance, into results/
 
     python data/finetune/make_results.py                       # all of it; about two hours on one core
@@ -22,6 +24,7 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -36,13 +39,11 @@ from make_training import HELD_OUT, draw, lines, make  # noqa: E402
 
 from llmbench import Dataset, Ledger, LocalProvider, Matrix, UniversalModelTrainer  # noqa: E402
 from llmbench.finetune.local_job import loss_curve, resume_local_job  # noqa: E402
-from llmbench.finetune.merge import merge  # noqa: E402
 from llmbench.providers.local_jobs import local_jobs  # noqa: E402
+from llmbench.providers.local_tuning import PYTHON_VARIABLE  # noqa: E402
 from llmbench.providers.model_files import find, models_folder  # noqa: E402
 
 BASE = "smollm2-135m"
-CONTROL = f"{BASE}-q8_0"
-"""The base model written as a tuned one is, without an adapter: what the writing alone does."""
 EPOCHS = {40: 4, 120: 3, 360: 2}
 """For each size of the training set; small ones get more, so that none has fewer than 20 steps."""
 SEEDS = (1, 2, 3)
@@ -139,9 +140,10 @@ def trained(options: argparse.Namespace) -> dict[tuple[int, int], dict[str, Any]
 def matrices(options: argparse.Namespace, ledger: Ledger) -> dict[str, list[Matrix]]:
     """What is asked: of the held-out items and of the general questions, model after model."""
     tuned = [f"local/{name_of(size, seed)}" for size, seed in trained(options)]
+    largest = [f"local/{name_of(size, seed)}" for size, seed in trained(options) if size == max(EPOCHS)]
     held_out = Dataset.load(HELD_OUT, prompt_column="question")
     general = Dataset.load(HERE / "general.jsonl", prompt_column="question")
-    base, control = f"local/{BASE}", f"local/{CONTROL}"
+    base = f"local/{BASE}"
 
     def matrix(data: Dataset, model: str, prompt: str, path: Path, params: dict[str, Any]) -> Matrix:
         graded = {"grade_truncated": True} if data is general else {}
@@ -155,15 +157,13 @@ def matrices(options: argparse.Namespace, ledger: Ledger) -> dict[str, list[Matr
     return {
         "answers": [matrix(held_out, m, p, PROMPTS[p], HELD_OUT_PARAMS) for m, p in asked],
         "general": [
-            matrix(general, m, "plain", HERE / "general.txt", GENERAL_PARAMS) for m in (base, control, *tuned)
+            matrix(general, m, "plain", HERE / "general.txt", GENERAL_PARAMS) for m in (base, *largest)
         ],
     }
 
 
 def ask(options: argparse.Namespace) -> None:
     """Ask what the ledger cannot answer."""
-    if not (models_folder() / f"{CONTROL}.gguf").exists():
-        merge(find(BASE).path, None, name=CONTROL)
     for (size, seed), job in trained(options).items():
         own = models_folder() / f"{name_of(size, seed)}.gguf"
         if not own.exists():
@@ -176,6 +176,27 @@ def ask(options: argparse.Namespace) -> None:
                 results = matrix.run()
                 cell = results.cells[0]
                 _say(kind, cell.cell, f"{cell.score:.3f}", str(results.calls))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Ask the first tuned model of the largest size in both engines: does the written file say what was trained?"""
+    found = trained(options).get((max(options.sizes), options.seeds[0]))
+    path = options.work / "agreement.json"
+    if found is None or path.exists():
+        return
+    code = (
+        "import json, sys; from pathlib import Path; from llmbench.finetune.agreement import agreement; "
+        "from llmbench.finetune.dequantise import dequantised; "
+        "rows = [json.loads(line)['messages'][:-1] for line in Path(sys.argv[1]).open()][:12]; "
+        "found = agreement(dequantised(Path(sys.argv[2])), Path(sys.argv[3]), Path(sys.argv[4]), rows); "
+        "Path(sys.argv[5]).write_text(json.dumps(found._asdict()))"
+    )
+    told = found["details"]
+    words = [HERE / "validation.jsonl", find(BASE).path, told["adapter"], told["model_file"], path]
+    # The Python that trains, which may be another than this one; it needs the extra `local` too.
+    python = os.environ.get(PYTHON_VARIABLE) or sys.executable
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    subprocess.run([python, "-c", code, *map(str, words)], check=True, env=environment)
 
 
 def store(options: argparse.Namespace) -> None:
@@ -197,7 +218,7 @@ def store(options: argparse.Namespace) -> None:
     jobs = [_job(size, seed, job) for (size, seed), job in trained(options).items()]
     _write_json(out / "jobs.json", jobs)
     _write_curves(out / "loss_curves.csv", trained(options))
-    _write_json(out / "provenance.json", _provenance(out, calls))
+    _write_json(out / "provenance.json", _provenance(options, calls))
 
 
 def _planned(matrix: Matrix) -> Iterator[dict[str, Any]]:
@@ -268,7 +289,7 @@ def _write_curves(path: Path, jobs: dict[tuple[int, int], dict[str, Any]]) -> No
     table.to_csv(path, index=False, lineterminator="\n")
 
 
-def _provenance(out: Path, calls: Sequence[str]) -> dict[str, Any]:
+def _provenance(options: argparse.Namespace, calls: Sequence[str]) -> dict[str, Any]:
     days = sorted(json.loads(call)["started_at"] for call in calls)
     inputs = [
         HELD_OUT,
@@ -279,6 +300,9 @@ def _provenance(out: Path, calls: Sequence[str]) -> dict[str, Any]:
         "base_model": {"name": BASE, "file_sha256": find(BASE).sha256, "licence": "Apache-2.0"},
         "adapters": "LoRA by peft, trained on the dequantised base; not kept here, its answers are",
         "stronger_model": None,
+        "agreement_of_engines": json.loads((options.work / "agreement.json").read_text("utf-8"))
+        if (options.work / "agreement.json").exists()
+        else None,
         "calls": len(calls),
         "asked_from": days[0],
         "asked_until": days[-1],
@@ -288,7 +312,9 @@ def _provenance(out: Path, calls: Sequence[str]) -> dict[str, Any]:
         "engine": f"xllamacpp {version('xllamacpp')}",
         "inputs": {path.relative_to(ROOT).as_posix(): _sha256(path) for path in [*inputs, *PROMPTS.values()]},
         "files": {
-            path.name: _sha256(path) for path in sorted(out.iterdir()) if path.name != "provenance.json"
+            path.name: _sha256(path)
+            for path in sorted(options.out.iterdir())
+            if path.name != "provenance.json"
         },
     }
 
@@ -311,7 +337,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("steps", nargs="*", default=["train", "ask", "store"], help="train, ask, store")
+    parser.add_argument("steps", nargs="*", default=["train", "ask", "compare", "store"])
     parser.add_argument("--sizes", nargs="+", type=int, choices=sorted(EPOCHS), default=sorted(EPOCHS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--work", type=Path, default=ROOT / ".llmbench" / "fine-tune")
@@ -325,6 +351,8 @@ def main() -> None:
         asyncio.run(train(options))
     if "ask" in options.steps:
         ask(options)
+    if "compare" in options.steps:
+        compare(options)
     if "store" in options.steps:
         store(options)
 

@@ -68,7 +68,7 @@ def can_convert(folder: Path) -> str:
     if tokenizer["model"].get("type") != "BPE" or _splitting(tokenizer) is None:
         return f"The tokenizer of {folder.name} is not one of the byte-level kinds that can be written."
     after = tokenizer.get("post_processor")
-    if after is not None and after["type"] != "ByteLevel":
+    if after is not None and after["type"] != "ByteLevel" and after.get("special_tokens") != {}:
         return f"The tokenizer of {folder.name} adds tokens of its own, which cannot be written here."
     return ""
 

@@ -26,6 +26,7 @@ def folder(path: Path, config: dict[str, Any], tokenizer: dict[str, Any]) -> Pat
 
 def test_a_plain_llama_can_be_converted(tmp_path: Path) -> None:
     assert can_convert(folder(tmp_path, {}, {})) == ""
+    assert can_convert(folder(tmp_path, {}, {"post_processor": {"type": "T", "special_tokens": {}}})) == ""
     digits = {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, BYTES]}
     assert can_convert(folder(tmp_path, {}, {"pre_tokenizer": digits})) == ""
 
@@ -40,7 +41,11 @@ def test_a_plain_llama_can_be_converted(tmp_path: Path) -> None:
         ({}, {"model": {"type": "Unigram"}}, "not one of the byte-level kinds"),
         ({}, {"pre_tokenizer": {"type": "Split"}}, "not one of the byte-level kinds"),
         ({}, {"normalizer": {"type": "NFC"}}, "not one of the byte-level kinds"),
-        ({}, {"post_processor": {"type": "TemplateProcessing"}}, "adds tokens of its own"),
+        (
+            {},
+            {"post_processor": {"type": "TemplateProcessing", "special_tokens": {"<s>": {}}}},
+            "adds tokens of its own",
+        ),
     ],
 )
 def test_what_would_be_written_wrongly_is_refused(
