@@ -179,7 +179,7 @@ def ask(options: argparse.Namespace) -> None:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Ask one tuned model in both engines: does the written file say what was trained?"""
+    """Ask one tuned model in both engines, to see that the written file says what was trained."""
     found = trained(options).get((max(options.sizes), options.seeds[0]))
     path = options.work / "agreement.json"
     if found is None or path.exists():
