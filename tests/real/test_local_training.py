@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from llmbench import LocalProvider, UniversalModelTrainer
+from llmbench import LlamaProvider, LocalProvider, UniversalModelTrainer
 from llmbench.finetune.local_job import cancel_local_job, loss_curve, resume_local_job
 from llmbench.finetune.serving import serving_of
 from llmbench.providers.local_jobs import LocalJob, jobs_folder
 from llmbench.providers.local_server import LocalServer
 from llmbench.providers.local_tuning import PYTHON_VARIABLE
 from tests.real.install import ROOT, TRAIN_PYTHON
-from tests.real.parts import MODELS
+from tests.real.parts import MODELS, VLLM_PYTHON, Part
 
 TINY = MODELS / "tiny-llama"
 STEPS = 40
@@ -193,8 +193,25 @@ def test_both_engines_agree(whole: dict[str, Any], training: Path) -> None:
     assert found["largest_difference"] < 0.05
 
 
-def test_the_command_for_vllm_names_adapter_and_rank(whole: dict[str, Any]) -> None:
+def test_vllm_serves_the_adapter_by_the_command_that_is_given(whole: dict[str, Any]) -> None:
     job = LocalJob(jobs_folder() / whole["job_id"])
-    found = serving_of(job, TINY, endpoint="tuned", port=8123, python="python", context=512)
-    assert f"{whole['fine_tuned_model']}={job.adapter}" in found.command
-    assert found.command[found.command.index("--max-lora-rank") + 1] == "8"  # 4 is none of vLLM's
+
+    def command(port: int) -> list[str]:
+        found = serving_of(job, TINY, endpoint="tuned", port=port, python=str(VLLM_PYTHON), context=512)
+        assert found.model == f"tuned/{whole['fine_tuned_model']}"
+        return [*found.command, "--dtype", "float32", "--enforce-eager"]
+
+    async def ask(url: str, model: str) -> str | None:
+        provider = LlamaProvider({"backend": "vllm", "base_url": f"{url}/v1", "max_attempts": 1})
+        asked = [{"role": "user", "content": "Which word goes with number 3?"}]
+        answer = await provider.chat_completion(asked, model, temperature=0, max_tokens=8)
+        await provider.aclose()
+        return answer.content
+
+    environment = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    part = Part("vllm-lora", command, ready="/health", within_s=300, environment=environment)
+    with part:
+        tuned = asyncio.run(ask(part.url, whole["fine_tuned_model"]))
+        base = asyncio.run(ask(part.url, "tiny-llama"))
+    assert (tuned or "").strip() == ANSWER
+    assert base != tuned
