@@ -37,6 +37,8 @@ class InputFile:
     path: str
     sha256: str
     rows: int | None
+    simulated: bool = False
+    """Nobody measured what is in it; in result.json only where it is so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from llmbench.abtest.counts import Counts
     from llmbench.abtest.ledger_source import ledger_costs, ledger_source
     from llmbench.abtest.off_policy import (
-        Policy,
         PolicyValue,
         always,
         by_table,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         evaluate_policy,
         unit_cost_variances,
     )
+    from llmbench.abtest.off_policy_log import Policy
     from llmbench.abtest.plan import Plan, planned_units
     from llmbench.abtest.reading import read_counts
     from llmbench.abtest.results import AbResult, Comparison
@@ -43,7 +43,7 @@ _MODULE_OF = {
     "Guardrail": "source_parts",
     "OutcomeSource": "source",
     "Plan": "plan",
-    "Policy": "off_policy",
+    "Policy": "off_policy_log",
     "PolicyValue": "off_policy",
     "Replies": "source_parts",
     "Sends": "source_parts",

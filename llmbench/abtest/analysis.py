@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,8 @@ from llmbench.abtest.cells import (
     paired_cells,
 )
 from llmbench.abtest.comparisons import as_remembered, compare_arms
-from llmbench.abtest.counts import Counts
+from llmbench.abtest.counts import Counts, Excluded
+from llmbench.abtest.cut_off_notes import fingerprint, others_than_seen
 from llmbench.abtest.effect import Effect, effects_by_holm
 from llmbench.abtest.guardrails import check_guardrails
 from llmbench.abtest.health import check_health, split_shares
@@ -23,6 +24,7 @@ from llmbench.abtest.information import information_of, occasion_of, power_of
 from llmbench.abtest.looks import Look, LookBook, beside, deviations, standing
 from llmbench.abtest.needed import units_still_needed
 from llmbench.abtest.plan import Plan, planned_units
+from llmbench.abtest.planned_power import planned_power
 from llmbench.abtest.results import AbResult
 from llmbench.abtest.results_data import comparison_of
 from llmbench.abtest.segments import segment_effects
@@ -32,16 +34,24 @@ from llmbench.errors import LedgerError, UsageError
 __all__ = ["analyse"]
 
 _RACES = 5
+_ENOUGH_REPLIES = 30
+"""From which on the rate that came is a better guide to what is needed than the one that was expected."""
 
 
 def analyse(
-    counts: Counts, plan: Plan, looks: LookBook | None = None, now: datetime | None = None
+    counts: Counts,
+    plan: Plan,
+    looks: LookBook | None = None,
+    now: datetime | None = None,
+    *,
+    counts_at: Callable[[datetime], Counts] | None = None,
 ) -> AbResult:
     """The result of an experiment as of `counts.as_of`.
 
     `looks` (a `Ledger`) remembers what was seen when, and this run if it is a look; without it every run is
-    taken for the first one. `now` is when it is seen (aware; default: the present). Raises UsageError for
-    counts and a plan that do not go together.
+    taken for the first one. `now` is when it is seen (aware; default: the present). `counts_at` reads the
+    source as of an earlier instant: after the look that decided, all that is shown is then of its cut-off.
+    Raises UsageError for counts and a plan that do not go together.
     """
     _check(counts, plan)
     moment = now or datetime.now(UTC)
@@ -49,6 +59,10 @@ def analyse(
         frozen = looks.frozen_plan(plan.experiment_id) if looks else None
         before = [Look(*each) for each in looks.looks(plan.experiment_id)] if looks else []
         result, new = _analyse(counts, plan, frozen, before, moment)
+        if counts_at is not None and result.occasion.kind == "over" and result.health.healthy:
+            then = counts_at(result.looks[-1].cut_off)
+            _check(then, plan)
+            return _as_decided(result, _analyse(then, plan, frozen, before, moment)[0])
         if new is None or looks is None:
             return result
         made = looks.record_look(
@@ -66,6 +80,19 @@ def analyse(
         f"The look at {plan.experiment_id} could not be recorded: other processes look at it at the same "
         "time."
     )
+
+
+def _as_decided(today: AbResult, then: AbResult) -> AbResult:
+    """What the last look showed, with what is watched on after it; `today` where the source does not have it
+    any more, or its split does not hold now.
+    """
+    if not then.health.healthy or then.occasion.kind != "again":
+        return today
+    told = dict.fromkeys((*then.deviations, *today.deviations))
+    return dataclasses.replace(
+        then, occasion=today.occasion, guardrails=today.guardrails, needed=today.needed,
+        deviations=tuple(told), run_as_of=today.counts.as_of,
+    )  # fmt: skip
 
 
 def _analyse(
@@ -113,17 +140,23 @@ def _analyse(
     if shows and occasion.kind in {"look", "again"}:
         open_ones = {n: c for n, c in cells.items() if n not in decided and c.information > 0}
         family = len(treatments) - sum(c.verdict in {"better", "not worse"} for c in decided.values())
-        fresh = effects_by_holm(plan, open_ones, occasion.fractions, design, family) if open_ones else {}
+        if open_ones:
+            fresh = effects_by_holm(plan, open_ones, occasion.fractions, design, family, planned)
 
     costs, money = costs_and_money(counts, plan, cells, design, show=shows)
     number = len(occasion.fractions)
     comparisons = compare_arms(plan, treatments, cells, fresh, decided, money, number, health, shows=shows)
+    rows_changed = False
     if health.healthy and past and occasion.kind in {"again", "over"}:
-        comparisons, differs = as_remembered(comparisons, past[-1], again=occasion.kind == "again")
+        again = occasion.kind == "again"
+        comparisons, differs = as_remembered(comparisons, past[-1], again=again)
         changed += differs
+        rows_changed = again and (bool(differs) or others_than_seen(counts, past[-1]))
     new = None
     if fresh and occasion.kind == "look":
-        shown = [each.data() | {"control_rate": each.control_rate} for each in comparisons]
+        # What the ledger remembers beside what is shown.
+        kept = {"rows": fingerprint(counts)}
+        shown = [each.data() | {"control_rate": each.control_rate} | kept for each in comparisons]
         new = Look(number, counts.as_of, units, occasion.fractions[-1], shown, now)
     widen = {
         arm: math.sqrt(max(1.0, found.ratio)) if found is not None and not math.isnan(found.ratio) else 1.0
@@ -131,7 +164,10 @@ def _analyse(
     }
     effects = {arm: _design_of(plan, found) for arm, found in design.items() if found is not None}
     worst = max((value for value, _ in effects.values()), default=1.0)
-    rate = planning_rate or 0.0
+    # What is still needed goes by the replies that came, once there are some: the rate of all arms together.
+    seen = sum(each.replied for each in counts.arms) >= _ENOUGH_REPLIES
+    seen_rate = pooled if seen and pooled is not None and pooled < 1 else planning_rate
+    rate = seen_rate or 0.0
     needed = units_still_needed(counts, plan, shares, planned_shares, rate, planned, occasion, worst)
     compared = [cells[arm] for arm in present if cells[arm].information > 0]
     others: list[OtherAnalysis] = []
@@ -144,20 +180,31 @@ def _analyse(
         arms=tuple(arm_result(counts, plan, arm, costs[arm], show=shows) for arm in _ordered(counts, plan)),
         comparisons=comparisons,
         occasion=occasion,
-        looks=(*before, new) if new else tuple(before),
+        # Those on later data have not happened yet, as of this run's.
+        looks=(*past, new) if new else tuple(past),
         shares=shares,
         planned_shares=planned_shares,
         planned_units=planned,
         planning_rate=planning_rate,
         pooled_rate=pooled,
         needed=tuple(needed),
-        power=power_of(counts, plan, shares, planning_rate, compared, worst),
+        power=power_of(counts, plan, shares, seen_rate, compared, worst),
         money=money if shows else {},
         guardrails=tuple(check_guardrails(counts, plan, present, widen)) if health.healthy else (),
         segments=segment_effects(counts, plan, present) if shows else None,
         other_analyses=tuple(others),
         deviations=tuple(changed),
         design_effects=effects or None,
+        rows_changed=rows_changed,
+        uncompared=tuple(
+            Excluded(
+                f"units of epochs or campaigns without both {arm} and {plan.control}: not compared there",
+                cells[arm].left_out,
+            )
+            for arm in present
+            if cells[arm].left_out
+        ),
+        planned_power=planned_power(plan, seen_rate, planned_shares, planned, worst),
     )
     return result, new
 

@@ -125,7 +125,9 @@ def _comparison(
     crossed = effect.verdict != "cannot tell"
     if plan.stopping_rule == "fixed":
         # The share of the replies tells of their ratio only.
-        always = anytime_interval(plan, cells, 1 - 2 * plan.alpha) if plan.scale == "ratio" else None
+        always = None
+        if plan.scale == "ratio":
+            always = anytime_interval(plan, cells, 1 - 2 * plan.alpha, effect.widening)
         crossed = always is not None and (always.low > plan.margin or always.high < plan.margin)
         sequential = Sequential("anytime", number, crossed, always)
     else:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from llmbench.abtest.bounds import confidence_of, critical_value, repeated_p_value
 from llmbench.abtest.cells import Cells, DesignEffect
 from llmbench.abtest.plan import Plan, Scale
+from llmbench.abtest.tiny_counts import ComparisonVerdict, exact_verdict, tiny_counts
 from llmbench.stats import Interval
 
 __all__ = [
@@ -21,14 +22,11 @@ __all__ = [
     "method_of",
     "ratio_interval",
     "verdict_of",
+    "widening_of",
 ]
-
-ComparisonVerdict = Literal["better", "not worse", "worse", "cannot tell", "invalid"]
 
 _LOPSIDED = 3
 """From this split on the score is corrected for skewness."""
-_EXACT_REPLIES, _EXACT_UNITS = 15, 1000
-"""Under so many replies in an arm, and up to so many units, the exact test has its say."""
 
 
 class Effect(NamedTuple):
@@ -47,6 +45,8 @@ class Effect(NamedTuple):
     level: float
     """One-sided alpha that Holm's adjustment grants to this treatment."""
     verdict: ComparisonVerdict
+    widening: float = 1.0
+    """Square root of the design effect on the ratio: by how much clusters widen its interval."""
 
 
 def effects_by_holm(
@@ -55,23 +55,31 @@ def effects_by_holm(
     fractions: Sequence[float],
     design: Mapping[str, DesignEffect | None],
     family: int,
+    planned: float = math.nan,
 ) -> dict[str, Effect]:
     """Effects of all treatments at this look, the margin tests adjusted by Holm's (1979) procedure.
 
     `cells` holds the treatments that no earlier look decided; `family` counts them and those that an earlier
     look found worse. The one with the smallest p-value is tested at alpha over `family`, the next, once that
     one passed, at alpha over one less; intervals are at the level of their test, so that interval and
-    verdict never disagree. Over looks: Maurer and Bretz (2013), Stat. Biopharm. Res. 5:311.
+    verdict never disagree. `planned` are the mature units of the plan, of all arms, where it is to know where
+    an interval of "anytime" should be narrowest. Over looks: Maurer and Bretz (2013), Stat. Biopharm. Res.
+    5:311.
     """
     left = family
-    first = {name: _effect(plan, each, fractions, design[name], plan.alpha) for name, each in cells.items()}
+    first = {
+        name: _effect(plan, each, fractions, design[name], plan.alpha, planned)
+        for name, each in cells.items()
+    }
     # NaN (nothing can be told) goes last.
     order = sorted(first, key=lambda name: (math.isnan(first[name].margin_p), first[name].margin_p))
     found: dict[str, Effect] = {}
     for name in order:
         level = plan.alpha / left
         effect = (
-            first[name] if level == plan.alpha else _effect(plan, cells[name], fractions, design[name], level)
+            first[name]
+            if level == plan.alpha
+            else _effect(plan, cells[name], fractions, design[name], level, planned)
         )
         found[name] = effect
         if effect.verdict in {"better", "not worse"} and left > 1:
@@ -135,16 +143,25 @@ def margin_z(cells: Cells, margin: float, scale: Scale) -> float:
     return float(stratified_margin_test(*_all(cells), margin, scale=scale, method=method_of(cells)).statistic)
 
 
+def widening_of(design: DesignEffect | None, scale: Scale | str) -> float:
+    """Square root of the design effect, never below 1: that clusters lower the variance is more often chance
+    than not.
+    """
+    found = math.nan if design is None else (design.ratio if scale == "ratio" else design.difference)
+    return 1.0 if math.isnan(found) else math.sqrt(max(1.0, found))
+
+
 def _effect(
-    plan: Plan, cells: Cells, fractions: Sequence[float], design: DesignEffect | None, level: float
-) -> Effect:
+    plan: Plan, cells: Cells, fractions: Sequence[float], design: DesignEffect | None, level: float,
+    planned: float,
+) -> Effect:  # fmt: skip
     if plan.stopping_rule == "anytime":
         from llmbench.abtest.sequences import anytime_effect
 
-        return anytime_effect(plan, cells, level)
+        return anytime_effect(plan, cells, level, design, planned)
     clusters = None if design is None else design.clusters
     confidence = confidence_of(critical_value(plan, fractions, level))
-    widen = {scale: _widen(design, scale) for scale in ("difference", "ratio")}
+    widen = {scale: widening_of(design, scale) for scale in ("difference", "ratio")}
     difference_ci = difference_interval(cells, confidence, widen["difference"], clusters)
     ratio_ci = ratio_interval(cells, confidence, widen["ratio"], clusters)
     zs = (margin_z(cells, null, plan.scale) / widen[plan.scale] for null in (plan.null, plan.margin))
@@ -154,25 +171,16 @@ def _effect(
     interval = ratio_ci if plan.scale == "ratio" else difference_ci
     verdict = verdict_of(interval, plan.margin, plan.null)
     method = _method_words(plan, cells, design)
-    if _exact_applies(plan, cells) and design is None:
-        from llmbench.stats import margin_test
-
-        exact = margin_test(*_one(cells), plan.margin, scale=plan.scale, method="chan-exact").p_value
-        margin_p, method = exact, f"{method}; margin by Chan's exact test"
-        if verdict in {"better", "not worse"} and exact > level:
-            verdict = "cannot tell"
+    exact = tiny_counts(cells, clustered=design is not None)
+    method += exact.words(plan.stopping_rule)
+    if exact.applies:
+        nominal = 0.5 * math.erfc(critical_value(plan, fractions, level) / math.sqrt(2))
+        verdict, exact_p = exact_verdict(plan, cells, verdict, nominal)
+        margin_p = max(margin_p, repeated_p_value(plan, fractions, -NormalDist().inv_cdf(exact_p)))
     return Effect(
-        cells.difference, difference_ci, cells.ratio, ratio_ci, p_value, margin_p, method, level, verdict
-    )
-
-
-def _exact_applies(plan: Plan, cells: Cells) -> bool:
-    return (
-        plan.stopping_rule == "fixed"
-        and len(cells.strata) == 1
-        and min(cells.x1[0], cells.x2[0]) < _EXACT_REPLIES
-        and cells.n1[0] + cells.n2[0] <= _EXACT_UNITS
-    )
+        cells.difference, difference_ci, cells.ratio, ratio_ci, p_value, margin_p, method, level, verdict,
+        widen["ratio"],
+    )  # fmt: skip
 
 
 def _method_words(plan: Plan, cells: Cells, design: DesignEffect | None) -> str:
@@ -182,16 +190,10 @@ def _method_words(plan: Plan, cells: Cells, design: DesignEffect | None) -> str:
     if len(cells.strata) > 1:
         words += f", stratified over {len(cells.strata)} strata"
     if design is not None:
-        words += f", design effect {_widen(design, plan.scale) ** 2:.2f} of {design.clusters:,} clusters"
+        words += f", design effect {widening_of(design, plan.scale) ** 2:.2f} of {design.clusters:,} clusters"
     if plan.stopping_rule == "group-sequential":
         words += ", Lan-DeMets O'Brien-Fleming-like bounds"
     return words
-
-
-def _widen(design: DesignEffect | None, scale: Scale | str) -> float:
-    """Never below 1: that clusters lower the variance is more often chance than not."""
-    found = math.nan if design is None else (design.ratio if scale == "ratio" else design.difference)
-    return 1.0 if math.isnan(found) else math.sqrt(max(1.0, found))
 
 
 def _normal_z(z: float, clusters: int | None) -> float:

@@ -21,6 +21,7 @@ _MOST_WITHOUT_COST = 0.02
 _MOST_IN_TWO_ARMS = 0.01
 _ROUNDED_AWAY = 0.025
 """Recorded probabilities may sum to this much under 1: seven arms written as 14% leave 2%."""
+_ENOUGH_REPLIES = 30
 _MISSING = "(not in the source)"
 
 
@@ -230,6 +231,7 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
                 "the others."
             )
     told += _unequal_delivery(counts)
+    told += _loose_margin(counts, plan)
     # Some are a slip; many are a sign of a broken assignment.
     twice = sum(each.rows for each in counts.excluded if each.reason == "units in two arms")
     if twice > _MOST_IN_TWO_ARMS * sum(each.units for each in counts.assigned):
@@ -238,10 +240,22 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
         )
     if plan.stopping_rule == "anytime" and counts.clusters:
         told.append(
-            "The open-ended test takes units for independent of each other; the section on clusters says how "
-            "far they are not."
+            "The open-ended test is exact for units that are independent of each other; those that are not "
+            "are allowed for by their design effect, which is an approximation."
         )
     return told
+
+
+def _loose_margin(counts: Counts, plan: Plan) -> list[str]:
+    """A difference that lets all be lost, by the rate of all arms, which tells nothing of the effect."""
+    units, replied = (sum(getattr(each, name) for each in counts.arms) for name in ("units", "replied"))
+    if plan.scale != "difference" or replied < _ENOUGH_REPLIES or plan.margin > -replied / units:
+        return []
+    told = (
+        f"The margin lets {-100 * plan.margin:g} points be lost, and the reply rate of all arms is "
+        f'{100 * replied / units:.2f}%: an arm without a reply would pass, so "not worse" says nothing here.'
+    )
+    return [told]
 
 
 def _unequal_delivery(counts: Counts) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from llmbench.abtest.anytime_plan import anytime_effect_shown
 from llmbench.abtest.bounds import known
 from llmbench.abtest.cells import (
     Cells,
@@ -47,18 +48,21 @@ def occasion_of(
     """Whether this run is a look, and why."""
     decided = standing([look for look in before if look.cut_off < counts.as_of])
     again = any(look.cut_off == counts.as_of for look in before)
-    if cells and set(cells) <= set(decided) and not again:
+    if decided and set(cells) <= set(decided) and not again:
         fractions = tuple(look.information for look in before if look.cut_off < counts.as_of)
         last = max(look.number for look, _ in decided.values())
-        return Occasion("over", fractions, information, None, f"Decided at look {last}; that stands.")
+        why = f"Decided at look {last}; that stands."
+        if not cells:
+            why += f" Now only one arm is in the source, {plan.control}."
+        return Occasion("over", fractions, information, None, why)
     if not health.healthy:
         fractions = tuple(look.information for look in before)
         return Occasion(
             "waiting", fractions, information, None, "No look is taken at a split that is broken."
         )
-    if not cells:
+    if not cells and not again:
         return Occasion("waiting", (), information, None, "There is one arm only.")
-    smallest = min(min(sum(each.n1), sum(each.n2)) for each in cells.values())
+    smallest = min((min(sum(each.n1), sum(each.n2)) for each in cells.values()), default=0)
     return look_now(plan, information, smallest * (pooled or 0.0), counts.as_of, before)
 
 
@@ -83,14 +87,20 @@ def power_of(
     allocation = sum(weakest.n2) / sum(weakest.n1)
     # As many units, in one stratum, as hold the information that there is.
     present = weakest.information * (1 + allocation) ** 2 / allocation
-    mde = minimum_detectable_effect(
-        rate,
-        present,
-        scale=plan.scale,
-        alpha=2 * plan.alpha,
-        sides=2,
-        power=plan.power,
-        allocation=allocation,
-        design_effect=max(1.0, worst),
-    )
+    if plan.stopping_rule == "anytime":
+        effective = present / max(1.0, worst)
+        mde = anytime_effect_shown(
+            rate, 1 / (1 + allocation), effective, plan.alpha, plan.power, plan.concentration
+        )
+    else:
+        mde = minimum_detectable_effect(
+            rate,
+            present,
+            scale=plan.scale,
+            alpha=2 * plan.alpha,
+            sides=2,
+            power=plan.power,
+            allocation=allocation,
+            design_effect=max(1.0, worst),
+        )
     return Power(known(mde), units, days)

@@ -16,6 +16,8 @@ from llmbench.abtest.plan import LEAST_EXPECTED_REPLIES, Plan
 __all__ = ["Look", "LookBook", "Occasion", "beside", "deviations", "look_now", "standing"]
 
 _CLOSE = 1e-9
+_APART = 1e-3
+"""Information between two looks at least: one that comes right after another would show nothing new."""
 _BESIDE = ("value_per_reply_usd", "split", "fixed_costs_usd", "confidence")
 
 
@@ -70,6 +72,8 @@ class Occasion(NamedTuple):
     """Planned fraction that the next look waits for; None where there is none."""
     why: str
     """One sentence for the reader."""
+    back: bool = False
+    """Whether the data end before a look that was taken."""
 
     @property
     def shows_effect(self) -> bool:
@@ -99,6 +103,7 @@ def look_now(
             "waiting", fractions, information, following,
             f"The data end before look {later.number} ({later.cut_off:%Y-%m-%d}), and were not looked at "
             "then.",
+            back=True,
         )  # fmt: skip
     if following is None:
         return Occasion("over", fractions, information, None, _over(plan, before))
@@ -174,7 +179,7 @@ def _next(plan: Plan, fractions: Sequence[float]) -> float | None:
         return None if fractions else 1.0
     last = fractions[-1] if fractions else 0.0
     planned = ((number + 1) / plan.looks for number in range(plan.looks))
-    return next((fraction for fraction in planned if fraction > last + _CLOSE), None)
+    return next((fraction for fraction in planned if fraction > last + _APART), None)
 
 
 def _over(plan: Plan, looks: Sequence[Look]) -> str:

@@ -7,7 +7,7 @@ from the arm that its first one got, so that units, not messages, are weighed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from llmbench.abtest.counts import ContextCounts, UnitSums
+from llmbench.abtest.off_policy_log import Policy, context_key, not_logged
 from llmbench.errors import UsageError
 from llmbench.stats import Interval
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LEAST_EFFECTIVE_UNITS",
     "LEAST_WEIGHTED_REPLIES",
-    "Policy",
     "PolicyValue",
     "always",
     "by_table",
@@ -39,9 +39,6 @@ _MOST_NUMBERS = 2_000_000
 """Held in memory at a time by the bootstrap."""
 _PRIOR_UNITS = 50.0
 """Units of the arm's own mean that each context's estimate starts from."""
-
-Policy = Callable[[Mapping[str, str]], Mapping[str, float]]
-"""Probabilities of the arms, by context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +132,7 @@ def evaluate_policy(
     rows = [row for row in contexts if row.units > 0]
     if not rows:
         return PolicyValue(name, "The log has no unit with a context.")
-    why = _not_logged(rows, policy)
+    why = not_logged(rows, policy)
     if why is not None:
         return PolicyValue(name, why, sum(row.units for row in rows))
     target = [dict(policy(row.context)) for row in rows]
@@ -184,38 +181,6 @@ def evaluate_policy(
     )  # fmt: skip
 
 
-def _not_logged(rows: Sequence[ContextCounts], policy: Policy) -> str | None:
-    """The first action of the policy that the log gave no chance to."""
-    arms = {row.arm for row in rows}
-    seen = {(_key(row), row.arm) for row in rows}
-    if any(row.probability is None for row in rows):
-        return "The log does not say with which probability each unit got its arm."
-    bad = next((row for row in rows if not 0 < float(row.probability or 0.0) <= 1), None)
-    if bad is not None:
-        return f"The log gives {bad.arm} with the probability {bad.probability!r}, which cannot be one."
-    for row in rows:
-        chosen = policy(row.context)
-        if any(p < 0 for p in chosen.values()) or not math.isclose(
-            math.fsum(chosen.values()), 1.0, abs_tol=1e-9
-        ):
-            raise UsageError(
-                f"A policy gives probabilities that add up to 1; for {dict(row.context)} it gives "
-                f"{dict(chosen)}."
-            )
-        where = _where(row.context)
-        for arm in (arm for arm, p in chosen.items() if p > 0):
-            if arm not in arms:
-                return f"{arm} has logged probability 0: no unit of the log was ever given to it."
-            if row.probability == 1 and row.arm != arm:
-                return (
-                    f"{arm} has logged probability 0{where}: that traffic went to {row.arm} with "
-                    "probability 1."
-                )
-            if (_key(row), arm) not in seen:
-                return f"{arm} has logged probability 0{where}: no such unit was given to it."
-    return None
-
-
 def _samples(units: NDArray[np.float64], draws: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """How often each kind of unit is in a sample, some samples at a time; the first one is the log itself."""
     rng = np.random.default_rng(seed)
@@ -241,8 +206,8 @@ def _doubly_robust(
     """
     folds = sorted({row.fold for row in rows})
     arms = sorted({row.arm for row in rows})
-    contexts = {key: number for number, key in enumerate(dict.fromkeys(_key(row) for row in rows))}
-    cell = np.array([contexts[_key(row)] * len(arms) + arms.index(row.arm) for row in rows])
+    contexts = {key: number for number, key in enumerate(dict.fromkeys(context_key(row) for row in rows))}
+    cell = np.array([contexts[context_key(row)] * len(arms) + arms.index(row.arm) for row in rows])
     fold = np.array([folds.index(row.fold) for row in rows])
     count, width = len(folds), len(contexts) * len(arms)
     # Each kind of unit falls into one cell of one fold, so that nearly all of this matrix is zero.
@@ -288,11 +253,3 @@ def _percentile(drawn: NDArray[np.float64], confidence: float) -> Interval:
 def _kish(weight: NDArray[np.float64], units: NDArray[np.float64]) -> float:
     squares = float(units @ weight**2)
     return float(units @ weight) ** 2 / squares if squares else 0.0
-
-
-def _key(row: ContextCounts) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(row.context.items()))
-
-
-def _where(context: Mapping[str, str]) -> str:
-    return f" where {', '.join(f'{k} is {v}' for k, v in sorted(context.items()))}" if context else ""

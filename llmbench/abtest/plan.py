@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args
 from llmbench.errors import UsageError
 
 __all__ = [
-    "ANYTIME_INFLATION",
     "FROZEN",
     "LEAST_EXPECTED_REPLIES",
     "Plan",
@@ -24,13 +23,6 @@ StoppingRule = Literal["group-sequential", "fixed", "anytime"]
 
 LEAST_EXPECTED_REPLIES = 10
 """A look with fewer replies to be expected in the smallest arm would show next to nothing."""
-
-ANYTIME_INFLATION = 2.2
-"""Units of an "anytime" test over those of one look at the end, about.
-
-With arms of equal size, a rate of 3%, a margin of .9 and 20 looks the e-process had a power of .77 at twice
-and of .93 at three times as many units as give one look .80 (200 runs each), and of .83 at 2.2 times (400).
-"""
 
 FROZEN = (
     "control", "margin", "scale", "stopping_rule", "looks", "alpha", "power", "planned_units", "window_days",
@@ -96,8 +88,8 @@ class Plan:
                 raise UsageError(f"{name} must be a name, not {getattr(self, name)!r}.")
         _choice("scale", self.scale, get_args(Scale))
         _choice("stopping_rule", self.stopping_rule, get_args(StoppingRule))
-        self._check_margin()
         self._check_numbers()
+        self._check_margin()
         self._check_mappings()
         if self.stopping_rule == "anytime" and self.scale == "difference":
             raise UsageError(
@@ -124,6 +116,12 @@ class Plan:
             raise UsageError(
                 f"margin is {margin:g}; as a difference it says how much may be lost, with its sign: -0.003 "
                 "is 0.3 points."
+            )
+        elif self.expected_rate is not None and margin <= -self.expected_rate:
+            raise UsageError(
+                f"margin is {margin:g}, which lets the whole rate of the control be lost "
+                f"({self.expected_rate:g} is expected): an arm without a reply would pass. Give a smaller "
+                "loss, or a ratio."
             )
 
     def _check_numbers(self) -> None:
@@ -183,8 +181,9 @@ def planned_units(plan: Plan, rate: float, shares: Mapping[str, float], design_e
 
     Unrounded; infinite where the rate is 0 or 1. Each of several treatments is tested at alpha over their
     number, which is the most that Holm's adjustment may ask for. `shares` of the arms need not add up to 1.
-    Under "anytime" the number is approximate: `ANYTIME_INFLATION` times that of one look at the end.
+    Under "anytime" it is that of the e-process, with 20 looks on the way: see `anytime_plan`.
     """
+    from llmbench.abtest.anytime_plan import anytime_units
     from llmbench.stats import sample_size, sequential_inflation
 
     if not 0 < rate < 1:
@@ -194,22 +193,28 @@ def planned_units(plan: Plan, rate: float, shares: Mapping[str, float], design_e
         return math.inf
     total = math.fsum(shares.values())
     control = shares[plan.control]
-    needed = [
-        sample_size(
-            rate, rate, plan.margin, scale=plan.scale, alpha=plan.alpha / len(treatments), sides=1,
-            power=plan.power, allocation=control / shares[arm],
-        )
-        * total / (shares[arm] + control)
-        for arm in treatments
-    ]  # fmt: skip
+    level = plan.alpha / len(treatments)
+    if plan.stopping_rule == "anytime":
+        pairs = [
+            anytime_units(
+                rate, plan.margin, shares[arm] / (shares[arm] + control), level, plan.power,
+                plan.concentration,
+            )
+            for arm in treatments
+        ]  # fmt: skip
+    else:
+        pairs = [
+            sample_size(
+                rate, rate, plan.margin, scale=plan.scale, alpha=level, sides=1, power=plan.power,
+                allocation=control / shares[arm],
+            )
+            for arm in treatments
+        ]  # fmt: skip
+    needed = [pair * total / (shares[arm] + control) for pair, arm in zip(pairs, treatments, strict=True)]
     total_needed = max(needed) * max(design_effect, plan.design_effect)
     if plan.stopping_rule == "group-sequential" and plan.looks > 1:
         equal = [(number + 1) / plan.looks for number in range(plan.looks)]
-        total_needed *= sequential_inflation(
-            equal, alpha=plan.alpha / len(treatments), sides=1, power=plan.power
-        )
-    if plan.stopping_rule == "anytime":
-        total_needed *= ANYTIME_INFLATION
+        total_needed *= sequential_inflation(equal, alpha=level, sides=1, power=plan.power)
     return total_needed
 
 

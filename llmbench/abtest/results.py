@@ -6,9 +6,11 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmbench.abtest.counts import Counts
+from llmbench.abtest.counts import Counts, Excluded
+from llmbench.abtest.cut_off_notes import cut_off_notes
 from llmbench.abtest.decision import decide
 from llmbench.abtest.effect import ComparisonVerdict
 from llmbench.abtest.guardrails import Guardrail
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["AbResult", "ArmResult", "Bayes", "Comparison", "Power", "Sequential"]
+
+_SHORT = 0.9
 
 
 class ArmResult(NamedTuple):
@@ -151,6 +155,15 @@ class AbResult:
     deviations: tuple[str, ...] = ()
     design_effects: Mapping[str, tuple[float, int]] | None = None
     """By treatment: design effect on the plan's scale, and clusters."""
+    run_as_of: datetime | None = None
+    """What the run was made as of, where `counts` are those of an earlier look that decided."""
+    planned_power: float | None = None
+    """Chance to show that the margin is kept by the end of the plan, if the arms are equal; None under
+    "anytime", and where no rate is known."""
+    uncompared: tuple[Excluded, ...] = ()
+    """Units that are in the totals of their arm and in no comparison of a treatment."""
+    rows_changed: bool = False
+    """Whether the rows of a look that is shown again are other ones now."""
 
     def verdict(self) -> Verdict:
         """The decision by the rule of the report."""
@@ -162,6 +175,26 @@ class AbResult:
         from llmbench.abtest.decision import decisive
 
         return decisive(self)
+
+    @property
+    def excluded(self) -> tuple[Excluded, ...]:
+        """Rows and units that are in no count, and units that are in no comparison, and why."""
+        return (*self.counts.excluded, *self.uncompared)
+
+    @property
+    def plan_is_short(self) -> bool:
+        """Whether the plan ends clearly before it has the power that was asked for."""
+        return self.planned_power is not None and self.planned_power < _SHORT * self.plan.power
+
+    @property
+    def as_of(self) -> datetime:
+        """What the run was made as of: that of `counts`, unless a look decided before."""
+        return self.run_as_of or self.counts.as_of
+
+    @property
+    def cut_off_notes(self) -> tuple[str, ...]:
+        """What is of other data than the rest, one sentence each; none where all is of one cut-off."""
+        return cut_off_notes(self)
 
     @property
     def shows_effect(self) -> bool:

@@ -14,9 +14,9 @@ __all__ = ["comparison_data", "comparison_of", "result_data"]
 
 
 def result_data(result: AbResult) -> dict[str, Any]:
-    """`data` of the report's result.json."""
+    """`data` of the report's result.json; `simulated` is a key of it only where the data are."""
     segments = result.segments
-    return {
+    data = {
         "srm": {"p_value": _known(result.health.p_value), "healthy": result.health.healthy},
         "arms": [_arm_data(arm) for arm in result.arms],
         "comparisons": [comparison_data(each) for each in result.comparisons],
@@ -42,8 +42,9 @@ def result_data(result: AbResult) -> dict[str, Any]:
             }
             for look in result.looks
         ],
-        "excluded": [{"reason": e.reason, "rows": e.rows} for e in result.counts.excluded],
+        "excluded": [{"reason": e.reason, "rows": e.rows} for e in result.excluded],
     }  # fmt: skip
+    return data | {"simulated": True} if result.counts.simulated else data
 
 
 def comparison_data(c: Comparison) -> dict[str, Any]:

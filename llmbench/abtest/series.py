@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from llmbench.abtest.anytime_plan import anytime_power
 from llmbench.abtest.cells import paired_cells
 from llmbench.abtest.plan import planned_units
 from llmbench.abtest.sequences import DayPoint, day_by_day
@@ -26,13 +27,16 @@ def day_series(result: AbResult) -> list[DayPoint]:
     for comparison in result.comparisons:
         cells = paired_cells(result.counts.arms, comparison.treatment, result.plan.control, weights)
         if cells.strata:
-            found += day_by_day(result.counts.days, result.plan, cells)
+            effect, _ = (result.design_effects or {}).get(comparison.treatment, (1.0, 0))
+            widening = math.sqrt(effect) if effect > 1 else 1.0
+            found += day_by_day(result.counts.days, result.plan, cells, widening)
     return found
 
 
 def power_curve(result: AbResult) -> list[tuple[str, list[float], list[float]]]:
     """(label, units of all arms, power to show that the margin is kept) at the planned split and with equal
-    arms, if all arms have the planning rate. Empty where there is no rate.
+    arms, if all arms have the planning rate. Empty where there is no rate. Of one look at the end; under
+    "anytime", of a test that is looked at at each of the units.
     """
     from llmbench.stats import power
 
@@ -52,12 +56,18 @@ def power_curve(result: AbResult) -> list[tuple[str, list[float], list[float]]]:
         worst = min(treatments, key=lambda arm: shares[arm])
         pair = (shares[worst] + shares[plan.control]) / total
         units = [most * (number + 1) / _CURVE_POINTS for number in range(_CURVE_POINTS)]
-        powers = [
-            power(
-                rate, rate, plan.margin, each * pair, plan.scale, alpha=plan.alpha / len(treatments),
-                allocation=shares[plan.control] / shares[worst], design_effect=design,
-            )
-            for each in units
-        ]  # fmt: skip
+        level = plan.alpha / len(treatments)
+        if plan.stopping_rule == "anytime":
+            share = shares[worst] / (shares[worst] + shares[plan.control])
+            counted = [each * pair / design for each in units]
+            powers = anytime_power(rate, plan.margin, share, counted, level, plan.concentration)
+        else:
+            powers = [
+                power(
+                    rate, rate, plan.margin, each * pair, plan.scale, alpha=level,
+                    allocation=shares[plan.control] / shares[worst], design_effect=design,
+                )
+                for each in units
+            ]  # fmt: skip
         found.append((label, units, powers))
     return found

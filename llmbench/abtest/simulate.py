@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from llmbench.abtest.anytime_plan import anytime_units
 from llmbench.abtest.margin_scores import LOPSIDED, margin_z
 from llmbench.abtest.simulation_plan import SimulationPlan
 from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, LookPlan, Outcome, PowerPoint
@@ -78,6 +79,12 @@ def simulate(plan: SimulationPlan) -> AbSimulation:
 def _planned_units(plan: SimulationPlan) -> int:
     if plan.planned_units is not None:
         return plan.planned_units
+    if plan.stopping_rule == "anytime":
+        return math.ceil(
+            anytime_units(
+                plan.control_rate, plan.margin, plan.split, plan.alpha, plan.power, true_ratio=plan.ratios[0]
+            )
+        )
     found = sample_size(
         plan.true_rate(plan.ratios[0]),
         plan.control_rate,

@@ -70,12 +70,15 @@ def other_analyses(
     if per_message is not None:
         found.append(per_message)
     if plan.stopping_rule != "anytime":
+        from llmbench.abtest.effect import widening_of
         from llmbench.abtest.sequences import anytime_interval, anytime_p_value
 
+        wide = widening_of(design, "ratio")
         found.append(
             OtherAnalysis(
                 name, "ratio", "Share e-process, valid at any time", _finite(cells.ratio),
-                anytime_interval(plan, cells, 1 - 2 * plan.alpha), known(anytime_p_value(plan, cells)),
+                anytime_interval(plan, cells, 1 - 2 * plan.alpha, wide),
+                known(anytime_p_value(plan, cells, wide)),
             )
         )  # fmt: skip
     return found

@@ -23,6 +23,7 @@ from llmbench.catalog.prices import (
 )
 from llmbench.catalog.quirks import Quirks
 from llmbench.catalog.tokenizers import TokenCount, TokenizerChoice, count_tokens, tokenizer_for
+from llmbench.catalog.training import TrainingMethod, TrainingPrice, TrainingTerms, training_terms
 
 __all__ = [
     "BOOKS",
@@ -43,6 +44,9 @@ __all__ = [
     "TokenCount",
     "TokenPrice",
     "TokenizerChoice",
+    "TrainingMethod",
+    "TrainingPrice",
+    "TrainingTerms",
     "all_architectures",
     "all_engines",
     "all_gpus",
@@ -66,5 +70,6 @@ __all__ = [
     "tier_served",
     "token_price",
     "tokenizer_for",
+    "training_terms",
     "unlisted_model_info",
 ]

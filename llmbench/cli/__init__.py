@@ -7,8 +7,10 @@ import sys
 import click
 
 from llmbench import __version__
+from llmbench.cli.diff import diff
 from llmbench.cli.doctor import doctor
 from llmbench.cli.estimate import estimate
+from llmbench.cli.init import init
 from llmbench.cli.label import label
 from llmbench.cli.ledger import ledger
 from llmbench.cli.loadtest import loadtest
@@ -29,7 +31,7 @@ def cli() -> None:
     """Decide which language model a product should run on, and defend it in a memo."""
 
 
-for _command in (report, models, estimate, prices, loadtest, simulate, label, ledger, doctor):
+for _command in (init, report, models, estimate, prices, loadtest, simulate, label, ledger, diff, doctor):
     cli.add_command(_command)
 
 

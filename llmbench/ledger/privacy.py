@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -12,7 +13,8 @@ from llmbench.errors import UsageError
 from llmbench.types import CallRecord, Recorder
 
 __all__ = [
-    "PATTERNS", "Discreet", "metadata_without_texts", "params_without_texts", "redacted", "without_texts",
+    "PATTERNS", "Discreet", "compiled", "matches", "metadata_without_texts", "params_without_texts",
+    "redacted", "without_texts",
 ]  # fmt: skip
 
 PATTERNS: Mapping[str, str] = {
@@ -97,6 +99,21 @@ def redacted(call: CallRecord, patterns: Mapping[str, re.Pattern[str]]) -> CallR
     return replace(cleaned, request_hash=f"redacted:{call.request_hash}") if count else call
 
 
+def matches(text: str, name: str) -> Iterator[re.Match[str]]:
+    """Where a pattern of PATTERNS finds something in a text.
+
+    >>> [found.group() for found in matches("Write to a@example.org, or to 4242 4242 4242 4242.", "card")]
+    ['4242 4242 4242 4242']
+    """
+    check = _CHECKS.get(name)
+    return (found for found in _pattern(name).finditer(text) if check is None or check(found.group()))
+
+
+@cache
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(PATTERNS[name])
+
+
 class Discreet:
     """A recorder in front of another, which is told less.
 
@@ -109,14 +126,9 @@ class Discreet:
     """
 
     def __init__(self, recorder: Recorder, *, texts: bool = False, redact: Sequence[str] = ()) -> None:
-        if isinstance(redact, str):
-            raise UsageError(f"redact is a list, such as [{redact!r}].")
         self.recorder = recorder
         self._texts = texts
-        self._patterns = {
-            name if name in PATTERNS else "redacted": re.compile("|".join(found))
-            for name, found in _grouped(redact).items()
-        }
+        self._patterns = compiled(redact)
 
     async def record(self, call: CallRecord) -> None:
         """As the recorder's own."""
@@ -125,6 +137,18 @@ class Discreet:
         elif self._patterns:
             call = redacted(call, self._patterns)
         await self.recorder.record(call)
+
+
+def compiled(redact: Sequence[str]) -> dict[str, re.Pattern[str]]:
+    """What `redacted` takes, of names of PATTERNS and regular expressions. Raises UsageError for one that
+    cannot be read.
+    """
+    if isinstance(redact, str):
+        raise UsageError(f"redact is a list, such as [{redact!r}].")
+    return {
+        name if name in PATTERNS else "redacted": re.compile("|".join(found))
+        for name, found in _grouped(redact).items()
+    }
 
 
 def _grouped(redact: Sequence[str]) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from llmbench.reporting.ab_wording import fine_points, ratio_words
+from llmbench.reporting.ab_wording import fine_points, ratio_words, verdict_words
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, p_value, percent
 
@@ -39,7 +39,7 @@ def effect_table(result: AbResult) -> Table | None:
                 "p, margin": p_value(c.margin_p),
                 "P(better)": UNKNOWN if c.bayes is None else percent(c.bayes.probability_better),
                 "expected loss, points": UNKNOWN if c.bayes is None else f"{100 * c.bayes.expected_loss:.3f}",
-                "verdict": c.verdict,
+                "verdict": verdict_words(result, c),
                 "method": c.method,
             }
             for c in known

@@ -18,6 +18,7 @@ __all__ = [
     "EffectRow",
     "effect_forest",
     "shade_margin",
+    "simulated_lines",
     "simulated_note",
 ]
 
@@ -70,6 +71,11 @@ def effect_forest(axes: Axes, rows: Sequence[EffectRow], plan: Plan) -> None:
     axes.set_xlabel(
         f"reply rate, % of {clip(plan.control, 24)}'s" if ratio else "difference of reply rates, points"
     )
+
+
+def simulated_lines(result: AbResult) -> list[str]:
+    """The last line of printed text on data that nobody sent."""
+    return ["Simulated data."] if result.counts.simulated else []
 
 
 def simulated_note(result: AbResult) -> str:

@@ -65,7 +65,7 @@ def excluded_table(result: AbResult) -> Table | None:
     """Rows that are in no count, and why; None where all are."""
     import pandas as pd
 
-    if not result.counts.excluded:
+    if not result.excluded:
         return None
-    frame = pd.DataFrame([each._asdict() for each in result.counts.excluded])
+    frame = pd.DataFrame([each._asdict() for each in result.excluded])
     return Table(frame, frame)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from llmbench.abtest.decision_words import no_share_words
 from llmbench.money import dollars
 from llmbench.reporting.ab_wording import fine_percent, fine_points, sure_percent
 from llmbench.reporting.matrix_tables import Table
@@ -106,7 +107,7 @@ def _saving(result: AbResult, treatment: str) -> str:
     if value is None:
         return f"{text} What a reply is worth was not given (value_per_reply_usd), so money is undecided."
     if money.economic_margin is None:
-        return text
+        return f"{text} {no_share_words(result, treatment)}"
     if plan.scale == "ratio":
         text += (
             f" With replies worth {dollars(value)} it pays if it keeps more than "

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from llmbench.reporting.ab_figures import LINES, simulated_note
+from llmbench.reporting.ab_figures import LINES, simulated_lines, simulated_note
 from llmbench.reporting.ab_wording import count, ratio_words
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import Table
@@ -32,7 +32,7 @@ def plan_text(result: AbResult) -> str:
     lines = [f"{'margin':<8}{'leads, planned split':>22}{'leads, equal arms':>20}"]
     for margin, units, equal in planned_sizes(result):
         lines.append(f"{margin:<8g}{count(units):>22}{count(equal):>20}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *simulated_lines(result)])
 
 
 def plan_sentence(result: AbResult) -> str:
@@ -48,7 +48,8 @@ def plan_sentence(result: AbResult) -> str:
     rules = {
         "group-sequential": f"looked at {plan.looks} times at most, at equal steps of information",
         "fixed": "read once, when all planned leads are there",
-        "anytime": "looked at as often as one likes, for which the numbers of leads are approximate",
+        "anytime": "looked at as often as one likes; the numbers of leads are those of the always-valid "
+        "test, with 20 looks on the way",
     }
     return (
         f"Asked is whether {others} {margin}. A lead counts as replied to with at least one human reply "
@@ -58,8 +59,22 @@ def plan_sentence(result: AbResult) -> str:
         f"Leads are counted by the arm that they were assigned to.{reason} The test is "
         f"{rules[plan.stopping_rule]}; it is wrong with at most {100 * plan.alpha:g}% probability when it "
         "says "
-        f'"not worse", and meant to find that with {100 * plan.power:g}% if the arms are equal.'
+        f'"not worse", and meant to find that with {100 * plan.power:g}% if the arms are '
+        f"equal.{_short(result)}"
     )
+
+
+def _design_words(result: AbResult) -> str:
+    effects = [value for value, _ in (result.design_effects or {}).values()]
+    design = max([result.plan.design_effect, *effects])
+    return f", with a design effect of {design:.2f} of leads that reply alike" if design > 1.005 else ""
+
+
+def _short(result: AbResult) -> str:
+    if not result.plan_is_short:
+        return ""
+    power = 100 * (result.planned_power or 0.0)
+    return f" With the {count(result.planned_units)} leads that are planned it finds it with {power:.0f}%."
 
 
 def sizes_table(result: AbResult) -> Table:
@@ -121,11 +136,14 @@ def power_figure(result: AbResult) -> Plot | None:
         if result.plan.scale == "ratio"
         else f"{100 * result.plan.margin:g} points"
     )
+    looked = "in one look at the end"
+    if result.plan.stopping_rule == "anytime":
+        looked = f"looked at {len(curves[0][1])} times over the width of the figure"
     return Plot(
         figure, pd.concat(frames),
         f"Probability to show that the margin ({margin}) is kept, if all arms truly have a reply rate of "
-        f"{rate:.2f}%, "
-        f"in one look at the end. Dashed: the power asked for." + simulated_note(result),
+        f"{rate:.2f}%, {looked}{_design_words(result)}. Dashed: the power asked for."
+        + simulated_note(result),
     )  # fmt: skip
 
 

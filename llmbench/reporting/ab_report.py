@@ -68,13 +68,19 @@ def input_files(parameters: Mapping[str, Any], counts: Counts, root: Path) -> di
     return {file: counts.inputs.get(shown(file)) for file in files}
 
 
-def analyse_counts(counts: Counts, plan: Plan) -> AbResult:
-    """The result, remembered as a look in the project's ledger where it is one."""
+def analyse_counts(counts: Counts, plan: Plan, parameters: Mapping[str, Any], root: Path) -> AbResult:
+    """The result, remembered as a look in the project's ledger where it is one.
+
+    After the look that decided, the source that the parameters describe is read again as of that look.
+    """
     from llmbench.abtest import analyse
     from llmbench.ledger import Ledger
 
+    def counts_at(as_of: datetime) -> Counts:
+        return read_counts({**parameters, "as_of": as_of.isoformat()}, root)
+
     with Ledger() as ledger:
-        return analyse(counts, plan, ledger)
+        return analyse(counts, plan, ledger, counts_at=counts_at)
 
 
 def value_policies(result: AbResult, given: Sequence[Any]) -> list[PolicyValue]:

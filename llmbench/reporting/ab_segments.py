@@ -141,7 +141,7 @@ def guardrail_table(result: AbResult) -> Table | None:
     rows, shown = [], []
     for g in result.guardrails:
         low, high = limits(g.ratio_ci)
-        rows.append(g._asdict() | {"ratio_low": low, "ratio_high": high})
+        rows.append(g._asdict() | {"ratio_low": low, "ratio_high": high, "as_of": f"{result.as_of:%Y-%m-%d}"})
         shown.append(
             {
                 "event": g.guardrail,
@@ -154,5 +154,8 @@ def guardrail_table(result: AbResult) -> Table | None:
                 "verdict": g.verdict,
             }
         )
-    frame = pd.DataFrame(rows).drop(columns="ratio_ci")
-    return Table(frame, pd.DataFrame(shown), ("leads with it", "in the control", "ratio", "at most", "p"))
+    frame, table = pd.DataFrame(rows).drop(columns="ratio_ci"), pd.DataFrame(shown)
+    if result.as_of != result.counts.as_of:
+        # All else is of the look that decided.
+        table["data up to"] = f"{result.as_of:%Y-%m-%d}"
+    return Table(frame, table, ("leads with it", "in the control", "ratio", "at most", "p"))

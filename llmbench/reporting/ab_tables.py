@@ -9,8 +9,9 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
+from llmbench.reporting.ab_figures import simulated_lines
 from llmbench.reporting.ab_plan import planned_sizes, split_words
-from llmbench.reporting.ab_wording import count, fine_percent, fine_points
+from llmbench.reporting.ab_wording import count, fine_percent, fine_points, verdict_words
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, percent, span, whole
 
@@ -42,7 +43,8 @@ def result_text(result: AbResult) -> str:
             f"{NONE if arm.rate is None else fine_percent(arm.rate):>9}{ratio:>8}"
             f"  {found.verdict if found else 'control'}"
         )
-    return "\n".join([*lines, f"decision: {result.verdict().decision}"])
+    lines.append(f"decision: {result.verdict().decision}")
+    return "\n".join([*lines, *simulated_lines(result)])
 
 
 def simulated_sentence(result: AbResult) -> str | None:
@@ -57,8 +59,16 @@ def simulated_sentence(result: AbResult) -> str | None:
 
 
 def label(result: AbResult) -> str:
-    """The caption of every table of data that nobody sent."""
-    return "Simulated data" if result.counts.simulated else ""
+    """The caption of every table: of data that nobody sent, and of those that are not all of one cut-off."""
+    told = ["Simulated data"] if result.counts.simulated else []
+    last = result.looks[-1] if result.looks else None
+    if last is not None and result.cut_off_notes:
+        if result.counts.as_of > last.cut_off:
+            told.append(f"data up to {result.counts.as_of:%Y-%m-%d}, effects up to {last.cut_off:%Y-%m-%d}")
+        elif result.rows_changed:
+            told.append(f"rows as they are now, effects as of look {last.number}")
+    text = "; ".join(told)
+    return text[:1].upper() + text[1:]
 
 
 def first_sentence(result: AbResult) -> str:
@@ -75,6 +85,11 @@ def first_sentence(result: AbResult) -> str:
         f"To show {what} takes {count(units)} leads at the split of {split_words(result)}, and "
         f"{count(equal)} with equal arms; {sum(arm.units for arm in result.arms):,} are there."
     )
+    if result.plan_is_short and result.occasion.kind != "over":
+        text += (
+            f" The plan ends after {count(result.planned_units)}, where the chance to show it is "
+            f"{percent(result.planned_power or 0.0)} if the arms are equal."
+        )
     if len(result.health.strata) > 1 and result.shows_effect:
         text += (
             " Leads were assigned in several epochs or campaigns: rates are of all leads of an arm, the "
@@ -112,7 +127,7 @@ def arms_table(result: AbResult) -> Table:
                 "replied": _HIDDEN if arm.replies is None else whole(arm.replies),
                 "reply rate": _HIDDEN if arm.rate is None else span(arm.rate, low, high, fine_percent),
                 effect: "control" if found is None else _effect(result, found),
-                "verdict": found.verdict if found else NONE,
+                "verdict": verdict_words(result, found) if found else NONE,
                 "$ per message": dollars(cost.per_message),
                 "$ per reply": (
                     _HIDDEN if arm.replies is None else _cost_per_reply(cost.per_reply, cost.per_reply_ci)

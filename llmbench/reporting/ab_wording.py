@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from llmbench.reporting.wording import UNKNOWN, whole
 
-__all__ = ["count", "fine_percent", "fine_points", "ratio_words", "sure_percent"]
+if TYPE_CHECKING:
+    from llmbench.abtest import AbResult, Comparison
+
+__all__ = ["count", "fine_percent", "fine_points", "ratio_words", "sure_percent", "verdict_words"]
 
 
 def fine_percent(share: float) -> str:
@@ -38,3 +42,11 @@ def ratio_words(value: float) -> str:
 def count(value: float | None) -> str:
     """Leads, rounded up; "unknown" where no number of them is enough."""
     return UNKNOWN if value is None or not math.isfinite(value) else whole(math.ceil(value))
+
+
+def verdict_words(result: AbResult, c: Comparison) -> str:
+    """The verdict, with its look where the rest of the table is of another one."""
+    newest = result.looks[-1].number if result.looks else None
+    if c.look is None or c.look == newest:
+        return c.verdict
+    return f"{c.verdict} (look {c.look})"

@@ -1,4 +1,4 @@
-"""result.json: written strictly, read back for the index and for later decisions."""
+"""result.json: written strictly, and what stands in it besides a notebook's own numbers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import Any
 
 from llmbench.errors import ReportError
 from llmbench.reporting.text import encodable
-from llmbench.results import SCHEMA_VERSION, Decision, InputFile, ResultEnvelope, Spend, Verdict
+from llmbench.results import InputFile, ResultEnvelope
 
-__all__ = ["git_commit", "input_file", "read_envelope", "to_json", "write_envelope"]
+__all__ = ["git_commit", "input_file", "to_json", "write_envelope"]
 
 
 def to_json(value: Any) -> Any:
@@ -60,36 +60,12 @@ def to_json(value: Any) -> Any:
 def write_envelope(path: Path, envelope: ResultEnvelope) -> None:
     """Write result.json with its schema first."""
     document = to_json(envelope)
+    for item in document["inputs"]:
+        if not item["simulated"]:
+            del item["simulated"]
     ordered = {"schema": document.pop("schema"), **document}
     text = json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def read_envelope(path: Path) -> ResultEnvelope:
-    """Read result.json; raises ReportError when it is missing, broken, or of a later schema."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ReportError(
-            f"{path.parent.name} has no {path.name}: its notebook did not call finish()."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path.parent.name}/{path.name} cannot be read: {error}.") from error
-    try:
-        if document["schema"] > SCHEMA_VERSION:
-            raise ReportError(
-                f"{path.parent.name}/{path.name} was written by a newer llmbench (schema "
-                f"{document['schema']}, this one reads {SCHEMA_VERSION}); update llmbench."
-            )
-        verdict = document.pop("verdict")
-        return ResultEnvelope(
-            verdict=Verdict(Decision(verdict["decision"]), verdict["summary"], tuple(verdict["reasons"])),
-            inputs=tuple(InputFile(**item) for item in document.pop("inputs")),
-            spend=Spend(**document.pop("spend")),
-            **document,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReportError(f"{path.parent.name}/{path.name} is not a result of llmbench: {error}.") from error
 
 
 def input_file(root: Path, path: str | Path, rows: int | None = None) -> InputFile:

@@ -25,10 +25,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from llmbench.reporting.disk import unwritable
+from llmbench.result_files import MANIFEST
 
 __all__ = ["ReportFolder", "new_run_id", "write_manifest"]
 
-MANIFEST = "manifest.json"
 _STAGING_PREFIX = ".staging-"
 _ABANDONED_SECONDS = 24 * 3600
 _FAILED_RUNS_KEPT = 5

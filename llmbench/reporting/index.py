@@ -8,11 +8,11 @@ from pathlib import Path
 from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.reporting.display import DECISION_WORDS
-from llmbench.reporting.envelope import read_envelope
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
+from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
 
 __all__ = ["write_index"]

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -88,6 +89,9 @@ class Report:
         self.folder = Path(given) if given else None
         self.run_id = os.environ.get("LLMBENCH_RUN_ID")
         self.fresh = os.environ.get("LLMBENCH_FRESH") == "1"
+        self.simulated = False
+        """Set it before the first table where nobody measured the data: every CSV, the title of the page
+        and the inputs in result.json then say so."""
         self._parameters: Mapping[str, Any] = {}
         self._progress: Callable[[Any], None] | None = None
 
@@ -168,7 +172,7 @@ class Report:
         with their intervals, fewer columns. `numbers` are its columns of text that are numbers
         with a unit or an interval, and are aligned as numbers are.
         """
-        self._write(f"tables/{_checked(name)}.csv", _csv(frame))
+        self._write(f"tables/{_checked(name)}.csv", self._csv(frame))
         visible = frame if shown is None else shown
         _show(table_html(visible, caption, numbers), visible.to_string(index=False))
 
@@ -181,7 +185,7 @@ class Report:
         """
         svg = figure_svg(figure)
         self._write(f"figures/{_checked(name)}.svg", svg)
-        self._write(f"figures/{name}.csv", _csv(frame))
+        self._write(f"figures/{name}.csv", self._csv(frame))
         _show(figure_html(svg, caption, alternative or caption), caption)
 
     def page(self, name: str, html: str, frame: pd.DataFrame, text: str) -> None:
@@ -189,7 +193,7 @@ class Report:
         link to it. The page is kept as it is: whoever wrote it has escaped what comes from outside.
         """
         self._write(f"{_checked(name)}.html", encodable(html).encode())
-        self._write(f"tables/{name}.csv", _csv(frame))
+        self._write(f"tables/{name}.csv", self._csv(frame))
         _show(link_html(f"{name}.html", text), text)
 
     def attachment(self, name: str, content: bytes, text: str) -> None:
@@ -232,9 +236,11 @@ class Report:
 
         if isinstance(inputs, Mapping):
             inputs = [input_file(self.root, path, rows) for path, rows in inputs.items()]
+        if self.simulated:
+            inputs = [replace(item, simulated=True) for item in inputs]
         envelope = ResultEnvelope(
             report=self.notebook,
-            title=self.title,
+            title=f"Simulated data: {self.title}" if self.simulated else self.title,
             verdict=verdict,
             parameters=to_json(dict(self._parameters if parameters is None else parameters)),
             inputs=tuple(inputs),
@@ -275,9 +281,13 @@ class Report:
         ]
         for item in envelope.inputs:
             count = "" if item.rows is None else f", {item.rows:,} rows"
-            rows.append(("input", f"{item.path}{count}, sha256 {item.sha256}"))
+            made = ", simulated" if item.simulated else ""
+            rows.append(("input", f"{item.path}{count}{made}, sha256 {item.sha256}"))
         frame = pd.DataFrame(rows, columns=["what", "value"])
         _show(table_html(frame, "Where these numbers come from"), frame.to_string(index=False))
+
+    def _csv(self, frame: pd.DataFrame) -> bytes:
+        return _csv(frame.assign(simulated=True) if self.simulated else frame)
 
     def _write(self, relative: str, content: bytes) -> None:
         if self.folder is None:

@@ -14,7 +14,7 @@ from llmbench import errors
 from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.envelope import read_envelope, to_json
+from llmbench.reporting.envelope import to_json
 from llmbench.reporting.folder import ReportFolder, new_run_id, write_manifest
 from llmbench.reporting.fresh import FreshRun
 from llmbench.reporting.html import render_report
@@ -27,6 +27,7 @@ from llmbench.reporting.scrub import Scrubber
 from llmbench.reporting.secrets import SecretFoundError, find_secret, known_secrets, refuse_secrets
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
+from llmbench.result_files import read_envelope
 
 if TYPE_CHECKING:
     from rich.console import Console

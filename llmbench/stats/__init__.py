@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from llmbench.stats.difference_sequence import asymptotic_difference_sequence
     from llmbench.stats.e_process import ReplyShareEProcess, reply_share_e_process
+    from llmbench.stats.e_process_plans import e_process_power, e_process_replies
     from llmbench.stats.equality import equality_test
     from llmbench.stats.fieller import FiellerInterval, fieller_interval
     from llmbench.stats.intervals import Interval, TestResult
@@ -107,6 +108,8 @@ _MODULE_OF = {
     "cohen_kappa": "agreement",
     "crossing_probabilities": "spending",
     "discordance_spread": "planning",
+    "e_process_power": "e_process_plans",
+    "e_process_replies": "e_process_plans",
     "equality_test": "equality",
     "expected_loss": "bayes",
     "fieller_interval": "fieller",
@@ -179,6 +182,8 @@ __all__ = [
     "cohen_kappa",
     "crossing_probabilities",
     "discordance_spread",
+    "e_process_power",
+    "e_process_replies",
     "equality_test",
     "expected_loss",
     "fieller_interval",

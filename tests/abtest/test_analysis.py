@@ -42,7 +42,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def test_keys_of_the_data_are_those_of_the_report(equal: list[dict[str, Any]]) -> None:
     data = analyse(counted(equal), plan(planned_units=12_000, value_per_reply_usd=20.0), now=NOW).data()
-    assert list(data) == ["srm", "arms", "comparisons", "power", "segments", "looks", "excluded"]
+    keys = ["srm", "arms", "comparisons", "power", "segments", "looks", "excluded"]
+    assert list(data) == [*keys, "simulated"]
+    assert data["simulated"] is True
+    real = analyse(counted(equal, simulated=False), plan(planned_units=12_000), now=NOW).data()
+    assert list(real) == keys
     assert list(data["srm"]) == ["p_value", "healthy"]
     assert set(data["arms"][0]) == {
         "arm", "messages", "units", "replies", "rate", "rate_ci", "cost_usd", "cost_per_reply",
@@ -312,7 +316,7 @@ def test_no_replies_at_all() -> None:
     assert result.occasion.kind == "waiting"
     assert result.data()["power"]["units_needed"] is None
     assert power_curve(result) == []
-    assert "no number of leads" in result.verdict().summary
+    assert "with no reply yet it cannot be said how many leads" in result.verdict().summary
 
 
 def test_nothing_is_mature_yet() -> None:
@@ -442,3 +446,27 @@ def test_series_and_curves(equal: list[dict[str, Any]]) -> None:
     assert powers == sorted(powers)
     assert 0 < powers[0] < powers[-1] < 1
     assert len(units) == len(equal_powers)
+
+
+def test_units_of_an_epoch_without_the_other_arm_are_counted(equal: list[dict[str, Any]]) -> None:
+    weights = (
+        {"gpt-4o": 0.5, "mixtral": 0.5, "llama": 0.0},
+        {"gpt-4o": 0.4, "mixtral": 0.3, "llama": 0.3},
+    )
+    units = units_of({"gpt-4o": 0.05, "mixtral": 0.05, "llama": 0.05}, 8000, weights=weights)
+    result = analyse(counted(units), plan(planned_units=8000), now=NOW)
+    alone = sum(u["stratum"] == "epoch 1" and u["arm"] == "gpt-4o" for u in units)
+    (row,) = result.uncompared
+    assert (row.reason, row.rows) == (
+        "units of epochs or campaigns without both llama and gpt-4o: not compared there", alone
+    )  # fmt: skip
+    assert result.data()["excluded"][-1] == {"reason": row.reason, "rows": alone}
+    assert analyse(counted(equal), plan(planned_units=12_000), now=NOW).uncompared == ()
+
+
+def test_a_difference_that_lets_all_be_lost_is_told() -> None:
+    given = plan(planned_units=12_000, scale="difference", margin=-0.06)
+    result = analyse(counted(made()), given, now=NOW)
+    assert any("an arm without a reply would pass" in each for each in result.verdict().reasons)
+    tight = analyse(counted(made()), plan(planned_units=12_000, scale="difference", margin=-0.01), now=NOW)
+    assert not any("would pass" in each for each in tight.verdict().reasons)

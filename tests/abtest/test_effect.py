@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import betabinom
 
 from llmbench.abtest import Plan
 from llmbench.abtest.bounds import confidence_of, critical_value, repeated_p_value
@@ -14,6 +16,7 @@ from llmbench.abtest.effect import difference_interval, effects_by_holm, margin_
 from llmbench.stats import (
     Interval,
     alpha_spending_bounds,
+    asymptotic_difference_sequence,
     cluster_moments,
     clustered_comparison,
     margin_test,
@@ -21,6 +24,7 @@ from llmbench.stats import (
     rate_ratio_interval,
     reply_share_e_process,
 )
+from llmbench.stats.e_process import log_e_values_of_shares
 
 
 def plan(**changes: Any) -> Plan:
@@ -150,6 +154,55 @@ def test_tiny_counts_are_tested_exactly() -> None:
     assert (found.verdict == "not worse") <= (found.margin_p < 0.025)
 
 
+def test_tiny_counts_are_tested_exactly_at_each_look_of_several() -> None:
+    """By the level of the look: what the score passes and the exact test does not is not shown."""
+    given = plan(stopping_rule="group-sequential", margin=0.5)
+    fractions = (0.25, 0.5, 0.75, 1.0)
+    group = cells(14, 100, 10, 100)
+    found = effect(group, given, fractions)
+    assert "margin by Chan's exact test at the level of this look" in found.method
+    exact = margin_test(14, 100, 10, 100, 0.5, method="chan-exact").p_value
+    z = NormalDist().inv_cdf(1 - exact)
+    assert found.margin_p == pytest.approx(repeated_p_value(given, fractions, z), rel=1e-4)
+    # Just as under "fixed", at the level that the spending leaves to the look.
+    nominal = 1 - NormalDist().cdf(critical_value(given, fractions, 0.025))
+    for x1 in range(10, 40):
+        shown = effect(cells(x1, 100, 10, 100), given, fractions)
+        exact = margin_test(x1, 100, 10, 100, 0.5, method="chan-exact").p_value
+        if shown.verdict in {"better", "not worse"}:
+            assert exact <= nominal
+        assert (shown.verdict in {"better", "not worse"}) <= (shown.margin_p <= 0.025)
+
+
+def test_better_and_worse_are_exact_as_well() -> None:
+    given = plan(margin=0.9)
+    found = {}
+    for x1 in range(31):
+        shown = effect(cells(x1, 60, 9, 60), given)
+        found[x1] = shown.verdict
+        if shown.verdict == "better":
+            assert margin_test(x1, 60, 9, 60, 1.0, method="chan-exact").p_value <= 0.025
+        if shown.verdict == "worse":
+            exact = margin_test(x1, 60, 9, 60, 0.9, alternative="less", method="chan-exact").p_value
+            assert exact <= 0.025
+    assert set(found.values()) == {"worse", "cannot tell", "not worse", "better"}
+
+
+def test_few_replies_of_strata_or_clusters_are_said_to_be_approximate() -> None:
+    rows = [("a", "1", 500, 5), ("b", "1", 500, 5), ("a", "2", 900, 9), ("b", "2", 100, 2)]
+    strata = effect(paired_cells(rows, "a", "b"), plan())
+    assert strata.method.endswith("; approximate with 7 replies in an arm, no exact test is made over strata")
+    clusters = effect(cells(9, 500, 14, 500), plan(), design=DesignEffect(1.0, 1.0, 60))
+    assert clusters.method.endswith(
+        "; approximate with 9 replies in an arm, no exact test is made of clusters"
+    )
+    large = effect(cells(9, 50_000, 9, 50_000), plan())
+    assert large.method.endswith(
+        "; approximate with 9 replies in an arm, no exact test is made of more than 20,000 leads"
+    )
+    assert "approximate" not in effect(cells(15, 500, 15, 500), plan()).method
+
+
 @pytest.mark.parametrize(
     "counts", [(0, 900, 0, 100), (0, 900, 3, 100), (5, 900, 0, 100), (900, 900, 100, 100)]
 )
@@ -171,9 +224,53 @@ def test_anytime_is_two_one_sided_processes() -> None:
     high = reply_share_e_process([900], [100], share, alternative="less", confidence=0.975).interval.high
     assert found.ratio_ci == pytest.approx((low, high))
     assert found.difference_ci is None
+    assert "no interval of the difference, because no number of leads is planned" in found.method
     assert found.margin_p == pytest.approx(
         reply_share_e_process([900], [100], share, ratio=0.9, alternative="greater").p_value
     )
+
+
+def test_anytime_has_an_interval_of_the_difference_where_its_conditions_hold() -> None:
+    given = plan(stopping_rule="anytime")
+
+    def found(group: Cells, design: DesignEffect | None = None) -> Any:
+        name = group.treatment
+        return effects_by_holm(given, {name: group}, (1.0,), {name: design}, 1, 100_000.0)[name]
+
+    group = cells(900, 30_000, 100, 3400)
+    shown = found(group)
+    (expected,) = asymptotic_difference_sequence([900], [30_000], [100], [3400], 100_000.0, 0.95)
+    assert shown.difference_ci == pytest.approx(expected)
+    assert shown.method.endswith("; difference by an asymptotic confidence sequence")
+    wide = found(group, DesignEffect(4.0, 4.0, 90))
+    assert wide.difference_ci.high - wide.difference == pytest.approx(
+        2 * (shown.difference_ci.high - shown.difference)
+    )
+    few = found(cells(900, 30_000, 49, 1700))
+    assert few.difference_ci is None
+    assert few.method.endswith("because 49 leads of an arm replied and it takes 50")
+    eager = found(cells(29_951, 30_000, 1600, 1700))
+    assert eager.method.endswith("because 49 leads of an arm did not reply and it takes 50")
+    rows = [("a", "1", 5000, 150), ("b", "1", 5000, 150), ("a", "2", 9000, 270), ("b", "2", 1000, 60)]
+    strata = found(paired_cells(rows, "a", "b"))
+    assert strata.difference_ci is None
+    assert "of one split, and there are 2 strata" in strata.method
+
+
+def test_anytime_counts_clusters_by_their_design_effect() -> None:
+    """A quarter of the replies with a design effect of 1 tell as much as all with one of 4."""
+    given = plan(stopping_rule="anytime", concentration=50.0)
+    few = effect(cells(500, 10_000, 500, 10_000), given)
+    many = effect(cells(2000, 40_000, 2000, 40_000), given, design=DesignEffect(4.0, 4.0, 400))
+    alone = effect(cells(2000, 40_000, 2000, 40_000), given)
+    width = [math.log(each.ratio_ci.high / each.ratio_ci.low) for each in (few, many, alone)]
+    # A little narrower, since the mixture's cost is counted once for four times the data.
+    assert width[2] < 0.7 * width[1]
+    assert width[1] == pytest.approx(width[0], rel=0.15)
+    assert many.margin_p > alone.margin_p
+    assert many.p_value >= alone.p_value
+    assert (many.verdict != "cannot tell") == (many.margin_p <= 0.025)
+    assert "design effect 4.00 of 400 clusters" in many.method
 
 
 def test_holm_by_hand() -> None:
@@ -292,3 +389,23 @@ def test_the_design_effect_is_that_of_the_statistics() -> None:
     assert ours is not None
     # Clusters are at least those of the larger cell; only the factor C / (C - 1) can tell.
     assert ours.difference == pytest.approx(theirs.design_effect, rel=0.01)
+
+
+@pytest.mark.parametrize("side", ["greater", "less"])
+def test_evidence_over_the_design_effect_keeps_the_error_of_clusters(side: Any) -> None:
+    """Accounts of 4 leads, ICC .3, twenty looks, exactly at the margin; undivided it errs twice as often."""
+    rng = np.random.default_rng(3)
+    runs, looks, size, icc, share, margin = 2000, 20, 4, 0.3, 0.9, 0.9
+    totals = []
+    for arm, rate in ((share, 0.03 * margin), (1 - share, 0.03)):
+        clusters = rng.binomial(4000, arm, (runs, looks))
+        total = 1 / icc - 1
+        of_cluster = betabinom(size, rate * total, (1 - rate) * total).pmf(np.arange(size + 1))
+        x = rng.multinomial(clusters, of_cluster / of_cluster.sum()) @ np.arange(size + 1)
+        totals.append(x.cumsum(axis=1))
+    odds = math.log(share / (1 - share))
+    logs = log_e_values_of_shares(totals[0], totals[1], odds + math.log(margin), odds, side)
+    design = 1 + (size - 1) * icc
+    wrong, naive = ((logs / by >= math.log(40)).any(axis=1).mean() for by in (design, 1.0))
+    assert wrong <= 0.025
+    assert naive > 0.04

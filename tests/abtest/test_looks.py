@@ -33,6 +33,20 @@ def test_fractions_that_were_passed_are_no_looks_of_their_own() -> None:
     assert (taken.kind, taken.fractions, taken.next_fraction) == ("look", (0.26, 0.6), 0.75)
 
 
+@pytest.mark.parametrize("reached", [0.49995, 0.4999999, 0.4992])
+def test_two_looks_are_never_so_close_that_no_bound_can_be_made(reached: float) -> None:
+    from llmbench.stats import alpha_spending_bounds
+
+    before = [seen(1, reached)]
+    taken = look_now(plan(), 0.5001, 100, DAY + timedelta(days=9), before)
+    assert (taken.kind, taken.next_fraction) == ("waiting", 0.75)
+    later = look_now(plan(), 0.76, 100, DAY + timedelta(days=9), before)
+    assert later.kind == "look"
+    alpha_spending_bounds(later.fractions, alpha=0.025, sides=1)
+    over = look_now(plan(), 1.1, 100, DAY + timedelta(days=9), [seen(1, 0.99995)])
+    assert over.kind == "over"
+
+
 def test_the_last_look_is_at_one_and_the_plan_is_over_after_it() -> None:
     last = look_now(plan(), 1.2, 100, DAY + timedelta(days=9), [seen(1, 0.26)])
     assert (last.kind, last.fractions, last.next_fraction) == ("look", (0.26, 1.0), None)

@@ -34,6 +34,23 @@ def test_days_include_what_was_sent_and_the_window() -> None:
     assert days_until(counts, PLAN, 5000, None) is None
 
 
+def test_what_is_needed_goes_by_the_replies_that_came() -> None:
+    counts = counted(units_of({"gpt-4o": 0.02, "mixtral": 0.02}, 12_000, weights=HALF), as_of=50)
+    hoped = dataclasses.replace(PLAN, expected_rate=0.05, planned_units=90_000)
+    plain = dataclasses.replace(PLAN, planned_units=90_000)
+    one, two = analyse(counts, hoped), analyse(counts, plain)
+    # The plan stays with the rate that was expected; what is still needed does not.
+    assert one.planning_rate == 0.05
+    assert one.needed == two.needed
+    assert one.power == two.power
+    assert one.planned_power == two.planned_power
+    assert one.plan_is_short
+    few = analyse(counted(units_of({"gpt-4o": 0.02, "mixtral": 0.02}, 400, weights=HALF)), hoped)
+    assert few.power.units_needed is not None
+    assert one.power.units_needed is not None
+    assert few.power.units_needed < one.power.units_needed / 2
+
+
 def test_goals_and_their_splits() -> None:
     units = units_of(RATES, 6000)
     result = analyse(counted(units, as_of=50), dataclasses.replace(PLAN, planned_units=60_000))

@@ -64,6 +64,33 @@ def test_a_policy_is_valued_near_the_truth() -> None:
     assert found.cost_per_1000_ci.low < truth < found.cost_per_1000_ci.high
 
 
+def test_an_arm_that_was_open_to_a_part_of_the_units_is_refused() -> None:
+    """Llama came in a second epoch: in the first its probability was 0, which the log tells by its sums."""
+    epochs = (
+        {"gpt-4o": 0.3, "mixtral": 0.7, "llama": 0.0},
+        {"gpt-4o": 0.2, "mixtral": 0.4, "llama": 0.4},
+    )
+    rates = {**RATES, "llama": 0.05}
+    units = units_of(rates, 20_000, weights=epochs, costs={**COSTS, "llama": 0.0001}, seed=3)
+    contexts = counted(units).contexts
+    found = evaluate_policy("llama", contexts, always("llama"), draws=100)
+    assert found.refused is not None
+    assert found.refused.startswith("llama has logged probability 0 for a part of the units")
+    assert "about 5" in found.refused
+    for arm in ("gpt-4o", "mixtral"):
+        assert evaluate_policy(arm, contexts, always(arm), draws=100).refused is None
+    some = evaluate_policy("t", contexts, by_table("industry", {"saas": "llama"}, "mixtral"), draws=100)
+    assert some.refused is not None
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
+def test_an_arm_that_all_could_get_is_not_refused_by_chance(share: float) -> None:
+    for seed in range(5):
+        units = units_of(RATES, 6000, weights=({"gpt-4o": share, "mixtral": 1 - share},), seed=seed)
+        why = evaluate_policy("p", counted(units).contexts, always("gpt-4o"), draws=100).refused
+        assert why is None or "part of the units" not in why
+
+
 def test_the_logged_policy_itself_is_the_mean() -> None:
     contexts = log()
     found = evaluate_policy("as it was", contexts, lambda _: {"gpt-4o": 0.3, "mixtral": 0.7}, draws=100)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmbench.abtest import Plan, planned_units
-from llmbench.abtest.plan import ANYTIME_INFLATION
+from llmbench.abtest.anytime_plan import ANYTIME_LOOKS, anytime_effect_shown, anytime_power, anytime_units
 from llmbench.errors import UsageError
 
 SPLIT = {"mixtral": 0.9, "gpt-4o": 0.1}
@@ -24,6 +24,10 @@ def plan(**changes: Any) -> Plan:
         ({"margin": -0.003}, "set scale to 'difference'"),
         ({"margin": 0.003, "scale": "difference"}, "with its sign"),
         ({"margin": -0.003, "scale": "difference", "stopping_rule": "anytime"}, "tests the ratio"),
+        (
+            {"margin": -0.03, "scale": "difference", "expected_rate": 0.03},
+            "an arm without a reply would pass",
+        ),
         ({"margin": float("nan")}, "margin must be a number"),
         ({"scale": "odds"}, "scale must be one of"),
         ({"stopping_rule": "peek"}, "stopping_rule must be one of"),
@@ -88,5 +92,36 @@ def test_anytime_takes_about_twice_the_units_of_one_look() -> None:
         planned_units(Plan("e", control="gpt-4o", stopping_rule=rule), 0.03, shares)
         for rule in ("fixed", "anytime")
     )
-    assert always == pytest.approx(ANYTIME_INFLATION * once)
-    assert 2.0 < ANYTIME_INFLATION < 3.0
+    assert 2.0 < always / once < 2.3
+
+
+def test_anytime_plans_with_its_own_numbers() -> None:
+    """Not with those of one look times a constant: how much it costs depends on what is asked."""
+    ratios = []
+    for margin, power in ((0.9, 0.8), (0.9, 0.95), (0.6, 0.8)):
+        once, always = (
+            planned_units(plan(margin=margin, power=power, stopping_rule=rule), 0.03, SPLIT)
+            for rule in ("fixed", "anytime")
+        )
+        ratios.append(always / once)
+    assert max(ratios) / min(ratios) > 1.1
+    # The concentration of the mixture counts, and so do several treatments and clusters.
+    sharp = planned_units(plan(stopping_rule="anytime", concentration=2000.0), 0.03, SPLIT)
+    usual = planned_units(plan(stopping_rule="anytime"), 0.03, SPLIT)
+    assert sharp != pytest.approx(usual, rel=0.02)
+    assert planned_units(plan(stopping_rule="anytime"), 0.03, SPLIT, 2.0) == pytest.approx(2 * usual)
+    assert (
+        planned_units(plan(stopping_rule="anytime"), 0.03, {"mixtral": 0.45, "llama": 0.45, "gpt-4o": 0.1})
+        > usual
+    )
+
+
+def test_units_power_and_effect_of_anytime_go_together() -> None:
+    units = anytime_units(0.03, 0.9, 0.5, 0.025, 0.8)
+    ends = [units * (look + 1) / ANYTIME_LOOKS for look in range(ANYTIME_LOOKS)]
+    assert anytime_power(0.03, 0.9, 0.5, ends, 0.025)[-1] == pytest.approx(0.8, abs=0.004)
+    shown = anytime_effect_shown(0.03, 0.5, units, 0.025, 0.8)
+    assert anytime_power(0.03, 1.0, 0.5, ends, 0.025, 50.0, shown)[-1] == pytest.approx(0.8, abs=0.004)
+    assert 1.08 < shown < 1.13
+    assert math.isnan(anytime_effect_shown(0.5, 0.5, 10, 0.025, 0.8))
+    assert math.isnan(anytime_effect_shown(0.5, 0.5, 0, 0.025, 0.8))

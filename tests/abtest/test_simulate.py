@@ -103,6 +103,13 @@ def test_anytime_errs_less_and_shows_less() -> None:
     assert powers == sorted(powers)
 
 
+def test_anytime_has_the_power_that_it_is_sized_for() -> None:
+    found = simulate(plan(stopping_rule="anytime", units_per_day=2500))
+    assert found.power == pytest.approx(0.8, abs=0.03)
+    smaller = simulate(plan(stopping_rule="anytime", units_per_day=2500, ratios=(1.1,), runs=50))
+    assert smaller.planned_units < found.planned_units
+
+
 def test_many_days_are_looked_at_often_enough() -> None:
     found = simulate(plan(stopping_rule="anytime", units_per_day=50, planned_units=30_000, runs=50))
     assert len(found.looks) == 200

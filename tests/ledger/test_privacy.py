@@ -9,7 +9,7 @@ import pytest
 
 from llmbench.errors import UsageError
 from llmbench.ledger import Ledger
-from llmbench.ledger.privacy import PATTERNS, Discreet, redacted, without_texts
+from llmbench.ledger.privacy import PATTERNS, Discreet, matches, redacted, without_texts
 from llmbench.types import CallRecord, Usage
 
 
@@ -104,3 +104,9 @@ def test_messages_keep_what_else_they_hold(make_call: Callable[..., CallRecord])
     assert told.messages == [
         {"role": "tool", "content": [{"type": "text", "text": "[email]"}], "tool_call_id": "t1"}
     ]
+
+
+def test_matches_are_what_is_blackened() -> None:
+    text = "a@example.org, 4242 4242 4242 4242, 4242 4242 4242 4243"
+    assert [found.group() for found in matches(text, "card")] == ["4242 4242 4242 4242"]
+    assert [found.group() for found in matches(text, "email")] == ["a@example.org"]

@@ -50,7 +50,10 @@ def test_the_whole_report(tmp_path: Path, tables: dict[str, Any]) -> None:
     run = _report(tmp_path, **tables, planned_units=6000, margin=0.5, as_of=LAST, policies=policies)
     result = _result(run)
     data = result["data"]
-    assert list(data) == ["srm", "arms", "comparisons", "power", "segments", "looks", "excluded"]
+    keys = ["srm", "arms", "comparisons", "power", "segments", "looks", "excluded"]
+    assert list(data) == [*keys, "simulated"]
+    assert all(item["simulated"] is True for item in result["inputs"])
+    assert result["title"].startswith("Simulated data: ")
     assert (result["baseline"], result["candidate"]) == ("gpt-4o", "mixtral")
     assert result["verdict"]["decision"] in {"GO", "GO_WITH_CONDITIONS"}
     assert result["verdict"]["summary"].startswith("Simulated data: ")
@@ -90,6 +93,10 @@ def test_the_whole_report(tmp_path: Path, tables: dict[str, Any]) -> None:
     assert page.count("Simulated data") > 10
     assert "llama has logged probability 0" in page
     assert not re.search(r"import Report|ab_report\.", page)
+    assert "<title>Simulated data: " in page
+    for path in run.folder.glob("*/*.csv"):
+        first, second = path.read_text(encoding="utf-8").splitlines()[:2]
+        assert (first.split(",")[-1], second.split(",")[-1]) == ("simulated", "True"), path.name
     names = {path.stem for path in (run.folder / "tables").iterdir()}
     assert names == {
         "arms",

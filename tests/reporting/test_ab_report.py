@@ -26,7 +26,7 @@ from llmbench.reporting import (
 )
 from llmbench.reporting import ab_tables as show
 from llmbench.reporting.figures import figure_svg
-from tests.abtest.made import counted, units_of
+from tests.abtest.made import counted, units_of, write_tables
 from tests.ledger.conftest import make_call_of
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -132,6 +132,13 @@ def test_every_figure_has_its_numbers_and_says_that_it_is_simulated(shown: AbRes
         assert plot.caption.endswith("Simulated data."), name
         assert figure_svg(plot.figure).startswith(b"<?xml"), name
     assert "do not peek" in figure_text(figures["cumulative"])
+
+
+def test_printed_text_says_that_it_is_simulated(shown: AbResult) -> None:
+    for text in (ab_plan.plan_text(shown), show.result_text(shown)):
+        assert text.splitlines()[-1] == "Simulated data."
+    real = analyse(dataclasses.replace(shown.counts, simulated=False), shown.plan, now=NOW)
+    assert "imulated" not in all_texts(real)
 
 
 def figure_text(plot: Any) -> str:
@@ -364,3 +371,45 @@ def test_the_ledger_is_a_source_and_a_price_list(tmp_path: Path, monkeypatch: py
     }  # fmt: skip
     priced = ab_report.read_counts(elsewhere, tmp_path)
     assert [(arm.costed_units, round(arm.cost_usd, 6)) for arm in priced.arms] == [(20, 0.2), (20, 0.2)]
+
+
+def test_tables_after_the_decision_say_of_which_data_they_are(tmp_path: Path) -> None:
+    units = units_of({"gpt-4o": 0.06, "mixtral": 0.02}, 6000, weights=HALF, costs=COSTS)
+    given = Plan("mail-7", control="gpt-4o", planned_units=6000, guardrails={"complaints": 1.25})
+    then = counted(units, as_of=60)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        first = analyse(then, given, ledger, now=NOW)
+        later = analyse(counted(units), given, ledger, now=NOW, counts_at=lambda _: then)
+        marked = analyse(counted(units), given, ledger, now=NOW)
+    assert show.label(first) == show.label(later) == "Simulated data"
+    assert show.arms_table(later).frame.equals(show.arms_table(first).frame)
+    assert show.label(marked) == "Simulated data; data up to 2026-11-14, effects up to 2026-10-31"
+    for result in (later, marked):
+        assert result.cut_off_notes[0] in result.verdict().reasons
+    guardrails = ab_segments.guardrail_table(later)
+    assert guardrails is not None
+    assert set(guardrails.shown["data up to"]) == set(guardrails.frame["as_of"]) == {"2026-11-14"}
+
+
+def test_the_report_reads_the_source_again_as_of_the_look_that_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMBENCH_LEDGER", str(tmp_path / "ledger.db"))
+    notebook = Path(__file__).resolve().parents[2] / "notebooks" / "ab_test.ipynb"
+    given = {parameter.name: parameter.default for parameter in read_parameters(notebook)}
+    units = units_of({"gpt-4o": 0.08, "mixtral": 0.02}, 3000, weights=HALF, costs=COSTS)
+    given |= write_tables(units, tmp_path) | {"planned_units": 3000, "not_human": []}
+    found = []
+    for day in ("2026-11-05", "2026-11-20"):
+        p = {**given, "as_of": day}
+        counts = ab_report.read_counts(p, tmp_path, now=NOW)
+        found.append(ab_report.analyse_counts(counts, ab_report.make_plan(p), p, tmp_path))
+    first, later = found
+    assert (first.occasion.kind, later.occasion.kind) == ("look", "over")
+    assert later.counts.as_of == first.counts.as_of
+    assert [(a.units, a.replies, a.rate_ci) for a in later.arms] == [
+        (a.units, a.replies, a.rate_ci) for a in first.arms
+    ]
+    # Sums of cost differ in their last digits, by the order in which the engine added them up.
+    assert not later.rows_changed
+    assert later.as_of > first.as_of

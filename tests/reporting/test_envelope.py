@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pandas as pd
 import pytest
 
 from llmbench.errors import ReportError
-from llmbench.reporting.envelope import git_commit, input_file, read_envelope, to_json, write_envelope
+from llmbench.reporting.envelope import git_commit, input_file, to_json
 from llmbench.results import Decision, InputFile, ResultEnvelope, Spend, Verdict
 
 ENVELOPE = ResultEnvelope(
@@ -66,29 +65,6 @@ def test_to_json(value: Any, expected: Any) -> None:
 def test_to_json_refuses_what_has_no_meaning() -> None:
     with pytest.raises(ReportError, match="A object cannot be written"):
         to_json({"x": object()})
-
-
-def test_written_and_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    write_envelope(path, ENVELOPE)
-    assert read_envelope(path) == ENVELOPE
-    assert next(iter(json.loads(path.read_text()))) == "schema"
-
-
-def test_read_refuses_what_is_not_a_result(tmp_path: Path) -> None:
-    path = tmp_path / "run" / "result.json"
-    path.parent.mkdir()
-    with pytest.raises(ReportError, match=r"did not call finish"):
-        read_envelope(path)
-    path.write_text("{")
-    with pytest.raises(ReportError, match="cannot be read"):
-        read_envelope(path)
-    path.write_text('{"schema": 1}')
-    with pytest.raises(ReportError, match="not a result of llmbench"):
-        read_envelope(path)
-    write_envelope(path, replace(ENVELOPE, schema=99))
-    with pytest.raises(ReportError, match="newer llmbench"):
-        read_envelope(path)
 
 
 def test_input_file_is_named_from_the_root_and_hashed(tmp_path: Path) -> None:

@@ -209,3 +209,30 @@ def test_provenance_shows_instants_to_the_minute(run_folder: Path, shown: list[d
     Report("made", "T").finish(**FINISH, data_until="2025-01-23T09:30:15.123456+00:00")
     assert "2025-01-23 09:30 UTC" in shown[-1]["text/plain"]
     assert "09:30:15" not in shown[-1]["text/plain"]
+
+
+def test_simulated_data_say_so_in_every_file(run_folder: Path, shown: list[dict[str, str]]) -> None:
+    (run_folder / "in.csv").write_text("a\n1\n")
+    report = Report("made", "T")
+    report.simulated = True
+    report.table("scores", pd.DataFrame({"x": [1, 2]}))
+    report.figure("scores", *forest([ForestRow("m", 0.5, 0.4, 0.6, 10)], xlabel="x", caption="C"))
+    report.finish(**FINISH, inputs={str(run_folder / "in.csv"): 1})
+    for folder in ("tables", "figures"):
+        assert pd.read_csv(run_folder / folder / "scores.csv")["simulated"].all()
+    result = json.loads((run_folder / "result.json").read_text())
+    assert result["title"] == "Simulated data: T"
+    assert [item["simulated"] for item in result["inputs"]] == [True]
+    assert ", simulated, sha256" in shown[-1]["text/plain"]
+
+
+def test_measured_data_have_no_mark(run_folder: Path, shown: list[dict[str, str]]) -> None:
+    (run_folder / "in.csv").write_text("a\n1\n")
+    report = Report("made", "T")
+    report.table("scores", pd.DataFrame({"x": [1, 2]}))
+    report.finish(**FINISH, inputs={str(run_folder / "in.csv"): 1})
+    assert list(pd.read_csv(run_folder / "tables" / "scores.csv")) == ["x"]
+    result = json.loads((run_folder / "result.json").read_text())
+    assert result["title"] == "T"
+    assert list(result["inputs"][0]) == ["path", "sha256", "rows"]
+    assert shown

@@ -1,0 +1,69 @@
+"""`llmbench diff`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["diff"]
+
+_ROWS_SHOWN = 40
+_CHANGED = 3
+
+
+@click.command()
+@click.argument("before", metavar="RUN")
+@click.argument("after", metavar="RUN")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of reports; default: reports in the project's root.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Every change, as CSV.")
+@click.option("--fail-on-change", is_flag=True, help="Exit with 3 when the decision is another one.")
+def diff(before: str, after: str, out: Path | None, *, as_csv: bool, fail_on_change: bool) -> None:
+    r"""What changed between two runs of a report: verdict, parameters, inputs, numbers.
+
+    RUN is a folder, NOTEBOOK/RUN-ID, a run id, NOTEBOOK for its newest run, or NOTEBOOK~1 for the one before.
+
+    \b
+    llmbench diff model_matrix~1 model_matrix
+    """
+    from llmbench.cli.tables import show
+    from llmbench.config import load_config
+    from llmbench.plain_table import PlainTable
+    from llmbench.reporting.compare_runs import compare_runs, find_run
+
+    folder = out if out is not None else load_config().root / "reports"
+    found = compare_runs(find_run(before, folder), find_run(after, folder))
+    frame = found.to_pandas()
+    if as_csv:
+        click.echo(frame.to_csv(index=False, lineterminator="\n"), nl=False)
+    else:
+        click.echo(found.line())
+        rows = found.changes[:_ROWS_SHOWN]
+        if rows:
+            show(
+                PlainTable(
+                    ("what", "before", "after", "relative"),
+                    tuple((c.what, _told(c.before), _told(c.after), _share(c.relative)) for c in rows),
+                    texts=1,
+                )
+            )
+        if len(frame) > _ROWS_SHOWN:
+            click.echo(f"{len(frame) - _ROWS_SHOWN:,} more; --csv has all.")
+    if fail_on_change and found.verdict_changed:
+        sys.exit(_CHANGED)
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _share(relative: float | None) -> str:
+    return "" if relative is None else f"{relative:+.1%}"

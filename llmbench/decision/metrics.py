@@ -1,0 +1,245 @@
+"""The quantities that gates are made of, each read from the result.json of one report.
+
+A metric says where in a report's `data` its number, interval and n stand, and which way is good. What is not
+there is None: a gate then has no evidence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from llmbench.errors import UsageError
+
+__all__ = ["METRICS", "Measured", "Metric", "metric_named"]
+
+
+class Measured(NamedTuple):
+    """A number of a report; None where the report does not have it."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+NOTHING = Measured(None)
+_Read = Callable[[Mapping[str, Any], str], Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a gate can ask for."""
+
+    name: str
+    source: str
+    """The notebook whose result.json has it."""
+    what: str
+    unit: Literal["share", "points", "times", "usd", "ms", "probability", "count"]
+    read: _Read
+    """From `data` and the candidate's name as that report writes it."""
+    certain: bool = False
+    """It has no interval because nothing in it was drawn: a count, a probability that is itself a statement
+    of what is not known."""
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _pair(value: Any) -> tuple[float | None, float | None]:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return _number(value[0]), _number(value[1])
+    return None, None
+
+
+def _count(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
+def _rows(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = data.get(key)
+    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+
+
+def _one(data: Mapping[str, Any], key: str, field: str, wanted: str) -> Mapping[str, Any]:
+    return next((row for row in _rows(data, key) if row.get(field) == wanted), {})
+
+
+def _compared(value: str, interval: str, field: str = "candidate") -> _Read:
+    def read(data: Mapping[str, Any], candidate: str) -> Measured:
+        row = _one(data, "comparisons", field, candidate)
+        return Measured(_number(row.get(value)), *_pair(row.get(interval)), _count(row.get("n")))
+
+    return read
+
+
+def _cell(data: Mapping[str, Any], candidate: str) -> Mapping[str, Any]:
+    for row in _rows(data, "models"):
+        prompt, params = row.get("prompt"), row.get("params")
+        label = f"{row.get('model')}[{prompt}]" if prompt else row.get("model")
+        if candidate in (label, row.get("model")) or candidate == f"{label}{{{params}}}":
+            return row
+    return {}
+
+
+def _score(data: Mapping[str, Any], candidate: str) -> Measured:
+    row = _cell(data, candidate)
+    return Measured(_number(row.get("score")), *_pair(row.get("score_ci")), _count(row.get("n")))
+
+
+def _missing(data: Mapping[str, Any], candidate: str) -> Measured:
+    from llmbench.stats import wilson_interval
+
+    row = _cell(data, candidate)
+    missing, n = _count(row.get("missing")), _count(row.get("n"))
+    total = (n or 0) + (missing or 0)
+    if missing is None or n is None or not total:
+        return NOTHING
+    return Measured(missing / total, *wilson_interval(missing, total), total)
+
+
+def _latency(data: Mapping[str, Any], candidate: str) -> Measured:
+    row = _cell(data, candidate)
+    times = row.get("latency_ms")
+    if not isinstance(times, Mapping):
+        return NOTHING
+    return Measured(_number(times.get("p95")), *_pair(times.get("p95_ci")), _count(row.get("n")))
+
+
+def _arm(name: str) -> _Read:
+    def read(data: Mapping[str, Any], candidate: str) -> Measured:
+        row = _one(data, "comparisons", "treatment", candidate)
+        arms = [_one(data, "arms", "arm", str(row.get(side))) for side in ("treatment", "control")]
+        units = [_count(arm.get("units")) for arm in arms]
+        n = None if None in units or not row else sum(unit or 0 for unit in units)
+        low, high = _pair(row.get(f"{name}_ci"))
+        return Measured(_number(row.get(name)), low, high, n)
+
+    return read
+
+
+def _nested(section: str, value: str) -> _Read:
+    def read(data: Mapping[str, Any], candidate: str) -> Measured:
+        inner = _one(data, "comparisons", "treatment", candidate).get(section)
+        if not isinstance(inner, Mapping):
+            return NOTHING
+        return Measured(_number(inner.get(value)), *_pair(inner.get("ci")))
+
+    return read
+
+
+def _split(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - of all arms
+    srm = data.get("srm")
+    return Measured(_number(srm.get("p_value"))) if isinstance(srm, Mapping) else NOTHING
+
+
+def _served_by_other(data: Mapping[str, Any], candidate: str) -> Measured:
+    arm = _one(data, "arms", "arm", candidate)
+    other, messages = _number(arm.get("served_by_other")), _number(arm.get("messages"))
+    if other is None or not messages:
+        return NOTHING
+    return Measured(other / messages, n=int(messages))
+
+
+def _drawn(value: str) -> _Read:
+    """Of the machine that the report compares with the API that it decides against."""
+
+    def read(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - rows are by what is compared
+        rows = _rows(data, "monte_carlo")
+        row = rows[0] if rows else {}
+        if value == "saving":
+            return Measured(_number(row.get("p50")), _number(row.get("p10")), _number(row.get("p90")))
+        return Measured(_number(row.get(value)))
+
+    return read
+
+
+def _recommended(value: str, interval: str) -> _Read:
+    def read(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - one recommendation
+        row = data.get("recommended")
+        if not isinstance(row, Mapping):
+            return NOTHING
+        return Measured(_number(row.get(value)), *_pair(row.get(interval)), _count(row.get("n")))
+
+    return read
+
+
+def _repaid(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - one training
+    costs = data.get("costs")
+    return Measured(_number(costs.get("break_even_requests"))) if isinstance(costs, Mapping) else NOTHING
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("score", "model_matrix", "score of the candidate", "share", _score),
+        Metric(
+            "score_difference", "model_matrix", "candidate's score minus the baseline's, on the same items",
+            "points", _compared("difference", "ci"),
+        ),
+        Metric("missing_share", "model_matrix", "answers that failed after every retry", "share", _missing),
+        Metric("latency_p95_ms", "model_matrix", "time that 95% of the answers take", "ms", _latency),
+        Metric("reply_ratio", "ab_test", "reply rate over the baseline's", "times", _arm("ratio")),
+        Metric(
+            "reply_difference", "ab_test", "reply rate minus the baseline's", "points",
+            _arm("difference"),
+        ),
+        Metric("split_p_value", "ab_test", "p of the split of leads", "probability", _split, certain=True),
+        Metric(
+            "net_value_per_1000", "ab_test", "what 1,000 leads bring more, costs taken off", "usd",
+            _nested("net_value_per_1000", "estimate"),
+        ),
+        Metric(
+            "net_value_probability", "ab_test", "chance that the candidate brings more", "probability",
+            _nested("net_value_per_1000", "probability_positive"), certain=True,
+        ),
+        Metric(
+            "served_by_other_share", "ab_test", "the candidate's messages that another model wrote", "share",
+            _served_by_other, certain=True,
+        ),
+        Metric(
+            "self_hosting_probability", "break_even", "chance that own machines cost less", "probability",
+            _drawn("probability_cheaper"), certain=True,
+        ),
+        Metric(
+            "self_hosting_saving", "break_even", "USD a month that own machines save, p10 to p90", "usd",
+            _drawn("saving"),
+        ),
+        Metric(
+            "tuned_difference", "fine_tune", "the tuned model's score minus the baseline's", "points",
+            _compared("difference", "ci"),
+        ),
+        Metric(
+            "tuned_break_even_requests", "fine_tune", "requests after which the training is earned", "count",
+            _repaid, certain=True,
+        ),
+        Metric(
+            "routing_saving", "routing", "USD a month that routing saves", "usd",
+            _recommended("expected_saving_usd", "saving_ci"),
+        ),
+        Metric(
+            "routing_quality", "routing", "quality of the routed answers", "share",
+            _recommended("expected_quality", "quality_ci"),
+        ),
+    )
+}  # fmt: skip
+
+
+def metric_named(name: str) -> Metric:
+    """The metric called `name`. Raises UsageError with the nearest names.
+
+    >>> metric_named("reply_ratio").source
+    'ab_test'
+    """
+    found = METRICS.get(name)
+    if found is None:
+        near = difflib.get_close_matches(str(name), METRICS, n=2) or sorted(METRICS)
+        raise UsageError(f"No metric is called {name!r}; there is {', '.join(near)}.")
+    return found
