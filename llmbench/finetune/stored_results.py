@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmbench.errors import DatasetError
+from llmbench.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,23 @@ class StoredFineTune:
     def general_path(self) -> Path:
         """As `answers_path`, of the general questions."""
         return self.folder / "general.csv"
+
+    def scores_by_run(self, base_prompt: str) -> dict[tuple[int, int], list[float]]:
+        """The scores of every tuned model, as `learning_curve` takes them: {(examples, seed): scores}, the
+        items of all in one order. (0, 0) is the base model under `base_prompt`. Raises UsageError for a
+        prompt that it was not asked with.
+        """
+        base = self.answers[self.answers["n_train"].isna()]
+        if base_prompt not in set(base["prompt"]):
+            raise UsageError(
+                f"The base model was not asked with the prompt {base_prompt!r}; there are "
+                f"{', '.join(sorted(set(base['prompt'])))}."
+            )
+        tuned = self.answers[self.answers["n_train"].notna()]
+        runs = {(0, 0): base[base["prompt"] == base_prompt]}
+        for job in self.jobs.to_dict("records"):
+            runs[int(job["n_train"]), int(job["seed"])] = tuned[tuned["model"] == job["model"]]
+        return {key: part.sort_values("item")["score"].tolist() for key, part in runs.items()}
 
     @property
     def calls_path(self) -> Path:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from llmbench.errors import DatasetError
+from llmbench.errors import DatasetError, UsageError
+from llmbench.finetune.learning_curve import learning_curve
 from llmbench.finetune.stored_results import read_stored_results
 from llmbench.matrix import Dataset, Matrix
 from llmbench.matrix.graders import grader_for
@@ -131,6 +132,18 @@ def test_the_answers_are_a_table_of_results_for_the_matrix() -> None:
     for cell in results.cells:
         rows = stored[(stored["model"] == cell.model) & (stored["prompt"] == cell.prompt)]
         assert cell.score == pytest.approx(rows["score"].mean())
+
+
+def test_the_scores_make_a_learning_curve() -> None:
+    stored = read_stored_results(RESULTS)
+    scores = stored.scores_by_run("few_shot")
+    assert set(scores) == {(0, 0), *zip(stored.jobs["n_train"], stored.jobs["seed"], strict=True)}
+    curve = learning_curve(scores)
+    assert [point.n_train for point in curve.points] == [0, *sorted(set(stored.jobs["n_train"]))]
+    few_shot = stored.answers[stored.answers["prompt"] == "few_shot"]
+    assert curve.points[0].score == pytest.approx(few_shot["score"].mean())
+    with pytest.raises(UsageError, match="there are few_shot, short, zero_shot"):
+        stored.scores_by_run("none")
 
 
 def test_a_changed_or_missing_file_is_named(tmp_path: Path) -> None:
