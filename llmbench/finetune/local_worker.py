@@ -93,7 +93,7 @@ def work(job: LocalJob, stop: Callable[[], None]) -> None:
         loss=round(trained.loss, 6),
         validation_loss=trained.validation_loss,
         precision=trained.precision,
-        model=name,
+        model=name if model_file else None,
         model_file=str(model_file) if model_file else None,
         finished_at=now(),
     )

@@ -61,10 +61,10 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         LocalServer.close_all()
 
 
-def start(training: Path, **options: Any) -> str:
+def start(training: Path, base: Path = TINY, **options: Any) -> str:
     trainer = UniversalModelTrainer(LocalProvider({}))
     given = {**OPTIONS, "validation_file_path": training, **options}
-    job: dict[str, Any] = asyncio.run(trainer.fine_tune(training, str(TINY), **given))
+    job: dict[str, Any] = asyncio.run(trainer.fine_tune(training, str(base), **given))
     return str(job["job_id"])
 
 
@@ -133,6 +133,16 @@ def test_a_cancelled_job_is_cancelled(training: Path) -> None:
     cancel_local_job(job_id)
     assert look(job_id)["status"] == "cancelled"
     assert not LocalJob(jobs_folder() / job_id).is_held()
+
+
+def test_a_model_that_cannot_be_written_leaves_its_adapter(training: Path) -> None:
+    job = wait(start(training, base=MODELS / "tiny-mixtral", n_epochs=1, convert=None))
+    assert job["status"] == "succeeded", job
+    assert job["fine_tuned_model"] is None
+    assert "is a mixtral model" in job["details"]["note"]
+    assert (Path(job["details"]["adapter"]) / "adapter_model.safetensors").is_file()
+    refused = wait(start(training, base=MODELS / "tiny-mixtral", convert="f32"))
+    assert (refused["status"], refused["details"]["step"]) == ("failed", 0)
 
 
 def test_an_example_that_is_too_long_fails_the_job_by_its_line(training: Path) -> None:
