@@ -13,6 +13,8 @@ the `outcomes` that came of the calls.
 Version 3: `batches`, one row for each batch of requests that a vendor was, or may have been, given.
 
 Version 4: `looks` at experiments, and `frozen_plans`, the parameters as of the first one.
+
+Version 5: `attributes` of assigned units, a JSON object of texts.
 """
 
 from __future__ import annotations
@@ -209,6 +211,12 @@ MIGRATIONS: tuple[Migration, ...] = (
             )
             """,
         ),
+    ),
+    Migration(
+        5,
+        "what is known of assigned units",
+        # On the assignment, because what was known then cannot come of the arm.
+        ("ALTER TABLE assignments ADD COLUMN attributes TEXT",),
     ),
 )
 
