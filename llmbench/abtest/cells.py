@@ -69,7 +69,7 @@ class DesignEffect(NamedTuple):
     difference: float
     ratio: float
     clusters: int
-    """At least so many."""
+    """With units of either arm."""
 
 
 def paired_cells(
@@ -145,7 +145,7 @@ def _variance_ratio(
     slopes: Sequence[float],
     products: Sequence[ClusterProducts],
 ) -> tuple[float, int] | None:
-    """Clustered over plain variance of the sum of slope · rate, and the clusters (at least so many)."""
+    """Clustered over plain variance of the sum of slope · rate, and the clusters with units of any of the cells."""
     place = {name: number for number, name in enumerate(names)}
     table: dict[tuple[int, int], ClusterProducts] = {}
     for product in products:
@@ -155,7 +155,8 @@ def _variance_ratio(
             table[one, two] = product
     if not names or any((number, number) not in table for number in place.values()):
         return None
-    clusters = max(table[number, number].clusters for number in place.values())
+    # Where those of both arms together were not counted there are at least as many as of the largest cell.
+    clusters = max(max(each.arms_clusters, each.clusters) for each in table.values())
     if clusters < 2:
         return None
     rate = [x / n for x, n in counted]

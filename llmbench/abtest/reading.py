@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llmbench.abtest.checks import arm_codes, check_source, find_replied_form
+from llmbench.abtest.cluster_rows import ClusterRows
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.cutoff import resolve_cutoff, zone_of
 from llmbench.abtest.engines import Engine
@@ -48,6 +49,7 @@ def read_counts(
         short = engine.has_bits if short_way is None else short_way and engine.has_bits
         layout.clean = short and is_file(source.sends.table) and every_send_counts(layout, engine, cut)
         found = ResultRows(engine.fetch(statement_of(layout, cut, short_way=short)), layout, arms)
+    clusters = ClusterRows(found)
     simulated = source.simulated or any(each.simulated for each in seen.values())
     return Counts(
         experiment_id=source.experiment_id,
@@ -56,7 +58,7 @@ def read_counts(
         arms=found.units(),
         assigned=found.assigned(),
         days=found.days(),
-        clusters=found.clusters(),
+        clusters=clusters.clusters(),
         segments=found.segments(),
         guardrails=found.guardrails(),
         costs=found.costs(),
@@ -67,6 +69,9 @@ def read_counts(
         inputs=_inputs(layout, {table: each.rows for table, each in seen.items()}),
         simulated=simulated,
         assigned_days=found.assigned_days(),
+        segment_clusters=clusters.segment_clusters(),
+        guardrail_clusters=clusters.guardrail_clusters(),
+        cluster_costs=clusters.cluster_costs(),
     )
 
 
