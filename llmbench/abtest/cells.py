@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from llmbench.abtest.counts import ClusterProducts, UnitSums
 
-__all__ = ["Cells", "DesignEffect", "arm_design_effect", "design_effect", "effective_counts", "paired_cells"]
+__all__ = [
+    "Cells", "DesignEffect", "arm_design_effect", "clustered_z", "design_effect", "effective_counts",
+    "paired_cells", "widening",
+]  # fmt: skip
 
 
 class Cells(NamedTuple):
@@ -125,6 +128,23 @@ def design_effect(cells: Cells, products: Sequence[ClusterProducts]) -> DesignEf
     return DesignEffect(difference[0], ratio[0] if ratio else math.nan, difference[1])
 
 
+def widening(design: DesignEffect | None, scale: str) -> float:
+    """Clustered over plain standard error, never below 1: that clusters lower it is more often chance."""
+    found = math.nan if design is None else (design.ratio if scale == "ratio" else design.difference)
+    return 1.0 if math.isnan(found) else math.sqrt(max(1.0, found))
+
+
+def clustered_z(z: float, design: DesignEffect | None, scale: str) -> float:
+    """A score statistic with its clustered error, as the z of the tail of Student's t with C - 1 degrees."""
+    if design is None or math.isnan(z):
+        return z
+    from scipy.special import ndtri, stdtr
+
+    t = z / widening(design, scale)
+    tail = float(stdtr(design.clusters - 1, -abs(t)))
+    return math.copysign(-float(ndtri(max(tail, 1e-300))), z)
+
+
 def arm_design_effect(
     arm: str, sums: Sequence[UnitSums], products: Sequence[ClusterProducts]
 ) -> tuple[float, int] | None:
@@ -145,7 +165,7 @@ def _variance_ratio(
     slopes: Sequence[float],
     products: Sequence[ClusterProducts],
 ) -> tuple[float, int] | None:
-    """Clustered over plain variance of the sum of slope · rate, and the clusters with units of any of the cells."""
+    """Clustered over plain variance of the sum of slope · rate, and how many clusters the cells are of."""
     place = {name: number for number, name in enumerate(names)}
     table: dict[tuple[int, int], ClusterProducts] = {}
     for product in products:

@@ -54,9 +54,7 @@ class ClusterRows:
                 found[place] += row.real(place)
         return tuple(ClusterCosts(arm, round(n), *rest) for arm, (n, *rest) in sorted(sums.items()))
 
-    def _products(
-        self, rows: Sequence[ResultRow], arms: Sequence[ResultRow]
-    ) -> tuple[ClusterProducts, ...]:
+    def _products(self, rows: Sequence[ResultRow], arms: Sequence[ResultRow]) -> tuple[ClusterProducts, ...]:
         sums: dict[tuple[str, str, str, str], list[float]] = {}
         for row in rows:
             found = sums.setdefault((*self._rows.cell(row), *self._rows.cell(row, 3)), [0, 0.0, 0.0, 0.0])
@@ -80,4 +78,3 @@ class ClusterRows:
             for other in cells
             for found in [sums.get((*one, *other), [0, 0.0, 0.0, 0.0])]
         )
-

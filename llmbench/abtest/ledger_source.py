@@ -93,8 +93,8 @@ def _refuse_unknown(ledger: Ledger, experiment_id: str, missing: Sequence[str]) 
     hint = f" (do you mean {near[0]!r}?)" if near else ""
     raise UsageError(
         f"The ledger has no attribute {missing[0]!r} of this experiment's units{hint}: it has "
-        f"{', '.join(known) or 'none'}. Record it with the assignment (ModelRouter.route, unit_attributes=) or "
-        "add it with Ledger.describe_units, or leave the name out."
+        f"{', '.join(known) or 'none'}. Record it with the assignment (ModelRouter.route, unit_attributes=) "
+        "or add it with Ledger.describe_units, or leave the name out."
     )
 
 

@@ -56,6 +56,7 @@ class Union:
     def add(
         self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True
     ) -> None:
+        """One SELECT; keys that are constants are in every row, and not grouped by."""
         texts = [f"CAST({key} AS TEXT)" for key in keys]
         texts += ["CAST(NULL AS TEXT)"] * (self._keys - len(keys))
         sums = [f"CAST({body} AS DOUBLE)" for body in numbers]

@@ -146,7 +146,8 @@ class ModelRouter:
         `provider` and `model` name it themselves: then no other is asked, and a cooldown is waited
         out. `unit_id` is for whom it is: a lead, an account; `unit_attributes` (mailbox, campaign, size of
         the company) are recorded with its assignment to an arm, when that is made.
-        `response.metadata["route"]` says what was chosen and why, `response.attempts` every try with its model and cost.
+        `response.metadata["route"]` says what was chosen and why, `response.attempts` every try with its
+        model and cost.
 
         Raises ProviderError when no attempt succeeded, BudgetExceededError, UsageError for what
         cannot be meant, and LedgerError when an answer could not be made durable.

@@ -146,7 +146,8 @@ def test_ledger_source_has_clusters_segments_contexts_and_campaigns(ledger: Ledg
     ]  # fmt: skip
     both = next(r for r in counts.clusters if (r.arm, r.other_arm) == ("x/m", "y/m"))
     assert (both.clusters, both.units_units) == (1, 1)
-    assert [(r.context, r.arm, r.probability, r.replied, r.units) for r in sorted(counts.contexts, key=lambda r: (r.arm, r.replied))] == [
+    found = sorted(counts.contexts, key=lambda r: (r.arm, r.replied))
+    assert [(r.context, r.arm, r.probability, r.replied, r.units) for r in found] == [
         ({"size": "big", "task_type": "(none)"}, "x/m", 0.9, False, 1),
         ({"size": "big", "task_type": "(none)"}, "x/m", 0.9, True, 1),
         ({"size": "small", "task_type": "(none)"}, "y/m", 0.1, False, 1),
