@@ -17,6 +17,7 @@ from llmbench.errors import DatasetError, UsageError
 __all__ = ["Seen", "arm_codes", "check_source", "find_replied_form"]
 
 _MOST_ARMS = 50
+_LENGTH_OF_A_DAY = len("2025-01-31")
 _TIMES = {
     "sends": ("sent_at", "assigned_at", "replied_at"), "assignments": ("assigned_at",),
     "replies": ("replied_at",),
@@ -28,6 +29,8 @@ class Seen(NamedTuple):
 
     rows: int
     simulated: bool
+    days: frozenset[Column] = frozenset()
+    """Columns of text that hold days and no times."""
 
 
 class _Check(NamedTuple):
@@ -49,14 +52,29 @@ def _look(layout: Layout, engine: Engine, table: str) -> Seen:
     simulated = "0"
     if table == "sends" and layout.simulated is not None:
         simulated = f"MAX({flag(layout.simulated)})"
-    columns = ", ".join(["COUNT(*) AS n", f"{simulated} AS simulated", *sums])
+    times = list(dict.fromkeys(_text_times(layout, table)))
+    # A text with a time of day is longer than a day's.
+    longest = [f"MAX(LENGTH(TRIM({column.sql}))) AS t{i}" for i, column in enumerate(times)]
+    columns = ", ".join(["COUNT(*) AS n", f"{simulated} AS simulated", *sums, *longest])
     (found,) = engine.fetch(Statement([], [f"SELECT {columns} FROM src_{table}"]))
-    for check, count in zip(checks, found[2:], strict=True):
+    for check, count in zip(checks, found[2:], strict=False):
         if count:
             _refuse(layout, engine, table, check, int(count))
     if not found[0] and table in {"sends", layout.arms_in}:
         raise DatasetError(f"{check_label(layout, table)} has no rows; give a table that has some.")
-    return Seen(int(found[0]), bool(found[1]))
+    lengths = zip(times, found[2 + len(checks) :], strict=True)
+    days = frozenset(column for column, length in lengths if length and length <= _LENGTH_OF_A_DAY)
+    return Seen(int(found[0]), bool(found[1]), days)
+
+
+def _text_times(layout: Layout, table: str) -> Iterator[Column]:
+    parameters = [*_TIMES.get(table, ("at",))]
+    if table == "sends" and layout.replied_form == "time":
+        parameters.append("replied")
+    for parameter in parameters:
+        column = layout.get(table, parameter)
+        if column is not None and column.kind == "text":
+            yield column
 
 
 def check_label(layout: Layout, table: str) -> str:

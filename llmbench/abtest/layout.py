@@ -45,6 +45,8 @@ class Layout:
     """What `Sends.replied` holds, once its values were seen: boolean, time or count."""
     clean: bool = False
     """Whether every row of the sends is known to count, as far as the row alone says."""
+    days: set[Column] = field(default_factory=set)
+    """Columns of text that were seen to hold days without a time of day."""
 
     @property
     def wide(self) -> bool:
@@ -71,6 +73,10 @@ class Layout:
     def attribute(self, name: str) -> int:
         """The place of an attribute in `attributes`."""
         return next(i for i, each in enumerate(self.attributes) if each.name == name)
+
+    def is_day(self, column: Column | None) -> bool:
+        """Whether the column's times are days."""
+        return column is not None and (column.kind == "date" or column in self.days)
 
     def has_days_only(self, table: str, parameter: str) -> bool:
         """Whether a time has no time of day, so that two of one day cannot be told apart."""
@@ -107,6 +113,7 @@ def find_layout(source: OutcomeSource, engine: Engine) -> Layout:
     if source.costs is not None:
         add("costs", source.costs.table)
         find("costs", "cost", source.costs.cost)
+        find("costs", "at", source.costs.at)
         find(
             "costs", "message" if source.costs.message else "unit", source.costs.message or source.costs.unit
         )

@@ -107,11 +107,11 @@ def ledger_costs(ledger: Ledger, experiment_id: str, *, key: str) -> Costs:
     if key not in {"unit_id", "call_id"}:
         raise UsageError(f"key must be 'unit_id' or 'call_id'; it is {key!r}.")
     rows = (
-        (each.unit_id if key == "unit_id" else each.call_id, each.cost)
+        (each.unit_id if key == "unit_id" else each.call_id, each.cost, each.started_at)
         for each in ledger.unit_attempts(experiment_id)
     )
-    frame = _frame(rows, {key: "str", "cost_usd": "float64"})
-    return Costs(frame, unit=key) if key == "unit_id" else Costs(frame, unit=None, message=key)
+    frame = _frame(rows, {key: "str", "cost_usd": "float64", "at": "time"})
+    return Costs(frame, unit=key, at="at") if key == "unit_id" else Costs(frame, unit=None, message=key)
 
 
 def _sends(ledger: Ledger, experiment_id: str) -> pd.DataFrame:

@@ -81,6 +81,8 @@ def _add_rows(union: Union, layout: Layout) -> None:
             f"ORDER BY gone DESC, n DESC LIMIT {_MOST_KINDS}) AS kinds"
         )
         union.add(What.KINDS, ["kd", "gone"], ["SUM(n)"], kinds)
+    if any(layout.get(table, "message") is not None for table in ("replies", "costs")):
+        union.add(What.SHARED, [], ["SUM(shared)"], "lb_message_units", group=False)
     if not layout.wide:
         union.add(What.ASSIGNMENT_ROWS, ["why"], ["COUNT(*)"], "lb_asg")
     if layout.source.costs is not None:
@@ -88,7 +90,7 @@ def _add_rows(union: Union, layout: Layout) -> None:
             What.COST_ROWS,
             ["lost"],
             ["COUNT(*)"],
-            "(SELECT CASE WHEN c.uid IS NULL THEN 1 WHEN c.lost > 0 THEN c.lost "
+            "(SELECT CASE WHEN c.lost = 5 THEN 5 WHEN c.uid IS NULL THEN 1 WHEN c.lost > 0 THEN c.lost "
             "WHEN u.st IS NULL THEN 2 ELSE 0 END AS lost "
             "FROM lb_cost_rows AS c LEFT JOIN lb_units AS u ON u.uid = c.uid) AS costed",
         )

@@ -17,7 +17,7 @@ from llmbench.abtest.layout import Layout, find_layout
 from llmbench.abtest.opening import open_engine
 from llmbench.abtest.query import statement_of
 from llmbench.abtest.result_rows import ResultRows
-from llmbench.abtest.rows import Cut
+from llmbench.abtest.rows import CLOCK_US, DAY_US, Cut
 from llmbench.abtest.source import OutcomeSource
 from llmbench.abtest.stages import every_send_counts
 from llmbench.errors import UsageError
@@ -44,6 +44,7 @@ def read_counts(
         layout = find_layout(source, engine)
         layout.replied_form = find_replied_form(layout, engine)
         seen = check_source(layout, engine)
+        layout.days = {column for each in seen.values() for column in each.days}
         codes, arms, unknown = arm_codes(layout, engine)
         cut = _cut(layout, cutoff, codes)
         short = engine.has_bits if short_way is None else short_way and engine.has_bits
@@ -94,8 +95,13 @@ def _cut(layout: Layout, cutoff: datetime, codes: Mapping[str, int]) -> Cut:
         for epoch in source.epochs:
             begin = datetime.fromisoformat(epoch.start).replace(tzinfo=zone)
             starts.append((_micros(begin), epoch.start))
-    window = round(source.window_days * 86_400_000_000)
-    return Cut(_micros(cutoff), window, codes, starts)
+    window = round(source.window_days * DAY_US)
+    zone = zone_of(source.time_zone) if source.time_zone else UTC
+    local = cutoff.astimezone(zone)
+    day = datetime(local.year, local.month, local.day, tzinfo=zone)
+    by_day = layout.is_day(layout.get("sends", "sent_at"))
+    slack = CLOCK_US if by_day and window % DAY_US == 0 else 0
+    return Cut(_micros(cutoff), window, codes, starts, day_us=_micros(day), slack_us=slack)
 
 
 def _micros(instant: datetime) -> int:

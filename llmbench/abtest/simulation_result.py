@@ -222,10 +222,11 @@ class AbSimulation:
         """What the table says, in sentences."""
         plan, first = self.plan, self.outcomes[0]
         low, high = (196 * math.sqrt(share * (1 - share) / plan.runs) for share in (0.025, 0.8))
-        which = "Treatment 1, if it is" if self.families else "A treatment"
+        which = "Treatment 1" if self.families else "A treatment"
+        over = "it is decided" if self.families else "a run is over"
         shown = (
             f"{which} at {first.ratio:g} of the control's rate is shown to be not worse in "
-            f"{first.power:.1%} of the runs; a run is over on day {first.mean_day:,.0f} on average."
+            f"{first.power:.1%} of the runs; {over} on day {first.mean_day:,.0f} on average."
         )
         errors = (
             f"Errors: a treatment exactly at the margin is called not worse in {self.false_not_worse:.1%} "
@@ -233,17 +234,17 @@ class AbSimulation:
             f"{self.false_better:.1%} ({plan.alpha:.1%} allowed each)."
         )
         several = [
-            f"If the true ratios are {_listed(family.truth)}, at least one treatment is shown to be not worse "
-            f"in {family.any_not_worse:.1%} of the runs, all of them in {family.all_not_worse:.1%}"
+            f"If the true ratios are {_listed(family.truth)}, at least one treatment is shown to be not "
+            f"worse in {family.any_not_worse:.1%} of the runs, all of them in {family.all_not_worse:.1%}"
             + (f", and one that is not in {family.any_false:.1%}" if family.any_false else "")
             + f"; the last one is decided on day {family.mean_day:,.0f} on average."
             for family in self.families
         ]
         if several:
             several.append(
-                f"The {len(plan.shares)} treatments share the alpha of {plan.alpha:g} by Holm's procedure, and "
-                f"the test is sized at alpha/{len(plan.shares)}; the looks show what the first to pass must "
-                "reach."
+                f"The {len(plan.shares)} treatments share the alpha of {plan.alpha:g} by Holm's procedure, "
+                f"and the test is sized at alpha/{len(plan.shares)}; the looks show what the first to pass "
+                "must reach."
             )
         precision = (
             f"{plan.runs:,} runs each, seed {plan.seed}: a share of 2.5% is known to ±{low:.1f} points, "

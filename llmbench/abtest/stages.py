@@ -101,7 +101,7 @@ def send_stages(layout: Layout, cut: Cut, *, short_way: bool) -> list[Stage]:
         ("l", f"MAX(CASE WHEN {paid} THEN us END)"),
         *((name, body.format(**{"in": counts, "paid": paid})) for name, body in measures),
     ]
-    again = f"l > f + {cut.window_us}"
+    again = f"l > f + {cut.window_us + cut.slack_us}"
     if key and short_way:
         bit = f"1::UBIGINT << (HASH({key}) & 63)::UBIGINT"
         sums += [
@@ -166,10 +166,14 @@ def _second_look(layout: Layout, cut: Cut, measures: Sequence[tuple[str, str]]) 
             + [f"MAX(s.{name}) AS {name}" for name in costs]
         )
         rows = f"SELECT s.uid, u.f, {picked} {source} GROUP BY s.uid, u.f, {by}"
-    ends = f"us <= f + {cut.window_us}"
+    end = f"f + {cut.window_us + cut.slack_us}"
+    ends = f"us <= {end}"
     sums = [(name, body.format(**{"in": f"why = 0 AND {ends}", "paid": ends})) for name, body in measures] + [
         ("dup", "CAST(SUM(CASE WHEN why = 0 THEN k - 1 ELSE 0 END) AS INTEGER)"),
-        ("late", f"CAST(SUM(CASE WHEN why = 0 AND us > f + {cut.window_us} THEN 1 ELSE 0 END) AS INTEGER)"),
+        (
+            "late",
+            f"CAST(SUM(CASE WHEN why = 0 AND us > {end} THEN 1 ELSE 0 END) AS INTEGER)",
+        ),
     ]
     return [
         Stage("lb_messages", rows),
