@@ -172,7 +172,8 @@ def _unit_costs(layout: Layout, cut: Cut, cost: str) -> str:
         return f"SELECT {unit} AS uid, {cost} AS cost, 0 AS lost FROM src_costs"
     us = layout.micros(at, "costs.at")
     slack = cut.slack_us if layout.is_day(at) else 0
-    lost = f"CASE WHEN e.us >= {cut.cutoff_us} THEN 6 WHEN e.us > s.f + {cut.window_us + slack} THEN 7 ELSE 0 END"
+    late = f"WHEN e.us > s.f + {cut.window_us + slack} THEN 7"
+    lost = f"CASE WHEN e.us >= {cut.cutoff_us} THEN 6 {late} ELSE 0 END"
     cells = f"SELECT {unit} AS uid, {us} AS us, {cost} AS cost FROM src_costs"
     return (
         f"SELECT e.uid, CASE WHEN e.us IS NOT NULL THEN e.cost END AS cost, {lost} AS lost "
