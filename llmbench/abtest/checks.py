@@ -5,7 +5,7 @@ A cell that cannot be read stops the reading: left out, it would be a wrong numb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from llmbench.abtest.engines import Engine, Statement
@@ -14,7 +14,7 @@ from llmbench.abtest.layout import Layout
 from llmbench.abtest.sql_text import Column, flag, has_offset, is_blank, number, plain_text
 from llmbench.errors import DatasetError, UsageError
 
-__all__ = ["Seen", "arm_codes", "check_source", "find_replied_form"]
+__all__ = ["Seen", "arm_codes", "check_label", "check_source", "codes_of", "find_replied_form"]
 
 _MOST_ARMS = 50
 _LENGTH_OF_A_DAY = len("2025-01-31")
@@ -219,12 +219,17 @@ def arm_codes(layout: Layout, engine: Engine) -> tuple[dict[str, int], list[str]
 
     Raises UsageError and DatasetError where there are none, too many, or the control is not one.
     """
-    source = layout.source
     column = layout.need(layout.arms_in, "arm")
     cells = f"SELECT {plain_text(column)} AS arm FROM src_{layout.arms_in}"
     counted = f"SELECT arm, COUNT(*) AS n FROM ({cells}) AS cells WHERE arm IS NOT NULL GROUP BY arm"
     found = engine.fetch(Statement([], [f"{counted} LIMIT 1001"]))
-    values = {str(value): int(n) for value, n in found if str(value).strip()}
+    return codes_of({str(value): int(n) for value, n in found}, layout)
+
+
+def codes_of(counted: Mapping[str, int], layout: Layout) -> tuple[dict[str, int], list[str], dict[str, int]]:
+    """The same, where the rows of each value are known."""
+    source, column = layout.source, layout.need(layout.arms_in, "arm")
+    values = {value: n for value, n in counted.items() if value.strip()}
     if source.arm_map:
         unknown = {value: n for value, n in values.items() if value not in source.arm_map}
         names = sorted({source.arm_map[value] for value in values if value in source.arm_map})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmbench.abtest.engines import Engine
 from llmbench.abtest.files import is_file, shown
@@ -12,7 +12,7 @@ from llmbench.abtest.source import Assignments, Guardrail, OutcomeSource, Sends
 from llmbench.abtest.sql_text import Column, find_column, micros
 from llmbench.errors import UsageError
 
-__all__ = ["Attribute", "Layout", "find_layout"]
+__all__ = ["Attribute", "Clean", "Layout", "find_layout"]
 
 _SEND_COLUMNS = (
     "sent_at", "delivered", "message", "messages", "cost", "served_model", "replied", "replied_at",
@@ -29,6 +29,15 @@ class Attribute:
     of_sends: bool
 
 
+class Clean(NamedTuple):
+    """Sends of which each row counts."""
+
+    rows: int
+    newest_us: int | None
+    costs_known: bool
+    """Whether each row has its cost."""
+
+
 @dataclass(slots=True)
 class Layout:
     """The columns of one source, by role, as the engine has them."""
@@ -43,8 +52,8 @@ class Layout:
     simulated: Column | None = None
     replied_form: str = "time"
     """What `Sends.replied` holds, once its values were seen: boolean, time or count."""
-    clean: bool = False
-    """Whether every row of the sends is known to count, as far as the row alone says."""
+    clean: Clean | None = None
+    """Where every row of the sends is known to count, as far as the row alone says."""
     days: set[Column] = field(default_factory=set)
     """Columns of text that were seen to hold days without a time of day."""
 

@@ -69,7 +69,11 @@ def _add_units(union: Union, layout: Layout, keys: list[str]) -> None:
 
 
 def _add_rows(union: Union, layout: Layout) -> None:
-    union.add(What.SEND_ROWS, ["why"], ["COUNT(*)", "MAX(us)"], "lb_sends")
+    if layout.clean:  # which was counted already
+        seen = [str(layout.clean.rows), str(layout.clean.newest_us)]
+        union.add(What.SEND_ROWS, ["'0'"], seen, "(SELECT 1 AS one) AS one_row", group=False)
+    else:
+        union.add(What.SEND_ROWS, ["why"], ["COUNT(*)", "MAX(us)"], "lb_sends")
     for i, name in enumerate(event_names(layout)):
         union.add(What.EVENT_ROWS, [f"'{i}'", "why"], ["COUNT(*)", "MAX(us)"], f"lb_{name}_rows")
         union.add(What.EVENTS, [f"'{i}'", "ev"], ["COUNT(*)", "SUM(k - 1)"], f"lb_{name}_placed")

@@ -48,7 +48,8 @@ def read_counts(
         codes, arms, unknown = arm_codes(layout, engine)
         cut = _cut(layout, cutoff, codes)
         short = engine.has_bits if short_way is None else short_way and engine.has_bits
-        layout.clean = short and is_file(source.sends.table) and every_send_counts(layout, engine, cut)
+        if short and is_file(source.sends.table):
+            layout.clean = every_send_counts(layout, engine, cut)
         found = ResultRows(engine.fetch(statement_of(layout, cut, short_way=short)), layout, arms)
     clusters = ClusterRows(found)
     simulated = source.simulated or any(each.simulated for each in seen.values())
