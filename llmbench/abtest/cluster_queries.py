@@ -65,9 +65,9 @@ class _Adder:
             ],
             self._pairs(whole, [*cell, "n", "y"], segment),
         )  # fmt: skip
-        own = [*cell_of(self._keys), *cell_of(self._keys), *tail, *([segment] if segment else [])]
+        own = [*cell_of(self._keys), *cell_of(self._keys), *tail, *(["sg"] if segment else [])]
         sums = ["COUNT(*)", "COUNT(*)", f"SUM({y})", f"SUM({y})"]
-        self._union.add(what, own, sums, f"lb_units WHERE st = 0 AND {self._cluster} IS NULL")
+        self._union.add(what, own, sums, self._alone(segment))
 
     def shared(self, what: What, label: str = "", segment: str = "") -> None:
         """Clusters that two arms have both units in, whatever the stratum; an arm with itself: its own."""
@@ -75,9 +75,8 @@ class _Adder:
         whole = self._grouped(["lo"], ["COUNT(*) AS n"], segment)
         shown = ["p_lo", "q_lo", *tail, *(["p_sg"] if segment else [])]
         self._union.add(what, shown, ["COUNT(*)"], self._pairs(whole, ["lo"], segment))
-        own = ["lo", "lo", *tail, *([segment] if segment else [])]
-        alone = f"lb_units WHERE st = 0 AND {self._cluster} IS NULL"
-        self._union.add(what, own, ["COUNT(*)"], alone)
+        own = ["lo", "lo", *tail, *(["sg"] if segment else [])]
+        self._union.add(what, own, ["COUNT(*)"], self._alone(segment))
 
     def costs(self) -> None:
         """Sums over the clusters of an arm, of units whose cost is known."""
@@ -90,6 +89,12 @@ class _Adder:
         self._union.add(What.CLUSTER_COSTS, ["lo"], numbers, f"({whole}) AS costed")
         alone = ["COUNT(*)", "COUNT(*)", "SUM(x)", "SUM(c * c)", "SUM(x)", "SUM(c)", "SUM(x * c)"]
         self._union.add(What.CLUSTER_COSTS, ["lo"], alone, f"{known} IS NULL")
+
+    def _alone(self, segment: str) -> str:
+        """Units without a cluster."""
+        chosen = f"lb_units WHERE st = 0 AND {self._cluster} IS NULL"
+        # Not every dialect finds an expression of GROUP BY again inside of another one.
+        return f"(SELECT *, {segment} AS sg FROM {chosen}) AS alone" if segment else chosen
 
     def _grouped(self, keys: Sequence[str], sums: Sequence[str], segment: str) -> str:
         by = [f"{self._cluster}", *keys]
