@@ -224,8 +224,8 @@ _RESERVED = {
     "outer over partition preceding proto qualify range recursive respect right rollup rows select "
     "set some struct tablesample then to treat true unbounded union unnest using when where window "
     "with within",
-    "snowflake": "all alter and any as between by case cast check column connect constraint create cross current "
-    "delete distinct drop else exists false following for from full grant group having ilike in "
+    "snowflake": "all alter and any as between by case cast check column connect constraint create cross "
+    "current delete distinct drop else exists false following for from full grant group having ilike in "
     "increment inner insert intersect into is join lateral left like localtime localtimestamp minus "
     "natural not null of on or order organization qualify regexp revoke right rlike row rows sample "
     "select set some start table tablesample then to trigger true try_cast union unique update using "
