@@ -73,8 +73,10 @@ class ClusterRows:
             return both.get((one, one), 0) + both.get((other, other), 0) - both.get((one, other), 0)
 
         return tuple(
-            ClusterProducts(*one, *other, round(found[0]), *found[1:], either(one[0], other[0]))
+            ClusterProducts(
+                *one, *other, round(found[0]), found[1], found[2], found[3], either(one[0], other[0])
+            )
             for one in cells
             for other in cells
             for found in [sums.get((*one, *other), [0, 0.0, 0.0, 0.0])]
-        )
+        )  # fmt: skip
