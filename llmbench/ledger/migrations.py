@@ -14,7 +14,9 @@ Version 3: `batches`, one row for each batch of requests that a vendor was, or m
 
 Version 4: `looks` at experiments, and `frozen_plans`, the parameters as of the first one.
 
-Version 5: `tuning_jobs`, one row for each fine-tuning job that was, or may have been, started.
+Version 5: `attributes` of assigned units, a JSON object of texts.
+
+Version 6: `tuning_jobs`, one row for each fine-tuning job that was, or may have been, started.
 """
 
 from __future__ import annotations
@@ -214,6 +216,12 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration(
         5,
+        "what is known of assigned units",
+        # On the assignment, because what was known then cannot come of the arm.
+        ("ALTER TABLE assignments ADD COLUMN attributes TEXT",),
+    ),
+    Migration(
+        6,
         "fine-tuning jobs",
         (
             # Without asked_at: no job was started. With it and without job_id: whether there is one is not
