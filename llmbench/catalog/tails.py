@@ -18,6 +18,17 @@ class Tail(NamedTuple):
     low: float
     """80% of the runs lie between this and `high`."""
     high: float
+    alone: float
+    """The same with one request at a time: no other stands in its way."""
+
+    def at(self, running: float) -> float:
+        """With so many requests that are answered at a time: from `alone` towards that of a loaded server, by
+        the chance that another one is there.
+
+        >>> latency_tails().tpot_ms.at(1), round(latency_tails().tpot_ms.at(256), 2)
+        (1.02, 1.36)
+        """
+        return self.alone + (self.p95_over_typical - self.alone) * (1 - 1 / max(1.0, running))
 
 
 class LatencyTails(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -95,7 +96,9 @@ def hosting_options(
         _check_context(model, load)
         for gpu in names:
             for dtype in formats:
-                found += _sizes(model, gpu, dtype, load, known, engine, objective or Objective(), purchase, own)
+                found += _sizes(
+                    model, gpu, dtype, load, known, engine, objective or Objective(), purchase, own
+                )
     return found
 
 
@@ -105,9 +108,15 @@ def _check_context(model: str, load: Workload) -> None:
     shapes = all_architectures()
     if length <= shapes[model].context:
         return
-    longer = sorted((shape.context, name) for name, shape in shapes.items() if shape.context >= length)
+    longer = sorted(
+        (abs(math.log(shape.parameters / shapes[model].parameters)), name, shape.context)
+        for name, shape in shapes.items()
+        if shape.context >= length
+    )
     nearest = (
-        f"{longer[0][1]} reads {longer[0][0]:,}" if longer else "no open model of the catalog reads so many"
+        f"{longer[0][1]}, of about its size, reads {longer[0][2]:,}"
+        if longer
+        else "no open model of the catalog reads so many"
     )
     raise UsageError(
         f"{model} reads at most {shapes[model].context:,} tokens, input and output together, and a "
@@ -144,7 +153,9 @@ def _sizes(
             engine=engine,
         )
         state = fit.state
-        point = _point(model, gpu, n_gpu, dtype, load, engine, objective, fitted) if state in _WORKS else _NONE
+        point = (
+            _point(model, gpu, n_gpu, dtype, load, engine, objective, fitted) if state in _WORKS else _NONE
+        )
         if state not in _WORKS and n_gpu != _SIZES[-1]:
             continue
         found.append(

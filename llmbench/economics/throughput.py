@@ -74,12 +74,12 @@ class Throughput:
 
         The typical time by the measured tail of servers that are not overrun; see `latency_tails`.
         """
-        return self.ttft_ms * latency_tails().ttft_ms.p95_over_typical
+        return self.ttft_ms * latency_tails().ttft_ms.at(self.running)
 
     @property
     def tpot_p95_ms(self) -> float:
         """The time per further token that 95 of 100 requests stay below."""
-        return self.tpot_ms * latency_tails().tpot_ms.p95_over_typical
+        return self.tpot_ms * latency_tails().tpot_ms.at(self.running)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -211,13 +211,18 @@ def published_validation() -> Validation:
     return Validation(rows, tuple(clusters_of(rows)), dict(zip(METRICS, values.T, strict=True)))
 
 
-def fit_facts(day: str, near: Validation | None = None, far: Validation | None = None) -> str:
-    """The text of facts/throughput-fit.toml: a fit to all rows of the catalog, and its errors.
+def fit_facts(
+    day: str,
+    near: Validation | None = None,
+    far: Validation | None = None,
+    rows: Sequence[MeasuredRow] | None = None,
+) -> str:
+    """The text of facts/throughput-fit.toml: a fit to all `rows` (None: the catalog's), and its errors.
 
-    `day`: ISO date to write into it. Made again when a measured row is added. `near` and `far`: validations
-    by GPU and model, and by GPU, where they are at hand already.
+    `day`: ISO date to write into it. Made again, with `left_out_facts`, when a measured row is added. `near`
+    and `far`: validations by GPU and model, and by GPU, where they are at hand already.
     """
-    rows = measured_throughput()
+    rows = measured_throughput() if rows is None else rows
     constants = fit_constants(rows)
     near = near or validate_throughput(rows)
     far = far or validate_throughput(rows, by="gpu")

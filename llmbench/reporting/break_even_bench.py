@@ -49,9 +49,7 @@ def bench_sentence(calibrations: Mapping[str, Calibration]) -> str:
     if not calibrations:
         return (
             "All throughputs of GPUs are the model's. What vllm bench serve, GuideLLM or llmbench loadtest "
-            "measured on your own goes before it: -p bench '[{\"file\": \"sweep.json\", \"gpu\": \"L4\"}]'."
+            'measured on your own goes before it: -p bench \'[{"file": "sweep.json", "gpu": "L4"}]\'.'
         )
     told = ", ".join(f"{gpu} ({fitted.rows} operating points)" for gpu, fitted in calibrations.items())
-    return (
-        f"Fitted to measurements of your own: {told}. The other GPUs keep the constants of published ones."
-    )
+    return f"Fitted to measurements of your own: {told}. The other GPUs keep the constants of published ones."
