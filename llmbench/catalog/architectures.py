@@ -163,9 +163,10 @@ def architecture(model: str) -> Architecture:
     >>> architecture("meta-llama/Llama-3.1-8B-Instruct").kv_heads
     8
     """
-    known = canonical_name(model) if isinstance(model, str) else None
+    given: object = model  # a parameter of a notebook may be anything
+    known = canonical_name(given) if isinstance(given, str) else None
     if known is None or known not in all_architectures():
-        plain = isinstance(model, str) and plain_spelling(model) in _names()
-        words = _shape_words(model) if isinstance(model, str) and not plain else ""
-        known = _shape_names().get(words) or find_spelling("open-weight model", model, _names())
+        spoken = isinstance(given, str) and plain_spelling(given) not in _names()
+        words = _shape_words(model) if spoken else ""
+        known = _shape_names().get(words) or find_spelling("open-weight model", given, _names())
     return all_architectures()[known]

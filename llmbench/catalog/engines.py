@@ -56,5 +56,6 @@ def engine_facts(engine: str) -> EngineFacts:
     >>> [engine_facts(name).name for name in ("vLLM", "trtllm", "TensorRT-LLM", "vllm (v0.7.3)")]
     ['vllm', 'tensorrt-llm', 'tensorrt-llm', 'vllm']
     """
-    known = not isinstance(engine, str) or plain_spelling(engine) in _names()
+    given: object = engine  # a parameter of a notebook may be anything
+    known = not isinstance(given, str) or plain_spelling(given) in _names()
     return all_engines()[find_spelling("engine", engine if known else _VERSION.sub("", engine), _names())]

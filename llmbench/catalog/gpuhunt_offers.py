@@ -20,8 +20,8 @@ SELLERS = ("aws", "gcp", "azure", "lambdalabs", "runpod", "nebius", "oci", "verd
 """Whose lists gpuhunt's own collection has; each is published apart, so one that fails does not stop the
 others."""
 
-# Its name of a GPU and its memory in GB, by ours. Machines of other GPUs are left out. It calls the A100 and the
-# H100 of either socket alike, which the machine's name tells apart where it does.
+# Its name of a GPU and its memory in GB, by ours. Machines of other GPUs are left out. It calls the A100 and
+# the H100 of either socket alike, which the machine's name tells apart where it does.
 _NAMES: Mapping[tuple[str, int], str] = {
     ("T4", 16): "T4",
     ("L4", 24): "L4",

@@ -66,7 +66,7 @@ def _names() -> Mapping[str, str]:
 
 
 def _plain(spelling: str) -> tuple[str, float | None]:
-    """A name without its memory and what tells no GPU from another, and the memory in GB where it is given."""
+    """A name without its memory and what tells no GPU from another, and the memory in GB where given."""
     text = re.sub(r"(\d)\s+(g(?:i?b)\b)", r"\1\2", spelling.casefold())
     words = [re.sub(r"sxm\d", "sxm", word) for word in re.findall(r"[a-z0-9]+", text)]
     given = [float(found[1]) for word in words if (found := _MEMORY.fullmatch(word))]
@@ -99,6 +99,7 @@ def gpu_facts(gpu: str) -> GpuFacts:
     >>> gpu_facts("NVIDIA A100 80GB").name, gpu_facts("A100-SXM4-40GB").name
     ('A100-80GB-SXM', 'A100-40GB-SXM')
     """
-    if isinstance(gpu, str) and plain_spelling(gpu) not in _names() and (meant := _spoken(gpu)):
+    given: object = gpu  # a parameter of a notebook may be anything
+    if isinstance(given, str) and plain_spelling(given) not in _names() and (meant := _spoken(given)):
         return all_gpus()[meant]
     return all_gpus()[find_spelling("GPU", gpu, _names())]

@@ -1,4 +1,4 @@
-"""What a machine that no catalog knows gets done: its effective bandwidth and arithmetic, from a load test."""
+"""What a machine that no catalog knows gets done: effective bandwidth and arithmetic, from a load test."""
 
 from __future__ import annotations
 

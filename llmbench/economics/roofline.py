@@ -190,7 +190,7 @@ def serve(points: Points, constants: Mapping[str, float]) -> Served:
     overhead = np.where(tensorrt, c["step_overhead_tensorrt"], c["step_overhead_vllm"])
     overhead = overhead + p.layers * c["layer_overhead"]
     link = latency + exchanged * running
-    # A server writes each token of each answer to a connection; a run without a limit hands over whole answers.
+    # A server writes each token of each answer to a connection; a run without a limit does not.
     streamed = np.where(np.isnan(p.concurrency) | tensorrt, 0.0, c["stream_overhead"])
     step = np.hypot(read, multiply) + overhead + link + running * (c["sequence_overhead"] + streamed)
 

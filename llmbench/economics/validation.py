@@ -173,8 +173,9 @@ def validate_throughput(
 ) -> Validation:
     """Leave one (GPU, model) out, or with `by="gpu"` one GPU with all of its models, and predict it.
 
-    `rows` None: all of the catalog, which takes minutes; `published_validation` is that, kept. Hastie, Tibshirani and Friedman (2009), The Elements
-    of Statistical Learning, section 7.10, with the clusters as folds.
+    `rows` None: all of the catalog, which takes minutes; `published_validation` is that, kept. Hastie,
+    Tibshirani and Friedman (2009), The Elements of Statistical Learning, section 7.10, with the clusters as
+    folds.
     """
     known = tuple(measured_throughput() if rows is None else rows)
     labels = dict(zip(known, clusters_of(known), strict=True))
@@ -186,7 +187,7 @@ def validate_throughput(
 
 
 def left_out_facts(near: Validation) -> str:
-    """The text of facts/throughput-left-out.csv: what `near` predicts of each row, in the order of the facts."""
+    """The text of facts/throughput-left-out.csv: what `near` predicts of each row, in the facts' order."""
     lines = [",".join(METRICS)]
     columns = [near.predictions[metric] for metric in METRICS]
     lines += [",".join(f"{value:.4g}" for value in row) for row in zip(*columns, strict=True)]

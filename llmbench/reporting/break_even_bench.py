@@ -30,8 +30,8 @@ def read_bench(p: Mapping[str, Any], root: Path) -> tuple[dict[str, Calibration]
     for entry in p.get("bench") or ():
         if not isinstance(entry, Mapping) or not {"file", "gpu"} <= set(entry) <= set(_FIELDS):
             raise UsageError(
-                f"Parameter 'bench' holds {entry!r}; each entry is {{'file': 'sweep.json', 'gpu': 'L4'}}, with "
-                f"{', '.join(_FIELDS[2:])} as needed."
+                f"Parameter 'bench' holds {entry!r}; each entry is {{'file': 'sweep.json', 'gpu': 'L4'}}, "
+                f"with {', '.join(_FIELDS[2:])} as needed."
             )
         options = {key: value for key, value in entry.items() if key != "file"}
         found = read_bench_file(root / Path(str(entry["file"])).expanduser(), **options)

@@ -35,9 +35,9 @@ def operations_figure(study: BreakEvenStudy, against: str) -> Plot:
         figure,
         frame,
         (
-            f"What own machines cost over what {against} costs: blue where they are cheaper, red where they are "
-            f"dearer. The cross is what was asked, {volume_text(study.load.messages_per_month)} messages and "
-            f"{study.costs.operations_hours:g} hours at ${study.costs.operations_usd_per_hour:g}."
+            f"What own machines cost over what {against} costs: blue where they are cheaper, red where they "
+            f"are dearer. The cross is what was asked, {volume_text(study.load.messages_per_month)} messages "
+            f"and {study.costs.operations_hours:g} hours at ${study.costs.operations_usd_per_hour:g}."
         ),
     )
 
@@ -61,10 +61,10 @@ def utilisation_figure(study: BreakEvenStudy, against: str) -> Plot:
         figure,
         frame,
         (
-            f"What own machines cost over what {against} costs, if a serving one can be so busy on average over "
-            f"the month. The cross is what the week's peaks ({peak:g} times the mean) and the wait for a place "
-            f"leave here, {reached:.0%}. Below the volume that fills one machine it makes no difference: the rent "
-            "is the same."
+            f"What own machines cost over what {against} costs, if a serving one can be so busy on average "
+            f"over the month. The cross is what the week's peaks ({peak:g} times the mean) and the wait for "
+            f"a place leave here, {reached:.0%}. Below the volume that fills one machine it makes no "
+            "difference: the rent is the same."
         ),
     )
 

@@ -88,8 +88,8 @@ def machine_sentence(machine: Machine | None) -> str:
     if machine is None:
         return ""
     sentence = (
-        f"Its own efficiencies, fitted to {machine.runs} rates: {machine.bandwidth_gb_s:,.1f} GB read a second, "
-        f"as if the weights were in {machine.dtype}, and {machine.tflops:,.3g} TFLOPS for prompts."
+        f"Its own efficiencies, fitted to {machine.runs} rates: {machine.bandwidth_gb_s:,.1f} GB read a "
+        f"second, as if the weights were in {machine.dtype}, and {machine.tflops:,.3g} TFLOPS for prompts."
     )
     if machine.ttft_error is None or machine.tpot_error is None:
         return f"{sentence} Under three rates, none can be left out to check it."

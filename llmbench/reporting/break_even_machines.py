@@ -159,9 +159,8 @@ def frontier_figure(question: Question) -> Plot:
         pd.DataFrame(rows),
         (
             "Each point is a number of requests in flight, from 1 (right) upwards: the more share a "
-            "GPU, the cheaper each "
-            "token and the slower for each reader. Diamonds: published measurements of that GPU and format, at "
-            "lengths of their own. Rent only, of a replica that is never idle; "
+            "GPU, the cheaper each token and the slower for each reader. Diamonds: published measurements of "
+            "that GPU and format, at lengths of their own. Rent only, of a replica that is never idle; "
             "dashed: right of it 95 of 100 readers are within the objective."
         ),
     )

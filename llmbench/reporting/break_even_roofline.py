@@ -49,9 +49,9 @@ def roofline_figure(question: Question) -> Plot:
         pd.DataFrame(rows),
         (
             "Lines: what bandwidth (rising) and arithmetic (flat) allow at most. Circles: answers being "
-            f"written, with {', '.join(str(each) for each in _BATCHES)} requests in flight, left to right, as far "
-            "as the memory holds them; squares: a prompt being read. Written one at a time, an answer leaves "
-            "nearly all arithmetic idle; sharing a GPU moves it to the right."
+            f"written, with {', '.join(str(each) for each in _BATCHES)} requests in flight, left to right, "
+            "as far as the memory holds them; squares: a prompt being read. Written one at a time, an answer "
+            "leaves nearly all arithmetic idle; sharing a GPU moves it to the right."
         ),
     )
 
@@ -78,10 +78,10 @@ def _one(axes: Axes, option: HostingOption, question: Question, colour: str) -> 
         read = shape.weight_bytes(number) + batch * context * shape.kv_bytes_per_token(number)
         rows.append(_row(option, "answers", batch, operations / read, operations / found.tpot_ms / 1e9))
     alone = throughput(*where, load.input_tokens, load.output_tokens, 1, calibration=fitted)
-    operations = 2 * shape.active_parameters * load.input_tokens
-    if operations:
-        intensity = operations / shape.weight_bytes(number)
-        rows.append(_row(option, "prompt", 1, intensity, operations / alone.ttft_ms / 1e9))
+    reading = 2 * shape.active_parameters * load.input_tokens
+    if reading:
+        intensity = reading / shape.weight_bytes(number)
+        rows.append(_row(option, "prompt", 1, intensity, reading / alone.ttft_ms / 1e9))
     for kind, marker in (("answers", "o"), ("prompt", "s")):
         points = [row for row in rows if row["of"] == kind]
         axes.plot(

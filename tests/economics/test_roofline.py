@@ -54,7 +54,7 @@ def test_one_point_by_hand() -> None:
 
 
 def test_the_critical_batch_is_the_ratio_of_arithmetic_to_bandwidth() -> None:
-    """With as much lost of both, an H100 multiplies as long as it reads at 295 sequences of no length (16 bits)."""
+    """With as much lost of both, an H100 multiplies as long as it reads at 295 sequences of no length."""
     alike = PLAIN | {"bandwidth_efficiency": 0.5, "compute_efficiency": 0.5, "compute_balance": 0.0}
     found = serve(points_of([point(read=0.0, written=1e-9, flight=989e3 / 3350)]), alike)
     assert found.multiply_s[0] == pytest.approx(found.read_s[0], rel=1e-6)
