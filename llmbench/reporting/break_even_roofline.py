@@ -38,8 +38,8 @@ def roofline_figure(question: Question) -> Plot:
     rows: list[dict[str, Any]] = []
     for colour, option in zip(_COLOURS, list(best.values())[:_MOST], strict=False):
         rows += _one(axes, option, question, PALETTE[colour])
-    log_axis(axes)
-    log_axis(axes, side="y")
+    log_axis(axes, steps=(1.0,))
+    log_axis(axes, side="y", steps=(1.0,))
     axes.set_xlabel("operations for each byte read")
     axes.set_ylabel("TFLOPS, all GPUs of a replica")
     axes.set_title("What a GPU could do, and what serving gets")
