@@ -19,7 +19,7 @@ __all__ = ["operations_figure", "utilisation_figure"]
 
 _HOURS = (0.0, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0, 30.0, 40.0)
 _BUSY = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-_VOLUMES = 61
+_VOLUMES = 41
 
 
 @house_style()

@@ -14,6 +14,7 @@ from llmbench.reporting.break_even_heat import operations_figure, utilisation_fi
 from llmbench.reporting.break_even_inputs import Question, ask, input_files
 from llmbench.reporting.break_even_machines import frontier_figure
 from llmbench.reporting.break_even_queue import wait_table
+from llmbench.reporting.break_even_report import ways
 from llmbench.reporting.break_even_roofline import roofline_figure
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "break_even.ipynb"
@@ -59,6 +60,15 @@ def test_what_was_measured_goes_before_what_is_modelled(tmp_path: Path) -> None:
     assert "Fitted to measurements of your own: T4 (3 operating points)" in bench_sentence(own.calibrations)
     assert "All throughputs of GPUs are the model's" in bench_sentence(plain.calibrations)
     assert [file.path for file in input_files(own, tmp_path)] == ["sweep.json"]
+
+
+def test_other_ways_to_buy_are_of_the_same_machines(tmp_path: Path) -> None:
+    """Of the GPUs and formats that were asked for, and as fast as they were measured to be."""
+    entry = {"file": sweep(tmp_path, 0.5), "gpu": "T4", "dtype": "int4"}
+    question = put(tmp_path, gpus=["T4"], dtypes=["awq-int4"], bench=[entry])
+    found = [scenario.how for scenario in ways(question)]
+    assert any("T4" in name for name in found)
+    assert not any(gpu in name for name in found for gpu in ("L4", "L40S", "RTX-4090", "A10G"))
 
 
 @pytest.mark.parametrize(
