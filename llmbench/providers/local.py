@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmbench.errors import ConfigError, ModelUnavailableError, UsageError
 from llmbench.providers import model_files
@@ -20,6 +20,9 @@ from llmbench.providers.local_server import LocalServer, ServerSettings
 from llmbench.providers.model_files import KNOWN_FILES, ModelFile
 from llmbench.types import ChatRequest, ModelCapability, ModelInfo, RawAnswer
 
+if TYPE_CHECKING:
+    from llmbench.providers.fine_tuning import Tuner
+
 __all__ = ["LocalProvider"]
 
 _SEED = 20250123
@@ -28,8 +31,9 @@ _SEED = 20250123
 class LocalProvider(BaseLLMProvider):
     """Runs .gguf models with llama.cpp.
 
-    A model is a known name (`smollm2-135m`; `llmbench models pull` fetches it) or the path of any
-    .gguf file. Beyond the common settings:
+    A model is a known name (`smollm2-135m`; `llmbench models pull` fetches it), the path of any
+    .gguf file, or the name of one in the models folder, without its ending: so is a model called that
+    `fine_tune` has made. Beyond the common settings:
 
     - `model_path`: the one file this endpoint runs, under the name `model` or the file's own.
     - `threads`, `slots` (1), `context`: see `llmbench.providers.local_server.ServerSettings`.
@@ -139,6 +143,8 @@ class LocalProvider(BaseLLMProvider):
             )
         if model in KNOWN_FILES or model.lower().endswith(".gguf"):
             return model
+        if model_files.is_own(model):
+            return f"{model}.gguf"
         raise ModelUnavailableError(
             f"{self.endpoint!r} has no model {model!r}; it has {', '.join(sorted(KNOWN_FILES))}, and any "
             "other by the path of its .gguf file.",
@@ -148,6 +154,11 @@ class LocalProvider(BaseLLMProvider):
 
     def _target(self, model: str) -> str | None:
         return f"sha256:{model_files.identity(self._file_name(model))}"
+
+    def _tuner(self) -> Tuner:
+        from llmbench.providers.local_tuning import tuner
+
+        return tuner()
 
     def get_model_info(self, model: str) -> ModelInfo:
         """From the catalog for a known model, from the file's own head for any other."""

@@ -24,6 +24,7 @@ __all__ = [
     "find",
     "identity",
     "is_intact",
+    "is_own",
     "local_files",
     "models_folder",
     "write_note",
@@ -105,6 +106,11 @@ def find(name_or_path: str) -> ModelFile:
         if path.is_file():
             return ModelFile(given.name, path.absolute(), file_sha256(path))
     raise ConfigError(f"There is no model file {name_or_path!r}; correct the path.")
+
+
+def is_own(name: str) -> bool:
+    """Whether `name`, with .gguf after it, is a file in the models folder; no path is taken for a name."""
+    return Path(name).name == name and (models_folder() / f"{name}.gguf").is_file()
 
 
 def identity(name_or_path: str) -> str:

@@ -25,6 +25,7 @@ _MODULES = {
     "test_aimock.py": "aimock",
     "test_prism.py": "prism",
     "test_ollama_emulation.py": "Ollama emulation",
+    "test_local_training.py": "local training (peft)",
     "test_postgres.py": "PostgreSQL",
     "test_warehouses.py": "outcomes in PostgreSQL and Spark",
     "test_browser.py": "Chromium",

@@ -18,7 +18,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["MODELS", "NODE_MODULES", "POSTGRES", "REAL", "ROOT", "SPARK_PYTHON", "TIMES", "VLLM_PYTHON"]
+__all__ = [
+    "MODELS",
+    "NODE_MODULES",
+    "POSTGRES",
+    "REAL",
+    "ROOT",
+    "SPARK_PYTHON",
+    "TIMES",
+    "TRAIN_PYTHON",
+    "VLLM_PYTHON",
+]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -30,9 +40,11 @@ TIMES = REAL / "install-seconds.json"
 VLLM = REAL / "vllm"
 POSTGRES = REAL / "postgres"
 SPARK = REAL / "spark"
+TRAIN = REAL / "train"
 _BIN = "Scripts" if os.name == "nt" else "bin"
 VLLM_PYTHON = VLLM / _BIN / "python"
 SPARK_PYTHON = SPARK / _BIN / "python"
+TRAIN_PYTHON = TRAIN / _BIN / "python"
 _TEXT = ROOT / "LICENSE"
 _LONGEST_S = 30 * 60
 # Of another build of torch than vLLM's: with them, importing a model fails on `torchvision::nms`.
@@ -96,12 +108,26 @@ def install_spark() -> None:
     _run("Spark", [*pip, "--progress-bar", "off", "-r", str(HERE / "spark-requirements.txt")])
 
 
+def install_train() -> None:
+    """A virtual environment with the extra `train`, and llama.cpp to compare with.
+
+    On Linux plain torch from the public index is a build for CUDA, of several GB; an index of CPU builds
+    (pip config, PIP_EXTRA_INDEX_URL) gives 200 MB.
+    """
+    shutil.rmtree(TRAIN, ignore_errors=True)
+    _run("torch and peft", [sys.executable, "-m", "venv", str(TRAIN)])
+    pip = [str(TRAIN_PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    requirements = str(HERE / "train-requirements.txt")
+    _run("torch and peft", [*pip, "--progress-bar", "off", "-r", requirements])
+
+
 # Name, how it is installed, and what it is made from: when one of these changes, it is made again.
 _PARTS: Sequence[tuple[str, Callable[[], None], Sequence[Path]]] = (
     ("vllm", install_vllm, [HERE / "vllm-requirements.txt"]),
     ("models", make_models, [HERE / "make_tiny_models.py", HERE / "vllm-requirements.txt", _TEXT]),
     ("postgres", install_postgres, [HERE / "postgres-requirements.txt"]),
     ("spark", install_spark, [HERE / "spark-requirements.txt"]),
+    ("train", install_train, [HERE / "train-requirements.txt"]),
     ("npm", install_npm, [HERE / "npm" / "package.json", HERE / "npm" / "package-lock.json"]),
 )
 

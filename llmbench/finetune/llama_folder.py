@@ -1,0 +1,187 @@
+"""A Llama model in a folder of transformers, read for a .gguf: names, metadata, tokenizer, weights.
+
+Facts of the format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llmbench.errors import ConfigError
+
+__all__ = ["FolderModel", "can_convert", "gguf_tensor_name"]
+
+_OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+_INNER = {
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+_IN_A_LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
+_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
+
+
+def gguf_tensor_name(name: str) -> str | None:
+    """The name in a .gguf of a Llama model's tensor; None for one that a Llama model has not.
+
+    >>> gguf_tensor_name("model.layers.3.self_attn.q_proj.weight")
+    'blk.3.attn_q.weight'
+    """
+    stem = name.removesuffix(".weight")
+    if stem in _OUTER:
+        return f"{_OUTER[stem]}.weight"
+    match = _IN_A_LAYER.fullmatch(stem)
+    return f"blk.{match[1]}.{_INNER[match[2]]}.weight" if match and match[2] in _INNER else None
+
+
+def can_convert(folder: Path) -> str:
+    """Why the model in `folder` cannot be written as .gguf, as a sentence; empty where it can.
+
+    A model that is nearly a Llama would be written into a file that loads and answers nonsense, so everything
+    that the writer does not know is a reason.
+    """
+    config = _read(folder / "config.json")
+    if config.get("model_type") != "llama":
+        kind = config.get("model_type")
+        return f"{folder.name} is a {kind} model, and only llama models can be written as .gguf."
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if rope.get("rope_type", "default") != "default":
+        return f"{folder.name} stretches its positions ({rope['rope_type']}), which cannot be written here."
+    if config.get("attention_bias") or config.get("mlp_bias") or config.get("hidden_act") != "silu":
+        return f"{folder.name} has biases or an activation that a Llama model in a .gguf has not."
+    if not (folder / "tokenizer.json").is_file():
+        return f"{folder.name} has no tokenizer.json."
+    tokenizer = _read(folder / "tokenizer.json")
+    if tokenizer["model"].get("type") != "BPE" or _splitting(tokenizer) is None:
+        return f"The tokenizer of {folder.name} is not one of the byte-level kinds that can be written."
+    after = tokenizer.get("post_processor")
+    if after is not None and after["type"] != "ByteLevel" and after.get("special_tokens") != {}:
+        return f"The tokenizer of {folder.name} adds tokens of its own, which cannot be written here."
+    return ""
+
+
+def _splitting(tokenizer: dict[str, Any]) -> str | None:
+    """llama.cpp's name for how the tokenizer cuts a text before it merges; None for one not known here."""
+    before = tokenizer.get("pre_tokenizer") or {}
+    steps = before.get("pretokenizers", [before])
+    shape = [(step.get("type"), step.get("individual_digits"), step.get("use_regex")) for step in steps]
+    plain = ("ByteLevel", None, True)
+    if any(step.get("add_prefix_space") for step in steps) or tokenizer.get("normalizer") is not None:
+        return None
+    if shape == [plain]:
+        return "gpt-2"
+    return "smollm" if shape == [("Digits", True, None), plain] else None
+
+
+class FolderModel:
+    """A base that is a folder. Raises ConfigError with the reason where it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        reason = can_convert(folder)
+        if reason:
+            raise ConfigError(reason)
+        self._folder = folder
+        self._config = _read(folder / "config.json")
+        self._tokenizer = _read(folder / "tokenizer.json")
+        self._heads = int(self._config["num_attention_heads"])
+        self._key_heads = int(self._config.get("num_key_value_heads") or self._heads)
+
+    def add_metadata(self, writer: Any) -> None:
+        """The model's shape, and its tokenizer."""
+        config = self._config
+        width = config.get("head_dim") or config["hidden_size"] // self._heads
+        rope = config.get("rope_parameters") or {}
+        writer.add_block_count(config["num_hidden_layers"])
+        writer.add_context_length(config["max_position_embeddings"])
+        writer.add_embedding_length(config["hidden_size"])
+        writer.add_feed_forward_length(config["intermediate_size"])
+        writer.add_head_count(self._heads)
+        writer.add_head_count_kv(self._key_heads)
+        writer.add_key_length(width)
+        writer.add_value_length(width)
+        writer.add_rope_dimension_count(width)
+        writer.add_rope_freq_base(float(rope.get("rope_theta") or config.get("rope_theta") or 10_000.0))
+        writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
+        writer.add_vocab_size(config["vocab_size"])
+        self._add_tokenizer(writer)
+
+    def _add_tokenizer(self, writer: Any) -> None:
+        size = int(self._config["vocab_size"])
+        tokens = [f"[unused{k}]" for k in range(size)]
+        kinds = [_UNUSED] * size
+        for token, number in self._tokenizer["model"]["vocab"].items():
+            tokens[number], kinds[number] = token, _NORMAL
+        for added in self._tokenizer.get("added_tokens", ()):
+            tokens[added["id"]] = added["content"]
+            kinds[added["id"]] = _CONTROL if added["special"] else _USER_DEFINED
+        merges = self._tokenizer["model"]["merges"]
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre(_splitting(self._tokenizer))
+        writer.add_token_list(tokens)
+        writer.add_token_types(kinds)
+        writer.add_token_merges([pair if isinstance(pair, str) else " ".join(pair) for pair in merges])
+        writer.add_add_bos_token(value=False)
+        writer.add_add_space_prefix(value=False)
+        settings = _read(self._folder / "tokenizer_config.json")
+        numbers = {token: k for k, token in enumerate(tokens)}
+        for name, add in (
+            ("bos_token", writer.add_bos_token_id),
+            ("eos_token", writer.add_eos_token_id),
+            ("unk_token", writer.add_unk_token_id),
+            ("pad_token", writer.add_pad_token_id),
+        ):
+            token = settings.get(name)
+            token = token.get("content") if isinstance(token, dict) else token
+            if token in numbers:
+                add(numbers[token])
+        template = self._folder / "chat_template.jinja"
+        text = template.read_text("utf-8") if template.is_file() else settings.get("chat_template")
+        if isinstance(text, str):
+            writer.add_chat_template(text)
+
+    def tensors(self) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+        """Name and float32 weights of each, queries and keys in llama.cpp's order."""
+        from safetensors import safe_open
+
+        from llmbench.finetune.merge import permuted
+
+        for path in sorted(self._folder.glob("*.safetensors")):
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118 - no mapping
+                    renamed = gguf_tensor_name(name)
+                    if renamed is None:
+                        raise ConfigError(f"{self._folder.name} holds {name}, which a Llama model has not.")
+                    if renamed == "output.weight" and self._config.get("tie_word_embeddings"):
+                        continue
+                    weights = file.get_tensor(name).float().numpy()
+                    heads = self.heads(renamed)
+                    yield renamed, weights if heads is None else permuted(weights, heads)
+
+    def heads(self, tensor: str) -> int | None:
+        """The heads by which rows of this tensor are reordered; None where not at all."""
+        if tensor.endswith("attn_q.weight"):
+            return self._heads
+        return self._key_heads if tensor.endswith("attn_k.weight") else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path.name} of the model in {path.parent.name} cannot be read ({error})."
+        ) from error
+    return found
