@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmbench.reporting.axes import log_axis
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.wording import NONE, estimate, percent, points
@@ -55,9 +56,10 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
     frame = pd.DataFrame(rows).drop(columns=["ci"])
     most = max(point.seeds for point in curve.points)
     caption = (
-        f"Blue: mean over up to {most} seeds with {100 * curve.confidence:g}% intervals over items and seeds; "
-        f"grey: each seed. All under the prompt of {tuned.candidate}; 0 is the untrained model under it. Dashed: "
-        "what a prompt alone gets."
+        f"Blue: mean over up to {most} seed{'s' * (most > 1)}, {100 * curve.confidence:g}% intervals over "
+        "items and seeds; "
+        f"grey: each seed. All under the prompt of {tuned.candidate}; 0 is the untrained model under it. "
+        "Dashed: what a prompt alone gets."
     )
     return Plot(figure, frame, caption)
 
@@ -108,14 +110,14 @@ def loss_figure(tuned: TunedResults) -> Plot | None:
                 f"{size:,} examples", (row["step"], row["validation_loss"]), xytext=(5, 2),
                 textcoords="offset points", fontsize=8, color=colour,
             )  # fmt: skip
-    axes.set_ylim(bottom=0)
+    log_axis(axes, side="y")
     axes.margins(x=0.15)
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats a token")
     axes.set_title("Loss while training")
     caption = (
-        "Thin: of the examples it learns from. Dotted: of examples held out of the training; where that rises "
-        "while the other falls, the model learns by heart. Each line is a seed."
+        "Thin: of the examples it learns from. Dotted: of examples held out; where that rises while the "
+        "other falls, the model learns by heart. Each line is a seed."
     )
     return Plot(figure, losses, caption)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["CellCost", "cell_costs", "cost_figure", "cost_table", "paybacks", "token_sentence"]
 
 _SECONDS_PER_HOUR = 3600.0
+_LEAST_MONTHS = 0.3
+"""A shorter span is told in days, without their number: it is the volume that is not known so well."""
 
 
 class CellCost(NamedTuple):
@@ -130,7 +132,7 @@ def cost_figure(tuned: TunedResults, parameters: Mapping[str, Any]) -> Plot | No
     most = max([volume, *(2 * turn for turn in turns if turn < 100 * max(volume, 1.0))])
     requests = np.linspace(0, most or 1.0, 101)
     figure, axes = new_figure(height=3.4)
-    frames = []
+    frames: list[pd.DataFrame] = []
     colours = [PALETTE[name] for name in ("orange", "green", "grey", "ink")]
     for each in known:
         mine = each.cell == tuned.candidate
@@ -147,7 +149,7 @@ def cost_figure(tuned: TunedResults, parameters: Mapping[str, Any]) -> Plot | No
             color=colour, va="center", annotation_clip=False,
         )  # fmt: skip
         frames.append(pd.DataFrame({"cell": each.cell, "requests": requests, "usd": usd}))
-    axes.set_xlim(0, requests[-1] * 1.45)
+    axes.set_xlim(0, requests[-1] * 1.6)
     axes.set_xticks([tick for tick in axes.get_xticks() if tick <= requests[-1]])
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter("${x:,.2f}")
@@ -155,8 +157,8 @@ def cost_figure(tuned: TunedResults, parameters: Mapping[str, Any]) -> Plot | No
     axes.set_xlabel("requests answered")
     axes.set_title("Cost so far, training included")
     caption = (
-        f"At {volume:,.0f} requests a month; hosting is paid by the month. Where the blue line crosses another "
-        "one the training has been earned against it."
+        f"At {volume:,.0f} requests a month; hosting is paid by the month. Where the blue line crosses "
+        "another one the training has been earned against it."
     )
     return Plot(figure, pd.concat(frames, ignore_index=True), caption)
 
@@ -197,5 +199,7 @@ def _mean(total: int | None, cell: CellSummary) -> float | None:
 
 def _earned(back: Payback) -> str:
     if back.break_even_requests is not None and back.break_even_months is not None:
-        return f"{back.break_even_requests:,.0f} requests ({back.break_even_months:,.1f} months)"
+        months = back.break_even_months
+        span = f"{months:,.1f} months" if months >= _LEAST_MONTHS else "days"
+        return f"{back.break_even_requests:,.0f} requests ({span})"
     return "never, by cost" if back.known else UNKNOWN

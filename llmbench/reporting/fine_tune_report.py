@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmbench.finetune.verdict import Gain, TuningEvidence, tuning_verdict
+from llmbench.finetune.verdict import Gain, GainVerdict, TuningEvidence, tuning_verdict
 from llmbench.reporting.envelope import input_file
 from llmbench.reporting.fine_tune_money import cell_costs, paybacks
 from llmbench.reporting.fine_tune_tables import answer_forms, regressions
 from llmbench.reporting.matrix_tables import Table, ranked_table
-from llmbench.reporting.wording import UNKNOWN, whole
+from llmbench.reporting.wording import UNKNOWN, estimate, signed_points, whole
 from llmbench.results import InputFile, Spend, Verdict
 
 if TYPE_CHECKING:
     from llmbench.matrix import MatrixResults
     from llmbench.reporting.fine_tune_results import TunedResults
 
-__all__ = ["envelope_fields", "evidence", "first_table", "result_text", "verdict"]
+__all__ = ["envelope_fields", "evidence", "first_table", "general_sentence", "result_text", "verdict"]
 
 
 def evidence(tuned: TunedResults, parameters: Mapping[str, Any]) -> TuningEvidence:
@@ -29,11 +29,7 @@ def evidence(tuned: TunedResults, parameters: Mapping[str, Any]) -> TuningEviden
         least_gain=p["least_gain"],
         money=paybacks(tuned, p)[tuned.results.baseline],
         value_per_answer_usd=p["value_per_answer_usd"],
-        general=(
-            None
-            if tuned.general is None
-            else _gain(tuned.general, tuned.general.comparisons[0].candidate, p["general_margin"])
-        ),
+        general=(None if tuned.general is None else _loss(tuned.general, p["general_margin"])),
         seen_in_training=tuned.seen_in_training,
     )
 
@@ -43,8 +39,25 @@ def verdict(tuned: TunedResults, parameters: Mapping[str, Any]) -> Verdict:
     return tuning_verdict(evidence(tuned, parameters))
 
 
+def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
+    """What became of what it was not trained for."""
+    found = evidence(tuned, parameters).general
+    if found is None:
+        return (
+            "Nothing was asked beyond the task, so what the model has forgotten is not known: put answers to "
+            "questions that nobody trained for into general.csv."
+        )
+    how = {
+        "worse": "It has lost some of it",
+        "not worse": "It has kept it, within the margin",
+    }.get(found.verdict, "Whether it has lost some of it cannot be told")
+    change = estimate(found.difference, found.ci, signed_points)
+    asked = f"{found.n:,} questions that nobody trained for"
+    return f"{how}: {change} points on {asked}, against the untrained model."
+
+
 def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
-    """The ranked cells of the first screen, with the tokens that their prompts take and what a request costs."""
+    """The ranked cells of the first screen, with the tokens of a request and what it costs."""
     from llmbench.money import dollars
 
     found = ranked_table(tuned.results)
@@ -105,6 +118,17 @@ def envelope_fields(tuned: TunedResults, parameters: Mapping[str, Any], root: Pa
 def _gain(results: MatrixResults, candidate: str, margin: float) -> Gain:
     c = next(each for each in results.comparisons if each.candidate == candidate)
     return Gain(candidate, c.baseline, c.difference, c.ci, c.n, c.verdict, margin, c.items_needed)
+
+
+def _loss(general: MatrixResults, margin: float) -> Gain:
+    """By the interval alone, however few the questions: a warning needs less than a recommendation."""
+    c = general.comparisons[0]
+    verdict: GainVerdict = "cannot tell"
+    if c.ci is not None and c.ci.high < 0:
+        verdict = "worse"
+    elif c.ci is not None and c.ci.low > -margin:
+        verdict = "not worse"
+    return Gain(c.candidate, c.baseline, c.difference, c.ci, c.n, verdict, margin)
 
 
 def _curve(tuned: TunedResults) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the notebook `fine_tune` looks at: a folder of answers of base and tuned models, and how they were made.
+"""What the notebook `fine_tune` looks at: a folder of answers of base and tuned models.
 
 answers.csv       an answer a row, columns of llmbench.matrix.foreign.rows.SCHEMA: the held-out items
 general.csv       the same for questions that nobody trained for; may be missing
@@ -52,6 +52,8 @@ class TunedResults:
     """Cells of the first screen: the base model's prompts, the tuned model, a stronger one."""
     candidate: str
     """The cell of the tuned model that is decided about."""
+    pair: MatrixResults
+    """That cell and the baseline alone."""
     general: MatrixResults | None
     curve: LearningCurve | None
     jobs: tuple[TrainedModel, ...]
@@ -94,6 +96,7 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     cells = list(dict.fromkeys([p["baseline"], *others, candidate]))
     common = {"margin": p["margin"], "confidence": p["confidence"], "confirmation": 0.0, "seed": p["seed"]}
     results = Matrix.from_results(answers, baseline=p["baseline"], cells=cells, **common)
+    pair = Matrix.from_results(answers, baseline=p["baseline"], cells=[p["baseline"], candidate], **common)
     files = [answers]
     general = None
     if (folder / "general.csv").is_file():
@@ -109,7 +112,7 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     if training is not None:
         files.append(training.path)
     curve = _curve(jobs, frame, results.cell(candidate).prompt, p)
-    return TunedResults(results, candidate, general, curve, jobs, losses, training, tuple(files))
+    return TunedResults(results, candidate, pair, general, curve, jobs, losses, training, tuple(files))
 
 
 def retrain(parameters: Mapping[str, Any], root: Path) -> None:
@@ -135,7 +138,7 @@ def retrain(parameters: Mapping[str, Any], root: Path) -> None:
     if ended.returncode:
         said = (ended.stderr or ended.stdout).strip().splitlines() or ["it said nothing"]
         raise ReportError(
-            f"The training failed: {said[-1]}; what was trained is kept, so go on by running again."
+            f"The training failed: {said[-1]}; what was trained is kept: run it again to go on."
         )
 
 
@@ -190,7 +193,7 @@ def _label(model: str, frame: pd.DataFrame) -> str:
     prompts = list(frame.loc[frame["model"] == model, "prompt"].unique())
     if len(prompts) != 1:
         raise UsageError(
-            f"{model} answered under the prompts {', '.join(map(str, prompts))}; name its cell in 'candidate'."
+            f"{model} answered under {', '.join(map(str, prompts))}; name its cell in 'candidate'."
         )
     return f"{model}[{prompts[0]}]"
 

@@ -18,7 +18,6 @@ __all__ = [
     "FormShare",
     "answer_forms",
     "form_table",
-    "general_sentence",
     "general_table",
     "regression_sentence",
     "regression_table",
@@ -41,6 +40,8 @@ class FormShare(NamedTuple):
     in_form: int
     cut_off: int
     """Of those that are not: they were still going on at max_tokens."""
+    has_right: int
+    """Answers in which the right one stands somewhere: more than this no milder grader could find right."""
     ci: Interval
 
 
@@ -105,26 +106,6 @@ def regression_sentence(tuned: TunedResults) -> str:
     return "It scored lower in no category."
 
 
-def general_sentence(tuned: TunedResults) -> str:
-    """What became of what it was not trained for."""
-    if tuned.general is None:
-        return (
-            "Nothing was asked beyond the task, so what the model has forgotten is not known: put answers to "
-            "questions that nobody trained for into general.csv."
-        )
-    c = tuned.general.comparisons[0]
-    how = {
-        "worse": "It has lost some of it",
-        "better": "It has got better at it",
-        "not worse": "It has kept it, within the margin",
-        "cannot tell": "Whether it has lost some of it cannot be told",
-    }[c.verdict]
-    change = estimate(c.difference, c.ci, signed_points)
-    return (
-        f"{how}: {change} points on {c.n:,} questions that nobody trained for, against the untrained model."
-    )
-
-
 def general_table(tuned: TunedResults) -> Table | None:
     """Base and tuned model on the general questions, by category and over all."""
     import pandas as pd
@@ -167,13 +148,13 @@ def answer_forms(results: MatrixResults) -> tuple[FormShare, ...]:
     for cell in (cell.cell for cell in results.cells):
         rows = answers[(answers["cell"] == cell) & answers["answer"].notna()]
         whole = rows["finish_reason"].fillna("stop") != "length"
-        known = [
-            labels[category] is None or _plain(answer) in labels[category]
-            for category, answer in zip(rows["category"], rows["answer"], strict=True)
-        ]
-        good = int((whole & known).sum()) if len(rows) else 0
+        pairs = zip(rows["category"], rows["answer"], strict=True)
+        known = [_in_form(answer, labels[category]) for category, answer in pairs]
+        good = sum(a and b for a, b in zip(known, whole, strict=True))
         interval = wilson_interval(good, len(rows), results.confidence) if len(rows) else Interval(0.0, 1.0)
-        found.append(FormShare(cell, len(rows), good, int((~whole).sum()), interval))
+        texts = zip(rows["answer"], rows["expected"], strict=True)
+        holding = sum(bool(_plain(right)) and _plain(right) in _plain(answer) for answer, right in texts)
+        found.append(FormShare(cell, len(rows), good, int((~whole).sum()), holding, interval))
     return tuple(found)
 
 
@@ -189,6 +170,7 @@ def form_table(results: MatrixResults) -> Table:
                 "n": f.n,
                 "in_form": f.in_form,
                 "cut_off": f.cut_off,
+                "has_right": f.has_right,
                 "low": f.ci.low,
                 "high": f.ci.high,
             }
@@ -202,6 +184,7 @@ def form_table(results: MatrixResults) -> Table:
                 "answers": f"{f.n:,}",
                 "in the form asked for": UNKNOWN if not f.n else estimate(f.in_form / f.n, f.ci, percent),
                 "cut off": f"{f.cut_off:,}",
+                "right answer somewhere in it": UNKNOWN if not f.n else percent(f.has_right / f.n),
             }
             for f in forms
         ]
@@ -221,8 +204,8 @@ def training_sentence(tuned: TunedResults) -> str:
         else f"{seen:,} of its lines hold questions of the evaluation, so the scores above mean nothing"
     )
     return (
-        f"{report.path.name} has {report.examples:,} examples, {report.errors:,} errors and {report.warnings:,} "
-        f"warnings. {overlap}."
+        f"{report.path.name} has {report.examples:,} examples, {report.errors:,} errors and "
+        f"{report.warnings:,} warnings. {overlap}."
     )
 
 
@@ -232,12 +215,9 @@ def training_table(tuned: TunedResults) -> Table | None:
 
     if tuned.training is None or not tuned.training.counts:
         return None
-    rows = [
-        {"severity": severity, "kind": code, "lines": count}
-        for (severity, code), count in sorted(tuned.training.counts.items())
-    ]
-    frame = pd.DataFrame(rows)
-    return Table(frame, frame.assign(kind=[row["kind"].replace("_", " ") for row in rows]), ("lines",))
+    found = sorted(tuned.training.counts.items())
+    frame = pd.DataFrame([{"severity": kind[0], "kind": kind[1], "lines": count} for kind, count in found])
+    return Table(frame, frame.assign(kind=[kind[1].replace("_", " ") for kind, _ in found]), ("lines",))
 
 
 def _labels(answers: pd.DataFrame) -> dict[Any, set[str] | None]:
@@ -246,9 +226,13 @@ def _labels(answers: pd.DataFrame) -> dict[Any, set[str] | None]:
     for category in first["category"].unique():
         right = first.loc[first["category"] == category, "expected"].dropna().map(_plain)
         counts = right.value_counts()
-        closed = len(counts) and counts.min() >= _LEAST_REPEATED and len(counts) <= _MOST_LABELS
+        closed = 2 <= len(counts) <= _MOST_LABELS and counts.min() >= _LEAST_REPEATED
         found[category] = set(counts.index) if closed else None
     return found
+
+
+def _in_form(answer: Any, labels: set[str] | None) -> bool:
+    return labels is None or _plain(answer) in labels
 
 
 def _plain(answer: Any) -> str:
