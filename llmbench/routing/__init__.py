@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from llmbench.lazy import attach
 
 if TYPE_CHECKING:
+    from llmbench.routing.baselines import category_scores, length_scores, oracle_scores, rule_scores
+    from llmbench.routing.curve import Curve
     from llmbench.routing.draw import draw
+    from llmbench.routing.evaluation import RoutingEvaluation, evaluate
     from llmbench.routing.experiment import Experiment
     from llmbench.routing.limits import Budgets, Limit
     from llmbench.routing.performance import PerformanceReport
@@ -19,29 +22,43 @@ if TYPE_CHECKING:
 _HOMES = {
     "Budgets": "llmbench.routing.limits",
     "Candidate": "llmbench.routing.route",
+    "Curve": "llmbench.routing.curve",
     "Experiment": "llmbench.routing.experiment",
     "Limit": "llmbench.routing.limits",
     "ModelRouter": "llmbench.routing.router",
     "PerformanceReport": "llmbench.routing.performance",
     "Route": "llmbench.routing.route",
+    "RoutingEvaluation": "llmbench.routing.evaluation",
     "RoutingStrategy": "llmbench.routing.strategy",
     "RoutingTable": "llmbench.routing.table",
+    "category_scores": "llmbench.routing.baselines",
     "draw": "llmbench.routing.draw",
+    "evaluate": "llmbench.routing.evaluation",
+    "length_scores": "llmbench.routing.baselines",
+    "oracle_scores": "llmbench.routing.baselines",
     "routing_table": "llmbench.routing.table",
+    "rule_scores": "llmbench.routing.baselines",
 }
 
 __all__ = [
     "Budgets",
     "Candidate",
+    "Curve",
     "Experiment",
     "Limit",
     "ModelRouter",
     "PerformanceReport",
     "Route",
+    "RoutingEvaluation",
     "RoutingStrategy",
     "RoutingTable",
+    "category_scores",
     "draw",
+    "evaluate",
+    "length_scores",
+    "oracle_scores",
     "routing_table",
+    "rule_scores",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)
