@@ -270,7 +270,7 @@ def evaluate(
     own = curves[name]
     own.at_share(at_share)
     shares = dict.fromkeys(curves, at_share) | {key: float(others[key][sides.kept].mean()) for key in rules}
-    replicates = {key: _replicates(sweep, shares[key], draws) for key, sweep in sweeps.items()}
+    replicates = _replicates(sweeps, shares, draws)
     rows = []
     for key, curve in curves.items():
         drawn, first = replicates[key], replicates[name]
@@ -297,14 +297,17 @@ def evaluate(
     )  # fmt: skip
 
 
-def _replicates(sweep: Sweep, share: float, draws: Draws) -> NDArray[np.float64]:
-    """APGR, quality at `share`, weak and strong quality of every draw."""
-    rows = []
+def _replicates(
+    sweeps: Mapping[str, Sweep], shares: Mapping[str, float], draws: Draws
+) -> dict[str, NDArray[np.float64]]:
+    """APGR, quality at the share, weak and strong quality of every draw (r by 4), for each policy."""
+    rows: dict[str, list[tuple[float, ...]]] = {key: [] for key in sweeps}
     for weights in draws:
-        curve = sweep.curve(weights)
-        quality = np.interp(share, curve.share, curve.quality)
-        rows.append((curve.apgr, quality, curve.quality[0], curve.quality[-1]))
-    return np.array(rows).reshape(-1, 4)
+        for key, sweep in sweeps.items():
+            curve = sweep.curve(weights, with_costs=False)
+            quality = float(np.interp(shares[key], curve.share, curve.quality))
+            rows[key].append((curve.apgr, quality, curve.weak_quality, curve.strong_quality))
+    return {key: np.array(found).reshape(-1, 4) for key, found in rows.items()}
 
 
 def _single_models(curve: Curve, drawn: NDArray[np.float64], confidence: float) -> list[PolicyRow]:
