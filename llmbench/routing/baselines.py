@@ -122,7 +122,7 @@ def random_spread(weak: ArrayLike, strong: ArrayLike) -> float:
     Σ(u - mean)² = (n² - 1)/(12n). NaN of fewer than two prompts or without a gap.
 
     >>> print(f"{random_spread([0] * 10, [0, 1] * 5):.4f}")
-    0.3028
+    0.0957
     """
     one, two = paired_arrays("weak", weak, "strong", strong)
     gain = two - one

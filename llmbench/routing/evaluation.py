@@ -229,8 +229,9 @@ def evaluate(
 
     Args:
         scores: n numbers, how much the strong model is wanted for each prompt; ties are averaged.
-        weak, strong: quality of each model's answer to each prompt (n each), on any scale; NaN where
-            there is none: the prompt is then left out for both and counted in `.missing`.
+        weak: quality of the weak model's answer to each prompt (n), on any scale; NaN where there is
+            none: the prompt is then left out for both and counted in `.missing`.
+        strong: the same of the strong model.
         costs: USD of each prompt at the weak and at the strong model: two arrays of n, or two
             numbers. None: call shares only.
         clusters: a label per prompt; prompts of one label are drawn together by the bootstrap.
@@ -238,9 +239,12 @@ def evaluate(
         categories: a label per prompt; adds the baseline of each category's mean gain, cross-fitted.
         task_types: the hint of each prompt, for the SMART rules.
         routes: whose rules: a routing table.
+        name: of the router, in the tables.
         at_share: the share of strong calls at which the policies' quality and cost are told.
         bootstraps: draws for intervals, such as 2000; 0 is none. The scores are taken as given: how
             they would differ, had their model been trained on other prompts, is not in the interval.
+        confidence: of the intervals.
+        seed: of the draws, and of the folds of the category baseline.
 
     Shares of the gap (APGR, CPT) are NaN, with the `.reason`, where the strong model is not better.
     Raises UsageError for unequal lengths, scores that are missing or infinite, and nothing to compare.
@@ -328,7 +332,7 @@ def _single_models(curve: Curve, drawn: NDArray[np.float64], confidence: float) 
                 point.cost_usd,
                 math.nan,
                 UNKNOWN_INTERVAL,
-            )  # fmt: skip
+            )
         )
     return rows
 
