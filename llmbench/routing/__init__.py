@@ -9,6 +9,7 @@ from llmbench.lazy import attach
 if TYPE_CHECKING:
     from llmbench.routing.baselines import category_scores, length_scores, oracle_scores, rule_scores
     from llmbench.routing.cascade import Cascade
+    from llmbench.routing.cascade_evaluation import CascadeEvaluation, evaluate_cascade, evaluate_trust
     from llmbench.routing.cascade_judges import Judgement, format_check, self_consistency, verifier
     from llmbench.routing.curve import Curve
     from llmbench.routing.draw import draw
@@ -26,6 +27,7 @@ _HOMES = {
     "Budgets": "llmbench.routing.limits",
     "Candidate": "llmbench.routing.route",
     "Cascade": "llmbench.routing.cascade",
+    "CascadeEvaluation": "llmbench.routing.cascade_evaluation",
     "Curve": "llmbench.routing.curve",
     "Experiment": "llmbench.routing.experiment",
     "Judgement": "llmbench.routing.cascade_judges",
@@ -40,7 +42,9 @@ _HOMES = {
     "category_scores": "llmbench.routing.baselines",
     "draw": "llmbench.routing.draw",
     "evaluate": "llmbench.routing.evaluation",
+    "evaluate_cascade": "llmbench.routing.cascade_evaluation",
     "evaluate_policy": "llmbench.routing.policies",
+    "evaluate_trust": "llmbench.routing.cascade_evaluation",
     "format_check": "llmbench.routing.cascade_judges",
     "length_scores": "llmbench.routing.baselines",
     "oracle_scores": "llmbench.routing.baselines",
@@ -54,6 +58,7 @@ __all__ = [
     "Budgets",
     "Candidate",
     "Cascade",
+    "CascadeEvaluation",
     "Curve",
     "Experiment",
     "Judgement",
@@ -68,7 +73,9 @@ __all__ = [
     "category_scores",
     "draw",
     "evaluate",
+    "evaluate_cascade",
     "evaluate_policy",
+    "evaluate_trust",
     "format_check",
     "length_scores",
     "oracle_scores",

@@ -14,7 +14,9 @@ from llmbench.errors import UsageError
 from llmbench.routing.cascade_judges import CascadeJudge, checked
 from llmbench.routing.curve import Curve
 from llmbench.routing.evaluation import RoutingEvaluation, evaluate
-from llmbench.stats.intervals import Interval
+from llmbench.routing.resampling import percentile_interval
+from llmbench.stats.checks import number_array, paired_arrays
+from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +41,18 @@ class CascadePoint(NamedTuple):
     """Mean cost of the strong model alone minus this, per prompt."""
 
 
+class _Stages(NamedTuple):
+    """Both stages of every prompt kept (n values each); NaN where not known."""
+
+    trust: NDArray[np.float64]
+    cheap: NDArray[np.float64]
+    strong: NDArray[np.float64]
+    cheap_usd: NDArray[np.float64]
+    strong_usd: NDArray[np.float64]
+    cheap_ms: NDArray[np.float64]
+    strong_ms: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CascadeEvaluation:
     """What `evaluate_cascade` and `evaluate_trust` found."""
@@ -49,13 +63,11 @@ class CascadeEvaluation:
     strong model alone."""
     strong_cost_usd: float
     """Of the strong model asked at once; NaN where not known."""
-    trust: NDArray[np.float64]
-    """Of each prompt (n); NaN where the cheap model gave no answer: such a prompt is always escalated."""
-    latency_ms: tuple[float, float, float]
-    """Mean of the cheap stage, of the strong model's call where it follows, and of the strong model
-    asked at once; NaN where not known."""
-    _latencies: tuple[NDArray[np.float64], NDArray[np.float64]] | None
-    _kept: NDArray[np.bool_]
+    strong_latency_ms: float
+    """Likewise."""
+    unanswered: int
+    """Prompts without a cheap answer: escalated at every threshold, and so in no vertex of the curve."""
+    _stages: _Stages
 
     @property
     def curve(self) -> Curve:
@@ -66,23 +78,20 @@ class CascadeEvaluation:
         """The cascade that escalates what is trusted less than `threshold`, from 0 (nothing that was
         answered) to above 1 (everything).
         """
-        trust = self.trust[self._kept]
-        # Of equal trust all or none is escalated: the live cascade draws no lots.
-        point = self.curve.at_threshold(np.nextafter(-threshold, math.inf))
-        latency = math.nan
-        if self._latencies is not None:
-            first, then = self._latencies
-            latency = float(np.mean(first + np.where(~(trust >= threshold), then, 0.0)))
-        return CascadePoint(
-            float(threshold), point.strong_share, point.quality, point.cost_usd, latency,
-            self.strong_cost_usd - point.cost_usd,
-        )  # fmt: skip
+        stages = self._stages
+        up = ~(stages.trust >= threshold)
+        quality = float(np.where(up, stages.strong, stages.cheap).mean())
+        cost = _mean_with(stages.cheap_usd, stages.strong_usd, up)
+        latency = _mean_with(stages.cheap_ms, stages.strong_ms, up)
+        saving = self.strong_cost_usd - cost
+        return CascadePoint(float(threshold), float(up.mean()), quality, cost, latency, saving)
 
     def points(self) -> pd.DataFrame:
         """One row per threshold that makes a difference: see `CascadePoint`."""
         import pandas as pd
 
-        levels = np.unique(self.trust[self._kept & ~np.isnan(self.trust)])
+        trust = self._stages.trust
+        levels = np.unique(trust[~np.isnan(trust)])
         thresholds = [*levels.tolist(), float(np.nextafter(levels[-1], math.inf))] if len(levels) else [0.0]
         return pd.DataFrame([self.at(each) for each in thresholds])
 
@@ -93,12 +102,17 @@ class CascadeEvaluation:
         return self.strong_cost_usd - self.curve.cost_at_quality(quality)
 
     def saving_interval(self, quality_kept: float = 0.95) -> Interval:
-        """Bootstrap interval of the saving at `quality_kept` of the strong model's mean quality, each draw
-        against the same mean cost of the strong model.
+        """Bootstrap interval of the saving per prompt at `quality_kept` of the strong model's quality.
+
+        Unknown without bootstraps or costs, and where too many draws never get to that quality.
         """
-        return self.evaluation.interval(
-            lambda curve: self.strong_cost_usd - curve.cost_at_quality(quality_kept * curve.strong_quality)
-        )
+        if self.curve.cost_usd is None:
+            return UNKNOWN_INTERVAL
+        values = []
+        for weights, curve in self.evaluation.draws():
+            alone = float(np.sum(self._stages.strong_usd * weights) / weights.sum())
+            values.append(alone - curve.cost_at_quality(quality_kept * curve.strong_quality))
+        return percentile_interval(np.array(values), self.evaluation.confidence)
 
     def _repr_html_(self) -> str:
         table = self.points().to_html(index=False, na_rep="", float_format=lambda v: f"{v:.4g}", border=0)
@@ -137,11 +151,9 @@ def evaluate_trust(
 
     >>> found = evaluate_trust([1, 0.2, 0.9, 0.4], [1, 0, 1, 1], [1, 1, 1, 1], 0.001, 0.01)
     >>> point = found.at(0.3)
-    >>> point.escalated, point.quality, point.cost_usd, f"{point.saving_usd:.4f}"
-    (0.25, 1.0, 0.0035, '0.0065')
+    >>> point.escalated, point.quality, f"{point.cost_usd:.4f}, {point.saving_usd:.4f} less"
+    (0.25, 1.0, '0.0035, 0.0065 less')
     """
-    from llmbench.stats.checks import number_array, paired_arrays
-
     given, weak = paired_arrays("trust", trust, "cheap", cheap)
     if ((given < 0) | (given > 1)).any():
         raise UsageError("trust must lie in [0, 1], NaN where the cheap model gave no answer.")
@@ -151,7 +163,6 @@ def evaluate_trust(
     if len(best) != n:
         raise UsageError(f"trust has {n} values and strong has {len(best)}; both need one per prompt.")
     costs = None
-    alone = math.nan
     if (cheap_costs is None) != (strong_costs is None):
         raise UsageError("Give the costs of both stages, or of none.")
     if cheap_costs is not None:
@@ -164,13 +175,19 @@ def evaluate_trust(
     weak = np.where(none, best, weak)
     found = evaluate(np.where(none, -2.0, -given), weak, best, costs, clusters, name=name, **options)
     kept = ~(np.isnan(weak) | np.isnan(best))
-    if costs is not None:
-        alone = float(_each("strong_costs", strong_costs, n)[kept].mean())
-    times = None
-    if cheap_ms is not None and strong_ms is not None:
-        times = (_each("cheap_ms", cheap_ms, n)[kept], _each("strong_ms", strong_ms, n)[kept])
-    means = (math.nan,) * 3 if times is None else (float(times[0].mean()), *(float(times[1].mean()),) * 2)
-    return CascadeEvaluation(found, alone, given, means, times, kept)
+    unknown = (None, None)
+    usd = unknown if strong_costs is None else (cheap_costs, strong_costs)
+    ms = unknown if cheap_ms is None or strong_ms is None else (cheap_ms, strong_ms)
+    columns = zip(("cheap_costs", "strong_costs", "cheap_ms", "strong_ms"), (*usd, *ms), strict=True)
+    told = [np.full(n, math.nan) if v is None else _each(key, v, n) for key, v in columns]
+    stages = _Stages(given[kept], weak[kept], best[kept], *(each[kept] for each in told))
+    return CascadeEvaluation(
+        found,
+        float(stages.strong_usd.mean()),
+        float(stages.strong_ms.mean()),
+        int((none & kept).sum()),
+        stages,
+    )
 
 
 def evaluate_cascade(
@@ -260,9 +277,11 @@ def _cell(answers: pd.DataFrame, label: str) -> pd.DataFrame:
     raise UsageError(f"{label!r} is not one cell of the answers; they are {cells}.")
 
 
-def _each(name: str, values: Any, n: int) -> NDArray[np.float64]:
-    from llmbench.stats.checks import number_array
+def _mean_with(first: NDArray[np.float64], then: NDArray[np.float64], up: NDArray[np.bool_]) -> float:
+    return float((first + np.where(up, then, 0.0)).mean())
 
+
+def _each(name: str, values: Any, n: int) -> NDArray[np.float64]:
     found = number_array(name, values, dimensions=(0, 1))
     if found.ndim and len(found) != n:
         raise UsageError(f"{name} has {len(found)} values for {n} prompts; give one each, or one number.")

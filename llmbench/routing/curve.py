@@ -98,8 +98,7 @@ class Curve:
             raise UsageError(f"level is a share of the gap from 0 to 1, such as 0.5, not {level!r}.")
         if not self.has_gap:
             return math.nan
-        target = self.weak_quality + level * self.gap - _ROUNDING * self.gap
-        return _first(self.quality, self.share, target)
+        return _first(self.quality, self.share, self.weak_quality + level * self.gap, _ROUNDING * self.gap)
 
     def at_share(self, share: float) -> CurvePoint:
         """The point of that share of strong calls. Raises UsageError outside [0, 1]."""
@@ -137,16 +136,15 @@ class Curve:
         """
         cost = self._costs()
         target = check_number("quality", quality)
-        target -= _ROUNDING * max(1.0, abs(target))
-        reached = self.quality >= target
+        reached = self.quality >= target - _ROUNDING * max(1.0, abs(target))
         if not reached.any():
             return math.inf
         least = float(cost[reached].min())
-        crossing = np.flatnonzero(reached[1:] != reached[:-1])
-        if len(crossing):
-            left, right = crossing, crossing + 1
-            way = (target - self.quality[left]) / (self.quality[right] - self.quality[left])
-            least = min(least, float((cost[left] + way * (cost[right] - cost[left])).min()))
+        left = np.flatnonzero(reached[1:] != reached[:-1])
+        if len(left):
+            way = (target - self.quality[left]) / (self.quality[left + 1] - self.quality[left])
+            way = np.clip(way, 0.0, 1.0)
+            least = min(least, float((cost[left] + way * (cost[left + 1] - cost[left])).min()))
         return least
 
     def hull(self) -> Hull:
@@ -242,10 +240,12 @@ def _mean(values: NDArray[np.float64], weights: NDArray[np.float64], total: floa
     return float(np.sum(values * weights)) / total
 
 
-def _first(rising: NDArray[np.float64], along: NDArray[np.float64], target: float) -> float:
-    """`along` where the broken line of `rising` first reaches `target`, which it does."""
-    place = int(np.argmax(rising >= target))
+def _first(
+    rising: NDArray[np.float64], along: NDArray[np.float64], target: float, slack: float = 0.0
+) -> float:
+    """`along` where the broken line of `rising` first reaches `target`, which it does but for `slack`."""
+    place = int(np.argmax(rising >= target - slack))
     if place == 0:
         return float(along[0])
-    way = (target - rising[place - 1]) / (rising[place] - rising[place - 1])
+    way = min(1.0, (target - rising[place - 1]) / (rising[place] - rising[place - 1]))
     return float(along[place - 1] + way * (along[place] - along[place - 1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -154,6 +154,11 @@ class RoutingEvaluation:
             values.append(value if other is None else value - statistic(other.curve(weights)))
         return percentile_interval(np.array(values), self.confidence)
 
+    def draws(self) -> Iterator[tuple[NDArray[np.float64], Curve]]:
+        """The bootstrap's draws: how often each of the n prompts is in it, and the router's curve of it."""
+        for weights in self._draws:
+            yield weights, self._sweeps[self.name].curve(weights)
+
     def data(self) -> dict[str, Any]:
         """For a report's result.json; null is unknown."""
         return {
@@ -253,8 +258,8 @@ def evaluate(
     >>> found.weak_quality, found.strong_quality, found.reason is None
     (0.75, 0.75, False)
     >>> found = evaluate([0.9, 0.1, 0.8, 0.2], [0, 1, 0, 1], [1, 1, 1, 1], costs=(0.001, 0.01))
-    >>> found.apgr, found.cpt(0.5), found.cost_at_quality(0.75)
-    (0.75, 0.25, 0.00325)
+    >>> found.apgr, found.cpt(0.5), found.cpt(0.8), f"{found.cost_at_quality(0.75):.5f}"
+    (0.75, 0.25, 0.4, '0.00325')
     """
     check_confidence(confidence)
     check_count("bootstraps", bootstraps)
