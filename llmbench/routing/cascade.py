@@ -61,7 +61,7 @@ class Cascade:
         samples: int = 1,
         sample_temperature: float = 0.7,
     ) -> None:
-        if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        if not 0 <= threshold <= 1:
             raise UsageError(f"threshold is the least trust, from 0 to 1, not {threshold!r}.")
         if type(samples) is not int or samples < 1:
             raise UsageError(f"samples must be a whole number from 1 on, not {samples!r}.")

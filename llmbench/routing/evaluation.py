@@ -6,13 +6,14 @@ import html
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llmbench.errors import UsageError
 from llmbench.routing.curve import Curve, CurvePoint, Sweep
 from llmbench.routing.hull import Hull
+from llmbench.routing.policy_rows import PolicyRow, known, policy_table, single_models
 from llmbench.routing.resampling import Draws, percentile_interval
 from llmbench.routing.table import RoutingTable
 from llmbench.routing.two_models import TwoModels, two_models
@@ -25,32 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PolicyRow", "RoutingEvaluation", "evaluate"]
-
-LEVELS = (0.2, 0.5, 0.8)
-"""Shares of the gap at which CPT is told."""
-
-
-class PolicyRow(NamedTuple):
-    """One way to choose between the two models, beside the others."""
-
-    name: str
-    apgr: float
-    """NaN for what is no scoring: a single model."""
-    apgr_interval: Interval
-    cpt20: float
-    cpt50: float
-    cpt80: float
-    strong_share: float
-    """At which quality and cost are told: a rule's own, a single model's 0 or 1, else `at_share`."""
-    quality: float
-    quality_interval: Interval
-    cost_usd: float
-    """Mean per prompt; NaN where costs are not known."""
-    difference: float
-    """APGR of the evaluated router minus this one's."""
-    difference_interval: Interval
-    """Of the same draws: paired."""
+__all__ = ["RoutingEvaluation", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,43 +142,14 @@ class RoutingEvaluation:
             "missing": self.missing,
             "reason": self.reason,
             "notes": list(self.notes),
-            "aiq": _known(self.aiq),
-            "apgr_usd": _known(self.apgr_usd),
-            "policies": [
-                {
-                    "name": row.name,
-                    "apgr": _known(row.apgr),
-                    "apgr_ci": _known_pair(row.apgr_interval),
-                    "cpt20": _known(row.cpt20),
-                    "cpt50": _known(row.cpt50),
-                    "cpt80": _known(row.cpt80),
-                    "strong_share": _known(row.strong_share),
-                    "quality": _known(row.quality),
-                    "quality_ci": _known_pair(row.quality_interval),
-                    "cost_usd": _known(row.cost_usd),
-                    "apgr_difference": _known(row.difference),
-                    "apgr_difference_ci": _known_pair(row.difference_interval),
-                }
-                for row in self.policies
-            ],
+            "aiq": known(self.aiq),
+            "apgr_usd": known(self.apgr_usd),
+            "policies": [row.data() for row in self.policies],
         }
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per policy, the router first."""
-        import pandas as pd
-
-        rows = []
-        for row in self.policies:
-            told = row._asdict()
-            for name in ("apgr", "quality", "difference"):
-                told[f"{name}_low"], told[f"{name}_high"] = told.pop(f"{name}_interval")
-            rows.append(told)
-        order = [
-            *("name", "apgr", "apgr_low", "apgr_high", "cpt20", "cpt50", "cpt80", "strong_share"),
-            *("quality", "quality_low", "quality_high", "cost_usd"),
-            *("difference", "difference_low", "difference_high"),
-        ]
-        return pd.DataFrame(rows)[order]
+        return policy_table(self.policies)
 
     def __repr__(self) -> str:
         return f"RoutingEvaluation({self.name!r}, n={self.n}, APGR {self.apgr:.4f})"
@@ -290,15 +237,18 @@ def evaluate(
                 key,
                 curve.apgr,
                 percentile_interval(drawn[:, 0], confidence),
-                *(curve.cpt(level) for level in LEVELS),
-                *point[:2],
+                curve.cpt(0.2),
+                curve.cpt(0.5),
+                curve.cpt(0.8),
+                point.strong_share,
+                point.quality,
                 percentile_interval(drawn[:, 1], confidence),
                 point.cost_usd,
                 own.apgr - curve.apgr if apart else math.nan,
                 percentile_interval(first[:, 0] - drawn[:, 0], confidence) if apart else UNKNOWN_INTERVAL,
             )
         )
-    rows += _single_models(own, replicates[name], confidence)
+    rows += single_models(own, replicates[name], confidence)
     reason = _reason(own)
     return RoutingEvaluation(
         name, sides.n, sides.missing, own, tuple(rows), confidence, bootstraps, seed, reason,
@@ -317,29 +267,6 @@ def _replicates(
             quality = float(np.interp(shares[key], curve.share, curve.quality))
             rows[key].append((curve.apgr, quality, curve.weak_quality, curve.strong_quality))
     return {key: np.array(found).reshape(-1, 4) for key, found in rows.items()}
-
-
-def _single_models(curve: Curve, drawn: NDArray[np.float64], confidence: float) -> list[PolicyRow]:
-    rows = []
-    for label, share, column in (("weak alone", 0.0, 2), ("strong alone", 1.0, 3)):
-        point = curve.at_share(share)
-        rows.append(
-            PolicyRow(
-                label,
-                math.nan,
-                UNKNOWN_INTERVAL,
-                math.nan,
-                math.nan,
-                math.nan,
-                share,
-                point.quality,
-                percentile_interval(drawn[:, column], confidence),
-                point.cost_usd,
-                math.nan,
-                UNKNOWN_INTERVAL,
-            )
-        )
-    return rows
 
 
 def _reason(curve: Curve) -> str | None:
@@ -377,11 +304,3 @@ def _notes(
                 "is uncertain, and shares of it with it."
             )
     return tuple(found)
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _known_pair(interval: Interval) -> list[float] | None:
-    return list(interval) if math.isfinite(interval.low + interval.high) else None
