@@ -41,7 +41,7 @@ READ_PER_S, WRITTEN_PER_S = 160.0, 80.0
 
 
 def price(input_tokens: Any, output_tokens: Any, usd_per_hour: float = USD_PER_HOUR) -> Any:
-    """USD of answers as if the machine worked on one prompt at a time and read every prompt from its first token."""
+    """USD of answers as if one prompt was worked on at a time, and read from its first token."""
     seconds = input_tokens / READ_PER_S + output_tokens / WRITTEN_PER_S
     return usd_per_hour * seconds / 3600
 
