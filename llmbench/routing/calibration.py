@@ -21,7 +21,7 @@ from llmbench.routing.calibrated import (
     Status,
 )
 from llmbench.routing.calibration_words import summary_of
-from llmbench.routing.drift import drift_reference
+from llmbench.routing.drift import DriftReference, drift_reference
 from llmbench.routing.guarantee import betting_p_values, excess_losses, fixed_sequence
 from llmbench.routing.outcomes import Outcomes, outcomes_of
 from llmbench.routing.routing_gain import Gain, gain_over_a_coin
@@ -142,7 +142,7 @@ def calibrate(
         certificate=certificate,
         gain=found,
         expected=expected,
-        drift=_reference(known, held, fitted, order),
+        drift=_reference(everything, tested.held_chances),
         provenance=Provenance(
             data_sha256=known.sha256,
             prompts=len(known.prompts),
@@ -224,6 +224,8 @@ class _Tested(NamedTuple):
     passed: int
     gain: Gain
     worst_holds: bool | None
+    held_chances: NDArray[np.float64]
+    """Of all calibration prompts, in the order of `_Task.held`."""
 
 
 def _order(
@@ -257,29 +259,28 @@ def _certify(
     gain_level: float,
 ) -> _Tested:
     scores = task.known.scores[:, list(order)]
-    rows = task.held[~np.isnan(scores[task.held]).any(axis=1)]
+    whole = ~np.isnan(scores[task.held]).any(axis=1)
+    rows = task.held[whole]
     units = _renumbered(task.groups[rows])
     thresholds = candidate_thresholds(fitted.unseen)
-    all_chances = {i: fitted.scorer.success(task.known.prompts[i]) for i in map(int, task.held)}
-    chances = np.array([all_chances[int(i)] for i in rows]).reshape(len(rows), len(order))
-    choices = choices_at(chances, thresholds)
+    chances = np.array([fitted.scorer.success(task.known.prompts[i]) for i in task.held])
+    choices = choices_at(chances[whole], thresholds)
     routed = np.take_along_axis(scores[rows], choices, axis=1)
     losses = excess_losses(scores[rows, -1], routed, tolerance)
     p_values = betting_p_values(losses, -1.0, 1 - tolerance, level, units)
     passed = fixed_sequence(p_values, level).steps
     worst = None
     if passed and len(rows) < len(task.held):
-        wide = np.array([all_chances[int(i)] for i in task.held])
         bad = scores[task.held].copy()
         bad[:, :-1] = np.nan_to_num(bad[:, :-1], nan=0.0)
         bad[:, -1] = np.nan_to_num(bad[:, -1], nan=1.0)
-        last = choices_at(wide, thresholds[:passed])
+        last = choices_at(chances, thresholds[:passed])
         again = excess_losses(bad[:, -1], np.take_along_axis(bad, last, axis=1), tolerance)
         p_again = betting_p_values(again, -1.0, 1 - tolerance, level, _renumbered(task.groups[task.held]))
         worst = fixed_sequence(p_again, level).steps == passed
     gain = gain_over_a_coin(choices, scores[rows], units, gain_level)
     return _Tested(
-        rows, int(units.max(initial=-1)) + 1, thresholds, choices, p_values, passed, gain, worst
+        rows, int(units.max(initial=-1)) + 1, thresholds, choices, p_values, passed, gain, worst, chances
     )
 
 
@@ -326,16 +327,12 @@ def _expected(task: _Task, tested: _Tested, order: Sequence[int], step: int | No
     )
 
 
-def _reference(
-    known: Outcomes, held: NDArray[np.intp], fitted: FittedSuccess, order: Sequence[int]
-) -> Any:
-    prompts = [known.prompts[i] for i in held]
-    chances = np.array([fitted.scorer.success(each) for each in prompts]).reshape(len(prompts), len(order))
+def _reference(task: _Task, chances: NDArray[np.float64]) -> DriftReference:
     return drift_reference(
         {
             "router_score": (chances[:, -1] - chances[:, 0]).tolist(),
             "chance_of_the_strong_model": chances[:, -1].tolist(),
-            "length": [math.log1p(len(each)) for each in prompts],
+            "length": [math.log1p(len(task.known.prompts[i])) for i in task.held],
         }
     )
 

@@ -29,21 +29,25 @@ MAX_TERMS = 20_000
 FEATURE_WEIGHT = 1 / math.sqrt(len(FEATURES))
 """Makes the block of simple features about as long as that of the terms, whose length is 1: one penalty
 suits both."""
+LEAST_PROMPTS_OF_A_TERM = 2
+"""A term of one prompt alone tells nothing of others."""
 _LEAST_SLOPE = 1e-3
+_LEAST_SPREAD = 1e-9
 
 
 class Texts(NamedTuple):
     """Prompts, taken apart once for all fits."""
 
-    prompts: tuple[str, ...]
     terms: NDArray[np.object_]
-    """One list of terms per prompt."""
+    """Every term of any prompt."""
+    counts: Any
+    """Sparse: one row per prompt, one column per term."""
     features: NDArray[np.float64]
-    """One row per prompt."""
+    """One row per prompt, one column per name of FEATURES."""
 
     def take(self, places: NDArray[np.intp]) -> Texts:
         """Those at `places`."""
-        return Texts(tuple(self.prompts[i] for i in places), self.terms[places], self.features[places])
+        return Texts(self.terms, self.counts[places], self.features[places])
 
 
 class FittedSuccess(NamedTuple):
@@ -59,13 +63,18 @@ class FittedSuccess(NamedTuple):
 
 
 def texts_of(prompts: Sequence[str]) -> Texts:
-    """Words, pairs and simple features of each prompt."""
+    """Words, pairs and simple features of each prompt. Raises ConfigError where scikit-learn is missing."""
+    try:
+        from sklearn.feature_extraction.text import CountVectorizer
+    except ImportError as error:
+        raise ConfigError("Learning a router needs scikit-learn: pip install 'llmbench[routing]'.") from error
     words = [words_of(prompt) for prompt in prompts]
-    terms = np.empty(len(words), dtype=object)
-    for place, each in enumerate(words):
-        terms[place] = terms_of(each)
     rows = [simple_features(prompt, each) for prompt, each in zip(prompts, words, strict=True)]
-    return Texts(tuple(prompts), terms, np.asarray(rows, dtype=float).reshape(len(words), len(FEATURES)))
+    features = np.asarray(rows, dtype=float).reshape(len(words), len(FEATURES))
+    counter: Any = CountVectorizer(analyzer=terms_of)
+    # A mark that no prompt can hold keeps the vocabulary from being empty, which is an error there.
+    counts = counter.fit_transform([*words, [""]])[:-1]
+    return Texts(np.asarray(counter.get_feature_names_out(), dtype=object), counts, features)
 
 
 def grouped_folds(groups: NDArray[np.intp], folds: int, seed: int) -> NDArray[np.intp]:
@@ -93,7 +102,7 @@ def fit_success(
     """Fit one model of success per column of `scores` (prompts x models in 0..1; NaN: not learned from).
 
     A score between 0 and 1 counts as that share of a success. `groups` numbers what must stay together
-    in a fold; `penalty` fixes C instead of choosing it. Raises ConfigError where scikit-learn is missing.
+    in a fold; `penalty` fixes C instead of choosing it.
     """
     fold_of = grouped_folds(groups, folds, seed)
     grid = PENALTIES if penalty is None else (penalty,)
@@ -156,46 +165,35 @@ class _Space:
     """Terms and simple features of some prompts, as one sparse matrix."""
 
     def __init__(self, texts: Texts) -> None:
-        try:
-            from sklearn.feature_extraction.text import TfidfVectorizer
-        except ImportError as error:
-            raise ConfigError(
-                "Learning a router needs scikit-learn: pip install 'llmbench[routing]'."
-            ) from error
-        self._terms: Any = TfidfVectorizer(
-            analyzer=_same, min_df=2, max_features=MAX_TERMS, sublinear_tf=True
-        )
-        counted: Any = None
-        try:
-            counted = self._terms.fit_transform(texts.terms)
-        except ValueError:  # no term in two prompts
-            self._terms = None
-        self.terms: tuple[str, ...] = (
-            tuple(map(str, self._terms.get_feature_names_out())) if self._terms is not None else ()
-        )
-        self.idf = np.asarray(self._terms.idf_ if self._terms is not None else [], dtype=float)
+        from sklearn.feature_extraction.text import TfidfTransformer
+
+        in_prompts = np.bincount(texts.counts.indices, minlength=texts.counts.shape[1])
+        kept = np.flatnonzero(in_prompts >= LEAST_PROMPTS_OF_A_TERM)
+        if len(kept) > MAX_TERMS:
+            often = np.asarray(texts.counts.sum(axis=0)).ravel()[kept]
+            kept = np.sort(kept[np.argsort(-often, kind="stable")[:MAX_TERMS]])
+        self._kept = kept
+        self.terms: tuple[str, ...] = tuple(map(str, texts.terms[kept]))
+        self._weighting: Any = TfidfTransformer(sublinear_tf=True)
+        self.idf = np.zeros(0)
+        if len(kept):
+            self._weighting.fit(texts.counts[:, kept])
+            self.idf = np.asarray(self._weighting.idf_, dtype=float)
         self.means = texts.features.mean(axis=0)
         spread = texts.features.std(axis=0)
-        self.scales = np.where(spread > 1e-9, spread, 1.0)
-        self.matrix = self._joined(counted, texts.features)
-        self.width = len(self.terms) + len(FEATURES)
+        self.scales = np.where(spread > _LEAST_SPREAD, spread, 1.0)
+        self.width = len(kept) + len(FEATURES)
+        self.matrix = self.transform(texts)
 
     def transform(self, texts: Texts) -> Any:
-        """Rows of other prompts."""
-        return self._joined(
-            self._terms.transform(texts.terms) if self._terms is not None else None, texts.features
-        )
-
-    def _joined(self, counted: Any, features: NDArray[np.float64]) -> Any:
+        """Rows of these or other prompts."""
         from scipy.sparse import csr_matrix, hstack
 
-        scaled = np.clip((features - self.means) / self.scales, -FEATURE_LIMIT, FEATURE_LIMIT)
+        scaled = np.clip((texts.features - self.means) / self.scales, -FEATURE_LIMIT, FEATURE_LIMIT)
         block = csr_matrix(scaled * FEATURE_WEIGHT)
-        return block if counted is None else hstack([counted, block]).tocsr()
-
-
-def _same(terms: Any) -> Any:
-    return terms
+        if not len(self._kept):
+            return block
+        return hstack([self._weighting.transform(texts.counts[:, self._kept]), block]).tocsr()
 
 
 def _logistic_path(

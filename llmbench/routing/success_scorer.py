@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import mul
 
 from llmbench.routing.text_features import simple_features, terms_of, words_of
 
@@ -43,16 +44,10 @@ class SuccessScorer:
     """One row per model, one number per simple feature."""
     intercepts: tuple[float, ...]
     """One per model."""
-    _rows: Mapping[str, tuple[float, tuple[float, ...]]] = field(init=False, repr=False, compare=False)
-    """Of a term: its idf, and its weight for each model."""
+    _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        columns = zip(*self.term_weights, strict=True) if self.terms else ()
-        rows = {
-            term: (idf, weights)
-            for term, idf, weights in zip(self.terms, self.idf, columns, strict=True)
-        }  # fmt: skip
-        object.__setattr__(self, "_rows", rows)
+        object.__setattr__(self, "_places", {term: place for place, term in enumerate(self.terms)})
 
     def success(self, prompt: str) -> tuple[float, ...]:
         """The chance of each of `models`, in their order."""
@@ -61,29 +56,31 @@ class SuccessScorer:
     def log_odds(self, prompt: str) -> tuple[float, ...]:
         """ln(p / (1 - p)) of each of `models`, in their order."""
         words = words_of(prompt)
-        rows = self._rows
-        squares = 0.0
-        sums = [0.0] * len(self.models)
-        places = range(len(sums))
-        for term, count in Counter(terms_of(words)).items():
-            row = rows.get(term)
-            if row is not None:
-                value = row[0] if count == 1 else row[0] * (1.0 + math.log(count))
-                squares += value * value
-                for place in places:
-                    sums[place] += value * row[1][place]
-        norm = math.sqrt(squares) if squares else 1.0
+        counts = Counter(terms_of(words))
+        found = [
+            (place, count)
+            for place, count in zip(map(self._places.get, counts), counts.values(), strict=True)
+            if place is not None
+        ]
+        known = [place for place, _ in found]
         values = [
+            self.idf[place] if count == 1 else self.idf[place] * (1.0 + math.log(count))
+            for place, count in found
+        ]
+        norm = math.sqrt(sum(map(mul, values, values))) or 1.0
+        simple = [
             min(max((value - mean) / scale, -FEATURE_LIMIT), FEATURE_LIMIT) * self.feature_weight
             for value, mean, scale in zip(
                 simple_features(prompt, words), self.means, self.scales, strict=True
             )
         ]
         return tuple(
-            self.intercepts[place]
-            + sums[place] / norm
-            + sum(map(float.__mul__, values, self.feature_weights[place]))
-            for place in places
+            intercept
+            + sum(map(mul, values, map(of_terms.__getitem__, known))) / norm
+            + sum(map(mul, simple, of_features))
+            for intercept, of_terms, of_features in zip(
+                self.intercepts, self.term_weights, self.feature_weights, strict=True
+            )
         )
 
 

@@ -23,6 +23,7 @@ _WORD = re.compile(rf"[{_SINGLE}]|[^\W{_SINGLE}]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SENTENCE_END = re.compile(r"[.?!。？！]+(?:\s|$)|\n+")
 _OPERATOR = re.compile(r"[-+*/=^<>×÷]")
+_CAPITAL = re.compile("[A-ZÀ-ÖØ-Þ]")
 _CODE = re.compile(r"[`{}\[\];_\\|#]")
 
 _COUNTED_WORDS = (
@@ -79,18 +80,18 @@ def simple_features(text: str, words: Sequence[str]) -> list[float]:
     log = math.log1p
     counts = Counter(words)
     numbers = _NUMBER.findall(read)
-    longest = max(map(len, _SENTENCE_END.split(read)))
+    sentences = _SENTENCE_END.split(read)
     n = len(words)
     return [
         log(len(text)),
         log(n),
-        log(len(_SENTENCE_END.findall(read))),
-        log(longest),
+        log(len(sentences) - 1),
+        log(max(map(len, sentences))),
         sum(map(len, words)) / n if n else 0.0,
         len(counts) / n if n else 0.0,
         log(len(numbers)),
         log(len(set(numbers))),
-        log(max((len(each) for each in numbers), default=0)),
+        log(max(map(len, numbers), default=0)),
         log(sum("." in each for each in numbers)),
         log(read.count("?")),
         log(read.count(",")),
@@ -98,8 +99,8 @@ def simple_features(text: str, words: Sequence[str]) -> list[float]:
         log(read.count("%")),
         log(len(_OPERATOR.findall(read))),
         log(len(_CODE.findall(read))),
-        log(sum(map(str.isupper, read))),
+        log(len(_CAPITAL.findall(read))),
         log(read.count("\n")),
         0.0 if read.isascii() else sum(ord(each) >= _ASCII for each in read) / len(read),
-        *(log(counts[word]) for word in _COUNTED_WORDS),
+        *(log(counts[word]) if word in counts else 0.0 for word in _COUNTED_WORDS),
     ]
