@@ -1,4 +1,4 @@
-"""A calibrated router: what was learned from a matrix, the threshold that was certified, and what it saves."""
+"""A calibrated router: what was learned, the threshold that was certified, and what it saves."""
 
 from __future__ import annotations
 
@@ -183,9 +183,13 @@ class CalibratedRouting:
         best, own = found.success[self.strong], found.success[found.model]
         if found.model == self.strong:
             nearest = max(found.success[m] for m in self.models if m != self.strong)
-            reason = f"its chance {best:.2f} is more than {self.threshold:+.3f} above {nearest:.2f} of the others"
+            reason = (
+                f"its chance {best:.2f} is more than {self.threshold:+.3f} above {nearest:.2f} of the others"
+            )
         else:
-            reason = f"its chance {own:.2f} against {best:.2f} of {self.strong} is within {self.threshold:+.3f}"
+            reason = (
+                f"its chance {own:.2f} against {best:.2f} of {self.strong} is within {self.threshold:+.3f}"
+            )
         return Choice("calibrated", reason, self._order(found.model))
 
     def save(self, path: str | Path) -> Path:

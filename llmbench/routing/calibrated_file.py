@@ -43,7 +43,8 @@ def save(routing: CalibratedRouting, path: str | Path) -> Path:
     encoded = data.encode("ascii")
     if len(encoded) > LARGEST_FILE:
         raise UsageError(
-            f"The calibrated router has {len(encoded):,} bytes and a file may have {LARGEST_FILE:,}; use fewer models."
+            f"The calibrated router has {len(encoded):,} bytes, and a file may have {LARGEST_FILE:,}; "
+            "use fewer models."
         )
     target = Path(path)
     partial = target.with_name(target.name + ".partial")
@@ -86,7 +87,8 @@ def load(path: str | Path) -> CalibratedRouting:
 
 def _bad(name: str, why: str) -> ConfigError:
     return ConfigError(
-        f"{name} is no calibrated router: {why}. Calibrate again, or copy the file again from where it was made."
+        f"{name} is no calibrated router: {why}. Calibrate again, or copy the file again from where "
+        "it was made."
     )
 
 
@@ -264,7 +266,7 @@ def _text(value: Any) -> str:
 
 def _texts(values: Any, what: str) -> tuple[str, ...]:
     if not isinstance(values, list):
-        raise ValueError(f"{what} must be a list")
+        raise TypeError(f"{what} must be a list")
     return tuple(map(_text, values))
 
 
@@ -310,5 +312,5 @@ def _maybe(read: Callable[[Any], Kind], value: Any) -> Kind | None:
 
 def _by_name(value: Any, read: Callable[[Any], Kind]) -> dict[str, Kind]:
     if not isinstance(value, dict):
-        raise ValueError("names with values were expected")
+        raise TypeError("names with values were expected")
     return {_text(name): read(each) for name, each in value.items()}

@@ -133,9 +133,7 @@ def calibrate(
         models=tuple(names_of),
         strong=known.models[best],
         status=status,
-        summary=summary_of(
-            status, known.models[best], names_of, certificate, found, expected, least_prompts
-        ),
+        summary=summary_of(status, known.models[best], names_of, certificate, found, expected, least_prompts),
         threshold=threshold,
         scorer=fitted.scorer,
         quality=tuple(known.models[i] for i in quality),
@@ -228,14 +226,14 @@ class _Tested(NamedTuple):
     """Of all calibration prompts, in the order of `_Task.held`."""
 
 
-def _order(
-    known: Outcomes, train: NDArray[np.intp], strong: str | None
-) -> tuple[int, list[int]]:
+def _order(known: Outcomes, train: NDArray[np.intp], strong: str | None) -> tuple[int, list[int]]:
     """The strong model's column, and the columns that may be asked: cheaper ones by rising cost, then it."""
     means = [_mean(known.scores[train, i]) for i in range(len(known.models))]
     unknown = next((i for i, mean in enumerate(means) if math.isnan(mean)), None)
     if unknown is not None:
-        raise UsageError(f"{known.models[unknown]} has no score on any training prompt; leave it out of models=.")
+        raise UsageError(
+            f"{known.models[unknown]} has no score on any training prompt; leave it out of models=."
+        )
     costs = [_mean(known.costs[:, i]) for i in range(len(known.models))]
     priced = not any(map(math.isnan, costs))
     if strong is not None:

@@ -119,8 +119,8 @@ class DriftMonitor:
             self.indices[watched.name] = index
             if statistic > watched.critical and index > self.reference.least_index and self.alarm is None:
                 self.alarm = (
-                    f"the last {self._in_window} prompts differ in {watched.name.replace('_', ' ')} from those "
-                    f"of the calibration (population stability index {index:.2f})"
+                    f"the last {self._in_window} prompts differ in {watched.name.replace('_', ' ')} from "
+                    f"those of the calibration (population stability index {index:.2f})"
                 )
 
 

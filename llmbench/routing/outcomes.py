@@ -1,4 +1,4 @@
-"""What a finished matrix knows of each prompt: the score and the cost of each model's answer, as plain data."""
+"""What a finished matrix knows of each prompt, as plain data: score and cost of each model's answer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class Outcomes:
         if wrong is not None or not self.prompts:
             raise UsageError(f"Each prompt must be a text; one is {wrong!r}.")
         if len(set(self.models)) != len(self.models) or len(self.models) < 2:
-            raise UsageError(f"models must be two or more different names; they are {', '.join(self.models)}.")
+            raise UsageError(
+                f"models must be two or more different names; they are {', '.join(self.models)}."
+            )
         scores = _matrix("scores", self.scores, shape)
         outside = np.argwhere((scores < 0) | (scores > 1))
         if len(outside):
@@ -58,7 +60,9 @@ class Outcomes:
         if (costs < 0).any():
             raise UsageError("costs must be USD from 0 on, NaN where one is not known; one is negative.")
         if self.clusters is not None and len(self.clusters) != shape[0]:
-            raise UsageError(f"clusters has {len(self.clusters)} labels for {shape[0]} prompts; give one each.")
+            raise UsageError(
+                f"clusters has {len(self.clusters)} labels for {shape[0]} prompts; give one each."
+            )
         object.__setattr__(self, "scores", scores)
         object.__setattr__(self, "costs", costs)
 
@@ -155,7 +159,9 @@ def _of_answers(results: Any) -> Outcomes:
     answers, dataset = results.answers, results.dataset
     columns = (dataset.prompt_column,) if dataset.prompt_column else tuple(getattr(results, "asked", ()))
     if not columns:
-        raise UsageError("The results do not tell which column of the items is the prompt; give prompt_column=.")
+        raise UsageError(
+            "The results do not tell which column of the items is the prompt; give prompt_column=."
+        )
     texts = {
         item.id: "\n".join(str(item.fields[name]) for name in columns if item.fields.get(name) is not None)
         for item in dataset.rows
@@ -165,7 +171,9 @@ def _of_answers(results: Any) -> Outcomes:
     clusters = {item.id: item.cluster for item in dataset.rows}
     labels = None
     if any(value is not None for value in clusters.values()):
-        labels = pd.Series({key: value if value is not None else f"item {key}" for key, value in clusters.items()})
+        labels = pd.Series(
+            {key: value if value is not None else f"item {key}" for key, value in clusters.items()}
+        )
     return _pivoted(answers, "item_id", by, pd.Series(texts, dtype=object), labels)
 
 
