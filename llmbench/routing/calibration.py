@@ -69,10 +69,13 @@ def calibrate(
         strong: the model that quality is measured against; default: the best mean score in training.
         models: which of the results' models to use; default: all.
         names: {model of the results: model as the router is to ask for it}.
+        tolerance: share of the strong model's quality that may be lost.
+        level: of the guarantee.
         gain_level: one-sided, of the claim that the choices are better than a coin's.
         calibration_share: of the prompts, for the certificate.
         least_prompts: independent calibration prompts below which nothing is certified.
         penalty: scikit-learn's C; default: chosen for each model by cross-validation within training.
+        seed: of the split and the folds.
 
     Raises UsageError for results that cannot be used, ConfigError where scikit-learn is missing.
     """
@@ -103,7 +106,7 @@ def calibrate(
     best, order = _order(known, train, strong)
     fitted = fit_success(
         texts_of([known.prompts[i] for i in train]),
-        known.scores[np.ix_(train, order)],
+        known.scores[train][:, order],
         [known.models[i] for i in order],
         _renumbered(groups[train]),
         penalty=penalty,
@@ -300,8 +303,8 @@ def _status(tested: _Tested, models: int, gain_level: float, least: int) -> tupl
 def _expected(task: _Task, tested: _Tested, order: Sequence[int], step: int | None) -> Expected | None:
     if not len(tested.rows):
         return None
-    scores = task.known.scores[np.ix_(tested.rows, list(order))]
-    costs = task.known.costs[np.ix_(tested.rows, list(order))]
+    scores = task.known.scores[tested.rows][:, list(order)]
+    costs = task.known.costs[tested.rows][:, list(order)]
     last = len(order) - 1
     chosen = np.full(len(scores), last) if step is None else tested.choices[:, step]
     places = np.arange(len(scores))

@@ -46,8 +46,10 @@ def excess_losses(strong: ArrayLike, routed: ArrayLike, tolerance: float) -> NDA
 
     `strong` has one score in 0..1 per prompt, `routed` one row per prompt and one column per threshold.
     """
-    reference = np.asarray(strong, dtype=float) * (1 - check_open_unit("tolerance", tolerance))
-    return reference.reshape(-1, 1) - np.asarray(routed, dtype=float).reshape(len(reference), -1)
+    reference: NDArray[np.float64] = np.asarray(strong, dtype=float) * (
+        1 - check_open_unit("tolerance", tolerance)
+    )
+    return np.subtract(reference.reshape(-1, 1), np.asarray(routed, dtype=float), dtype=float)
 
 
 def betting_p_values(
@@ -73,7 +75,8 @@ def betting_p_values(
     if not check_number("low", low) < 0 < check_number("high", high):
         raise UsageError(f"low must be below 0 and high above; they are {low:g} and {high:g}.")
     rows = np.asarray(losses, dtype=float)
-    rows = rows.reshape(len(rows), -1)
+    if rows.ndim != 2:
+        raise UsageError("losses must have two dimensions: one row per prompt, one column per threshold.")
     if not ((rows >= low - 1e-12) & (rows <= high + 1e-12)).all():
         raise UsageError(f"losses must be numbers in {low:g}..{high:g}; at least one is not.")
     if units is not None:

@@ -93,7 +93,8 @@ def label_budget(
     largest = len(whole) - math.ceil(len(whole) / folds)
     lengths = np.array([len(known.prompts[i]) for i in whole], dtype=float)
     groups = known.groups()[whole]
-    sides = two_models(*known.scores[whole].T, None, groups.tolist(), n=len(whole))
+    quality = known.scores[whole]
+    sides = two_models(quality[:, 0], quality[:, 1], None, groups.tolist(), n=len(whole))
     draws = Draws(sides.n, sides.codes, bootstraps, seed)
     alone = _replicates([lengths], sides, draws)
     points = []

@@ -41,7 +41,8 @@ class Outcomes:
 
     def __post_init__(self) -> None:
         shape = (len(self.prompts), len(self.models))
-        wrong = next((p for p in self.prompts if not isinstance(p, str) or not p.strip()), None)
+        texts: tuple[Any, ...] = self.prompts
+        wrong = next((p for p in texts if not isinstance(p, str) or not p.strip()), None)
         if wrong is not None or not self.prompts:
             raise UsageError(f"Each prompt must be a text; one is {wrong!r}.")
         if len(set(self.models)) != len(self.models) or len(self.models) < 2:
