@@ -169,7 +169,7 @@ def split_prompts(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Places that train, and places that certify: whole clusters, in an order drawn by `seed`.
 
-    >>> train, held = split_prompts(np.array([0, 0, 1, 2, 3, 4]), 1 / 3, 1)
+    >>> train, held = split_prompts(np.arange(6), 1 / 3, 1)
     >>> sorted([*train.tolist(), *held.tolist()]), len(held)
     ([0, 1, 2, 3, 4, 5], 2)
     """
@@ -268,7 +268,7 @@ def _certify(
     choices = choices_at(chances[whole], thresholds)
     routed = np.take_along_axis(scores[rows], choices, axis=1)
     losses = excess_losses(scores[rows, -1], routed, tolerance)
-    p_values = betting_p_values(losses, -1.0, 1 - tolerance, level, units)
+    p_values = betting_p_values(losses, -1.0, 1 - tolerance, units)
     passed = fixed_sequence(p_values, level).steps
     worst = None
     if passed and len(rows) < len(task.held):
@@ -277,7 +277,7 @@ def _certify(
         bad[:, -1] = np.nan_to_num(bad[:, -1], nan=1.0)
         last = choices_at(chances, thresholds[:passed])
         again = excess_losses(bad[:, -1], np.take_along_axis(bad, last, axis=1), tolerance)
-        p_again = betting_p_values(again, -1.0, 1 - tolerance, level, _renumbered(task.groups[task.held]))
+        p_again = betting_p_values(again, -1.0, 1 - tolerance, _renumbered(task.groups[task.held]))
         worst = fixed_sequence(p_again, level).steps == passed
     gain = gain_over_a_coin(choices, scores[rows], units, gain_level)
     return _Tested(

@@ -9,8 +9,9 @@ level, whatever the models and however many thresholds.
 A threshold loses more than the tolerance t where E[(1 - t) strong - routed] > 0. That is the mean of bounded
 paired differences, and it is tested by betting against it (Waudby-Smith and Ramdas 2024, JRSS B 86:1): a
 gambler who may stake only what he has cannot become 1 / level times as rich against a true null but with a
-chance of at most the level (Ville 1939). This needs no normality and no large sample. Unlike the bounds of
-Hoeffding and Bentkus it profits from the small variance of paired differences.
+chance of at most the level (Ville 1939). This needs no normality and no large sample. He spreads what he has
+over constant stakes (Cover's universal portfolio), so that nothing is tuned. Unlike the bounds of Hoeffding
+and Bentkus it profits from the small variance of paired differences.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Passed", "betting_p_values", "excess_losses", "fixed_sequence"]
 
-LARGEST_STAKE = 0.99
-"""Of what the gambler has: he is never ruined by one prompt."""
+STAKES = 40
+"""Constant stakes, each with an equal share of what the gambler has to begin with."""
 
 
 class Passed(NamedTuple):
@@ -53,25 +54,23 @@ def excess_losses(strong: ArrayLike, routed: ArrayLike, tolerance: float) -> NDA
 
 
 def betting_p_values(
-    losses: ArrayLike, low: float, high: float, level: float = 0.05, units: ArrayLike | None = None
+    losses: ArrayLike, low: float, high: float, units: ArrayLike | None = None
 ) -> NDArray[np.float64]:
     """p-values of "the mean loss is 0 or more", one per column of `losses` (n x columns in low..high).
 
-    Valid for every n and every distribution in low..high, and for a sequence of draws that stops at any
-    time. The stakes are those of Waudby-Smith and Ramdas's predictable plug-in, aimed at `level`: each
-    depends only on the rows before. Rows must come in an order that the losses did not choose.
+    1 over the most that was ever owned: the wealth after each row is the mean, over STAKES stakes b that fill
+    0..1/high evenly, of the product of 1 - b · loss. Valid for every n and every distribution in low..high.
+    Rows must come in an order that the losses did not choose.
 
     `units` numbers what is drawn independently: the losses of a unit are then added up, and divided by the
     size of the largest. Raises UsageError for a loss outside of low..high.
 
-    >>> import numpy as np
     >>> never_loses = np.full((100, 1), -0.05)
     >>> betting_p_values(never_loses, -1, 0.95).round(4).tolist()
-    [0.0081]
+    [0.0301]
     >>> betting_p_values(-never_loses, -1, 0.95).tolist()
     [1.0]
     """
-    check_open_unit("level", level)
     if not check_number("low", low) < 0 < check_number("high", high):
         raise UsageError(f"low must be below 0 and high above; they are {low:g} and {high:g}.")
     rows = np.asarray(losses, dtype=float)
@@ -81,19 +80,13 @@ def betting_p_values(
         raise UsageError(f"losses must be numbers in {low:g}..{high:g}; at least one is not.")
     if units is not None:
         rows = _sums(rows, np.asarray(units, dtype=np.intp))
-    n = len(rows)
-    if n == 0:
-        return np.ones(rows.shape[1])
-    # On the scale of 0..1, where the null is a mean of at least `middle`.
-    scaled = np.clip((rows - low) / (high - low), 0, 1)
-    middle = -low / (high - low)
-    count = np.arange(1, n + 1)[:, None]
-    means = (0.5 + scaled.cumsum(axis=0)) / (count + 1)
-    variances = (0.25 + ((scaled - means) ** 2).cumsum(axis=0)) / (count + 1)
-    before = np.vstack([np.full((1, rows.shape[1]), 0.25), variances[:-1]])
-    stakes = np.minimum(np.sqrt(2 * math.log(1 / level) / (n * before)), LARGEST_STAKE / (1 - middle))
-    wealth = np.log1p(-stakes * (scaled - middle)).cumsum(axis=0)
-    return np.asarray(np.exp(-np.maximum(wealth.max(axis=0), 0.0)))
+    stakes = (np.arange(STAKES) + 0.5) / STAKES / high
+    richest = np.zeros(rows.shape[1])
+    for place, column in enumerate(np.minimum(rows, high).T):
+        wealth = np.log1p(-np.outer(stakes, column)).cumsum(axis=1)
+        mixed = np.logaddexp.reduce(wealth, axis=0) - math.log(STAKES)
+        richest[place] = mixed.max(initial=0.0)
+    return np.asarray(np.exp(-richest))
 
 
 def fixed_sequence(p_values: ArrayLike, level: float) -> Passed:

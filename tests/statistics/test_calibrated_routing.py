@@ -85,7 +85,7 @@ def violations(trainings: int, resplits: int) -> tuple[int, int, int]:
 
 
 def certified(losses: NDArray[np.float64]) -> int:
-    return fixed_sequence(betting_p_values(losses, -1.0, 1 - TOLERANCE, LEVEL), LEVEL).steps
+    return fixed_sequence(betting_p_values(losses, -1.0, 1 - TOLERANCE), LEVEL).steps
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_the_bet_against_a_true_null_wins_rarely(null: str, n: int, runs: int) -
     found = 0
     for start in range(0, runs, 500):
         drawn = rng.choice(values, p=weights, size=(n, min(500, runs - start)))
-        found += int((betting_p_values(drawn, -1.01, 0.96, LEVEL) <= LEVEL).sum())
+        found += int((betting_p_values(drawn, -1.01, 0.96) <= LEVEL).sum())
     assert not errs_more_than(LEVEL, found, runs)
 
 
