@@ -32,7 +32,7 @@ def oracle_scores(weak: ArrayLike, strong: ArrayLike) -> NDArray[np.float64]:
 def length_scores(prompts: Sequence[Any]) -> NDArray[np.float64]:
     """Characters of each prompt (n): of a text, or of all that the user wrote in a list of messages.
 
-    >>> length_scores(["Hi", [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]])
+    >>> length_scores(["Hi", [{"role": "user", "content": "Why?"}]])
     array([2., 4.])
     """
     return np.array([features_of(_messages(each), None).characters for each in prompts], dtype=float)
@@ -64,10 +64,10 @@ def category_scores(
     units = np.arange(len(one)) if codes is None else codes
     dealt = np.random.default_rng(seed).permutation(int(units.max(initial=-1)) + 1) % folds
     fold = dealt[units]
-    kind = cluster_codes(labels, "categories", labels, len(labels))
-    assert kind is not None
+    numbers: dict[Hashable, int] = {}
+    kind = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.intp)
     gain, known = two - one, ~np.isnan(two - one)
-    kinds = int(kind.max(initial=-1)) + 1
+    kinds = len(numbers)
     scores = np.zeros(len(one))
     for part in range(folds):
         learn = known & (fold != part)
@@ -90,8 +90,10 @@ def rule_scores(
     of quality stands for the strong model, all others for the weak one: of the document's rules,
     gpt-4o. A prompt is a text, or a list of messages. Raises UsageError.
 
-    >>> rule_scores(["Is 7 prime?", "Summarise: " + "word " * 300]), rule_scores(["Why?"], task_types=["complex"])
-    (array([0., 1.]), array([1.]))
+    >>> rule_scores(["Is 7 prime?", "Summarise: " + "word " * 300])
+    array([0., 1.])
+    >>> rule_scores(["Is 7 prime?"], task_types=["complex"])
+    array([1.])
     """
     table = routing_table(routes)
     firsts = dict.fromkeys(part[0] for rule in table.rules for part in rule.parts)
@@ -120,7 +122,7 @@ def random_spread(weak: ArrayLike, strong: ArrayLike) -> float:
     Σ(u - mean)² = (n² - 1)/(12n). NaN of fewer than two prompts or without a gap.
 
     >>> print(f"{random_spread([0] * 10, [0, 1] * 5):.4f}")
-    0.3028
+    0.0957
     """
     one, two = paired_arrays("weak", weak, "strong", strong)
     gain = two - one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -154,6 +154,11 @@ class RoutingEvaluation:
             values.append(value if other is None else value - statistic(other.curve(weights)))
         return percentile_interval(np.array(values), self.confidence)
 
+    def draws(self) -> Iterator[tuple[NDArray[np.float64], Curve]]:
+        """The bootstrap's draws: how often each of the n prompts is in it, and the router's curve of it."""
+        for weights in self._draws:
+            yield weights, self._sweeps[self.name].curve(weights)
+
     def data(self) -> dict[str, Any]:
         """For a report's result.json; null is unknown."""
         return {
@@ -229,8 +234,9 @@ def evaluate(
 
     Args:
         scores: n numbers, how much the strong model is wanted for each prompt; ties are averaged.
-        weak, strong: quality of each model's answer to each prompt (n each), on any scale; NaN where
-            there is none: the prompt is then left out for both and counted in `.missing`.
+        weak: quality of the weak model's answer to each prompt (n), on any scale; NaN where there is
+            none: the prompt is then left out for both and counted in `.missing`.
+        strong: the same of the strong model.
         costs: USD of each prompt at the weak and at the strong model: two arrays of n, or two
             numbers. None: call shares only.
         clusters: a label per prompt; prompts of one label are drawn together by the bootstrap.
@@ -238,9 +244,12 @@ def evaluate(
         categories: a label per prompt; adds the baseline of each category's mean gain, cross-fitted.
         task_types: the hint of each prompt, for the SMART rules.
         routes: whose rules: a routing table.
+        name: of the router, in the tables.
         at_share: the share of strong calls at which the policies' quality and cost are told.
         bootstraps: draws for intervals, such as 2000; 0 is none. The scores are taken as given: how
             they would differ, had their model been trained on other prompts, is not in the interval.
+        confidence: of the intervals.
+        seed: of the draws, and of the folds of the category baseline.
 
     Shares of the gap (APGR, CPT) are NaN, with the `.reason`, where the strong model is not better.
     Raises UsageError for unequal lengths, scores that are missing or infinite, and nothing to compare.
@@ -249,8 +258,8 @@ def evaluate(
     >>> found.weak_quality, found.strong_quality, found.reason is None
     (0.75, 0.75, False)
     >>> found = evaluate([0.9, 0.1, 0.8, 0.2], [0, 1, 0, 1], [1, 1, 1, 1], costs=(0.001, 0.01))
-    >>> found.apgr, found.cpt(0.5), found.cost_at_quality(0.75)
-    (0.75, 0.25, 0.00325)
+    >>> found.apgr, found.cpt(0.5), found.cpt(0.8), f"{found.cost_at_quality(0.75):.5f}"
+    (0.75, 0.25, 0.4, '0.00325')
     """
     check_confidence(confidence)
     check_count("bootstraps", bootstraps)
@@ -270,7 +279,7 @@ def evaluate(
     own = curves[name]
     own.at_share(at_share)
     shares = dict.fromkeys(curves, at_share) | {key: float(others[key][sides.kept].mean()) for key in rules}
-    replicates = {key: _replicates(sweep, shares[key], draws) for key, sweep in sweeps.items()}
+    replicates = _replicates(sweeps, shares, draws)
     rows = []
     for key, curve in curves.items():
         drawn, first = replicates[key], replicates[name]
@@ -297,14 +306,17 @@ def evaluate(
     )  # fmt: skip
 
 
-def _replicates(sweep: Sweep, share: float, draws: Draws) -> NDArray[np.float64]:
-    """APGR, quality at `share`, weak and strong quality of every draw."""
-    rows = []
+def _replicates(
+    sweeps: Mapping[str, Sweep], shares: Mapping[str, float], draws: Draws
+) -> dict[str, NDArray[np.float64]]:
+    """APGR, quality at the share, weak and strong quality of every draw (r by 4), for each policy."""
+    rows: dict[str, list[tuple[float, ...]]] = {key: [] for key in sweeps}
     for weights in draws:
-        curve = sweep.curve(weights)
-        quality = np.interp(share, curve.share, curve.quality)
-        rows.append((curve.apgr, quality, curve.quality[0], curve.quality[-1]))
-    return np.array(rows).reshape(-1, 4)
+        for key, sweep in sweeps.items():
+            curve = sweep.curve(weights, with_costs=False)
+            quality = float(np.interp(shares[key], curve.share, curve.quality))
+            rows[key].append((curve.apgr, quality, curve.weak_quality, curve.strong_quality))
+    return {key: np.array(found).reshape(-1, 4) for key, found in rows.items()}
 
 
 def _single_models(curve: Curve, drawn: NDArray[np.float64], confidence: float) -> list[PolicyRow]:
@@ -325,7 +337,7 @@ def _single_models(curve: Curve, drawn: NDArray[np.float64], confidence: float) 
                 point.cost_usd,
                 math.nan,
                 UNKNOWN_INTERVAL,
-            )  # fmt: skip
+            )
         )
     return rows
 

@@ -57,11 +57,11 @@ def upper_hull(cost: object, quality: object) -> Hull:
     x, y = np.asarray(cost, dtype=float), np.asarray(quality, dtype=float)
     if x.ndim != 1 or x.shape != y.shape or not len(x) or not np.isfinite(x + y).all():
         raise UsageError("cost and quality must be finite, one of each per point, and of one point at least.")
-    if (x[1:] >= x[:-1]).all():
-        starts = np.flatnonzero(np.append(True, x[1:] > x[:-1]))
-        x, y = _majorant(x[starts], np.maximum.reduceat(y, starts))  # of equal costs the best
-    else:
-        x, y = _chain(x, y)
+    if not (x[1:] >= x[:-1]).all():
+        order = np.argsort(x, kind="stable")
+        x, y = x[order], y[order]
+    starts = np.flatnonzero(np.append(True, x[1:] > x[:-1]))
+    x, y = _majorant(x[starts], np.maximum.reduceat(y, starts))  # of equal costs the best
     best = int(np.argmax(y))
     return Hull(x[: best + 1], y[: best + 1])
 
@@ -77,22 +77,3 @@ def _majorant(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[n
     step = np.diff(x)
     blocks = isotonic_regression(np.diff(y) / step, weights=step, increasing=False).blocks
     return x[blocks], y[blocks]
-
-
-def _chain(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Of points in any order: Andrew's monotone chain, the upper half."""
-    corners: list[tuple[float, float]] = []
-    for place in np.lexsort((y, x)):
-        point = (float(x[place]), float(y[place]))
-        if corners and corners[-1][0] == point[0]:
-            corners.pop()  # of equal costs the best
-        while len(corners) > 1 and _above(corners[-2], corners[-1], point) <= 0:
-            corners.pop()
-        corners.append(point)
-    found = np.array(corners)
-    return found[:, 0], found[:, 1]
-
-
-def _above(one: tuple[float, float], middle: tuple[float, float], other: tuple[float, float]) -> float:
-    """Positive where `middle` lies above the line from `one` to `other`."""
-    return (middle[1] - one[1]) * (other[0] - one[0]) - (other[1] - one[1]) * (middle[0] - one[0])
