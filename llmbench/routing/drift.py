@@ -50,7 +50,8 @@ class DriftReference(NamedTuple):
 def drift_reference(
     columns: dict[str, Sequence[float]], window: int = WINDOW, level: float = LEVEL
 ) -> DriftReference:
-    """The reference by the numbers of the calibration prompts. Numbers that hardly vary are not watched.
+    """The reference by the numbers of the calibration prompts, one column for each. One that is the same for
+    all has a single bin, which nothing leaves.
 
     >>> found = drift_reference({"length": range(100)})
     >>> found.watched[0].counts
@@ -62,16 +63,14 @@ def drift_reference(
     watched = []
     for name, values in columns.items():
         array = np.asarray(values, dtype=float)
-        if not len(array):
-            continue
-        inner = np.quantile(array, np.arange(1, _BINS) / _BINS, method="higher")
-        edges = np.unique(inner[inner > array.min()])
+        above = np.unique(array[array > array.min()])
+        edges = np.unique(np.quantile(array, np.arange(1, _BINS) / _BINS, method="higher"))
+        edges = edges[edges > array.min()]
+        if not len(edges):  # more than nine tenths are the lowest
+            edges = above[:1]
         counts = np.bincount(np.searchsorted(edges, array, side="right"), minlength=len(edges) + 1)
-        if len(edges):
-            critical = float(chdtri(len(edges), level / len(columns)))
-            watched.append(
-                WatchedNumber(name, tuple(map(float, edges)), tuple(map(int, counts)), critical)
-            )  # fmt: skip
+        critical = float(chdtri(len(edges), level / len(columns))) if len(edges) else 0.0
+        watched.append(WatchedNumber(name, tuple(map(float, edges)), tuple(map(int, counts)), critical))
     return DriftReference(tuple(watched), window, LEAST_INDEX, level)
 
 

@@ -47,10 +47,10 @@ def excess_losses(strong: ArrayLike, routed: ArrayLike, tolerance: float) -> NDA
 
     `strong` has one score in 0..1 per prompt, `routed` one row per prompt and one column per threshold.
     """
-    reference: NDArray[np.float64] = np.asarray(strong, dtype=float) * (
-        1 - check_open_unit("tolerance", tolerance)
-    )
-    return np.subtract(reference.reshape(-1, 1), np.asarray(routed, dtype=float), dtype=float)
+    kept = 1 - check_open_unit("tolerance", tolerance)
+    wanted: NDArray[np.float64] = kept * np.asarray(strong, dtype=float)
+    found: NDArray[np.float64] = wanted.reshape(-1, 1) - np.asarray(routed, dtype=float)
+    return found
 
 
 def betting_p_values(

@@ -314,6 +314,12 @@ def test_a_drift_alarm_voids_the_guarantee(routing: CalibratedRouting, tmp_path:
     assert router.explain(say(EASY)).chosen == "one/small"
 
 
+def test_prompts_that_never_vary_in_one_number_are_routed() -> None:
+    data = synthetic(scores={"small": np.ones(960), "large": np.ones(960)})
+    found = calibrate(data, penalty=1.0, strong="large")
+    assert found.choose(EASY, observe=True).models[0] == "small"
+
+
 def test_a_router_without_its_models_is_refused(routing: CalibratedRouting) -> None:
     with pytest.raises(UsageError, match="asks 'large', and no provider"):
         ModelRouter({"one": FakeProvider(["x"], model="small")}, routes=routing)

@@ -27,7 +27,14 @@ def test_bins_of_few_values() -> None:
     found = drift_reference({"a": [0.0] * 80 + [1.0] * 20}).watched[0]
     assert found.edges == (1.0,)
     assert found.counts == (80, 20)
-    assert drift_reference({"a": [3.0] * 50}).watched == ()
+    assert drift_reference({"a": [0.0] * 98 + [1.0, 2.0]}).watched[0].counts == (98, 2)
+
+
+def test_a_number_that_never_varied_never_alarms() -> None:
+    reference = drift_reference({"a": [3.0] * 50})
+    assert reference.watched[0].counts == (50,)
+    monitor = DriftMonitor(reference)
+    assert all(monitor.observe((float(value),)) is None for value in range(1000))
 
 
 def test_the_monitor_alarms_at_the_end_of_a_window_and_stays() -> None:
