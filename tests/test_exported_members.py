@@ -18,7 +18,7 @@ MODULES = sorted(
 
 # From the bottom floor to the top; a module imports only from its own floor or below.
 FLOORS = [
-    {"errors", "types", "results", "secret", "background", "money", "lazy", "plain_table"},
+    {"errors", "types", "results", "result_files", "secret", "background", "money", "lazy", "plain_table"},
     {"config"},
     {"catalog"},
     {"stats"},
@@ -43,6 +43,19 @@ def test_all_names_exist(name: str) -> None:
     assert len(set(exported)) == len(exported)
     for member in exported:
         assert hasattr(module, member), f"{name}.__all__ names {member}"
+
+
+def test_no_module_hides_the_name_it_gives() -> None:
+    """`from package import name` takes a module called `name` before the function in it, once it is loaded."""
+    for name in MODULES:
+        importlib.import_module(name)
+    hidden = [
+        f"{name}.{member}"
+        for name in MODULES
+        for member in getattr(importlib.import_module(name), "__all__", [])
+        if f"{name}.{member}" in MODULES
+    ]
+    assert hidden == []
 
 
 def test_the_documents_names_are_at_the_top() -> None:

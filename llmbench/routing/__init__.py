@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from llmbench.routing.cascade_evaluation import CascadeEvaluation, evaluate_cascade, evaluate_trust
     from llmbench.routing.cascade_judges import Judgement, format_check, self_consistency, verifier
     from llmbench.routing.curve import Curve
-    from llmbench.routing.draw import draw
+    from llmbench.routing.drawing import draw
     from llmbench.routing.evaluation import RoutingEvaluation, evaluate
     from llmbench.routing.experiment import Experiment
-    from llmbench.routing.label_budget import label_budget, unseen_chances
+    from llmbench.routing.label_needs import label_budget, unseen_chances
     from llmbench.routing.limits import Budgets, Limit
     from llmbench.routing.outcomes import Outcomes, outcomes_of
     from llmbench.routing.performance import PerformanceReport
@@ -47,20 +47,20 @@ _HOMES = {
     "RoutingTable": "llmbench.routing.table",
     "calibrate": "llmbench.routing.calibration",
     "category_scores": "llmbench.routing.baselines",
-    "draw": "llmbench.routing.draw",
+    "draw": "llmbench.routing.drawing",
     "evaluate": "llmbench.routing.evaluation",
     "evaluate_cascade": "llmbench.routing.cascade_evaluation",
     "evaluate_policy": "llmbench.routing.policies",
     "evaluate_trust": "llmbench.routing.cascade_evaluation",
     "format_check": "llmbench.routing.cascade_judges",
-    "label_budget": "llmbench.routing.label_budget",
+    "label_budget": "llmbench.routing.label_needs",
     "length_scores": "llmbench.routing.baselines",
     "oracle_scores": "llmbench.routing.baselines",
     "outcomes_of": "llmbench.routing.outcomes",
     "routing_table": "llmbench.routing.table",
     "rule_scores": "llmbench.routing.baselines",
     "self_consistency": "llmbench.routing.cascade_judges",
-    "unseen_chances": "llmbench.routing.label_budget",
+    "unseen_chances": "llmbench.routing.label_needs",
     "verifier": "llmbench.routing.cascade_judges",
 }
 

@@ -398,7 +398,7 @@ def test_platts_line_is_that_of_scikit_learn() -> None:
 
 def test_gsm8k_beats_prompt_length() -> None:
     """One nested cross-validation with a fixed penalty; docs/routing_calibration.md has the repeated one."""
-    from llmbench.routing.label_budget import unseen_chances
+    from llmbench.routing.label_needs import unseen_chances
 
     known = gsm8k()
     chances = unseen_chances(known, penalty=0.3, folds=4)

@@ -5,7 +5,7 @@ import pytest
 
 from llmbench.errors import UsageError
 from llmbench.routing import Outcomes, evaluate, outcomes_of
-from llmbench.routing.label_budget import label_budget, unseen_chances
+from llmbench.routing.label_needs import label_budget, unseen_chances
 from tests.routing.test_calibration import synthetic
 
 pytest.importorskip("sklearn")
