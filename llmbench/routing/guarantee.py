@@ -16,7 +16,6 @@ and Bentkus it profits from the small variance of paired differences.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -84,7 +83,8 @@ def betting_p_values(
     richest = np.zeros(rows.shape[1])
     for place, column in enumerate(np.minimum(rows, high).T):
         wealth = np.log1p(-np.outer(stakes, column)).cumsum(axis=1)
-        mixed = np.logaddexp.reduce(wealth, axis=0) - math.log(STAKES)
+        most = wealth.max(axis=0)
+        mixed = most + np.log(np.exp(wealth - most).mean(axis=0))
         richest[place] = mixed.max(initial=0.0)
     return np.asarray(np.exp(-richest))
 
