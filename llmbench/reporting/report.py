@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Parameters", "Report"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_FILE = re.compile(r"[a-z0-9][a-z0-9_-]*\.(xlsx|csv|txt)")
+_FILE = re.compile(r"(?!result\.|manifest\.)[a-z0-9][a-z0-9_-]*\.(xlsx|csv|txt|json)")
 
 
 class Parameters(Mapping[str, Any]):

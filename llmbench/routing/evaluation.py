@@ -130,6 +130,10 @@ class RoutingEvaluation:
             values.append(value if other is None else value - statistic(other.curve(weights)))
         return percentile_interval(np.array(values), self.confidence)
 
+    def curves(self) -> dict[str, Curve]:
+        """The curves of the router and of every baseline that has one, by name."""
+        return {name: sweep.curve() for name, sweep in self._sweeps.items()}
+
     def draws(self) -> Iterator[tuple[NDArray[np.float64], Curve]]:
         """The bootstrap's draws: how often each of the n prompts is in it, and the router's curve of it."""
         for weights in self._draws:
