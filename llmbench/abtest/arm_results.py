@@ -53,7 +53,8 @@ def costs_and_money(
         # Fixed costs were for all units that were sent to, also for those that are not mature yet.
         sent = max(sum(d.started for d in counts.days if d.arm == arm), sum(each.units for each in sums))
         fixed[arm] = plan.fixed_costs_usd.get(arm, 0.0) / sent if sent else 0.0
-        costs[arm] = arm_cost(sums, fixed[arm], plan.confidence)
+        clusters = next((each for each in counts.cluster_costs if each.arm == arm), None)
+        costs[arm] = arm_cost(sums, fixed[arm], plan.confidence, clusters)
     money: dict[str, Money] = {}
     if show and counts.costs:
         draws = draw_units(counts, plan, fixed)

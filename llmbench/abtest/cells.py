@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from llmbench.abtest.counts import ClusterProducts, UnitSums
 
-__all__ = ["Cells", "DesignEffect", "arm_design_effect", "design_effect", "effective_counts", "paired_cells"]
+__all__ = [
+    "Cells", "DesignEffect", "arm_design_effect", "clustered_z", "design_effect", "effective_counts",
+    "paired_cells", "widening",
+]  # fmt: skip
 
 
 class Cells(NamedTuple):
@@ -69,7 +72,7 @@ class DesignEffect(NamedTuple):
     difference: float
     ratio: float
     clusters: int
-    """At least so many."""
+    """With units of either arm."""
 
 
 def paired_cells(
@@ -125,6 +128,23 @@ def design_effect(cells: Cells, products: Sequence[ClusterProducts]) -> DesignEf
     return DesignEffect(difference[0], ratio[0] if ratio else math.nan, difference[1])
 
 
+def widening(design: DesignEffect | None, scale: str) -> float:
+    """Clustered over plain standard error, never below 1: that clusters lower it is more often chance."""
+    found = math.nan if design is None else (design.ratio if scale == "ratio" else design.difference)
+    return 1.0 if math.isnan(found) else math.sqrt(max(1.0, found))
+
+
+def clustered_z(z: float, design: DesignEffect | None, scale: str) -> float:
+    """A score statistic with its clustered error, as the z of the tail of Student's t with C - 1 degrees."""
+    if design is None or math.isnan(z):
+        return z
+    from scipy.special import ndtri, stdtr
+
+    t = z / widening(design, scale)
+    tail = float(stdtr(design.clusters - 1, -abs(t)))
+    return math.copysign(-float(ndtri(max(tail, 1e-300))), z)
+
+
 def arm_design_effect(
     arm: str, sums: Sequence[UnitSums], products: Sequence[ClusterProducts]
 ) -> tuple[float, int] | None:
@@ -145,7 +165,7 @@ def _variance_ratio(
     slopes: Sequence[float],
     products: Sequence[ClusterProducts],
 ) -> tuple[float, int] | None:
-    """Clustered over plain variance of the sum of slope · rate, and the clusters (at least so many)."""
+    """Clustered over plain variance of the sum of slope · rate, and how many clusters the cells are of."""
     place = {name: number for number, name in enumerate(names)}
     table: dict[tuple[int, int], ClusterProducts] = {}
     for product in products:
@@ -155,7 +175,8 @@ def _variance_ratio(
             table[one, two] = product
     if not names or any((number, number) not in table for number in place.values()):
         return None
-    clusters = max(table[number, number].clusters for number in place.values())
+    # Where those of both arms together were not counted there are at least as many as of the largest cell.
+    clusters = max(max(each.arms_clusters, each.clusters) for each in table.values())
     if clusters < 2:
         return None
     rate = [x / n for x, n in counted]

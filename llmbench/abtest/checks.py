@@ -5,7 +5,7 @@ A cell that cannot be read stops the reading: left out, it would be a wrong numb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from llmbench.abtest.engines import Engine, Statement
@@ -14,9 +14,10 @@ from llmbench.abtest.layout import Layout
 from llmbench.abtest.sql_text import Column, flag, has_offset, is_blank, number, plain_text
 from llmbench.errors import DatasetError, UsageError
 
-__all__ = ["Seen", "arm_codes", "check_source", "find_replied_form"]
+__all__ = ["Seen", "arm_codes", "check_label", "check_source", "codes_of", "find_replied_form"]
 
 _MOST_ARMS = 50
+_LENGTH_OF_A_DAY = len("2025-01-31")
 _TIMES = {
     "sends": ("sent_at", "assigned_at", "replied_at"), "assignments": ("assigned_at",),
     "replies": ("replied_at",),
@@ -28,6 +29,8 @@ class Seen(NamedTuple):
 
     rows: int
     simulated: bool
+    days: frozenset[Column] = frozenset()
+    """Columns of text that hold days and no times."""
 
 
 class _Check(NamedTuple):
@@ -49,14 +52,29 @@ def _look(layout: Layout, engine: Engine, table: str) -> Seen:
     simulated = "0"
     if table == "sends" and layout.simulated is not None:
         simulated = f"MAX({flag(layout.simulated)})"
-    columns = ", ".join(["COUNT(*) AS n", f"{simulated} AS simulated", *sums])
+    times = list(dict.fromkeys(_text_times(layout, table)))
+    # A text with a time of day is longer than a day's.
+    longest = [f"MAX(LENGTH(TRIM({column.sql}))) AS t{i}" for i, column in enumerate(times)]
+    columns = ", ".join(["COUNT(*) AS n", f"{simulated} AS simulated", *sums, *longest])
     (found,) = engine.fetch(Statement([], [f"SELECT {columns} FROM src_{table}"]))
-    for check, count in zip(checks, found[2:], strict=True):
+    for check, count in zip(checks, found[2:], strict=False):
         if count:
             _refuse(layout, engine, table, check, int(count))
     if not found[0] and table in {"sends", layout.arms_in}:
         raise DatasetError(f"{check_label(layout, table)} has no rows; give a table that has some.")
-    return Seen(int(found[0]), bool(found[1]))
+    lengths = zip(times, found[2 + len(checks) :], strict=True)
+    days = frozenset(column for column, length in lengths if length and length <= _LENGTH_OF_A_DAY)
+    return Seen(int(found[0]), bool(found[1]), days)
+
+
+def _text_times(layout: Layout, table: str) -> Iterator[Column]:
+    parameters = [*_TIMES.get(table, ("at",))]
+    if table == "sends" and layout.replied_form == "time":
+        parameters.append("replied")
+    for parameter in parameters:
+        column = layout.get(table, parameter)
+        if column is not None and column.kind == "text":
+            yield column
 
 
 def check_label(layout: Layout, table: str) -> str:
@@ -201,12 +219,17 @@ def arm_codes(layout: Layout, engine: Engine) -> tuple[dict[str, int], list[str]
 
     Raises UsageError and DatasetError where there are none, too many, or the control is not one.
     """
-    source = layout.source
     column = layout.need(layout.arms_in, "arm")
     cells = f"SELECT {plain_text(column)} AS arm FROM src_{layout.arms_in}"
     counted = f"SELECT arm, COUNT(*) AS n FROM ({cells}) AS cells WHERE arm IS NOT NULL GROUP BY arm"
     found = engine.fetch(Statement([], [f"{counted} LIMIT 1001"]))
-    values = {str(value): int(n) for value, n in found if str(value).strip()}
+    return codes_of({str(value): int(n) for value, n in found}, layout)
+
+
+def codes_of(counted: Mapping[str, int], layout: Layout) -> tuple[dict[str, int], list[str], dict[str, int]]:
+    """The same, where the rows of each value are known."""
+    source, column = layout.source, layout.need(layout.arms_in, "arm")
+    values = {value: n for value, n in counted.items() if value.strip()}
     if source.arm_map:
         unknown = {value: n for value, n in values.items() if value not in source.arm_map}
         names = sorted({source.arm_map[value] for value in values if value in source.arm_map})

@@ -16,6 +16,7 @@ from typing import NamedTuple
 __all__ = [
     "AssignedCounts",
     "AssignedDayCounts",
+    "ClusterCosts",
     "ClusterProducts",
     "ContextCounts",
     "CostCounts",
@@ -109,6 +110,24 @@ class ClusterProducts(NamedTuple):
     units_replied: float
     """Sum of n (first cell) times x (other cell)."""
     replied_replied: float
+    arms_clusters: int = 0
+    """Clusters with units of either arm, in any stratum; 0 where they were not counted."""
+
+
+class ClusterCosts(NamedTuple):
+    """Sums over the clusters of one arm, in all strata, of the units whose cost is known.
+
+    With n those units, x the replied among them and c their cost in a cluster.
+    """
+
+    arm: str
+    clusters: int
+    units_units: float
+    replied_replied: float
+    cost_cost: float
+    units_replied: float
+    units_cost: float
+    replied_cost: float
 
 
 class SegmentCounts(NamedTuple):
@@ -192,6 +211,11 @@ class Counts:
     """Files that were read, as they were named, and their rows."""
     assigned_days: tuple[AssignedDayCounts, ...] = ()
     """Empty where the source does not say when units were assigned."""
+    segment_clusters: Mapping[tuple[str, str], tuple[ClusterProducts, ...]] = field(default_factory=dict)
+    """As `clusters`, of the units of a segment, by column and segment."""
+    guardrail_clusters: Mapping[str, tuple[ClusterProducts, ...]] = field(default_factory=dict)
+    """As `clusters`, with the units that have the unwanted event for those that replied, by guardrail."""
+    cluster_costs: tuple[ClusterCosts, ...] = ()
     simulated: bool = False
     """The source says that it is simulated: every report of it must say so too."""
 

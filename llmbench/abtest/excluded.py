@@ -35,6 +35,7 @@ _EVENTS = {
     6: "without a unit that was sent something",
     7: "of another experiment",
     9: "not by a human",
+    10: "to messages that several units share",
 }
 _PLACES = {1: "before the first message", 2: "after the window", 3: "of units that were sent nothing"}
 _ASSIGNMENTS = {5: "after the cut-off", 6: "without a unit", 7: "of another experiment", 8: "without an arm"}
@@ -43,6 +44,9 @@ _LOST_COSTS: Mapping[str | None, str] = {
     "2": "of units that are not in the source",
     "3": "of messages that do not count",
     "4": "of messages after the window of their unit",
+    "5": "of messages that several units share",
+    "6": "after the cut-off",
+    "7": "after the window of their unit",
 }
 _UNNAMED, _TWO_ARMS = 3, 4
 _STALE = timedelta(days=2)
@@ -147,10 +151,22 @@ def notes_of(
     if unknown_arms:
         listed = ", ".join(f"{value!r} ({n:,} rows)" for value, n in sorted(unknown_arms.items())[:8])
         notes.append(f"arm_map does not name these values of the arm: {listed}.")
-    if layout.source.costs is not None and layout.get("costs", "message") is None:
+    for row in found.of(What.SHARED):
+        if row.whole(0):
+            ids = "1 message id is" if row.whole(0) == 1 else f"{row.whole(0):,} message ids are"
+            notes.append(
+                f"{ids} of several units: replies and costs that name one of these belong to none of "
+                "the units."
+            )
+    costs = layout.source.costs
+    if costs is not None and costs.message is None and costs.at is None:
+        counted = found.of(What.UNITS)
+        leads = sum(row.whole(7) for row in counted)
+        usd = sum(row.real(9) for row in counted)
         notes.append(
-            "Costs are by lead and have no time: all that a lead cost counts, also after its window or in "
-            "another experiment."
+            f"Costs are by lead and have no time: all that the {leads:,} counted leads cost (${usd:,.2f}) "
+            "counts, also after their window or in another experiment. Name the time of a cost (costs.at) to "
+            "leave out what was later."
         )
     notes += _of_kinds(found, layout.source.not_human)
     counted = [row for state, row in found.states() if state == 0]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from llmbench.abtest.cells import Cells, paired_cells
+from llmbench.abtest.cells import Cells, DesignEffect, clustered_z, design_effect, paired_cells, widening
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.effect import margin_z, ratio_interval
 from llmbench.abtest.plan import Plan
@@ -41,7 +41,8 @@ def check_guardrails(
     """Every guardrail of every treatment: one-sided at the plan's alpha.
 
     All have to be kept, so none is adjusted for their number: Berger (1982), Technometrics 24:295. They are
-    watched at every run: a broken one is a reason to stop, not a claim.
+    watched at every run: a broken one is a reason to stop, not a claim. Where units are clustered the design
+    effect is that of the events; `widen` (that of the replies) stands in where the counts lack it.
     """
     names = dict.fromkeys(row.guardrail for row in counts.guardrails)
     unknown = [name for name in plan.guardrails if name not in names]
@@ -56,21 +57,30 @@ def check_guardrails(
         rows = [(r.arm, r.stratum, r.units, r.events) for r in counts.guardrails if r.guardrail == name]
         for treatment in treatments:
             cells = paired_cells(rows, treatment, plan.control)
-            found.append(_guardrail(name, cells, plan, widen.get(treatment, 1.0)))
+            products = counts.guardrail_clusters.get(name, ())
+            design = design_effect(cells, products) if products and cells.information > 0 else None
+            found.append(_guardrail(name, cells, plan, widen.get(treatment, 1.0), design))
     return found
 
 
-def _guardrail(name: str, cells: Cells, plan: Plan, widen: float) -> Guardrail:
+def _guardrail(
+    name: str, cells: Cells, plan: Plan, widen: float, design: DesignEffect | None = None
+) -> Guardrail:
+    """`design` of the events themselves comes before `widen`, which is that of the replies."""
     counted = (sum(cells.x1), sum(cells.n1), sum(cells.x2), sum(cells.n2))
     margin = plan.guardrails.get(name)
     if not counted[1] or not counted[3] or not counted[0] + counted[2]:
         verdict: Literal["not tested", "cannot tell"] = "not tested" if margin is None else "cannot tell"
         return Guardrail(name, cells.treatment, *counted, None, None, margin, None, verdict)
-    interval = ratio_interval(cells, 1 - 2 * plan.alpha, widen)
+    clusters = None
+    if design is not None:
+        widen, clusters = widening(design, "ratio"), design.clusters
+    interval = ratio_interval(cells, 1 - 2 * plan.alpha, widen, clusters)
     ratio = cells.ratio if math.isfinite(cells.ratio) else None
     if margin is None:
         return Guardrail(name, cells.treatment, *counted, ratio, interval, None, None, "not tested")
-    z = margin_z(cells, margin, "ratio") / widen
+    z = margin_z(cells, margin, "ratio")
+    z = z / widen if design is None else clustered_z(z, design, "ratio")
     p_value = 0.5 * math.erfc(-z / math.sqrt(2))
     kept = interval.high < margin
     return Guardrail(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmbench.abtest.engines import Engine
 from llmbench.abtest.files import is_file, shown
@@ -12,7 +12,7 @@ from llmbench.abtest.source import Assignments, Guardrail, OutcomeSource, Sends
 from llmbench.abtest.sql_text import Column, find_column, micros
 from llmbench.errors import UsageError
 
-__all__ = ["Attribute", "Layout", "find_layout"]
+__all__ = ["Attribute", "Clean", "Layout", "find_layout"]
 
 _SEND_COLUMNS = (
     "sent_at", "delivered", "message", "messages", "cost", "served_model", "replied", "replied_at",
@@ -29,6 +29,15 @@ class Attribute:
     of_sends: bool
 
 
+class Clean(NamedTuple):
+    """Sends of which each row counts."""
+
+    rows: int
+    newest_us: int | None
+    costs_known: bool
+    """Whether each row has its cost."""
+
+
 @dataclass(slots=True)
 class Layout:
     """The columns of one source, by role, as the engine has them."""
@@ -43,8 +52,10 @@ class Layout:
     simulated: Column | None = None
     replied_form: str = "time"
     """What `Sends.replied` holds, once its values were seen: boolean, time or count."""
-    clean: bool = False
-    """Whether every row of the sends is known to count, as far as the row alone says."""
+    clean: Clean | None = None
+    """Where every row of the sends is known to count, as far as the row alone says."""
+    days: set[Column] = field(default_factory=set)
+    """Columns of text that were seen to hold days without a time of day."""
 
     @property
     def wide(self) -> bool:
@@ -71,6 +82,10 @@ class Layout:
     def attribute(self, name: str) -> int:
         """The place of an attribute in `attributes`."""
         return next(i for i, each in enumerate(self.attributes) if each.name == name)
+
+    def is_day(self, column: Column | None) -> bool:
+        """Whether the column's times are days."""
+        return column is not None and (column.kind == "date" or column in self.days)
 
     def has_days_only(self, table: str, parameter: str) -> bool:
         """Whether a time has no time of day, so that two of one day cannot be told apart."""
@@ -107,6 +122,7 @@ def find_layout(source: OutcomeSource, engine: Engine) -> Layout:
     if source.costs is not None:
         add("costs", source.costs.table)
         find("costs", "cost", source.costs.cost)
+        find("costs", "at", source.costs.at)
         find(
             "costs", "message" if source.costs.message else "unit", source.costs.message or source.costs.unit
         )

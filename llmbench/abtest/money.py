@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from llmbench.abtest.cells import Cells
-from llmbench.abtest.counts import CostCounts, Counts, UnitSums
+from llmbench.abtest.counts import ClusterCosts, CostCounts, Counts, UnitSums
 from llmbench.abtest.plan import Plan
 from llmbench.stats import Interval
 
@@ -36,6 +36,14 @@ class ArmCost(NamedTuple):
     """Per unit that replied; None where none did."""
     per_reply_ci: Interval | None
     """Fieller's; the upper limit is infinite where the data cannot tell that there are replies at all."""
+
+
+class Moments(NamedTuple):
+    """Variances of the means of cost and reply, and their covariance."""
+
+    cost: float
+    rate: float
+    both: float
 
 
 class NetValue(NamedTuple):
@@ -73,10 +81,13 @@ class Money:
     """(value per reply, probability that the treatment has the higher net value)."""
 
 
-def arm_cost(sums: Sequence[UnitSums], fixed: float, confidence: float) -> ArmCost:
+def arm_cost(
+    sums: Sequence[UnitSums], fixed: float, confidence: float, clusters: ClusterCosts | None = None
+) -> ArmCost:
     """Cost of one arm over all its strata; `fixed` is each unit's part of the arm's fixed costs.
 
-    Fieller's interval with the covariance of cost and reply within a unit. Source: Fieller (1954), JRSS B
+    Fieller's interval with the covariance of cost and reply within a unit, and within a cluster where units
+    depend on each other: there with Student's t of C - 1 degrees of freedom. Source: Fieller (1954), JRSS B
     16:175.
     """
     units = sum(each.costed_units for each in sums)
@@ -95,9 +106,37 @@ def arm_cost(sums: Sequence[UnitSums], fixed: float, confidence: float) -> ArmCo
         variance_cost = max(0.0, math.fsum(e.cost_usd_squared for e in sums) - units * mean**2) * scale
         variance_rate = units * rate * (1 - rate) * scale
         covariance = (math.fsum(e.cost_usd_replied for e in sums) - units * mean * rate) * scale
-        interval = _fieller(per_unit, rate, variance_cost, variance_rate, covariance, confidence)
+        moments = Moments(variance_cost, variance_rate, covariance)
+        if clusters is not None:
+            moments = _clustered(moments, clusters, units, mean, rate, per_unit)
+        count = None if clusters is None else clusters.clusters
+        interval = _fieller(per_unit, rate, *moments, confidence, count)
     total = per_unit * units
     return ArmCost(total, units, per_unit, per_message, total / replied if replied else None, interval)
+
+
+def _clustered(
+    plain: Moments, clusters: ClusterCosts, units: int, mean: float, rate: float, per_unit: float
+) -> Moments:
+    """The moments over clusters: squares of the sums of their residuals, times C/(C-1).
+
+    The plain ones where these make the ratio's variance smaller, which is more often chance than not.
+    """
+    c = clusters
+    if c.clusters < 2:
+        return plain
+    scale = c.clusters / (c.clusters - 1) / units**2
+    found = Moments(
+        scale * max(0.0, c.cost_cost - 2 * mean * c.units_cost + mean**2 * c.units_units),
+        scale * max(0.0, c.replied_replied - 2 * rate * c.units_replied + rate**2 * c.units_units),
+        scale * (c.replied_cost - mean * c.units_replied - rate * c.units_cost + mean * rate * c.units_units),
+    )
+    # Of cost - ratio · replied, multiplied by the rate so that none is no matter.
+    one, two = (
+        rate**2 * each.cost - 2 * rate * per_unit * each.both + per_unit**2 * each.rate
+        for each in (plain, found)
+    )
+    return found if two >= one else plain
 
 
 def draw_units(
@@ -215,13 +254,21 @@ def _share_positive(drawn: NDArray[np.float64]) -> float:
 
 
 def _fieller(
-    numerator: float, denominator: float, v11: float, v22: float, v12: float, confidence: float
+    numerator: float,
+    denominator: float,
+    v11: float,
+    v22: float,
+    v12: float,
+    confidence: float,
+    clusters: int | None = None,
 ) -> Interval | None:
-    from scipy.special import ndtri
+    from scipy.special import ndtri, stdtrit
 
     from llmbench.stats import fieller_interval
 
     z = float(ndtri(0.5 + confidence / 2))
+    if clusters is not None and clusters > 1:
+        z = float(stdtrit(clusters - 1, 0.5 + confidence / 2))
     # Rounding of like costs leaves a little covariance where there can be none.
     bound = math.sqrt(v11) * math.sqrt(v22)
     v12 = min(bound, max(-bound, v12))

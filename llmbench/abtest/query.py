@@ -6,44 +6,19 @@ data, and of one computation of the steps.
 
 from __future__ import annotations
 
-from enum import IntEnum
-
+from llmbench.abtest.cluster_queries import add_clusters
 from llmbench.abtest.engines import Statement
 from llmbench.abtest.layout import Layout
 from llmbench.abtest.rows import Cut, arm_keys, event_names, has_assigned_at
 from llmbench.abtest.stages import assignment_stages, send_stages
 from llmbench.abtest.stages_units import unit_stages
+from llmbench.abtest.union import Union, What, cell_of, key_count
 
 __all__ = ["What", "statement_of"]
 
-_NUMBERS = 14
 # Units of like cost fall into one bucket when their costs differ by less than about 5%.
 _BUCKETS_PER_E = 20
 _MOST_KINDS = 50
-
-
-class What(IntEnum):
-    """What a row of the result is about; its keys and numbers are in `statement_of`."""
-
-    UNITS = 1
-    ASSIGNED = 2
-    STATES = 3
-    SEND_ROWS = 4
-    EVENT_ROWS = 5
-    EVENTS = 6
-    ASSIGNMENT_ROWS = 7
-    DAYS = 8
-    CLUSTERS = 9
-    NO_CLUSTER = 10
-    SEGMENTS = 11
-    GUARDRAILS = 12
-    COSTS = 13
-    CONTEXTS = 14
-    WEIGHTS = 15
-    SEVERAL = 16
-    COST_ROWS = 17
-    ASSIGNED_DAYS = 18
-    KINDS = 19
 
 
 def statement_of(layout: Layout, cut: Cut, *, short_way: bool) -> Statement:
@@ -53,54 +28,22 @@ def statement_of(layout: Layout, cut: Cut, *, short_way: bool) -> Statement:
         *send_stages(layout, cut, short_way=short_way),
         *unit_stages(layout, cut),
     ]
-    union = _Union(max(6, 5 + len(layout.source.contexts)))
+    union = Union(key_count(layout))
     keys = arm_keys(layout, cut)
     _add_units(union, layout, keys)
     _add_rows(union, layout)
     _add_views(union, layout, keys)
-    _add_clusters(union, layout, keys)
+    add_clusters(union, layout, keys)
     _add_weights(union, layout, keys)
     return Statement(stages, union.selects)
 
 
-class _Union:
-    """SELECTs of one width."""
-
-    def __init__(self, keys: int) -> None:
-        self._keys = keys
-        self.selects: list[str] = []
-
-    def add(
-        self, what: What, keys: list[str], numbers: list[str], source: str, *, group: bool = True
-    ) -> None:
-        texts = [f"CAST({key} AS TEXT)" for key in keys]
-        texts += ["CAST(NULL AS TEXT)"] * (self._keys - len(keys))
-        sums = [f"CAST({body} AS DOUBLE)" for body in numbers]
-        sums += ["CAST(NULL AS DOUBLE)"] * (_NUMBERS - len(numbers))
-        columns = [f"{what:d} AS what"]
-        columns += [f"{body} AS k{i}" for i, body in enumerate(texts)]
-        columns += [f"{body} AS v{i}" for i, body in enumerate(sums)]
-        by = ", ".join(key for key in keys if not _is_constant(key))
-        self.selects.append(
-            f"SELECT {', '.join(columns)} FROM {source}{f' GROUP BY {by}' if group and by else ''}"
-        )
-
-
-def _is_constant(key: str) -> bool:
-    return key == "NULL" or key.startswith("'")
-
-
-def _cell(keys: list[str], prefix: str = "") -> list[str]:
-    """Arm, epoch, campaign."""
-    return [f"{prefix}lo", *(f"{prefix}{key}" if key in keys else "NULL" for key in ("ep", "cp"))]
-
-
-def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
+def _add_units(union: Union, layout: Layout, keys: list[str]) -> None:
     cost = "CASE WHEN known = 1 THEN c END"
     served = ["SUM(so)", "SUM(sk)"] if layout.get("sends", "served_model") is not None else []
     union.add(
         What.UNITS,
-        _cell(keys),
+        cell_of(keys),
         [
             "COUNT(*)", "SUM(x)", "SUM(m)", "SUM(r0)", "SUM(CAST(m AS DOUBLE) * m)",
             "SUM(CAST(r0 AS DOUBLE) * r0)",
@@ -109,11 +52,11 @@ def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
         ],
         "lb_units WHERE st = 0",
     )  # fmt: skip
-    union.add(What.ASSIGNED, _cell(keys), ["COUNT(*)", "MIN(au)", "MAX(au)"], "lb_units WHERE st <= 2")
+    union.add(What.ASSIGNED, cell_of(keys), ["COUNT(*)", "MIN(au)", "MAX(au)"], "lb_units WHERE st <= 2")
     if has_assigned_at(layout):
         day = "CAST(FLOOR(au / 86400000000.0) AS BIGINT)"
         by_day = f"(SELECT *, {day} AS day_number FROM lb_units WHERE st <= 2 AND au IS NOT NULL) AS by_day"
-        union.add(What.ASSIGNED_DAYS, [*_cell(keys), "day_number"], ["COUNT(*)"], by_day)
+        union.add(What.ASSIGNED_DAYS, [*cell_of(keys), "day_number"], ["COUNT(*)"], by_day)
     union.add(
         What.STATES,
         ["st"],
@@ -125,8 +68,12 @@ def _add_units(union: _Union, layout: Layout, keys: list[str]) -> None:
     )  # fmt: skip
 
 
-def _add_rows(union: _Union, layout: Layout) -> None:
-    union.add(What.SEND_ROWS, ["why"], ["COUNT(*)", "MAX(us)"], "lb_sends")
+def _add_rows(union: Union, layout: Layout) -> None:
+    if layout.clean:  # which was counted already
+        seen = [str(layout.clean.rows), str(layout.clean.newest_us)]
+        union.add(What.SEND_ROWS, ["'0'"], seen, "(SELECT 1 AS one) AS one_row", group=False)
+    else:
+        union.add(What.SEND_ROWS, ["why"], ["COUNT(*)", "MAX(us)"], "lb_sends")
     for i, name in enumerate(event_names(layout)):
         union.add(What.EVENT_ROWS, [f"'{i}'", "why"], ["COUNT(*)", "MAX(us)"], f"lb_{name}_rows")
         union.add(What.EVENTS, [f"'{i}'", "ev"], ["COUNT(*)", "SUM(k - 1)"], f"lb_{name}_placed")
@@ -138,6 +85,8 @@ def _add_rows(union: _Union, layout: Layout) -> None:
             f"ORDER BY gone DESC, n DESC LIMIT {_MOST_KINDS}) AS kinds"
         )
         union.add(What.KINDS, ["kd", "gone"], ["SUM(n)"], kinds)
+    if any(layout.get(table, "message") is not None for table in ("replies", "costs")):
+        union.add(What.SHARED, [], ["SUM(shared)"], "lb_message_units", group=False)
     if not layout.wide:
         union.add(What.ASSIGNMENT_ROWS, ["why"], ["COUNT(*)"], "lb_asg")
     if layout.source.costs is not None:
@@ -145,14 +94,14 @@ def _add_rows(union: _Union, layout: Layout) -> None:
             What.COST_ROWS,
             ["lost"],
             ["COUNT(*)"],
-            "(SELECT CASE WHEN c.uid IS NULL THEN 1 WHEN c.lost > 0 THEN c.lost "
+            "(SELECT CASE WHEN c.lost = 5 THEN 5 WHEN c.uid IS NULL THEN 1 WHEN c.lost > 0 THEN c.lost "
             "WHEN u.st IS NULL THEN 2 ELSE 0 END AS lost "
             "FROM lb_cost_rows AS c LEFT JOIN lb_units AS u ON u.uid = c.uid) AS costed",
         )
 
 
-def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
-    cell = _cell(keys)
+def _add_views(union: Union, layout: Layout, keys: list[str]) -> None:
+    cell = cell_of(keys)
     mature = "CASE WHEN st = 0 THEN {} ELSE 0 END"
     cost = "CASE WHEN known = 1 THEN c ELSE 0 END"
     numbers = [f"SUM({mature.format(body)})" for body in ("1", "x", "m", cost)]
@@ -191,31 +140,7 @@ def _add_views(union: _Union, layout: Layout, keys: list[str]) -> None:
         union.add(What.SEVERAL, [f"'{i}'"], [f"SUM(x{i})"], "lb_units WHERE st <= 1", group=False)
 
 
-def _add_clusters(union: _Union, layout: Layout, keys: list[str]) -> None:
-    if not layout.source.cluster:
-        return
-    i = layout.attribute(layout.source.cluster)
-    cell = [key for key in _cell(keys) if key != "NULL"]
-    grouped = ", ".join([f"a{i}", *cell])
-    cells = (
-        f"SELECT {grouped}, COUNT(*) AS n, SUM(x) AS y FROM lb_units WHERE st = 0 AND a{i} IS NOT NULL "
-        f"GROUP BY {grouped}"
-    )
-    sides = [f"{side}.{name} AS {side}_{name}" for side in ("p", "q") for name in [*cell, "n", "y"]]
-    pairs = f"(SELECT {', '.join(sides)} FROM ({cells}) AS p JOIN ({cells}) AS q ON q.a{i} = p.a{i}) AS pairs"
-    union.add(
-        What.CLUSTERS,
-        [*_cell(keys, "p_"), *_cell(keys, "q_")],
-        [
-            "COUNT(*)", "SUM(CAST(p_n AS DOUBLE) * q_n)", "SUM(CAST(p_n AS DOUBLE) * q_y)",
-            "SUM(CAST(p_y AS DOUBLE) * q_y)",
-        ],
-        pairs,
-    )  # fmt: skip
-    union.add(What.NO_CLUSTER, _cell(keys), ["COUNT(*)", "SUM(x)"], f"lb_units WHERE st = 0 AND a{i} IS NULL")
-
-
-def _add_weights(union: _Union, layout: Layout, keys: list[str]) -> None:
+def _add_weights(union: Union, layout: Layout, keys: list[str]) -> None:
     """Of the rows, because a unit assigned twice may have two probabilities."""
     table = layout.arms_in
     if layout.get(table, "probability") is None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llmbench.abtest.checks import arm_codes, check_source, find_replied_form
+from llmbench.abtest.cluster_rows import ClusterRows
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.cutoff import resolve_cutoff, zone_of
 from llmbench.abtest.engines import Engine
@@ -16,7 +17,7 @@ from llmbench.abtest.layout import Layout, find_layout
 from llmbench.abtest.opening import open_engine
 from llmbench.abtest.query import statement_of
 from llmbench.abtest.result_rows import ResultRows
-from llmbench.abtest.rows import Cut
+from llmbench.abtest.rows import CLOCK_US, DAY_US, Cut
 from llmbench.abtest.source import OutcomeSource
 from llmbench.abtest.stages import every_send_counts
 from llmbench.errors import UsageError
@@ -43,11 +44,14 @@ def read_counts(
         layout = find_layout(source, engine)
         layout.replied_form = find_replied_form(layout, engine)
         seen = check_source(layout, engine)
+        layout.days = {column for each in seen.values() for column in each.days}
         codes, arms, unknown = arm_codes(layout, engine)
         cut = _cut(layout, cutoff, codes)
         short = engine.has_bits if short_way is None else short_way and engine.has_bits
-        layout.clean = short and is_file(source.sends.table) and every_send_counts(layout, engine, cut)
+        if short and is_file(source.sends.table):
+            layout.clean = every_send_counts(layout, engine, cut)
         found = ResultRows(engine.fetch(statement_of(layout, cut, short_way=short)), layout, arms)
+    clusters = ClusterRows(found)
     simulated = source.simulated or any(each.simulated for each in seen.values())
     return Counts(
         experiment_id=source.experiment_id,
@@ -56,7 +60,7 @@ def read_counts(
         arms=found.units(),
         assigned=found.assigned(),
         days=found.days(),
-        clusters=found.clusters(),
+        clusters=clusters.clusters(),
         segments=found.segments(),
         guardrails=found.guardrails(),
         costs=found.costs(),
@@ -67,6 +71,9 @@ def read_counts(
         inputs=_inputs(layout, {table: each.rows for table, each in seen.items()}),
         simulated=simulated,
         assigned_days=found.assigned_days(),
+        segment_clusters=clusters.segment_clusters(),
+        guardrail_clusters=clusters.guardrail_clusters(),
+        cluster_costs=clusters.cluster_costs(),
     )
 
 
@@ -89,8 +96,13 @@ def _cut(layout: Layout, cutoff: datetime, codes: Mapping[str, int]) -> Cut:
         for epoch in source.epochs:
             begin = datetime.fromisoformat(epoch.start).replace(tzinfo=zone)
             starts.append((_micros(begin), epoch.start))
-    window = round(source.window_days * 86_400_000_000)
-    return Cut(_micros(cutoff), window, codes, starts)
+    window = round(source.window_days * DAY_US)
+    zone = zone_of(source.time_zone) if source.time_zone else UTC
+    local = cutoff.astimezone(zone)
+    day = datetime(local.year, local.month, local.day, tzinfo=zone)
+    by_day = layout.is_day(layout.get("sends", "sent_at"))
+    slack = CLOCK_US if by_day and window % DAY_US == 0 else 0
+    return Cut(_micros(cutoff), window, codes, starts, day_us=_micros(day), slack_us=slack)
 
 
 def _micros(instant: datetime) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from llmbench.abtest.cluster_queries import NO_SEGMENT
 from llmbench.abtest.counts import (
     AssignedCounts,
     AssignedDayCounts,
-    ClusterProducts,
     ContextCounts,
     CostCounts,
     DayCounts,
@@ -19,7 +19,7 @@ from llmbench.abtest.counts import (
     UnitSums,
 )
 from llmbench.abtest.layout import Layout
-from llmbench.abtest.query import What
+from llmbench.abtest.union import What, key_count
 from llmbench.errors import UsageError
 
 __all__ = ["ResultRow", "ResultRows"]
@@ -27,7 +27,7 @@ __all__ = ["ResultRow", "ResultRows"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_SEGMENTS = 200
 _MOST_CONTEXTS = 100_000
-_NONE = "(none)"
+_NONE = NO_SEGMENT
 
 
 class ResultRow(NamedTuple):
@@ -51,9 +51,9 @@ class ResultRows:
     """Reads the rows by what they are about."""
 
     def __init__(self, rows: Iterable[Sequence[Any]], layout: Layout, arms: Sequence[str]) -> None:
-        self._layout = layout
+        self.layout = layout
         self._arms = arms
-        n_keys = max(6, 5 + len(layout.source.contexts))
+        n_keys = key_count(layout)
         self._by: dict[int, list[ResultRow]] = {}
         for row in rows:
             self._by.setdefault(int(row[0]), []).append(ResultRow(row[1 : 1 + n_keys], row[1 + n_keys :]))
@@ -65,7 +65,8 @@ class ResultRows:
         """The rows about `what`."""
         return self._by.get(what, [])
 
-    def _arm(self, key: str | None) -> str:
+    def arm(self, key: str | None) -> str:
+        """The arm of a number."""
         return self._arms[int(key or 0)]
 
     def _stratum(self, epoch: str | None, campaign: str | None) -> str:
@@ -73,19 +74,20 @@ class ResultRows:
         parts += [campaign or _NONE] if self._campaigns else []
         return " | ".join(parts)
 
-    def _cell(self, row: ResultRow, start: int = 0) -> tuple[str, str]:
+    def cell(self, row: ResultRow, start: int = 0) -> tuple[str, str]:
+        """Arm and stratum, from three keys."""
         arm, epoch, campaign = row.keys[start : start + 3]
-        return self._arm(arm), self._stratum(epoch, campaign)
+        return self.arm(arm), self._stratum(epoch, campaign)
 
     def units(self) -> tuple[UnitSums, ...]:
         """Sums over the mature units, by arm and stratum; an arm that has none yet is there with zeros."""
-        has_served = self._layout.get("sends", "served_model") is not None
+        has_served = self.layout.get("sends", "served_model") is not None
         known = has_served and any(row.whole(13) for row in self.of(What.UNITS))
         found = {}
         for row in self.of(What.UNITS):
             whole, real = row.whole, row.real
-            found[self._cell(row)] = UnitSums(
-                *self._cell(row),
+            found[self.cell(row)] = UnitSums(
+                *self.cell(row),
                 whole(0), whole(1), whole(2), whole(3), real(4), real(5), real(6), whole(7), whole(8),
                 real(9),
                 real(10), real(11), whole(12) if known else None,
@@ -103,7 +105,7 @@ class ResultRows:
         rows = []
         epochs = {}
         for row in self.of(What.ASSIGNED):
-            arm, stratum = self._cell(row)
+            arm, stratum = self.cell(row)
             epochs[stratum] = row.keys[1]
             weight = weights(arm, stratum, row.keys[1])
             rows.append(
@@ -126,7 +128,7 @@ class ResultRows:
         return tuple(
             sorted(
                 AssignedDayCounts(
-                    *self._cell(row), date(1970, 1, 1) + timedelta(days=int(row.keys[3] or 0)), row.whole(0)
+                    *self.cell(row), date(1970, 1, 1) + timedelta(days=int(row.keys[3] or 0)), row.whole(0)
                 )
                 for row in self.of(What.ASSIGNED_DAYS)
             )
@@ -134,18 +136,18 @@ class ResultRows:
 
     def _given(self, epoch: str | None) -> Mapping[str, float]:
         """The weights that the source's parameters name."""
-        source = self._layout.source
+        source = self.layout.source
         if not source.epochs:
             return source.weights
         return {each.start: each.weights for each in source.epochs}.get(epoch or "", {})
 
     def _weights(self) -> Any:
-        source = self._layout.source
+        source = self.layout.source
         of_rows: dict[tuple[str, str], tuple[float, float]] = {}
         for row in self.of(What.WEIGHTS):
             if row.numbers[0] is None:
                 continue
-            cell = self._cell(row)
+            cell = self.cell(row)
             low, high = of_rows.get(cell, (math.inf, -math.inf))
             of_rows[cell] = (min(low, row.real(0)), max(high, row.real(1)))
         for (arm, stratum), (low, high) in of_rows.items():
@@ -178,49 +180,27 @@ class ResultRows:
         return tuple(
             sorted(
                 DayCounts(
-                    *self._cell(row), date(1970, 1, 1) + timedelta(days=int(row.keys[3] or 0)),
+                    *self.cell(row), date(1970, 1, 1) + timedelta(days=int(row.keys[3] or 0)),
                     row.whole(0), row.whole(1), row.whole(2), row.real(3), row.whole(4),
                 )
                 for row in self.of(What.DAYS)
             )
         )  # fmt: skip
 
-    def clusters(self) -> tuple[ClusterProducts, ...]:
-        """Products of cells; a unit without cluster is one of its own."""
-        sums: dict[tuple[str, str, str, str], list[float]] = {}
-        for row in self.of(What.CLUSTERS):
-            numbers = [row.whole(0), row.real(1), row.real(2), row.real(3)]
-            sums[(*self._cell(row), *self._cell(row, 3))] = list(numbers)
-        for row in self.of(What.NO_CLUSTER):
-            cell = self._cell(row)
-            n, x = row.whole(0), row.whole(1)
-            found = sums.setdefault((*cell, *cell), [0, 0.0, 0.0, 0.0])
-            for place, value in enumerate((n, n, x, x)):
-                found[place] += value
-        if not sums:
-            return ()
-        cells = sorted({key[:2] for key in sums} | {key[2:] for key in sums})
-        return tuple(
-            ClusterProducts(*one, *other, int(found[0]), found[1], found[2], found[3])
-            for one in cells
-            for other in cells
-            for found in [sums.get((*one, *other), [0, 0.0, 0.0, 0.0])]
-        )
-
     def segments(self) -> tuple[SegmentCounts, ...]:
         """By value of each segment column. Raises UsageError for one with too many values."""
-        names = [each.name for each in self._layout.attributes]
+        names = [each.name for each in self.layout.attributes]
         rows = [
             SegmentCounts(
                 names[int(row.keys[3] or 0)],
                 row.keys[4] or _NONE,
-                *self._cell(row),
+                *self.cell(row),
                 row.whole(0),
                 row.whole(1),
             )
             for row in self.of(What.SEGMENTS)
         ]
-        for name in self._layout.source.segments:
+        for name in self.layout.source.segments:
             values = {row.segment for row in rows if row.column == name}
             if len(values) > _MOST_SEGMENTS:
                 raise UsageError(
@@ -232,10 +212,10 @@ class ResultRows:
 
     def guardrails(self) -> tuple[GuardrailCounts, ...]:
         """Unwanted events."""
-        names = [each.name for each in self._layout.source.guardrails]
+        names = [each.name for each in self.layout.source.guardrails]
         return tuple(
             sorted(
-                GuardrailCounts(names[int(row.keys[3] or 0)], *self._cell(row), row.whole(0), row.whole(1))
+                GuardrailCounts(names[int(row.keys[3] or 0)], *self.cell(row), row.whole(0), row.whole(1))
                 for row in self.of(What.GUARDRAILS)
             )
         )
@@ -246,12 +226,12 @@ class ResultRows:
         for row in self.of(What.COSTS):
             units = row.whole(0)
             mean = None if row.keys[4] is None else row.real(1) / units
-            rows.append(CostCounts(*self._cell(row), _is_one(row.keys[3]), units, mean))
+            rows.append(CostCounts(*self.cell(row), _is_one(row.keys[3]), units, mean))
         return tuple(sorted(rows, key=lambda row: (row[:3], row.cost_usd is None, row.cost_usd or 0.0)))
 
     def contexts(self) -> tuple[ContextCounts, ...]:
         """What a policy may look at. Raises UsageError for columns with too many values together."""
-        names = self._layout.source.contexts
+        names = self.layout.source.contexts
         found = self.of(What.CONTEXTS)
         if len(found) > _MOST_CONTEXTS:
             raise UsageError(
@@ -266,7 +246,7 @@ class ResultRows:
             cost = None if row.whole(3) else row.real(2)
             rows.append(
                 ContextCounts(
-                    context, self._cell(row)[0], weights.get(self._cell(row)), int(row.keys[3] or 0),
+                    context, self.cell(row)[0], weights.get(self.cell(row)), int(row.keys[3] or 0),
                     _is_one(row.keys[4]), row.whole(0), row.whole(1), cost,
                 )
             )  # fmt: skip

@@ -1,7 +1,8 @@
 """Cells of the sends and assignments: which columns a row has, and why it does not count.
 
 Reasons of rows, `why`: 0 counts; 1 not delivered; 2 not known whether delivered; 3 no time; 4 before the
-assignment; 5 after the cut-off; 6 no unit; 7 another experiment; 8 no arm; 9 not a human reply.
+assignment; 5 after the cut-off; 6 no unit; 7 another experiment; 8 no arm; 9 not a human reply; 10 to a
+message that several units share.
 A message up to 2 has its cost counted, because it was paid.
 """
 
@@ -13,19 +14,28 @@ from llmbench.abtest.layout import Layout
 from llmbench.abtest.sql_text import Column, flag, is_blank, literal, number, plain_text
 
 __all__ = [
-    "DAY_US", "Cut", "arm_columns", "arm_keys", "arm_sums", "attribute_columns", "attribute_sums",
+    "CLOCK_US", "DAY_US", "Cut", "arm_columns", "arm_keys", "arm_sums", "attribute_columns", "attribute_sums",
     "event_columns", "event_names", "has_assigned_at", "kind_columns", "other_experiment", "send_columns",
     "send_why", "unit_key",
 ]  # fmt: skip
 
 DAY_US = 86_400_000_000
+CLOCK_US = 3 * 3_600_000_000
+"""More than clocks are ever changed by, and less than half a day."""
 
 
 class Cut:
     """Cut-off and window, in microseconds, and the arms by their number."""
 
     def __init__(
-        self, cutoff_us: int, window_us: int, arms: Mapping[str, int], starts: Sequence[tuple[int, str]]
+        self,
+        cutoff_us: int,
+        window_us: int,
+        arms: Mapping[str, int],
+        starts: Sequence[tuple[int, str]],
+        *,
+        day_us: int,
+        slack_us: int = 0,
     ):
         self.cutoff_us = cutoff_us
         self.window_us = window_us
@@ -33,6 +43,10 @@ class Cut:
         """Value of the arm column to the arm's number."""
         self.starts = starts
         """Where epochs are days: the first instant and the label of each."""
+        self.day_us = day_us
+        """The beginning of the cut-off's day: what has a day and no time is complete up to there."""
+        self.slack_us = slack_us
+        """By how much a difference of days may be off when clocks change; 0 where messages have times."""
 
     def code(self, column: Column, values: Mapping[str, int], other: int) -> str:
         """The number of the cell's value; NULL where it is empty."""

@@ -2,7 +2,7 @@
 
 Every run is analysed as the experiment will be. Fixed: the score statistic against the margin, once, when
 the planned units are in. Group-sequential: the same at each look, against O'Brien-Fleming-like bounds.
-Anytime: the e-process on the share of replies, every day.
+Anytime: the e-process on the share of replies, every day. Several treatments share alpha by Holm's procedure.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 
 from llmbench.abtest.anytime_plan import anytime_units
 from llmbench.abtest.margin_scores import LOPSIDED, margin_z
+from llmbench.abtest.simulation_holm import holm_decisions
 from llmbench.abtest.simulation_plan import SimulationPlan
-from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, LookPlan, Outcome, PowerPoint
+from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, Family, LookPlan, Outcome, PowerPoint
 from llmbench.stats import sample_size, sequential_inflation, spending_schedule
 from llmbench.stats.e_process import log_e_values_of_shares
 
@@ -38,10 +39,11 @@ class _Looks(NamedTuple):
 
     units: NDArray[np.int64]
     critical: Numbers
+    """By how many treatments share alpha, less one, and by look."""
 
 
 class _Table(NamedTuple):
-    """Totals by look: runs x looks."""
+    """Totals of a treatment and the control by look: runs x looks."""
 
     x1: Numbers
     n1: Numbers
@@ -61,69 +63,89 @@ def simulate(plan: SimulationPlan) -> AbSimulation:
     """
     planned = _planned_units(plan)
     looks = _looks(plan, planned)
-    truths = dict.fromkeys((*plan.ratios, 1.0, plan.ratio_at_margin))
-    seeds = np.random.SeedSequence(plan.seed).spawn(len(truths) + 1)
-    outcomes = tuple(
-        _outcome(plan, looks, ratio, np.random.default_rng(seed))
-        for ratio, seed in zip(truths, seeds, strict=False)
-    )
+    seeds = np.random.SeedSequence(plan.seed).spawn(len(plan.truths) + 1)
+    tried = [
+        _outcomes(plan, looks, truth, np.random.default_rng(seed))
+        for truth, seed in zip(plan.truths, seeds, strict=False)
+    ]
+    outcomes = tuple(outcome for found, _ in tried for outcome in found)
     return AbSimulation(
         plan=plan,
         planned_units=planned,
         looks=_look_plans(plan, looks, planned),
         outcomes=outcomes,
         power_curve=_power_curve(plan, planned, outcomes[0], np.random.default_rng(seeds[-1])),
+        families=tuple(family for _, family in tried) if len(plan.shares) > 1 else (),
     )
 
 
 def _planned_units(plan: SimulationPlan) -> int:
     if plan.planned_units is not None:
         return plan.planned_units
-    if plan.stopping_rule == "anytime":
-        return math.ceil(
-            anytime_units(
-                plan.control_rate, plan.margin, plan.split, plan.alpha, plan.power, true_ratio=plan.ratios[0]
-            )
-        )
-    found = sample_size(
-        plan.true_rate(plan.ratios[0]),
-        plan.control_rate,
-        plan.margin,
-        plan.scale,
-        plan.alpha,
-        power=plan.power,
-        allocation=(1 - plan.split) / plan.split,
+    # Each at alpha over their number, the most that Holm's procedure may ask; the largest such test.
+    alpha = plan.alpha / len(plan.shares)
+    found = max(
+        _units_of_two_arms(plan, alpha, ratio, share) / (share + plan.control_share)
+        for ratio, share in zip(plan.truths[0], plan.shares, strict=True)
+        if ratio > plan.ratio_at_margin
     )
     if plan.stopping_rule == "group-sequential":
         fractions = [look / plan.looks for look in range(1, plan.looks + 1)]
-        found *= sequential_inflation(fractions, plan.alpha, 1, power=plan.power)
+        found *= sequential_inflation(fractions, alpha, 1, power=plan.power)
     return math.ceil(found * plan.design_effect)
 
 
+def _units_of_two_arms(plan: SimulationPlan, alpha: float, ratio: float, share: float) -> float:
+    """Units of a treatment with that share and true ratio and of the control, without looks on the way."""
+    if plan.stopping_rule == "anytime":
+        of_treatment = share / (share + plan.control_share)
+        return anytime_units(
+            plan.control_rate, plan.margin, of_treatment, alpha, plan.power, true_ratio=ratio
+        )
+    return sample_size(
+        plan.true_rate(ratio),
+        plan.control_rate,
+        plan.margin,
+        plan.scale,
+        alpha,
+        power=plan.power,
+        allocation=plan.control_share / share,
+    )
+
+
 def _looks(plan: SimulationPlan, planned: int) -> _Looks:
+    alphas = [plan.alpha / (number + 1) for number, _ in enumerate(plan.shares)]
     if plan.stopping_rule == "anytime":
         days = math.ceil(planned / plan.units_per_day)
         at = np.unique(np.linspace(0, days, min(days, _MOST_DAILY_LOOKS) + 1).round()[1:])
         units = np.minimum(planned, np.floor(at * plan.units_per_day)).astype(np.int64)
         units = np.unique(units[units > 0])
-        return _Looks(units, np.full(len(units), math.log(1 / plan.alpha)))
+        return _Looks(units, np.array([np.full(len(units), math.log(1 / alpha)) for alpha in alphas]))
     count = plan.looks if plan.stopping_rule == "group-sequential" else 1
     fractions = np.arange(1, count + 1) / count
-    smaller = min(plan.split, 1 - plan.split) * plan.control_rate * planned * fractions
+    smaller = min(*plan.shares, plan.control_share) * plan.control_rate * planned * fractions
     fractions = fractions[(smaller >= _LEAST_REPLIES - 1e-9) | (fractions == 1)]
-    bounds = spending_schedule(fractions, plan.alpha, 1).critical_values
+    bounds = [spending_schedule(fractions, alpha, 1).critical_values for alpha in alphas]
     return _Looks(np.ceil(fractions * planned).astype(np.int64), np.array(bounds))
 
 
-def _draw(plan: SimulationPlan, units: NDArray[np.int64], ratio: float, rng: np.random.Generator) -> _Table:
+def _draw(
+    plan: SimulationPlan, units: NDArray[np.int64], truth: tuple[float, ...], rng: np.random.Generator
+) -> list[_Table]:
     """Totals of `runs` experiments at each look, units assigned one by one or by whole clusters."""
     size = plan.cluster_size
     steps = np.diff(units // size, prepend=0)
-    n1 = rng.binomial(steps, plan.split, (plan.runs, len(steps)))
-    n2 = steps - n1
-    x1 = _replies(plan, n1, plan.true_rate(ratio), rng)
-    x2 = _replies(plan, n2, plan.control_rate, rng)
-    return _Table(*(each.cumsum(axis=1).astype(float) for each in (x1, size * n1, x2, size * n2)))
+    left, share_left, counts = steps, 1.0, []
+    for share in plan.shares:
+        counts.append(rng.binomial(left, min(1.0, share / share_left), (plan.runs, len(steps))))
+        left, share_left = left - counts[-1], share_left - share
+    replies = [_replies(plan, n, plan.true_rate(ratio), rng) for n, ratio in zip(counts, truth, strict=True)]
+    control = _replies(plan, left, plan.control_rate, rng)
+    x2, n2 = (each.cumsum(axis=1).astype(float) for each in (control, size * left))
+    return [
+        _Table(x.cumsum(axis=1).astype(float), (size * n).cumsum(axis=1).astype(float), x2, n2)
+        for x, n in zip(replies, counts, strict=True)
+    ]
 
 
 def _replies(
@@ -140,57 +162,72 @@ def _replies(
     return np.asarray(rng.multinomial(clusters, chances / chances.sum()) @ counts)
 
 
-def _evidence(plan: SimulationPlan, table: _Table, null: float | None) -> tuple[Numbers, Numbers]:
+def _evidence(
+    plan: SimulationPlan, table: _Table, null: float | None, share: float
+) -> tuple[Numbers, Numbers]:
     """Statistics for the treatment being above the margin and below it; `null` 0 or 1 is no difference."""
     margin = plan.margin if null is None else null
     if plan.stopping_rule == "anytime":
-        odds = math.log(plan.split / (1 - plan.split))
+        odds = math.log(share / plan.control_share)
         above, below = (
             log_e_values_of_shares(table.x1, table.x2, odds + math.log(margin), odds, side)
             for side in ("greater", "less")
         )
         return above, below
-    lopsided = max(plan.split, 1 - plan.split) >= LOPSIDED * min(plan.split, 1 - plan.split)
+    pair = share, plan.control_share
+    lopsided = max(pair) >= LOPSIDED * min(pair)
     z = margin_z(*table, margin, plan.scale, skewness=lopsided) / math.sqrt(plan.design_effect)
     return z, -z
 
 
 def _decide(
-    plan: SimulationPlan, looks: _Looks, table: _Table
+    plan: SimulationPlan, looks: _Looks, tables: list[_Table]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Look at which each run stops, and the place of its decision in DECISIONS."""
-    above, below = (each >= looks.critical for each in _evidence(plan, table, None))
-    better = _evidence(plan, table, 1.0 if plan.scale == "ratio" else 0.0)[0] >= looks.critical
-    if plan.stopping_rule == "anytime":  # what was shown at an earlier look stays shown
-        better = np.maximum.accumulate(better, axis=1)
-    stops = above | below
-    last = len(looks.units) - 1
-    look = np.where(stops.any(axis=1), stops.argmax(axis=1), last)
-    rows = np.arange(len(look))
-    shown, worse = above[rows, look], below[rows, look]
-    decision = np.select(
-        [shown & better[rows, look], shown, worse],
-        [DECISIONS.index(name) for name in ("better", "not worse", "worse")],
-        DECISIONS.index("cannot tell"),
+    """Look at which each treatment is decided in each run, and the place of its decision in DECISIONS."""
+    none = 1.0 if plan.scale == "ratio" else 0.0
+    beyond = [_evidence(plan, each, None, share) for each, share in zip(tables, plan.shares, strict=True)]
+    better = np.array(
+        [_evidence(plan, each, none, share)[0] for each, share in zip(tables, plan.shares, strict=True)]
     )
-    return look, decision
+    if plan.stopping_rule == "anytime":  # what was shown at an earlier look stays shown
+        better = np.maximum.accumulate(better, axis=2)
+    above, below = (np.array([each[side] for each in beyond]) for side in (0, 1))
+    return holm_decisions(above, below, better, looks.critical)
 
 
-def _outcome(plan: SimulationPlan, looks: _Looks, ratio: float, rng: np.random.Generator) -> Outcome:
-    look, decision = _decide(plan, looks, _draw(plan, looks.units, ratio, rng))
-    stops = np.zeros((len(looks.units), len(DECISIONS)), dtype=np.int64)
-    np.add.at(stops, (look, decision), 1)
-    days = _days(plan, looks.units)[look]
-    exposed = np.minimum(looks.units[-1], np.floor(days * plan.units_per_day))
-    return Outcome(
-        ratio=ratio,
+def _outcomes(
+    plan: SimulationPlan, looks: _Looks, truth: tuple[float, ...], rng: np.random.Generator
+) -> tuple[list[Outcome], Family]:
+    look, decision = _decide(plan, looks, _draw(plan, looks.units, truth, rng))
+    found = []
+    for number, ratio in enumerate(truth):
+        stops = np.zeros((len(looks.units), len(DECISIONS)), dtype=np.int64)
+        np.add.at(stops, (look[number], decision[number]), 1)
+        days = _days(plan, looks.units)[look[number]]
+        exposed = np.minimum(looks.units[-1], np.floor(days * plan.units_per_day))
+        found.append(
+            Outcome(
+                ratio=ratio,
+                runs=plan.runs,
+                shares={name: float(stops[:, at].sum() / plan.runs) for at, name in enumerate(DECISIONS)},
+                mean_day=float(days.mean()),
+                median_day=float(np.median(days)),
+                late_day=float(np.quantile(days, 0.9)),
+                mean_units=float(exposed.mean()),
+                stops=tuple(tuple(int(count) for count in row) for row in stops),
+                treatment=number + 1,
+                truth=truth,
+            )
+        )
+    shown = decision <= DECISIONS.index("not worse")
+    bad = np.array(truth) <= plan.ratio_at_margin * (1 + 1e-12)
+    return found, Family(
+        truth=truth,
         runs=plan.runs,
-        shares={name: float(stops[:, place].sum() / plan.runs) for place, name in enumerate(DECISIONS)},
-        mean_day=float(days.mean()),
-        median_day=float(np.median(days)),
-        late_day=float(np.quantile(days, 0.9)),
-        mean_units=float(exposed.mean()),
-        stops=tuple(tuple(int(count) for count in row) for row in stops),
+        any_not_worse=float(shown.any(axis=0).mean()),
+        all_not_worse=float(shown.all(axis=0).mean()),
+        any_false=float(shown[bad].any(axis=0).mean()) if bad.any() else 0.0,
+        mean_day=float(_days(plan, looks.units)[look.max(axis=0)].mean()),
     )
 
 
@@ -211,7 +248,7 @@ def _look_plans(plan: SimulationPlan, looks: _Looks, planned: int) -> tuple[Look
             worse_up_to=None if math.isnan(low) else float(low),
         )
         for units, day, critical, high, low in zip(
-            looks.units, _days(plan, looks.units), looks.critical, upper, lower, strict=True
+            looks.units, _days(plan, looks.units), looks.critical[-1], upper, lower, strict=True
         )
     )
 
@@ -219,15 +256,15 @@ def _look_plans(plan: SimulationPlan, looks: _Looks, planned: int) -> tuple[Look
 def _observed_bound(plan: SimulationPlan, looks: _Looks, side: int) -> Numbers:
     """The observed ratio (or difference) that just stops each look, the control showing its expected rate.
 
-    NaN where no treatment's rate does.
+    Of the smallest treatment, if it is the first to be shown. NaN where no rate does.
     """
-    units = looks.units.astype(np.float64)
-    n1, n2 = units * plan.split, units * (1 - plan.split)
+    units, share = looks.units.astype(np.float64), min(plan.shares)
+    n1, n2 = units * share, units * plan.control_share
     x2 = n2 * plan.control_rate
 
     def reaches(rate: Numbers) -> NDArray[np.bool_]:
         table = _Table(n1 * rate, n1, x2, n2)
-        return np.asarray(_evidence(plan, table, None)[side] >= looks.critical)
+        return np.asarray(_evidence(plan, table, None, share)[side] >= looks.critical[-1])
 
     # The rate nearest to the margin at which the look stops, by halving; "far" stops it, "near" does not.
     near = np.full(len(looks.units), plan.true_rate(plan.ratio_at_margin))
@@ -244,14 +281,14 @@ def _observed_bound(plan: SimulationPlan, looks: _Looks, side: int) -> Numbers:
 def _power_curve(
     plan: SimulationPlan, planned: int, as_planned: Outcome, rng: np.random.Generator
 ) -> tuple[PowerPoint, ...]:
-    """Share of runs that show the first true ratio to be not worse, by planned units."""
-    ratio = plan.ratios[0]
+    """Share of runs that show the first treatment to be not worse at the first truth, by planned units."""
+    truth = plan.truths[0]
     if plan.stopping_rule == "anytime":
         looks = _looks(plan, 2 * planned)
-        look, decision = _decide(plan, looks, _draw(plan, looks.units, ratio, rng))
-        shown = decision <= DECISIONS.index("not worse")
+        look, decision = _decide(plan, looks, _draw(plan, looks.units, truth, rng))
+        shown = decision[0] <= DECISIONS.index("not worse")
         return tuple(
-            _point(int(units), int((shown & (look <= place)).sum()), plan.runs)
+            _point(int(units), int((shown & (look[0] <= place)).sum()), plan.runs)
             for place, units in enumerate(looks.units)
         )
     points = []
@@ -261,8 +298,8 @@ def _power_curve(
             continue
         units = max(1, round(factor * planned))
         looks = _looks(plan, units)
-        _, decision = _decide(plan, looks, _draw(plan, looks.units, ratio, rng))
-        points.append(_point(units, int((decision <= DECISIONS.index("not worse")).sum()), plan.runs))
+        _, decision = _decide(plan, looks, _draw(plan, looks.units, truth, rng))
+        points.append(_point(units, int((decision[0] <= DECISIONS.index("not worse")).sum()), plan.runs))
     return tuple(points)
 
 

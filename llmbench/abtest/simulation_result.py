@@ -14,7 +14,7 @@ from llmbench.plain_table import UNKNOWN, PlainTable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DECISIONS", "AbSimulation", "LookPlan", "Outcome", "PowerPoint"]
+__all__ = ["DECISIONS", "AbSimulation", "Family", "LookPlan", "Outcome", "PowerPoint"]
 
 DECISIONS = ("better", "not worse", "worse", "cannot tell")
 """How a run ends: "better" is also "not worse", "worse" is below the margin."""
@@ -54,6 +54,10 @@ class Outcome(NamedTuple):
     """Sent to by that day, the window's included."""
     stops: tuple[tuple[int, ...], ...]
     """Runs by look and decision."""
+    treatment: int = 1
+    """Its number, in the order of the split."""
+    truth: tuple[float, ...] = ()
+    """Ratios of all treatments in these runs."""
 
     @property
     def power(self) -> float:
@@ -63,6 +67,22 @@ class Outcome(NamedTuple):
     def error_of(self, share: float) -> float:
         """Standard error of a share, from the number of runs."""
         return math.sqrt(share * (1 - share) / self.runs)
+
+
+class Family(NamedTuple):
+    """All treatments of the runs at one truth together."""
+
+    truth: tuple[float, ...]
+    """Ratios of the treatments."""
+    runs: int
+    any_not_worse: float
+    """Share of the runs that show at least one treatment to be not worse."""
+    all_not_worse: float
+    any_false: float
+    """Share of the runs that call at least one treatment at the margin or below it "not worse"; alpha is
+    allowed. 0 where none is."""
+    mean_day: float
+    """On which the last treatment is decided, or the test ends."""
 
 
 class PowerPoint(NamedTuple):
@@ -82,15 +102,27 @@ class AbSimulation:
     planned_units: int
     looks: tuple[LookPlan, ...]
     outcomes: tuple[Outcome, ...]
-    """The plan's ratios in their order, then equal rates and the margin where they are not among them."""
+    """The plan's ratios in their order, then equal rates and the margin where they are not among them; of
+    each the treatments in their order."""
     power_curve: tuple[PowerPoint, ...]
-    """At the first of the plan's ratios."""
+    """At the first of the plan's ratios, of the first treatment."""
+    families: tuple[Family, ...] = ()
+    """One a truth; empty where there is one treatment."""
 
-    def __getitem__(self, ratio: float) -> Outcome:
+    def __getitem__(self, ratio: float | tuple[float, ...]) -> Outcome:
+        """Of the first treatment where the truth is `ratio`: one for all treatments, or one each."""
+        wanted = ratio if isinstance(ratio, tuple) else (ratio,) * len(self.plan.shares)
         for outcome in self.outcomes:
-            if math.isclose(outcome.ratio, ratio, rel_tol=1e-9):
+            if _same(outcome.truth, wanted):
                 return outcome
         raise KeyError(ratio)
+
+    def family(self, truth: tuple[float, ...]) -> Family:
+        """All treatments together at a truth. Raises KeyError."""
+        for family in self.families:
+            if _same(family.truth, truth):
+                return family
+        raise KeyError(truth)
 
     @property
     def power(self) -> float:
@@ -99,7 +131,11 @@ class AbSimulation:
 
     @property
     def false_not_worse(self) -> float:
-        """Share of the runs that call a treatment exactly at the margin "not worse"; alpha is allowed."""
+        """Share of the runs that call a treatment exactly at the margin "not worse"; alpha is allowed. Of
+        several treatments any one, at the truth that errs most.
+        """
+        if self.families:
+            return max(family.any_false for family in self.families)
         return self[self.plan.ratio_at_margin].power
 
     @property
@@ -124,6 +160,7 @@ class AbSimulation:
         return pd.DataFrame(
             [
                 {
+                    **self._which(outcome),
                     "true_ratio": outcome.ratio,
                     **{name.replace(" ", "_"): outcome.shares[name] for name in DECISIONS},
                     "power": outcome.power,
@@ -152,7 +189,7 @@ class AbSimulation:
         )
         rows = [
             (
-                self._name(outcome.ratio),
+                self._title(outcome),
                 f"{outcome.power:.1%}",
                 f"{outcome.shares['better']:.1%}",
                 f"{outcome.shares['worse']:.1%}",
@@ -185,20 +222,35 @@ class AbSimulation:
         """What the table says, in sentences."""
         plan, first = self.plan, self.outcomes[0]
         low, high = (196 * math.sqrt(share * (1 - share) / plan.runs) for share in (0.025, 0.8))
+        which = "Treatment 1" if self.families else "A treatment"
+        over = "it is decided" if self.families else "a run is over"
         shown = (
-            f"A treatment at {first.ratio:g} of the control's rate is shown to be not worse in "
-            f"{first.power:.1%} of the runs; a run is over on day {first.mean_day:,.0f} on average."
+            f"{which} at {first.ratio:g} of the control's rate is shown to be not worse in "
+            f"{first.power:.1%} of the runs; {over} on day {first.mean_day:,.0f} on average."
         )
         errors = (
             f"Errors: a treatment exactly at the margin is called not worse in {self.false_not_worse:.1%} "
             f"and worse in {self.false_worse:.1%} of the runs, an equal one better in "
             f"{self.false_better:.1%} ({plan.alpha:.1%} allowed each)."
         )
+        several = [
+            f"If the true ratios are {_listed(family.truth)}, at least one treatment is shown to be not "
+            f"worse in {family.any_not_worse:.1%} of the runs, all of them in {family.all_not_worse:.1%}"
+            + (f", and one that is not in {family.any_false:.1%}" if family.any_false else "")
+            + f"; the last one is decided on day {family.mean_day:,.0f} on average."
+            for family in self.families
+        ]
+        if several:
+            several.append(
+                f"The {len(plan.shares)} treatments share the alpha of {plan.alpha:g} by Holm's procedure, "
+                f"and the test is sized at alpha/{len(plan.shares)}; the looks show what the first to pass "
+                "must reach."
+            )
         precision = (
             f"{plan.runs:,} runs each, seed {plan.seed}: a share of 2.5% is known to ±{low:.1f} points, "
             f"one of 80% to ±{high:.1f}."
         )
-        return [shown, errors, precision]
+        return [shown, *several, errors, precision]
 
     def __str__(self) -> str:
         plan = self.plan
@@ -210,7 +262,7 @@ class AbSimulation:
             else ""
         )
         return (
-            f"{plan.stopping_rule} test of {self.planned_units:,} units, {plan.split:.0%} of them treatment, "
+            f"{plan.stopping_rule} test of {self.planned_units:,} units, {_split(plan)}, "
             f"{plan.units_per_day:,g} a day{clusters}; control rate {plan.control_rate:.2%}, margin "
             f"{margin}, one-sided alpha {plan.alpha:g}; {self.days_to_the_end:,.0f} days at most, "
             f"{plan.window_days:g} of them the reply window"
@@ -220,6 +272,16 @@ class AbSimulation:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
         looks = self.looks_table().html() if self.plan.stopping_rule != "anytime" else ""
         return f"<p>Simulated: {html.escape(str(self))}.</p>{self.table().html()}{looks}{notes}"
+
+    def _which(self, outcome: Outcome) -> dict[str, object]:
+        if not self.families:
+            return {}
+        return {"truth": _listed(outcome.truth), "treatment": outcome.treatment}
+
+    def _title(self, outcome: Outcome) -> str:
+        if not self.families:
+            return self._name(outcome.ratio)
+        return f"{_listed(outcome.truth)}: treatment {outcome.treatment}"
 
     def _name(self, ratio: float) -> str:
         words = f"{ratio:.4g}"
@@ -231,3 +293,20 @@ class AbSimulation:
         if value is None:
             return UNKNOWN
         return f"{value:.3f}" if self.plan.scale == "ratio" else f"{100 * value:+.2f} points"
+
+
+def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return len(one) == len(other) and all(
+        math.isclose(a, b, rel_tol=1e-9) for a, b in zip(one, other, strict=True)
+    )
+
+
+def _listed(truth: tuple[float, ...]) -> str:
+    return " / ".join(f"{ratio:.4g}" for ratio in truth)
+
+
+def _split(plan: SimulationPlan) -> str:
+    if len(plan.shares) == 1:
+        return f"{plan.shares[0]:.0%} of them treatment"
+    shares = " / ".join(f"{100 * share:.3g}" for share in (*plan.shares, plan.control_share))
+    return f"split {shares} with the control last"

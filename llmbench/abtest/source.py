@@ -122,6 +122,11 @@ class OutcomeSource:
                 )
             if part is not None and part.message is None and not part.unit:
                 raise UsageError(f"{name} name neither a column of units nor of messages: give unit=.")
+        if self.costs is not None and self.costs.at is not None and self.costs.message is not None:
+            raise UsageError(
+                "costs are matched by message, whose own time counts: leave out at, or name a column of "
+                "units."
+            )
         if self.costs is not None and sends.cost is not None:
             raise UsageError("Costs are a table (costs=) or a column of the sends (cost=): give one of both.")
 

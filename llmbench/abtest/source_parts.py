@@ -85,6 +85,8 @@ class Costs:
     unit: str | None = "unit_id"
     message: str | None = None
     """Given: costs are matched by message, and `unit` is not read."""
+    at: str | None = None
+    """When it was paid, where costs are by unit: what was after the unit's window does not count."""
 
 
 @dataclass(frozen=True, slots=True)

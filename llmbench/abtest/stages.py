@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmbench.abtest.engines import Engine, Stage, Statement
-from llmbench.abtest.layout import Layout
+from llmbench.abtest.layout import Clean, Layout
 from llmbench.abtest.rows import (
     Cut,
     arm_columns,
@@ -101,14 +101,25 @@ def send_stages(layout: Layout, cut: Cut, *, short_way: bool) -> list[Stage]:
         ("l", f"MAX(CASE WHEN {paid} THEN us END)"),
         *((name, body.format(**{"in": counts, "paid": paid})) for name, body in measures),
     ]
-    again = f"l > f + {cut.window_us}"
+    again = f"l > f + {cut.window_us + cut.slack_us}"
+    if layout.clean and layout.clean.costs_known:
+        sums = [(name, "CAST(0 AS INTEGER)" if name == "cu" else body) for name, body in sums]
     if key and short_way:
         bit = f"1::UBIGINT << (HASH({key}) & 63)::UBIGINT"
         sums += [
             ("bits", f"BIT_OR(CASE WHEN {paid} THEN {bit} END)"),
             ("n_bits", f"COUNT(CASE WHEN {paid} THEN 1 END)"),
         ]
-        again = f"({again} OR BIT_COUNT(bits) < n_bits)"
+        double = "BIT_COUNT(bits) < n_bits"
+        if layout.clean and key == "us":
+            # Up to three times are all known: the first, the last, and what is left of the three together.
+            sums.append(("every", "BIT_XOR(us)"))
+            middle = "XOR(XOR(every, f), l)"
+            double = (
+                f"CASE WHEN n_bits = 1 THEN FALSE WHEN n_bits = 2 THEN f = l "
+                f"WHEN n_bits = 3 THEN f = l OR {middle} = f OR {middle} = l ELSE {double} END"
+            )
+        again = f"({again} OR {double})"
     elif key:
         again = "f IS NOT NULL"
     body = f"SELECT uid, {_selected([*sums, *kept])} FROM lb_sends WHERE {known} GROUP BY uid"
@@ -129,14 +140,18 @@ def send_stages(layout: Layout, cut: Cut, *, short_way: bool) -> list[Stage]:
     ]
 
 
-def every_send_counts(layout: Layout, engine: Engine, cut: Cut) -> bool:
-    """Whether no row has a reason not to count. Only for files, which do not change in between."""
+def every_send_counts(layout: Layout, engine: Engine, cut: Cut) -> Clean | None:
+    """What the rows have in common if none has a reason not to count. Only for files, which do not change in
+    between.
+    """
     if not layout.wide and has_assigned_at(layout):
-        return False
+        return None
     cells = f"SELECT {', '.join(send_columns(layout, cut))} FROM src_sends"
-    asked = f"SELECT COUNT(CASE WHEN {send_why(layout, cut)} > 0 THEN 1 END) AS n FROM ({cells}) AS cells"
-    ((count,),) = engine.fetch(Statement([], [asked]))
-    return not count
+    cost = "COUNT(cost)" if layout.get("sends", "cost") is not None else "0"
+    bad_row = f"COUNT(CASE WHEN {send_why(layout, cut)} > 0 THEN 1 END)"
+    asked = f"SELECT {bad_row} AS bad, COUNT(*) AS n, MAX(us) AS l, {cost} AS k FROM ({cells}) AS cells"
+    ((bad, rows, newest, costs),) = engine.fetch(Statement([], [asked]))
+    return None if bad else Clean(int(rows), newest, int(costs) == int(rows))
 
 
 def message_key(layout: Layout, prefix: str) -> str | None:
@@ -166,10 +181,14 @@ def _second_look(layout: Layout, cut: Cut, measures: Sequence[tuple[str, str]]) 
             + [f"MAX(s.{name}) AS {name}" for name in costs]
         )
         rows = f"SELECT s.uid, u.f, {picked} {source} GROUP BY s.uid, u.f, {by}"
-    ends = f"us <= f + {cut.window_us}"
+    end = f"f + {cut.window_us + cut.slack_us}"
+    ends = f"us <= {end}"
     sums = [(name, body.format(**{"in": f"why = 0 AND {ends}", "paid": ends})) for name, body in measures] + [
         ("dup", "CAST(SUM(CASE WHEN why = 0 THEN k - 1 ELSE 0 END) AS INTEGER)"),
-        ("late", f"CAST(SUM(CASE WHEN why = 0 AND us > f + {cut.window_us} THEN 1 ELSE 0 END) AS INTEGER)"),
+        (
+            "late",
+            f"CAST(SUM(CASE WHEN why = 0 AND us > {end} THEN 1 ELSE 0 END) AS INTEGER)",
+        ),
     ]
     return [
         Stage("lb_messages", rows),

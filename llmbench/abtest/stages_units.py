@@ -31,8 +31,11 @@ def unit_stages(layout: Layout, cut: Cut) -> list[Stage]:
     """All steps after `sent`."""
     stages: list[Stage] = []
     if any(layout.get(table, "message") is not None for table in ("replies", "costs")):
-        keys = "SELECT mk, MIN(uid) AS uid FROM lb_sends WHERE mk IS NOT NULL AND uid IS NOT NULL GROUP BY mk"
-        stages.append(Stage("lb_message_units", keys))
+        keys = (
+            "SELECT mk, MIN(uid) AS uid, CASE WHEN MIN(uid) <> MAX(uid) THEN 1 ELSE 0 END AS shared "
+            "FROM lb_sends WHERE mk IS NOT NULL AND uid IS NOT NULL GROUP BY mk"
+        )
+        stages.append(Stage("lb_message_units", keys, kept=True))
     for name in event_names(layout):
         stages += _event_stages(layout, cut, name)
     stages += _cost_stages(layout, cut)
@@ -41,7 +44,11 @@ def unit_stages(layout: Layout, cut: Cut) -> list[Stage]:
 
 def _event_stages(layout: Layout, cut: Cut, name: str) -> list[Stage]:
     """Rows with a reason, then one row an event with its state, then one row a unit."""
-    rows, spread, key = _own_rows(layout, cut, name) if name in layout.wheres else _beside(layout, cut, name)
+    own = name in layout.wheres
+    rows, days, key = _own_rows(layout, cut, name) if own else _beside(layout, cut, name)
+    # Where only the day is known, an event is before the message if all of the day is, and late if all is.
+    slack = cut.slack_us if days else 0
+    spread = DAY_US - 1 - slack if days else 0
     stages = [Stage(f"lb_{name}_rows", rows, kept=True)]
     if key is None:
         once = f"SELECT uid, us, cnt, 1 AS k FROM lb_{name}_rows WHERE why = 0"
@@ -52,7 +59,7 @@ def _event_stages(layout: Layout, cut: Cut, name: str) -> list[Stage]:
         )
     placed = (
         f"SELECT e.uid, e.cnt, e.k, CASE WHEN s.f IS NULL THEN 3 WHEN e.us + {spread} < s.f THEN 1 "
-        f"WHEN e.us > s.f + {cut.window_us} THEN 2 ELSE 0 END AS ev FROM ({once}) AS e "
+        f"WHEN e.us > s.f + {cut.window_us + slack} THEN 2 ELSE 0 END AS ev FROM ({once}) AS e "
         "LEFT JOIN lb_sent AS s ON s.uid = e.uid"
     )
     by_unit = (
@@ -62,8 +69,8 @@ def _event_stages(layout: Layout, cut: Cut, name: str) -> list[Stage]:
     return [*stages, Stage(f"lb_{name}_placed", placed, kept=True), Stage(f"lb_{name}_units", by_unit)]
 
 
-def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, int, str | None]:
-    """Events of a table of their own: its rows, how long a time of it lasts, and what tells two apart."""
+def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, bool, str | None]:
+    """Events of a table of their own: its rows, whether their times are days, and what tells two apart."""
     parameter = "replied_at" if table == "replies" else "at"
     us = layout.micros(layout.need(table, parameter), f"{table}.{parameter}")
     message, kind = layout.get(table, "message"), layout.get(table, "kind")
@@ -73,19 +80,20 @@ def _own_rows(layout: Layout, cut: Cut, table: str) -> tuple[str, int, str | Non
         cells = f"SELECT {unit} AS uid, {us} AS us{extra} FROM src_{table}"
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {us} AS us{extra} FROM src_{table}"
-        names = "k.uid, e.us, e.kd, e.nh" if extra else "k.uid, e.us"
+        names = "CASE WHEN k.shared = 0 THEN k.uid END AS uid, k.shared, e.us"
+        names += ", e.kd, e.nh" if extra else ""
         cells = f"SELECT {names} FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk"
     why = (
-        f"CASE {'WHEN nh = 1 THEN 9 ' if extra else ''}WHEN uid IS NULL THEN 6 WHEN us IS NULL THEN 3 "
+        f"CASE {'WHEN nh = 1 THEN 9 ' if extra else ''}{'WHEN shared = 1 THEN 10 ' if message else ''}"
+        f"WHEN uid IS NULL THEN 6 WHEN us IS NULL THEN 3 "
         f"WHEN us >= {cut.cutoff_us} THEN 5 ELSE 0 END"
     )
     days = layout.has_days_only(table, parameter)
-    # Where only the day is known, an event is before the message if all of the day is, and late if all is.
     rows = f"SELECT uid, us, 1 AS cnt, {why} AS why{', kd' if extra else ''} FROM ({cells}) AS cells"
-    return rows, DAY_US - 1 if days else 0, None if days else "us"
+    return rows, layout.is_day(layout.get(table, parameter)), None if days else "us"
 
 
-def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, int, str | None]:
+def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, bool, str | None]:
     """Events beside their message. Without a time, the message's own is the earliest that it can have."""
     _, at, _ = event_columns(layout, name)
     key = message_key(layout, "")
@@ -100,41 +108,77 @@ def _beside(layout: Layout, cut: Cut, name: str) -> tuple[str, int, str | None]:
     why = f"CASE {human}WHEN why >= 5 THEN why WHEN why > 0 THEN 1 {late} ELSE 0 END"
     rows = f"SELECT {columns}, {why} AS why FROM lb_sends WHERE {name}_n > 0"
     if at is None:
-        return rows, 0, None if key is None else "ek"
-    days = at.kind == "date"
-    return rows, DAY_US - 1 if days else 0, None if days else "us"
+        return rows, False, None if key is None else "ek"
+    return rows, layout.is_day(at), None if at.kind == "date" else "us"
+
+
+def _has_event_days(layout: Layout) -> bool:
+    """Whether any events have days for times."""
+    for name in event_names(layout):
+        if name in layout.wheres:
+            at = layout.get(name, "replied_at" if name == "replies" else "at")
+        else:
+            _, at, _ = event_columns(layout, name)
+        if layout.is_day(at):
+            return True
+    return False
 
 
 def _cost_stages(layout: Layout, cut: Cut) -> list[Stage]:
     """`cost_rows` and, by unit, `cost_units`, where costs are a table of their own.
 
-    `lost` of a row: 0 counts; 3 its message does not count; 4 its message is after the window.
+    `lost` of a row: 0 counts; 3 its message does not count; 4 its message is after the window; 5 several
+    units share its message; 6 after the cut-off; 7 after the window of its unit.
     """
     if layout.source.costs is None:
         return []
     cost = number(layout.need("costs", "cost"), "costs.cost", layout.dialect)
     message = layout.get("costs", "message")
     if message is None:
-        unit = unit_key(layout, layout.need("costs", "unit"))
-        stages = [Stage("lb_cost_rows", f"SELECT {unit} AS uid, {cost} AS cost, 0 AS lost FROM src_costs")]
+        stages = [Stage("lb_cost_rows", _unit_costs(layout, cut, cost))]
         n = ""
     else:
         keyed = f"SELECT {plain_text(message)} AS mk, {cost} AS cost FROM src_costs"
-        late = f"WHEN s.us > u.f + {cut.window_us} THEN 4"
+        late = f"WHEN s.us > u.f + {cut.window_us + cut.slack_us} THEN 4"
         paid = (
-            f"SELECT s.mk, MIN(s.uid) AS uid, MIN(CASE WHEN s.why > 2 THEN 3 {late} ELSE 0 END) AS lost "
+            "SELECT s.mk, s.uid, MIN(s.why) AS why, "
+            f"MIN(CASE WHEN s.why > 2 THEN 3 {late} ELSE 0 END) AS lost "
             "FROM lb_sends AS s LEFT JOIN lb_sent AS u ON u.uid = s.uid "
-            "WHERE s.mk IS NOT NULL AND s.uid IS NOT NULL GROUP BY s.mk"
+            "WHERE s.mk IS NOT NULL AND s.uid IS NOT NULL GROUP BY s.mk, s.uid"
         )
         rows = (
-            "SELECT k.uid, e.mk, e.cost, COALESCE(k.lost, 0) AS lost "
-            f"FROM ({keyed}) AS e LEFT JOIN lb_paid AS k ON k.mk = e.mk"
+            "SELECT CASE WHEN k.shared = 0 THEN k.uid END AS uid, e.mk, e.cost, p.why, "
+            "CASE WHEN k.shared = 1 THEN 5 ELSE COALESCE(p.lost, 0) END AS lost "
+            f"FROM ({keyed}) AS e LEFT JOIN lb_message_units AS k ON k.mk = e.mk "
+            "LEFT JOIN lb_paid AS p ON p.mk = k.mk AND p.uid = k.uid"
         )
-        stages = [Stage("lb_paid", paid), Stage("lb_cost_rows", rows)]
-        n = ", COUNT(DISTINCT mk) AS keys"
+        asked = "SELECT uid, COUNT(*) AS paid FROM lb_paid WHERE lost = 0 GROUP BY uid"
+        stages = [
+            Stage("lb_paid", paid, kept=True),
+            Stage("lb_paid_units", asked),
+            Stage("lb_cost_rows", rows),
+        ]
+        n = ", COUNT(DISTINCT mk) AS keys, COUNT(DISTINCT CASE WHEN why = 0 THEN mk END) AS keys_in"
     sums = f"SUM(cost) AS c, SUM(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) AS cu, COUNT(*) AS k{n}"
     counted = f"SELECT uid, {sums} FROM lb_cost_rows WHERE uid IS NOT NULL AND lost = 0 GROUP BY uid"
     return [*stages, Stage("lb_cost_units", counted)]
+
+
+def _unit_costs(layout: Layout, cut: Cut, cost: str) -> str:
+    """Rows of costs by unit; without a time all count, and one whose time is empty is not known."""
+    unit = unit_key(layout, layout.need("costs", "unit"))
+    at = layout.get("costs", "at")
+    if at is None:
+        return f"SELECT {unit} AS uid, {cost} AS cost, 0 AS lost FROM src_costs"
+    us = layout.micros(at, "costs.at")
+    slack = cut.slack_us if layout.is_day(at) else 0
+    late = f"WHEN e.us > s.f + {cut.window_us + slack} THEN 7"
+    lost = f"CASE WHEN e.us >= {cut.cutoff_us} THEN 6 {late} ELSE 0 END"
+    cells = f"SELECT {unit} AS uid, {us} AS us, {cost} AS cost FROM src_costs"
+    return (
+        f"SELECT e.uid, CASE WHEN e.us IS NOT NULL THEN e.cost END AS cost, {lost} AS lost "
+        f"FROM ({cells}) AS e LEFT JOIN lb_sent AS s ON s.uid = e.uid"
+    )
 
 
 def _unit_stage(layout: Layout, cut: Cut) -> Stage:
@@ -158,9 +202,11 @@ def _unit_stage(layout: Layout, cut: Cut) -> Stage:
         columns += [f"COALESCE(e{i}.r, 0) AS r{i}", f"COALESCE(e{i}.rr, 0) AS rr{i}"]
     if layout.source.costs is not None:
         joins.append(f"LEFT JOIN lb_cost_units AS c ON c.uid = {uid}")
+    if layout.get("costs", "message") is not None:
+        joins.append(f"LEFT JOIN lb_paid_units AS w ON w.uid = {uid}")
     state = (
         "CASE WHEN lo IS NULL THEN 5 WHEN lo <> hi THEN 4 WHEN lo < 0 THEN 3 WHEN f IS NULL THEN 2 "
-        f"WHEN f + {cut.window_us} > {cut.cutoff_us} THEN 1 ELSE 0 END AS st"
+        f"WHEN {_is_open(layout, cut)} THEN 1 ELSE 0 END AS st"
     )
     extra = [state, "CASE WHEN r0 > 0 THEN 1 ELSE 0 END AS x"]
     if layout.source.contexts:
@@ -169,12 +215,22 @@ def _unit_stage(layout: Layout, cut: Cut) -> Stage:
     return Stage("lb_units", f"SELECT {', '.join(['*', *extra])} FROM ({cells}) AS cells", kept=True)
 
 
+def _is_open(layout: Layout, cut: Cut) -> str:
+    """Whether events within the window may still come. Those of a day come until it is over."""
+    if _has_event_days(layout):
+        return f"f + {cut.window_us + cut.slack_us} >= {cut.day_us}"
+    return f"f + {cut.window_us} > {cut.cutoff_us}"
+
+
 def _cost_columns(layout: Layout) -> list[str]:
     if layout.source.costs is None:
         if layout.get("sends", "cost") is None:
             return ["0 AS known", "CAST(NULL AS DOUBLE) AS c", "0 AS cost_k"]
         return ["CASE WHEN s.cu = 0 THEN 1 ELSE 0 END AS known", "s.c", "0 AS cost_k"]
-    whole = " AND c.keys >= s.n" if layout.get("costs", "message") is not None else ""
+    whole = ""
+    if layout.get("costs", "message") is not None:
+        # Of all that was delivered, also without an id, and of all that was paid.
+        whole = " AND c.keys_in >= s.n AND c.keys >= COALESCE(w.paid, 0)"
     return [
         f"CASE WHEN c.cu = 0{whole} THEN 1 ELSE 0 END AS known",
         "c.c",

@@ -23,13 +23,21 @@ from llmbench.catalog.prices import (
 )
 from llmbench.catalog.quirks import Quirks
 from llmbench.catalog.tokenizers import TokenCount, TokenizerChoice, count_tokens, tokenizer_for
-from llmbench.catalog.training import TrainingMethod, TrainingPrice, TrainingTerms, training_terms
+from llmbench.catalog.training import TrainingTerms, training_terms
+from llmbench.catalog.training_prices import (
+    TRAINING_METHODS,
+    TrainingMethod,
+    TrainingPrice,
+    training_price,
+)
+from llmbench.catalog.tuned_models import TunedModel, register_tuned_model, tuned_base, tuned_models
 
 __all__ = [
     "BOOKS",
     "DTYPES",
     "SELF_HOSTED",
     "TIERS",
+    "TRAINING_METHODS",
     "UNKNOWN",
     "Architecture",
     "DType",
@@ -47,6 +55,7 @@ __all__ = [
     "TrainingMethod",
     "TrainingPrice",
     "TrainingTerms",
+    "TunedModel",
     "all_architectures",
     "all_engines",
     "all_gpus",
@@ -67,9 +76,13 @@ __all__ = [
     "price_from",
     "price_usage",
     "read_bench_file",
+    "register_tuned_model",
     "tier_served",
     "token_price",
     "tokenizer_for",
+    "training_price",
     "training_terms",
+    "tuned_base",
+    "tuned_models",
     "unlisted_model_info",
 ]

@@ -26,6 +26,7 @@ from llmbench.catalog.prices import (
     token_price,
 )
 from llmbench.catalog.project_prices import project_prices
+from llmbench.catalog.tuned_models import priced_as
 from llmbench.catalog.vendor_lists import listed_price
 from llmbench.errors import UsageError
 from llmbench.types import Usage
@@ -77,7 +78,8 @@ class PriceBook:
         return None, None
 
     def _listed(self, model: str, place: str, tier: Tier, day: date) -> TokenPrice | None:
-        name = canonical_name(model)
+        # A book lists models that were tuned from one base under one name.
+        name = canonical_name(model) or priced_as(model)
         row = self.prices.get(place, {}).get(name) if name else None
         if row is not None and tier == "standard":
             return row
@@ -85,7 +87,8 @@ class PriceBook:
             return self.tiers[place, name, tier]
         if self.name != CURRENT:
             return None
-        vendors_id = all_models()[name].backends.get(place, model) if name else model
+        facts = all_models().get(name or "")
+        vendors_id = facts.backends.get(place, model) if facts else model
         if row is not None:
             # Another tier of a model that the overlay prices: only where both lists tell the same price.
             base = listed_price(vendors_id, place, day=day)

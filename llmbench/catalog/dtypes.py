@@ -32,23 +32,59 @@ class DType(NamedTuple):
 DTYPES = {
     dtype.name: dtype
     for dtype in (
-        DType("fp16", 2.0, "fp16", aliases=("float16", "half", "f16")),
-        DType("bf16", 2.0, "bf16", aliases=("bfloat16",)),
-        DType("fp8", 1.0, "fp8", kv_bytes=1.0, aliases=("fp8_e4m3", "e4m3", "float8")),
-        DType("fp4", 0.5625, "fp4", kv_bytes=1.0, keeps_embeddings=True, aliases=("nvfp4",)),
-        DType("w8a8", 1.0, "int8", aliases=("int8", "int8-w8a8")),
-        DType("w8a16", 1.0, "fp16", aliases=("int8-w8a16", "gptq-int8")),
+        DType("fp16", 2.0, "fp16", aliases=("float16", "half", "f16", "16-bit", "16")),
+        DType("bf16", 2.0, "bf16", aliases=("bfloat16", "bf16-bf16")),
         DType(
-            "w4a16", 0.53, "fp16", keeps_embeddings=True, unpacked=True, aliases=("int4", "gptq-int4", "gptq")
+            "fp8",
+            1.0,
+            "fp8",
+            kv_bytes=1.0,
+            aliases=(
+                "fp8_e4m3",
+                "fp8_e5m2",
+                "e4m3",
+                "float8",
+                "fp8-dynamic",
+                "w8a8-fp8",
+                "fp8-w8a8",
+                "fp8-block",
+            ),
         ),
-        DType("awq-int4", 0.53, "fp16", keeps_embeddings=True, unpacked=True, aliases=("awq",)),
-        DType("q4_k_m", 0.606, "fp16", aliases=("gguf-q4_k_m", "q4")),
+        DType("fp4", 0.5625, "fp4", kv_bytes=1.0, keeps_embeddings=True, aliases=("nvfp4", "mxfp4")),
+        DType("w8a8", 1.0, "int8", aliases=("int8", "int8-w8a8", "w8a8-int8", "smoothquant")),
+        DType("w8a16", 1.0, "fp16", aliases=("int8-w8a16", "w8a16-int8", "gptq-int8", "int8-weight-only")),
+        DType(
+            "w4a16",
+            0.53,
+            "fp16",
+            keeps_embeddings=True,
+            unpacked=True,
+            aliases=(
+                "int4",
+                "int4-w4a16",
+                "w4a16-int4",
+                "gptq-int4",
+                "int4-gptq",
+                "gptq",
+                "gptq-4bit",
+                "4bit",
+            ),
+        ),
+        DType(
+            "awq-int4",
+            0.53,
+            "fp16",
+            keeps_embeddings=True,
+            unpacked=True,
+            aliases=("awq", "int4-awq", "awq-4bit", "awq-marlin"),
+        ),
+        DType("q4_k_m", 0.606, "fp16", aliases=("gguf-q4_k_m", "q4", "q4_k", "gguf")),
     )
 }
 _NAMES = {
     plain_spelling(spelling): name for name, dtype in DTYPES.items() for spelling in (name, *dtype.aliases)
 }
-_NEEDS = {"bf16": 8.0, "fp8": 8.0, "fp4": 8.0, "w8a16": 8.0}
+_NEEDS = {"bf16": 8.0, "fp8": 8.0, "fp4": 8.0, "w8a16": 8.0, "w8a8": 7.5, "awq-int4": 7.5}
 """The least compute capability at which engines serve a format; below 8.9 fp8 only halves the weights."""
 
 

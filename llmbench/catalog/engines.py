@@ -13,7 +13,7 @@ from llmbench.catalog.spellings import find_spelling, plain_spelling
 
 __all__ = ["EngineFacts", "all_engines", "engine_facts"]
 
-_VERSION = re.compile(r"[\s=@_v-]+\d[\w.+-]*$")
+_VERSION = re.compile(r"[\s=@_:(vb-]+\d[\w.+-]*\)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,9 @@ def _names() -> Mapping[str, str]:
 def engine_facts(engine: str) -> EngineFacts:
     """The engine under any spelling, with or without a version behind. Raises UsageError.
 
-    >>> [engine_facts(name).name for name in ("vLLM", "trtllm", "TensorRT-LLM", "vllm==0.7.3")]
+    >>> [engine_facts(name).name for name in ("vLLM", "trtllm", "TensorRT-LLM", "vllm (v0.7.3)")]
     ['vllm', 'tensorrt-llm', 'tensorrt-llm', 'vllm']
     """
-    known = plain_spelling(engine) in _names()
+    given: object = engine  # a parameter of a notebook may be anything
+    known = not isinstance(given, str) or plain_spelling(given) in _names()
     return all_engines()[find_spelling("engine", engine if known else _VERSION.sub("", engine), _names())]

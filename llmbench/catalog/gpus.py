@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from llmbench.catalog.spellings import find_spelling, plain_spelling
 __all__ = ["GpuFacts", "all_gpus", "gpu_facts"]
 
 _GIB = 2.0**30
+_MEMORY = re.compile(r"(\d+)g(?:i?b)?")
+_SILENT = re.compile(r"gpus?|tensor|cores?|hbm\d?e?|gddr\d?x?|graphics|generation|card|data|center")
+"""Words of a name that tell no GPU from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,41 @@ def _names() -> Mapping[str, str]:
     }
 
 
+def _plain(spelling: str) -> tuple[str, float | None]:
+    """A name without its memory and what tells no GPU from another, and the memory in GB where given."""
+    text = re.sub(r"(\d)\s+(g(?:i?b)\b)", r"\1\2", spelling.casefold())
+    words = [re.sub(r"sxm\d", "sxm", word) for word in re.findall(r"[a-z0-9]+", text)]
+    given = [float(found[1]) for word in words if (found := _MEMORY.fullmatch(word))]
+    kept = [word for word in words if not _MEMORY.fullmatch(word) and not _SILENT.fullmatch(word)]
+    return plain_spelling("".join(kept)), given[0] if given else None
+
+
+@cache
+def _plain_names() -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for name, facts in all_gpus().items():
+        for spelling in (name, *facts.aliases):
+            found.setdefault(_plain(spelling)[0], set()).add(name)
+    return {plain: frozenset(names) for plain, names in found.items()}
+
+
+def _spoken(gpu: str) -> str | None:
+    """The one GPU that is meant where memory, socket and the like are told in other words; None: not one."""
+    plain, memory = _plain(gpu)
+    known = _plain_names().get(plain, frozenset())
+    meant = [name for name in known if memory is None or all_gpus()[name].memory_gb == memory]
+    return meant[0] if len(meant) == 1 else None
+
+
 def gpu_facts(gpu: str) -> GpuFacts:
     """The facts of `gpu` under any spelling. Raises UsageError with the nearest names.
 
-    >>> gpu_facts("NVIDIA A100 80GB").name
-    'A100-80GB-SXM'
+    A memory that this GPU is not made with is refused and not passed over.
+
+    >>> gpu_facts("NVIDIA A100 80GB").name, gpu_facts("A100-SXM4-40GB").name
+    ('A100-80GB-SXM', 'A100-40GB-SXM')
     """
+    given: object = gpu  # a parameter of a notebook may be anything
+    if isinstance(given, str) and plain_spelling(given) not in _names() and (meant := _spoken(given)):
+        return all_gpus()[meant]
     return all_gpus()[find_spelling("GPU", gpu, _names())]

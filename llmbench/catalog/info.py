@@ -5,25 +5,31 @@ from __future__ import annotations
 from llmbench.catalog.books import price_book
 from llmbench.catalog.models import all_models, model_facts
 from llmbench.catalog.prices import TokenPrice
+from llmbench.catalog.tuned_models import tuned_base
 from llmbench.types import ModelCapability, ModelInfo
 
 __all__ = ["model_info", "models_of", "unlisted_model_info"]
 
 
 def model_info(model: str, *, provider: str, backend: str | None, book: str = "current") -> ModelInfo:
-    """The document's view of a model at one provider; prices from `book`, None where unknown."""
-    facts = model_facts(model)
+    """The document's view of a model at one provider; prices from `book`, None where unknown.
+
+    A tuned model has the limits of its base, and prices of its own.
+    """
     place = backend or provider
+    base = tuned_base(model, place)
+    facts = model_facts(base or model)
+    name = model if base else facts.name
     own = facts.local and place in {"vllm", "ollama", "local"}
-    price = None if own else price_book(book).find(facts.name, place)
+    price = None if own else price_book(book).find(name, place)
     return ModelInfo(
-        name=facts.name,
+        name=name,
         provider=provider,
-        capabilities=list(facts.capabilities),
+        capabilities=[ModelCapability.CHAT] if base else list(facts.capabilities),
         cost_per_1k_input_tokens=0.0 if own else float(price.input / 1000) if price else None,
         cost_per_1k_output_tokens=0.0 if own else float(price.output / 1000) if price else None,
         context_window=facts.context,
-        supports_fine_tuning=ModelCapability.FINE_TUNING in facts.capabilities,
+        supports_fine_tuning=not base and ModelCapability.FINE_TUNING in facts.capabilities,
         supports_local_deployment=facts.local,
         max_output_tokens=facts.max_output,
         price_as_of=price.as_of if price else None,

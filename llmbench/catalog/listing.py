@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from llmbench.catalog.books import price_book
 from llmbench.catalog.models import ModelFacts, all_models
+from llmbench.catalog.tuned_models import TunedModel, tuned_models
 
 __all__ = ["ListedModel", "list_models"]
 
@@ -32,7 +33,8 @@ class ListedModel(NamedTuple):
 
 
 def list_models(book: str = "current", *, today: date, with_ended: bool = False) -> list[ListedModel]:
-    """Every model of the catalog; without those that have ended unless they run on one's own machine.
+    """Every model of the catalog; without those that have ended unless they run on one's own machine. Then
+    the tuned models of the current folder's project.
 
     >>> found = {row.model: row for row in list_models("2025-01-23", today=date(2025, 1, 23))}
     >>> found["gpt-4o-mini"].input_usd, found["llama-3.1-70b"].output_usd
@@ -59,7 +61,25 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
                 ends=ends,
             )
         )
-    return rows
+    return rows + [_tuned(tuned, book, today) for tuned in tuned_models().values()]
+
+
+def _tuned(tuned: TunedModel, book: str, today: date) -> ListedModel:
+    facts = all_models().get(tuned.base)
+    own = tuned.place in _OWN
+    price = None if own else price_book(book).find(tuned.model, tuned.place, day=today)
+    known = "own" if own else "unknown"
+    return ListedModel(
+        model=tuned.model,
+        provider=tuned.place,
+        input_usd=_rate(price.input) if price else known,
+        output_usd=_rate(price.output) if price else known,
+        price_as_of=price.as_of if price else None,
+        price_until=price.until if price else None,
+        price_source=price.source if price else None,
+        context=facts.context if facts else None,
+        ends=facts.shutdown.get(tuned.place) if facts else None,
+    )
 
 
 def _hosted(facts: ModelFacts) -> bool:

@@ -11,6 +11,8 @@ from llmbench.errors import UsageError
 
 __all__ = ["find_spelling", "plain_spelling"]
 
+_MOST = 20
+"""Names told where none is near."""
 _VENDORS = ("nvidia", "amd", "instinct", "geforce", "tesla")
 
 
@@ -35,7 +37,9 @@ def find_spelling(kind: str, text: object, names: Mapping[str, str]) -> str:
     plain = plain_spelling(text) if isinstance(text, str) else ""
     if plain in names:
         return names[plain]
-    near = difflib.get_close_matches(plain, names, n=3)
+    # One wrong letter of two is half of a name.
+    near = difflib.get_close_matches(plain, names, n=3, cutoff=0.5 if len(plain) <= 3 else 0.6)
     known = sorted({names[each] for each in near} or set(names.values()))
-    hint = f"did you mean {', '.join(known)}?" if near else f"it knows {', '.join(known)}."
+    more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""
+    hint = f"did you mean {', '.join(known)}?" if near else f"it knows {', '.join(known[:_MOST])}{more}."
     raise UsageError(f"The catalog does not know the {kind} {text!r}; {hint}")

@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from llmbench.catalog.models import canonical_name
+from llmbench.catalog.tuned_models import tuned_base
 from llmbench.errors import UsageError
 
 __all__ = ["TokenCount", "TokenizerChoice", "count_tokens", "tokenizer_for"]
@@ -184,9 +185,12 @@ def _read(row: Mapping[str, Any]) -> _Family:
     return _Family(**{**row, **bands, "exact_at": tuple(row.get("exact_at", ()))})
 
 
-@cache
 def _family(model: str) -> _Family:
-    name = (canonical_name(model) or model.rsplit("/", 1)[-1]).casefold()
+    return _family_of((canonical_name(model) or tuned_base(model) or model.rsplit("/", 1)[-1]).casefold())
+
+
+@cache
+def _family_of(name: str) -> _Family:
     return next(family for family in _families() if re.fullmatch(family.pattern, name, re.DOTALL))
 
 

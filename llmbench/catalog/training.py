@@ -1,4 +1,4 @@
-"""What vendors charge for fine-tuning, and their defaults: facts/training.toml, which names the sources."""
+"""What vendors do where a fine-tuning job does not say otherwise: facts/training.toml, with its sources."""
 
 from __future__ import annotations
 
@@ -7,32 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any
 
-from llmbench.catalog.architectures import all_architectures
 from llmbench.catalog.models import canonical_name
+from llmbench.catalog.training_prices import TrainingMethod, TrainingPrice, training_price
 from llmbench.errors import UsageError
 
-__all__ = ["TrainingMethod", "TrainingPrice", "TrainingTerms", "training_terms"]
-
-TrainingMethod = Literal["lora", "full"]
-"""An adapter beside the weights, or all weights. OpenAI does not say which of them it trains."""
-
-
-class TrainingPrice(NamedTuple):
-    """USD per 1M trained tokens: the tokens of the file, times the epochs."""
-
-    per_1m: float
-    as_of: str
-    source: str
-
-    def usd(self, tokens: float) -> float:
-        """What so many trained tokens cost.
-
-        >>> training_terms("openai").price("gpt-4o-mini").usd(2_000_000)
-        6.0
-        """
-        return tokens * self.per_1m / 1e6
+__all__ = ["TrainingTerms", "training_terms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +28,9 @@ class TrainingTerms:
     largest: int | None = None
     """Bytes that a file may have."""
     epochs: int | None = None
-    per_1m: Mapping[str, float] = field(default_factory=dict)
+    by_method: bool = False
+    """Whether an adapter and all weights have prices of their own."""
     longest: Mapping[str, int] = field(default_factory=dict)
-    sizes: tuple[Mapping[str, float], ...] = ()
     per_second: Mapping[str, float] = field(default_factory=dict)
     """USD a second, by the name of the hardware."""
     examples_seen: Mapping[str, int] = field(default_factory=dict)
@@ -75,21 +56,12 @@ class TrainingTerms:
     def price(self, model: str, method: TrainingMethod = "lora") -> TrainingPrice | None:
         """The price of training `model`; None where none is known. Raises UsageError for another method.
 
-        >>> training_terms("together").price("mixtral-8x7b", "full").per_1m
+        >>> training_terms("together").price("mixtral-8x7b", "full").usd_per_million_tokens
         1.65
         >>> training_terms("together").price("a-model-of-mine") is None
         True
         """
-        if method not in get_args(TrainingMethod):
-            raise UsageError(
-                f"method is {method!r} and must be one of {', '.join(get_args(TrainingMethod))}."
-            )
-        name = canonical_name(model) or model
-        found = self.per_1m.get(name)
-        shape = all_architectures().get(name)
-        if found is None and shape is not None:
-            found = next((row[method] for row in self.sizes if shape.parameters <= row["up_to"]), None)
-        return None if found is None else TrainingPrice(found, self.as_of, self.source)
+        return training_price(self.place, model, method)
 
     def longest_example(self, model: str) -> int | None:
         """Tokens of one example that are trained, where the vendor has named a limit of its own."""
@@ -103,7 +75,7 @@ def _all() -> Mapping[str, TrainingTerms]:
 
 
 def _read(place: str, row: dict[str, Any]) -> TrainingTerms:
-    return TrainingTerms(place=place, **{**row, "sizes": tuple(row.get("sizes", ()))})
+    return TrainingTerms(place=place, **row)
 
 
 def training_terms(place: str) -> TrainingTerms:

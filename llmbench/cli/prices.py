@@ -30,6 +30,9 @@ def refresh(sellers: tuple[str, ...]) -> None:
     offers = fetch_offers(day, sellers or SELLERS)
     path = write_snapshot(config.root, offers, day)
     click.echo(f"{len(offers)} offers of {len({o.gpu for o in offers})} GPUs in {config.relative(path)}.")
+    missing = [seller for seller in sellers or SELLERS if seller not in {offer.seller for offer in offers}]
+    if missing:
+        click.echo(f"Nothing came from {', '.join(missing)}: no list, or none of the catalog's GPUs in it.")
 
 
 @prices.command(name="list")

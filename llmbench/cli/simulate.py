@@ -36,14 +36,15 @@ def simulate() -> None:
     type=float,
     default=2000,
     show_default=True,
-    help="New units (leads) a day, of both arms.",
+    help="New units (leads) a day, of all arms.",
 )
 @click.option(
     "--ratio",
     "ratios",
-    type=float,
     multiple=True,
-    help="True treatment rate over control rate, repeatable; sized for the first. [default: 1]",
+    metavar="RATIO",
+    help="True treatment rate over control rate, repeatable; sized for the first. With several treatments "
+    "one for all, or one each as in 1/.95. [default: 1]",
 )
 @click.option(
     "--margin",
@@ -57,10 +58,14 @@ def simulate() -> None:
     show_default=True,
     help="Of the margin.",
 )
-@click.option("--split", default="50/50", show_default=True, metavar="TREATMENT/CONTROL", help="As in 90/10.")
 @click.option(
-    "--planned-units", type=int, help="Units of both arms in the end. [default: what --power takes]"
+    "--split",
+    default="50/50",
+    show_default=True,
+    metavar="TREATMENT/CONTROL",
+    help="As in 90/10; of several treatments as in 40/40/20, the control last.",
 )
+@click.option("--planned-units", type=int, help="Units of all arms in the end. [default: what --power takes]")
 @click.option(
     "--stopping-rule",
     type=click.Choice(["group-sequential", "fixed", "anytime"]),
@@ -82,11 +87,12 @@ def simulate() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write pictures (.png) and their numbers (.csv) to this folder.",
 )
-def ab(split: str, ratios: tuple[float, ...], margin: float | None, out: Path | None, **options: Any) -> None:
+def ab(split: str, ratios: tuple[str, ...], margin: float | None, out: Path | None, **options: Any) -> None:
     r"""Run an A/B test of reply rates thousands of times: power, stopping day, error rates.
 
     The question is whether the treatment is not worse than the control by more than the margin. Every run
     is analysed as the real one will be. Equal rates and the margin itself are always among the truths.
+    Several treatments share alpha by Holm's procedure, as the analysis has it.
 
     \b
     llmbench simulate ab --control-rate .03 --split 90/10 --units-per-day 5000 --out plan
@@ -97,7 +103,9 @@ def ab(split: str, ratios: tuple[float, ...], margin: float | None, out: Path | 
 
     if margin is None:
         margin = 0.9 if options["scale"] == "ratio" else -0.1 * options["control_rate"]
-    plan = SimulationPlan(split=_share(split), ratios=ratios or (1.0,), margin=margin, **options)
+    plan = SimulationPlan(
+        split=_shares(split), ratios=tuple(map(_ratio, ratios)) or (1.0,), margin=margin, **options
+    )
     found = run(plan)
     click.echo(f"Simulated: {found}.")
     show(found.table(), dispensable=("mean units", "of these better"))
@@ -110,14 +118,29 @@ def ab(split: str, ratios: tuple[float, ...], margin: float | None, out: Path | 
         _write(found, out)
 
 
-def _share(split: str) -> float:
+def _shares(split: str) -> float | tuple[float, ...]:
+    parts = _numbers(split)
+    if len(parts) < 2 or min(parts) <= 0:
+        raise UsageError(
+            "--split is written TREATMENT/CONTROL, as in 90/10, or with several treatments and the control "
+            f"last, as in 40/40/20; not {split!r}."
+        )
+    shares = tuple(part / sum(parts) for part in parts[:-1])
+    return shares if len(shares) > 1 else shares[0]
+
+
+def _ratio(given: str) -> float | tuple[float, ...]:
+    parts = _numbers(given)
+    if not parts:
+        raise UsageError(f"--ratio is a number such as .95, or one a treatment as in 1/.95; not {given!r}.")
+    return parts if len(parts) > 1 else parts[0]
+
+
+def _numbers(text: str) -> tuple[float, ...]:
     try:
-        treatment, control = (float(part) for part in split.split("/"))
+        return tuple(float(part) for part in text.split("/"))
     except ValueError:
-        treatment = control = 0.0
-    if not (treatment > 0 and control > 0):
-        raise UsageError(f"--split is written TREATMENT/CONTROL, as in 90/10, not {split!r}.")
-    return treatment / (treatment + control)
+        return ()
 
 
 def _write(found: AbSimulation, folder: Path) -> None:

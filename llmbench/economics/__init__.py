@@ -19,6 +19,7 @@ from llmbench.economics.finance import CashFlow, cash_flow, net_present_value, p
 from llmbench.economics.hosting import HostingCosts, HostingOption, MonthlyCost, cheapest
 from llmbench.economics.hybrid import HybridPlan, JobPlan, hybrid_plans, nightly_job
 from llmbench.economics.levers import Lever, levers
+from llmbench.economics.machine import Machine, MachineRun, fit_machine
 from llmbench.economics.memory import MemoryFit, memory_fit
 from llmbench.economics.monte_carlo import (
     MonteCarlo,
@@ -39,7 +40,7 @@ from llmbench.lazy import attach
 
 if TYPE_CHECKING:
     from llmbench.economics.calibration import Calibration, adapted, default_calibration
-    from llmbench.economics.validation import Validation, validate_throughput
+    from llmbench.economics.validation import Validation, published_validation, validate_throughput
 
 __all__ = [
     "AcceptedCost",
@@ -59,6 +60,8 @@ __all__ = [
     "HybridPlan",
     "JobPlan",
     "Lever",
+    "Machine",
+    "MachineRun",
     "MeasuredWorkload",
     "MemoryFit",
     "Money",
@@ -90,6 +93,7 @@ __all__ = [
     "default_calibration",
     "erlang_c",
     "estimate",
+    "fit_machine",
     "hybrid_plans",
     "levers",
     "listed_price_of",
@@ -98,6 +102,7 @@ __all__ = [
     "net_present_value",
     "nightly_job",
     "payback_month",
+    "published_validation",
     "replicas_needed",
     "scaled_hours",
     "throughput",
@@ -117,6 +122,7 @@ __getattr__, __dir__ = attach(
         "Validation": "llmbench.economics.validation",
         "adapted": "llmbench.economics.calibration",
         "default_calibration": "llmbench.economics.calibration",
+        "published_validation": "llmbench.economics.validation",
         "validate_throughput": "llmbench.economics.validation",
     },
 )

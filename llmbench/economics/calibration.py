@@ -62,9 +62,13 @@ PRIORS: Mapping[str, Prior] = {
     "compute_balance": Prior(0.3, 0.7),
     "compute_tensorrt": Prior(1.0, 0.15),
     "compute_weight_only": Prior(0.8, 0.3),
-    "step_overhead_vllm": Prior(4e-3, 0.4),
-    "step_overhead_tensorrt": Prior(4e-3, 0.4),
+    "compute_experts": Prior(0.8, 0.3),
+    "compute_early": Prior(0.7, 0.3),
+    "step_overhead_vllm": Prior(2e-3, 0.5),
+    "step_overhead_tensorrt": Prior(2e-3, 0.5),
+    "layer_overhead": Prior(40e-6, 0.5),
     "sequence_overhead": Prior(10e-6, 0.8),
+    "stream_overhead": Prior(50e-6, 0.8),
     "link_efficiency": Prior(0.5, 0.4),
     "link_latency_nvlink": Prior(8e-6, 0.5),
     "link_latency_pcie": Prior(30e-6, 0.5),
@@ -81,6 +85,7 @@ PRIORS: Mapping[str, Prior] = {
     "first_steps_tensorrt": Prior(20.0, 0.4, 2),
     "first_prefill_vllm": Prior(0.9, 0.3, 2),
     "first_prefill_tensorrt": Prior(0.7, 0.3, 2),
+    "first_experts": Prior(1.5, 0.3, 2),
     "first_crowding": Prior(0.05, 0.7, 2),
 }
 
@@ -97,6 +102,8 @@ class Calibration:
     """By metric: pairs of a share and the size of the log error that so many left-out rows stay below."""
     extrapolated_errors: Mapping[str, tuple[tuple[float, float], ...]]
     """The same where all rows of the GPU were left out."""
+    gpus: frozenset[str] = frozenset()
+    """The catalog's names of GPUs that were measured beside the committed rows."""
 
     def log_error(self, metric: str, confidence: float, *, extrapolated: bool) -> float:
         """The log error that a share `confidence` of left-out rows stays below, between tabled shares linear.
@@ -243,7 +250,7 @@ def _stage(
 
     begin = centre if start is None else np.log([start[name] for name in names])
     loss: Literal["cauchy", "soft_l1"] = "cauchy" if stage == 1 else "soft_l1"
-    best = least_squares(residuals, begin, loss=loss, max_nfev=100)
+    best = least_squares(residuals, begin, loss=loss, max_nfev=100, ftol=1e-5)
     return dict(zip(names, (float(value) for value in np.exp(best.x)), strict=True))
 
 
@@ -277,7 +284,8 @@ def adapted(rows: Sequence[MeasuredRow], base: Calibration | None = None) -> Cal
                 size = np.abs(np.log(left_out[metric][counted] / values[counted]))
                 shares = [share for share, _ in known.errors[metric]]
                 errors[metric] = error_table(size, np.ones(size.size), shares, groups=size.size)
-    return Calibration(constants, "this run", len(rows), errors, known.extrapolated_errors)
+    seen = known.gpus | {gpu_facts(row.gpu).name for row in rows}
+    return Calibration(constants, "this run", len(rows), errors, known.extrapolated_errors, seen)
 
 
 def error_table(

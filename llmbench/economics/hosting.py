@@ -94,7 +94,7 @@ class HostingOption:
     price_as_of: str | None = None
     price_source: str | None = None
     ttft_ms: float | None = None
-    """Of the median request at the chosen number in flight; None: not known."""
+    """95th percentile at the chosen number in flight, once a place is free; None: not known."""
     tpot_ms: float | None = None
     in_flight: float | None = None
     """Requests that are answered at the same time on one replica, at the point chosen."""
@@ -185,9 +185,8 @@ class HostingOption:
         if self.ttft_ms is None or self.tpot_ms is None:
             return "does not answer within the latency objective"
         return (
-            f"does not answer within the latency objective (alone, {self.ttft_ms:,.0f} ms to the "
-            f"first token and "
-            f"{self.tpot_ms:,.0f} ms for each further one)"
+            f"does not answer within the latency objective (alone, p95 {self.ttft_ms:,.0f} ms to the "
+            f"first token and {self.tpot_ms:,.0f} ms for each further one)"
         )
 
 

@@ -98,8 +98,10 @@ def check_gpu_count(n_gpu: object) -> int:
 
 
 def format_of(dtype: str | None, shape: Architecture, gpu: GpuFacts) -> DType:
-    """The number format; None is the published one, as fp16 where that is bf16 and the GPU has none."""
-    if dtype is not None:
+    """The number format; None and "auto" are the published one, as fp16 where that is bf16 and the GPU has
+    none.
+    """
+    if dtype is not None and dtype != "auto":
         return dtype_facts(dtype)
     published = dtype_facts(shape.dtype)
     return dtype_facts("fp16") if published.name == "bf16" and why_not_on(published, gpu) else published

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.catalog.architectures import all_architectures, architecture
 from llmbench.catalog.dtypes import dtype_facts
@@ -18,6 +19,9 @@ from llmbench.economics.throughput import throughput
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 
+if TYPE_CHECKING:
+    from llmbench.economics.calibration import Calibration
+
 __all__ = ["Objective", "hosting_options"]
 
 _SIZES = (1, 2, 4, 8)
@@ -28,7 +32,9 @@ _LATE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """How fast an answer must begin and go on, milliseconds; None: it may take any time."""
+    """How fast an answer must begin and go on for 95 of 100 requests, milliseconds; None: it may take any
+    time.
+    """
 
     ttft_ms: float | None = 2000.0
     tpot_ms: float | None = 100.0
@@ -47,7 +53,7 @@ class Objective:
 
 
 class _Point(NamedTuple):
-    """Where a replica is run."""
+    """Where a replica is run; times are 95th percentiles."""
 
     tokens_per_s: float
     low: float
@@ -68,11 +74,13 @@ def hosting_options(
     engine: str = "vllm",
     objective: Objective | None = None,
     purchase: Purchase = "on-demand",
+    calibrations: Mapping[str, Calibration] | None = None,
 ) -> list[HostingOption]:
     """For each model, number format and GPU the smallest number of GPUs that holds it and, where that one has
     little room, the next; those that do not work are there with the reason.
 
     `gpus` empty: all that are offered. The rate is the most that a replica gives within the objective.
+    `calibrations`: of GPUs that were measured by oneself, from `adapted`; the others keep the committed one.
 
     Raises UsageError for an unknown GPU, model or engine, and where nobody offers a GPU so.
     """
@@ -82,12 +90,15 @@ def hosting_options(
         raise UsageError(f"No GPU is offered {purchase}; choose another way to buy.")
     names = [gpu_facts(gpu).name for gpu in gpus] or sold
     formats = [dtype_facts(dtype).name for dtype in dtypes]
+    own = {gpu_facts(gpu).name: fitted for gpu, fitted in (calibrations or {}).items()}
     found = []
     for model in (architecture(each).name for each in models):
         _check_context(model, load)
         for gpu in names:
             for dtype in formats:
-                found += _sizes(model, gpu, dtype, load, known, engine, objective or Objective(), purchase)
+                found += _sizes(
+                    model, gpu, dtype, load, known, engine, objective or Objective(), purchase, own
+                )
     return found
 
 
@@ -97,9 +108,15 @@ def _check_context(model: str, load: Workload) -> None:
     shapes = all_architectures()
     if length <= shapes[model].context:
         return
-    longer = sorted((shape.context, name) for name, shape in shapes.items() if shape.context >= length)
+    longer = sorted(
+        (abs(math.log(shape.parameters / shapes[model].parameters)), name, shape.context)
+        for name, shape in shapes.items()
+        if shape.context >= length
+    )
     nearest = (
-        f"{longer[0][1]} reads {longer[0][0]:,}" if longer else "no open model of the catalog reads so many"
+        f"{longer[0][1]}, of about its size, reads {longer[0][2]:,}"
+        if longer
+        else "no open model of the catalog reads so many"
     )
     raise UsageError(
         f"{model} reads at most {shapes[model].context:,} tokens, input and output together, and a "
@@ -117,7 +134,9 @@ def _sizes(
     engine: str,
     objective: Objective,
     purchase: Purchase,
+    own: Mapping[str, Calibration],
 ) -> list[HostingOption]:
+    fitted = own.get(gpu)
     found: list[HostingOption] = []
     for n_gpu in _SIZES:
         bought = cheapest_offer(offers, gpu, n_gpu, purchase)
@@ -134,7 +153,9 @@ def _sizes(
             engine=engine,
         )
         state = fit.state
-        point = _point(model, gpu, n_gpu, dtype, load, engine, objective) if state in _WORKS else _NONE
+        point = (
+            _point(model, gpu, n_gpu, dtype, load, engine, objective, fitted) if state in _WORKS else _NONE
+        )
         if state not in _WORKS and n_gpu != _SIZES[-1]:
             continue
         found.append(
@@ -158,7 +179,7 @@ def _sizes(
                 tpot_ms=point.tpot_ms,
                 in_flight=point.in_flight,
                 queue_limit=_queue_limit(point, load, objective),
-                input_share=_input_share(model, gpu, n_gpu, dtype, load, engine, point),
+                input_share=_input_share(model, gpu, n_gpu, dtype, load, engine, point, fitted),
             )
         )
         if state == "fits" and point.tokens_per_s:
@@ -172,25 +193,34 @@ _NONE = _Point(0.0, 0.0, 0.0, None, None, None, False)
 
 
 def _point(
-    model: str, gpu: str, n_gpu: int, dtype: str, load: Workload, engine: str, objective: Objective
+    model: str,
+    gpu: str,
+    n_gpu: int,
+    dtype: str,
+    load: Workload,
+    engine: str,
+    objective: Objective,
+    fitted: Calibration | None,
 ) -> _Point:
     """The most tokens within the objective; without one, saturated. 0 where none is within, with the times
-    of a request that is alone.
+    of requests that are alone.
     """
     where = (model, gpu, n_gpu, dtype, engine, load.input_tokens, load.output_tokens)
     if objective.ttft_ms is None and objective.tpot_ms is None:
-        found = throughput(*where)
+        found = throughput(*where, calibration=fitted)
     else:
-        alone = throughput(*where, concurrency=1)
-        if not objective.met(alone.ttft_ms, alone.tpot_ms):
-            return _NONE._replace(ttft_ms=alone.ttft_ms, tpot_ms=alone.tpot_ms)
-        found = throughput_within(*where, ttft_ms=objective.ttft_ms, tpot_ms=objective.tpot_ms)
+        alone = throughput(*where, concurrency=1, calibration=fitted)
+        if not objective.met(alone.ttft_p95_ms, alone.tpot_p95_ms):
+            return _NONE._replace(ttft_ms=alone.ttft_p95_ms, tpot_ms=alone.tpot_p95_ms)
+        found = throughput_within(
+            *where, ttft_ms=objective.ttft_ms, tpot_ms=objective.tpot_ms, calibration=fitted
+        )
     return _Point(
         found.output_tokens_per_s,
         found.interval.low,
         found.interval.high,
-        found.ttft_ms,
-        found.tpot_ms,
+        found.ttft_p95_ms,
+        found.tpot_p95_ms,
         found.concurrency,
         found.extrapolated,
     )
@@ -199,7 +229,8 @@ def _point(
 def _queue_limit(point: _Point, load: Workload, objective: Objective) -> float:
     """How full one replica may be for at most 5% of the messages to begin later than the objective.
 
-    Erlang C for its places, alone: replicas behind one balancer share a queue and do a little better.
+    Erlang C for its places, alone: replicas behind one balancer share a queue and do a little better. What
+    is left for the wait is the objective less the 95th percentile of a request that did not wait.
     """
     if objective.ttft_ms is None or point.in_flight is None or point.ttft_ms is None:
         return 1.0
@@ -215,7 +246,14 @@ def _queue_limit(point: _Point, load: Workload, objective: Objective) -> float:
 
 
 def _input_share(
-    model: str, gpu: str, n_gpu: int, dtype: str, load: Workload, engine: str, point: _Point
+    model: str,
+    gpu: str,
+    n_gpu: int,
+    dtype: str,
+    load: Workload,
+    engine: str,
+    point: _Point,
+    fitted: Calibration | None,
 ) -> float:
     """By how much of a percent a message takes longer for each percent of longer input."""
     if not point.tokens_per_s or not load.input_tokens:
@@ -229,6 +267,7 @@ def _input_share(
         1.2 * load.input_tokens,
         load.output_tokens,
         concurrency=None if point.in_flight is None else int(point.in_flight),
+        calibration=fitted,
     )
     return min(1.0, max(0.0, (point.tokens_per_s / longer.output_tokens_per_s - 1) / 0.2))
 

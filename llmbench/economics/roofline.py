@@ -30,7 +30,9 @@ TYPICAL_INPUT, TYPICAL_OUTPUT = 256.0, 300.0
 
 _BALANCE = 300.0
 """Operations a byte of the GPU whose share of peak arithmetic `compute_efficiency` is (an H100 has 295)."""
-_UNPACKING = 16.0
+_MOST = 0.65
+"""Share of peak arithmetic that no engine gets more than on any GPU: llm-analysis has up to 0.7."""
+_UNPACKING = 32.0
 """Sequences from which on engines write 4-bit weights out at 16 bits before they multiply."""
 _FULL = 0.98
 """Share of the visible memory that weights may fill at most: with more the engine does not start."""
@@ -81,6 +83,10 @@ class Points(NamedTuple):
     tensorrt: Array
     """1 where the constants of TensorRT-LLM hold, 0 where those of vLLM do."""
     over_pcie: Array
+    early: Array
+    """1 on NVIDIA's GPUs before compute capability 8, for which engines have no fast attention."""
+    experts: Array
+    """1 where a token takes some of many experts."""
     unpacked: Array
     """1 where batches make the engine write 4-bit weights out."""
     weight_only: Array
@@ -139,6 +145,8 @@ def _facts(row: OperatingPoint) -> tuple[float, ...]:
         np.nan if row.concurrency is None else row.concurrency,
         engine.family == "tensorrt-llm",
         gpu.link == "pcie",
+        gpu.capability is not None and gpu.capability < 8,
+        shape.experts > 0,
         dtype.unpacked,
         narrow and (arithmetic is None or dtype.compute == "fp16"),
     )
@@ -151,8 +159,11 @@ def serve(points: Points, constants: Mapping[str, float]) -> Served:
     several = p.n_gpu > 1
     bandwidth = p.bandwidth * c["bandwidth_efficiency"] * p.n_gpu
     efficiency = c["compute_efficiency"] * (p.arithmetic / p.bandwidth / _BALANCE) ** -c["compute_balance"]
+    efficiency = np.minimum(efficiency, _MOST)
     efficiency = efficiency * np.where(tensorrt, c["compute_tensorrt"], 1.0)
     efficiency = efficiency * np.where(p.weight_only > 0, c["compute_weight_only"], 1.0)
+    efficiency = efficiency * np.where(p.experts > 0, c["compute_experts"], 1.0)
+    efficiency = efficiency * np.where(p.early > 0, c["compute_early"], 1.0)
     arithmetic = p.arithmetic * efficiency * p.n_gpu
     # Two all-reduces a layer; a ring moves 2 (n-1)/n of the activations of 2 bytes over every link.
     exchanged = 2 * p.layers * p.hidden * 2 * 2 * (p.n_gpu - 1) / p.n_gpu / (p.link * c["link_efficiency"])
@@ -171,13 +182,17 @@ def serve(points: Points, constants: Mapping[str, float]) -> Served:
     running = np.maximum(np.minimum(flight, room), 1.0)
 
     unread = p.expert_weights * (1 - p.expert_share) ** running
-    unpacking = 2 * c["unpacking_traffic"] * 2 * p.parameters * running / (running + _UNPACKING)
+    batched = running**2 / (running**2 + _UNPACKING**2)
+    unpacking = 2 * c["unpacking_traffic"] * 2 * p.parameters * batched
     cached = running * (p.input_tokens + p.output_tokens / 2) * p.cache_per_token
     read = (p.weights - unread + p.unpacked * unpacking + cached) / bandwidth
     multiply = 2 * p.active * running / arithmetic
     overhead = np.where(tensorrt, c["step_overhead_tensorrt"], c["step_overhead_vllm"])
+    overhead = overhead + p.layers * c["layer_overhead"]
     link = latency + exchanged * running
-    step = np.hypot(read, multiply) + overhead + link + running * c["sequence_overhead"]
+    # A server writes each token of each answer to a connection; a run without a limit does not.
+    streamed = np.where(np.isnan(p.concurrency) | tensorrt, 0.0, c["stream_overhead"])
+    step = np.hypot(read, multiply) + overhead + link + running * (c["sequence_overhead"] + streamed)
 
     interleaved = c["prefill_share"] * prefill
     rate = running / (p.output_tokens * step + running * interleaved)
@@ -185,7 +200,8 @@ def serve(points: Points, constants: Mapping[str, float]) -> Served:
     steps = np.where(tensorrt, c["first_steps_tensorrt"], c["first_steps_vllm"])
     share = np.where(tensorrt, c["first_prefill_tensorrt"], c["first_prefill_vllm"])
     # Reading alone: arithmetic, the weights once, or launches that no graph records, whichever is longest.
-    alone = np.sqrt(prefill**2 + (p.weights / bandwidth) ** 2 + (c["first_launch"] * p.layers) ** 2)
+    reading = prefill * np.where(p.experts > 0, c["first_experts"], 1.0)
+    alone = np.sqrt(reading**2 + (p.weights / bandwidth) ** 2 + (c["first_launch"] * p.layers) ** 2)
     crowded = 1 + c["first_crowding"] * (running - 1)
     waiting = np.maximum(flight - running, 0.0) / rate
     ttft = c["first_overhead"] + steps * step + share * alone * crowded + waiting

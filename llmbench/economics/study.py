@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from llmbench.catalog.gpus import all_gpus
 from llmbench.economics.api_lines import ApiLine, ApiLines, TokenPrices
 from llmbench.economics.break_even import BreakEven, break_even_of
 from llmbench.economics.finance import CashFlow, cash_flow
 from llmbench.economics.hosting import HostingCosts, HostingOption, MonthlyCost, cheapest
 from llmbench.economics.hybrid import JobPlan, nightly_job
+from llmbench.economics.memory import memory_fit
 from llmbench.economics.monte_carlo import MonteCarlo, Uncertainty, monte_carlo
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -272,5 +274,21 @@ def _no_option(model: str, own: Sequence[HostingOption], all_options: Sequence[H
     elif others:
         nearest = f" What works is {min(others, key=lambda option: option.usd_per_hour).name}."
     else:
-        nearest = " Try larger GPUs, or a smaller number format, such as awq-int4."
+        nearest = f" {_what_holds(model)}"
     return f"No GPU looked at carries {model}: {reasons}{f', nor do {more} others' if more else ''}.{nearest}"
+
+
+def _what_holds(model: str) -> str:
+    """The smallest machine of the catalog that holds a model, by the memory of all its GPUs."""
+    formats = ("fp16", "fp8", "awq-int4")
+    fits = [
+        (count * facts.memory_gb, formats.index(dtype), count, name, dtype)
+        for name, facts in all_gpus().items()
+        for count in (1, 2, 4, 8)
+        for dtype in formats
+        if memory_fit(model, name, count, dtype).fits
+    ]
+    if not fits:
+        return "No machine of the catalog with up to 8 GPUs holds it, in any of fp16, fp8 and awq-int4."
+    _, _, count, name, dtype = min(fits)
+    return f"The smallest machine that holds it is {count} x {name} in {dtype}."

@@ -12,6 +12,7 @@ from llmbench.catalog.dtypes import DTYPES, why_not_on
 from llmbench.catalog.engines import engine_facts
 from llmbench.catalog.gpus import all_gpus, gpu_facts
 from llmbench.catalog.measured import measured_gpus
+from llmbench.catalog.tails import latency_tails
 from llmbench.economics.memory import cache_bytes, check_gpu_count, format_of
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
@@ -42,9 +43,10 @@ class Throughput:
     output_tokens_per_s: float
     """Over all GPUs."""
     ttft_ms: float
-    """Mean time to the first token, with the wait of requests that the memory does not hold yet."""
+    """Time to the first token of a typical request, with the wait of those that the memory does not hold
+    yet; the measurements are means and medians."""
     tpot_ms: float
-    """Mean time per further token."""
+    """Time per further token of a typical request."""
     interval: Interval
     """Of the throughput: a share `confidence` of left-out measurements lay in it."""
     ttft_interval: Interval
@@ -65,6 +67,19 @@ class Throughput:
     def requests_per_s(self) -> float:
         """Answers a second."""
         return self.output_tokens_per_s / self.output_tokens
+
+    @property
+    def ttft_p95_ms(self) -> float:
+        """What 95 of 100 requests wait less than for the first token, where they come by chance.
+
+        The typical time by the measured tail of servers that are not overrun; see `latency_tails`.
+        """
+        return self.ttft_ms * latency_tails().ttft_ms.at(self.running)
+
+    @property
+    def tpot_p95_ms(self) -> float:
+        """The time per further token that 95 of 100 requests stay below."""
+        return self.tpot_ms * latency_tails().tpot_ms.at(self.running)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -123,7 +138,7 @@ def throughput(
 ) -> Throughput:
     """Tokens a second over all `n_gpu` GPUs, joined in tensor parallelism, and the times a request sees.
 
-    A roofline with few constants, fitted to 221 published measurements (see `llmbench.economics.roofline`
+    A roofline with few constants, fitted to published measurements (see `llmbench.economics.roofline`
     and `calibration`). `dtype` None is the published one; `concurrency` is requests in flight, and None, or
     one in words such as "max", is saturated: as many as the engine takes. Published runs of vLLM without a
     limit submit a hundred requests or so, and None is what those gave; a number in flight may give more.
@@ -160,7 +175,7 @@ def throughput(
     known = calibration or default_calibration()
     point = OperatingPoint(shape.name, card.name, count, number.name, server.name, read, written, flight)
     served = serve(points_of([point]), known.constants)
-    extrapolated = card.name not in measured_gpus()
+    extrapolated = card.name not in measured_gpus() | known.gpus
     parts = {
         "memory bandwidth": float(served.read_s[0]),
         "arithmetic": float(served.multiply_s[0]),

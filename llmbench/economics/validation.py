@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from llmbench.economics.calibration import (
     weighted_quantile,
     weights_of,
 )
+from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
 
 if TYPE_CHECKING:
@@ -29,7 +32,16 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["SHARES", "MetricScore", "Validation", "fit_facts", "leave_out", "validate_throughput"]
+__all__ = [
+    "SHARES",
+    "MetricScore",
+    "Validation",
+    "fit_facts",
+    "leave_out",
+    "left_out_facts",
+    "published_validation",
+    "validate_throughput",
+]
 
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Shares of left-out rows whose errors are tabled."""
@@ -161,8 +173,9 @@ def validate_throughput(
 ) -> Validation:
     """Leave one (GPU, model) out, or with `by="gpu"` one GPU with all of its models, and predict it.
 
-    `rows` None: all of the catalog. Takes some seconds. Hastie, Tibshirani and Friedman (2009), The Elements
-    of Statistical Learning, section 7.10, with the clusters as folds.
+    `rows` None: all of the catalog, which takes minutes; `published_validation` is that, kept. Hastie,
+    Tibshirani and Friedman (2009), The Elements of Statistical Learning, section 7.10, with the clusters as
+    folds.
     """
     known = tuple(measured_throughput() if rows is None else rows)
     labels = dict(zip(known, clusters_of(known), strict=True))
@@ -173,13 +186,44 @@ def validate_throughput(
     return Validation(known, tuple(clusters_of(known)), leave_out(known, key))
 
 
-def fit_facts(day: str, near: Validation | None = None, far: Validation | None = None) -> str:
-    """The text of facts/throughput-fit.toml: a fit to all rows of the catalog, and its errors.
+def left_out_facts(near: Validation) -> str:
+    """The text of facts/throughput-left-out.csv: what `near` predicts of each row, in the facts' order."""
+    lines = [",".join(METRICS)]
+    columns = [near.predictions[metric] for metric in METRICS]
+    lines += [",".join(f"{value:.4g}" for value in row) for row in zip(*columns, strict=True)]
+    return "\n".join([*lines, ""])
 
-    `day`: ISO date to write into it. Made again when a measured row is added. `near` and `far`: validations
-    by GPU and model, and by GPU, where they are at hand already.
+
+@cache
+def published_validation() -> Validation:
+    """What `validate_throughput()` gave for the catalog's rows when its constants were fitted.
+
+    Read and not computed, which takes minutes; a test makes some of it again.
     """
     rows = measured_throughput()
+    text = files("llmbench.catalog").joinpath("facts/throughput-left-out.csv").read_text(encoding="utf-8")
+    head, *lines = text.split()
+    values = np.array([[float(cell) for cell in line.split(",")] for line in lines])
+    if head != ",".join(METRICS) or values.shape != (len(rows), len(METRICS)):
+        raise UsageError(
+            f"facts/throughput-left-out.csv has {len(lines)} rows and the catalog {len(rows)} measurements; "
+            "make it again with left_out_facts."
+        )
+    return Validation(rows, tuple(clusters_of(rows)), dict(zip(METRICS, values.T, strict=True)))
+
+
+def fit_facts(
+    day: str,
+    near: Validation | None = None,
+    far: Validation | None = None,
+    rows: Sequence[MeasuredRow] | None = None,
+) -> str:
+    """The text of facts/throughput-fit.toml: a fit to all `rows` (None: the catalog's), and its errors.
+
+    `day`: ISO date to write into it. Made again, with `left_out_facts`, when a measured row is added. `near`
+    and `far`: validations by GPU and model, and by GPU, where they are at hand already.
+    """
+    rows = measured_throughput() if rows is None else rows
     constants = fit_constants(rows)
     near = near or validate_throughput(rows)
     far = far or validate_throughput(rows, by="gpu")

@@ -1,4 +1,4 @@
-"""Fine-tuning, the same for every vendor and for one's own machine: training data, jobs."""
+"""Fine-tuning, the same for every vendor and on one's own machine: training data, jobs, what came of them."""
 
 from __future__ import annotations
 
@@ -7,60 +7,96 @@ from typing import TYPE_CHECKING
 from llmbench.lazy import attach
 
 if TYPE_CHECKING:
+    from llmbench.finetune.backend import JobOrder, TuningBackend
     from llmbench.finetune.checking import check
     from llmbench.finetune.converting import Conversion, convert
     from llmbench.finetune.costs import TrainingCost, training_cost
     from llmbench.finetune.exporting import Export, export
+    from llmbench.finetune.fake import FakeTuning
     from llmbench.finetune.findings import Finding
+    from llmbench.finetune.job import Job
     from llmbench.finetune.local_job import cancel_local_job, local_job_table, loss_curve, resume_local_job
+    from llmbench.finetune.quoting import TrainingQuote
     from llmbench.finetune.report import TrainingReport
     from llmbench.finetune.serving import VllmServing, vllm_serving
     from llmbench.finetune.splitting import Split, split
+    from llmbench.finetune.starting import jobs, quote, resume, start
+    from llmbench.finetune.states import ENDED, STATES, JobEvent, JobState, JobStatus, TrainingMetric
     from llmbench.finetune.stored_results import StoredFineTune, read_stored_results
     from llmbench.finetune.trainer import UniversalModelTrainer
 
 _MODULE_OF = {
     "Conversion": "converting",
+    "ENDED": "states",
     "Export": "exporting",
+    "FakeTuning": "fake",
     "Finding": "findings",
+    "Job": "job",
+    "JobEvent": "states",
+    "JobOrder": "backend",
+    "JobState": "states",
+    "JobStatus": "states",
+    "STATES": "states",
     "Split": "splitting",
     "StoredFineTune": "stored_results",
     "TrainingCost": "costs",
+    "TrainingMetric": "states",
+    "TrainingQuote": "quoting",
     "TrainingReport": "report",
+    "TuningBackend": "backend",
     "UniversalModelTrainer": "trainer",
     "VllmServing": "serving",
     "cancel_local_job": "local_job",
     "check": "checking",
     "convert": "converting",
     "export": "exporting",
+    "jobs": "starting",
     "local_job_table": "local_job",
     "loss_curve": "local_job",
+    "quote": "starting",
     "read_stored_results": "stored_results",
+    "resume": "starting",
     "resume_local_job": "local_job",
     "split": "splitting",
+    "start": "starting",
     "training_cost": "costs",
     "vllm_serving": "serving",
 }
 
 __all__ = [
+    "ENDED",
+    "STATES",
     "Conversion",
     "Export",
+    "FakeTuning",
     "Finding",
+    "Job",
+    "JobEvent",
+    "JobOrder",
+    "JobState",
+    "JobStatus",
     "Split",
     "StoredFineTune",
     "TrainingCost",
+    "TrainingMetric",
+    "TrainingQuote",
     "TrainingReport",
+    "TuningBackend",
     "UniversalModelTrainer",
     "VllmServing",
     "cancel_local_job",
     "check",
     "convert",
     "export",
+    "jobs",
     "local_job_table",
     "loss_curve",
+    "quote",
     "read_stored_results",
+    "resume",
     "resume_local_job",
     "split",
+    "start",
     "training_cost",
     "vllm_serving",
 ]

@@ -202,7 +202,7 @@ def _costs(
         methods: tuple[TrainingMethod, ...] = (method,) if method else ("lora", "full")
         tokens = (totals.tokens - totals.cut, totals.low, totals.high)
         for model in (base_model,) if base_model else _USUAL[place.vendor]:
-            for each in methods if terms.sizes else methods[:1]:
+            for each in methods if terms.by_method else methods[:1]:
                 cost = training_cost(
                     model, place.vendor, tokens, examples=len(seen.lines), epochs=epochs, method=each
                 )

@@ -61,7 +61,7 @@ def training_cost(
 
     >>> cost = training_cost("gpt-4o-mini", "openai", 100_000, examples=500)
     >>> cost.epochs, cost.trained_tokens, round(cost.usd, 2), cost.as_of
-    (3, 300000, 0.9, '2026-11-28')
+    (3, 300000, 0.9, '2026-05-07')
     >>> training_cost("llama-3-8b", "replicate", 100_000, seconds=600, hardware="gpu-a40-large-8x").usd
     3.48
     """
@@ -79,7 +79,7 @@ def training_cost(
             vendor, model, None, epochs, trained, usd, usd, usd, terms.as_of, terms.source, note
         )
     price = terms.price(model, method)
-    which = method if terms.sizes else None
+    which = method if terms.by_method else None
     if price is None or epochs is None:
         why = (
             f"no price of training {model} at {vendor} is known" if price is None else "epochs are not known"
@@ -89,7 +89,7 @@ def training_cost(
         )
     of_all = [price.usd(each * epochs) for each in (expected, low, high)]
     return TrainingCost(
-        vendor, model, which, epochs, trained, of_all[0], of_all[1], of_all[2], price.as_of, price.source
+        vendor, model, which, epochs, trained, of_all[0], of_all[1], of_all[2], price.date, price.source
     )
 
 

@@ -9,6 +9,7 @@ from llmbench.errors import UsageError
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
+    from llmbench.providers.tuning_result import JobEvent, TrainingMetric
 
 __all__ = ["UniversalModelTrainer"]
 
@@ -47,6 +48,24 @@ class UniversalModelTrainer:
     async def get_fine_tuning_status(self, job_id: str) -> dict[str, Any]:
         """The state of a job, as `fine_tune` gives it."""
         return await self.provider.get_fine_tuning_status(job_id)
+
+    async def cancel_fine_tuning(self, job_id: str) -> dict[str, Any]:
+        """Ask the provider to stop a job; its state right after, as `fine_tune` gives it."""
+        from llmbench.providers.tuning_follow import cancel_tuning
+
+        return await cancel_tuning(self.provider, job_id)
+
+    async def get_fine_tuning_events(self, job_id: str) -> list[JobEvent]:
+        """What happened to a job, the oldest first."""
+        from llmbench.providers.tuning_follow import tuning_events
+
+        return await tuning_events(self.provider, job_id)
+
+    async def get_fine_tuning_metrics(self, job_id: str) -> list[TrainingMetric]:
+        """The loss curve of a job, by step."""
+        from llmbench.providers.tuning_follow import tuning_metrics
+
+        return await tuning_metrics(self.provider, job_id)
 
     def __repr__(self) -> str:
         return f"UniversalModelTrainer({self.provider!r})"

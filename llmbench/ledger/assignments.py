@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.ledger.attributes import attributes_of, attributes_text
 from llmbench.ledger.rows import Statement, instant_text, stored_text
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Assignment", "Epoch", "assigned", "assignment_row", "assignments", "epochs", "open_epoch"]
 
 _ROWS_A_PAGE = 5_000
-_COLUMNS = "experiment_id, unit_id, epoch, arm, probability, assigned_at"
+_COLUMNS = "experiment_id, unit_id, epoch, arm, probability, assigned_at, attributes"
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Epoch(NamedTuple):
@@ -39,6 +42,8 @@ class Assignment(NamedTuple):
     arm: str
     probability: float
     assigned_at: datetime
+    attributes: Mapping[str, Any] = _NONE
+    """What was known of the unit, as texts once it is read: mailbox, campaign, size."""
 
 
 def assignment_row(found: Assignment) -> Statement:
@@ -48,7 +53,7 @@ def assignment_row(found: Assignment) -> Statement:
             f"The probability of an assignment is above 0 and at most 1; it is {found.probability!r}."
         )
     return Statement(
-        f"INSERT INTO assignments ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) "  # noqa: S608 - a constant of this module
+        f"INSERT INTO assignments ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - a constant of this module
         "ON CONFLICT (experiment_id, unit_id, epoch) DO NOTHING",
         (
             stored_text(found.experiment_id),
@@ -57,6 +62,7 @@ def assignment_row(found: Assignment) -> Statement:
             stored_text(found.arm),
             found.probability,
             instant_text(found.assigned_at),
+            attributes_text(found.attributes),
         ),
     )
 
@@ -128,5 +134,7 @@ def _weights_text(weights: Mapping[str, float]) -> str:
 
 
 def _assignment(row: Any) -> Assignment:
-    experiment_id, unit_id, epoch, arm, probability, at = row
-    return Assignment(experiment_id, unit_id, epoch, arm, probability, datetime.fromisoformat(at))
+    experiment_id, unit_id, epoch, arm, probability, at, attributes = row
+    return Assignment(
+        experiment_id, unit_id, epoch, arm, probability, datetime.fromisoformat(at), attributes_of(attributes)
+    )

@@ -53,6 +53,8 @@ class UnitAttempt(NamedTuple):
     model: str
     """endpoint/model."""
     cost: float | None
+    task_type: str | None = None
+    """As the router was told; None where it was not."""
 
 
 def unit_attempts(connection: Executor, experiment_id: str) -> Iterator[UnitAttempt]:
@@ -62,12 +64,15 @@ def unit_attempts(connection: Executor, experiment_id: str) -> Iterator[UnitAtte
         "NOT EXISTS ("
         "SELECT 1 FROM calls AS earlier WHERE earlier.call_id = calls.call_id AND earlier.status = 'ok' "
         "AND earlier.attempt < calls.attempt) THEN 1 ELSE 0 END, requests.endpoint || '/' || requests.model, "
-        "calls.cost FROM calls JOIN requests ON requests.id = calls.request_id "
+        "calls.cost, calls.route FROM calls JOIN requests ON requests.id = calls.request_id "
         "WHERE calls.experiment_id = ? ORDER BY calls.id",
         (stored_text(experiment_id),),
     )
-    for unit_id, call_id, at, answered, model, cost in rows:
-        yield UnitAttempt(unit_id, call_id, datetime.fromisoformat(at), bool(answered), model, cost)
+    for unit_id, call_id, at, answered, model, cost, route in rows:
+        task_type = None if route is None else json.loads(route).get("task_type")
+        yield UnitAttempt(
+            unit_id, call_id, datetime.fromisoformat(at), bool(answered), model, cost, task_type
+        )
 
 
 def attempt_facts(connection: Executor, since: datetime | None) -> Iterator[AttemptFacts]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
-from llmbench.ledger import assignments, looks
+from llmbench.ledger import assignments, attributes, looks
 from llmbench.ledger.assignments import Assignment, Epoch
 from llmbench.ledger.brief import UnitAttempt, unit_attempts
 from llmbench.ledger.looks import RecordedLook
@@ -53,10 +53,25 @@ class ExperimentsLedger:
         arm: str,
         probability: float,
         assigned_at: datetime,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Return once the arm of a unit is durable. A second arm in one epoch changes nothing."""
-        found = Assignment(experiment_id, unit_id, epoch, arm, probability, assigned_at)
+        """Return once the arm of a unit is durable. A second arm in one epoch changes nothing.
+
+        `attributes` is what is known of the unit and cannot come of the arm: its mailbox or domain, campaign,
+        segment. Texts, numbers or bools; they are kept as texts.
+        """
+        found = Assignment(experiment_id, unit_id, epoch, arm, probability, assigned_at, attributes or {})
         await self._writer.submit(assignments.assignment_row(found))
+
+    def describe_units(self, experiment_id: str, attributes_of_units: Mapping[str, Mapping[str, Any]]) -> int:
+        """Add attributes, by unit, to assignments that were recorded without them; durable when it returns.
+
+        Gives the number of these units that the experiment has assigned. What depends on the arm (whether a
+        mail was opened) is an outcome and does not belong here. Raises UsageError, and records nothing, where
+        the ledger has another value of a name already.
+        """
+        self._refuse_if_closed()
+        return attributes.describe_units(self._store, experiment_id, attributes_of_units)
 
     def assigned(self, experiment_id: str, unit_id: str) -> Assignment | None:
         """The newest assignment of a unit, or None."""

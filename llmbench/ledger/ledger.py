@@ -19,6 +19,7 @@ from llmbench.ledger.queries import SpendTotals, Verification
 from llmbench.ledger.retention import Pruned, prune
 from llmbench.ledger.rows import encode
 from llmbench.ledger.store import Durability, Store
+from llmbench.ledger.tuning import TuningLedger
 from llmbench.ledger.writer import Writer
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Ledger"]
 
 
-class Ledger(ExperimentsLedger, BatchesLedger):
+class Ledger(ExperimentsLedger, BatchesLedger, TuningLedger):
     """Every attempt of every call, durable: what resume, replay and spend are read from.
 
     `url` is the path of an SQLite file, made with its folder if absent, or a PostgreSQL database as

@@ -13,6 +13,10 @@ the `outcomes` that came of the calls.
 Version 3: `batches`, one row for each batch of requests that a vendor was, or may have been, given.
 
 Version 4: `looks` at experiments, and `frozen_plans`, the parameters as of the first one.
+
+Version 5: `attributes` of assigned units, a JSON object of texts.
+
+Version 6: `tuning_jobs`, one row for each fine-tuning job that was, or may have been, started.
 """
 
 from __future__ import annotations
@@ -208,6 +212,45 @@ MIGRATIONS: tuple[Migration, ...] = (
                 frozen_at TEXT NOT NULL
             )
             """,
+        ),
+    ),
+    Migration(
+        5,
+        "what is known of assigned units",
+        # On the assignment, because what was known then cannot come of the arm.
+        ("ALTER TABLE assignments ADD COLUMN attributes TEXT",),
+    ),
+    Migration(
+        6,
+        "fine-tuning jobs",
+        (
+            # Without asked_at: no job was started. With it and without job_id: whether there is one is not
+            # known. The same order again, after its job has failed, is its next turn.
+            """
+            CREATE TABLE tuning_jobs (
+                id INTEGER PRIMARY KEY,
+                tag TEXT NOT NULL UNIQUE,
+                order_hash TEXT NOT NULL,
+                turn INTEGER NOT NULL,
+                endpoint TEXT NOT NULL,
+                place TEXT NOT NULL,
+                base_model TEXT NOT NULL,
+                ordered TEXT NOT NULL,
+                quoted TEXT NOT NULL,
+                prepared_at TEXT NOT NULL,
+                files TEXT NOT NULL,
+                asked_at TEXT,
+                estimated_usd REAL,
+                job_id TEXT,
+                state TEXT NOT NULL,
+                status TEXT,
+                seen_at TEXT,
+                closed_at TEXT,
+                why_closed TEXT,
+                UNIQUE (order_hash, turn)
+            )
+            """,
+            "CREATE INDEX tuning_jobs_by_job ON tuning_jobs (job_id)",
         ),
     ),
 )

@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 
 from llmbench.catalog.books import price_book, price_call
 from llmbench.catalog.info import model_info, models_of
-from llmbench.catalog.models import all_models, canonical_name
+from llmbench.catalog.models import ModelFacts, all_models, canonical_name
 from llmbench.catalog.prices import SELF_HOSTED, Price, Tier, tier_served
 from llmbench.catalog.quirks import Quirks
+from llmbench.catalog.tuned_models import tuned_base
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
 from llmbench.providers.batchable import Batchable
 from llmbench.providers.calling import Call, RetryPolicy
@@ -131,8 +132,14 @@ class BaseLLMProvider(Batchable, ABC):
 
     def _quirks(self, model: str) -> Quirks | None:
         """The peculiarities of `model` that the catalog knows."""
-        facts = all_models().get(canonical_name(self._catalog_name(model)) or "")
+        facts = self._facts(model)
         return facts.quirks if facts else None
+
+    def _facts(self, model: str) -> ModelFacts | None:
+        """What the catalog knows of `model`, or of the base that it was tuned from."""
+        name = self._catalog_name(model)
+        found = canonical_name(name) or tuned_base(name, self.backend or self.name)
+        return all_models().get(found or "")
 
     async def aclose(self) -> None:
         """Close the connections; the provider may be used again and opens new ones."""
@@ -237,7 +244,8 @@ class BaseLLMProvider(Batchable, ABC):
     def _no_tuning(self, about: str) -> FineTuningUnavailableError:
         who = f"{self.name} on {self.backend}" if self.backend else self.name
         return FineTuningUnavailableError(
-            f"{who} has no fine-tuning ({about!r}); OpenAI, Together and Replicate have.",
+            f"{who} has no fine-tuning ({about!r}); OpenAI, Together and Replicate have, and the provider "
+            "local trains on this machine.",
             provider=self.name,
             model=about,
         )
@@ -342,7 +350,7 @@ class BaseLLMProvider(Batchable, ABC):
 
     def shutdown_date(self, model: str) -> str | None:
         """ISO date on which `model` ends here, where the catalog knows it."""
-        facts = all_models().get(canonical_name(self._catalog_name(model)) or "")
+        facts = self._facts(model)
         return facts.shutdown.get(self.backend or self.name) if facts else None
 
     def secrets(self) -> Iterable[str]:

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from llmbench.errors import (
     BadResponseError,
@@ -39,8 +39,22 @@ from llmbench.providers.tunable import check_tunable
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
+    from llmbench.providers.tuning_result import JobEvent, TrainingMetric
 
-__all__ = ["Caller", "Submission", "Tuner", "TuningOrder", "look_at_tuning", "start_tuning"]
+__all__ = [
+    "Caller",
+    "Submission",
+    "SubmissionLog",
+    "Tuner",
+    "TuningOrder",
+    "costs_nothing",
+    "look_at_tuning",
+    "start_tuning",
+    "tried",
+    "tried_about_job",
+]
+
+T = TypeVar("T")
 
 _CLOSED = re.compile(
     r"fine[- ]?tun\w*[^.]{0,80}(no longer|not (available|enabled|supported|allowed)|closed|disabled)"
@@ -67,26 +81,51 @@ class TuningOrder:
     """The model as the caller named it."""
 
 
+class SubmissionLog(Protocol):
+    """Who keeps what a submission has come to, so that a crash loses nothing and pays nothing twice."""
+
+    async def sent(self, file_id: str) -> None:
+        """Return once it is durable that the vendor has a file."""
+
+    async def starting(self, estimated_usd: float | None = None) -> None:
+        """Return once it is durable that a job may exist from here on; `estimated_usd` is the vendor's.
+
+        Raises BudgetExceededError where that is too much.
+        """
+
+
 class Submission:
     """An order on its way. Its vendor says `sent` for each file, and `starting` before the one request
     that starts a job; what fails before that has started none.
     """
 
-    def __init__(self, order: TuningOrder) -> None:
+    def __init__(self, order: TuningOrder, log: SubmissionLog | None = None) -> None:
         self.order = order
         self.files: list[str] = []
         self.asked = False
+        self._log = log
 
-    def sent(self, file_id: str) -> str:
+    @property
+    def wants_price(self) -> bool:
+        """Whether the vendor's own estimate is of use."""
+        return self._log is not None
+
+    async def sent(self, file_id: str) -> str:
         """Note a file that is at the vendor's."""
         self.files.append(file_id)
+        if self._log is not None:
+            await self._log.sent(file_id)
         return file_id
 
-    def starting(self) -> None:
-        """Say that a job may exist from here on. Raises DatasetError where a file was changed meanwhile."""
+    async def starting(self, estimated_usd: float | None = None) -> None:
+        """Say that a job may exist from here on. Raises DatasetError where a file was changed meanwhile, and
+        what the log raises.
+        """
         for file in (self.order.training, self.order.validation):
             if file is not None:
                 file.refuse_if_changed()
+        if self._log is not None:
+            await self._log.starting(estimated_usd)
         self.asked = True
 
 
@@ -101,6 +140,14 @@ class Caller(Protocol):
         """The error of ours for one of these."""
 
 
+async def _nothing(_: BaseLLMProvider, __: object) -> list[Any]:
+    return []
+
+
+async def _no_cancelling(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
+    raise UsageError(f"{provider.endpoint} cannot stop a job; {job_id!r} goes on.")
+
+
 @dataclass(frozen=True, slots=True)
 class Tuner:
     """How one vendor fine-tunes."""
@@ -110,6 +157,12 @@ class Tuner:
     """What a job takes beyond file, model, suffix and seed."""
     submit: Callable[[BaseLLMProvider, Submission], Awaitable[dict[str, Any]]]
     look: Callable[[BaseLLMProvider, str], Awaitable[dict[str, Any]]]
+    cancel: Callable[[BaseLLMProvider, str], Awaitable[dict[str, Any]]] = _no_cancelling
+    """Asks the vendor to stop a job; gives its state."""
+    find: Callable[[BaseLLMProvider, Sequence[str]], Awaitable[list[dict[str, Any]]]] = _nothing
+    """The states of the jobs whose training file is one of these, the newest first."""
+    events: Callable[[BaseLLMProvider, str], Awaitable[list[JobEvent]]] = _nothing
+    metrics: Callable[[BaseLLMProvider, str], Awaitable[list[TrainingMetric]]] = _nothing
     check: Callable[[TuningOrder], None] = lambda _: None
     """Refuses an order that lacks something, before anything is sent."""
     formats: frozenset[str] = frozenset({CHAT, COMPLETION, TEXT})
@@ -131,6 +184,7 @@ async def start_tuning(
     seed: int | None,
     deadline_s: float,
     options: Mapping[str, Any],
+    log: SubmissionLog | None = None,
 ) -> dict[str, Any]:
     """Check everything, then submit once: a second submission might start, and charge, a second job."""
     check_tunable(provider, base_model, needs_inference=tuner.needs_inference)
@@ -154,9 +208,9 @@ async def start_tuning(
     given = {key: value for key, value in options.items() if value is not None}
     order = TuningOrder(training, vendors_id, suffix, validation, seed, given, base_model)
     tuner.check(order)
-    submission = Submission(order)
+    submission = Submission(order, log)
     try:
-        result, failure = await _tried(
+        result, failure = await tried(
             provider, tuner.caller, lambda: tuner.submit(provider, submission), base_model, deadline_s
         )
     except OSError as error:
@@ -164,13 +218,21 @@ async def start_tuning(
             f"A file of the order ({error.filename}) could not be read while it was being sent: "
             f"{error.strerror}; no job was started."
         ) from error
-    if failure is not None:
+    if failure is not None or result is None:
+        failure = failure or BadResponseError(f"{provider.endpoint} said nothing.", provider=provider.name)
         raise _says_what_was_started(_closed(failure, provider, base_model), submission)
     return {**result, "training_file_sha256": training.sha256}
 
 
 async def look_at_tuning(provider: BaseLLMProvider, tuner: Tuner, job_id: str) -> dict[str, Any]:
     """The state of a job."""
+    return await tried_about_job(provider, tuner, job_id, lambda known: tuner.look(provider, known))
+
+
+async def tried_about_job(
+    provider: BaseLLMProvider, tuner: Tuner, job_id: str, ask: Callable[[str], Awaitable[T]]
+) -> T:
+    """What `ask` gives about a job. Raises InvalidRequestError with status 404 for one that is not there."""
     job_id = str(job_id or "")
     if not job_id.strip():
         raise UsageError("job_id is empty; give the id that fine_tune gave.")
@@ -181,23 +243,23 @@ async def look_at_tuning(provider: BaseLLMProvider, tuner: Tuner, job_id: str) -
     )
     if not _JOB_ID.fullmatch(job_id):
         raise unknown
-    result, failure = await _tried(
-        provider, tuner.caller, lambda: tuner.look(provider, job_id), job_id, provider.retry.deadline_s
+    result, failure = await tried(
+        provider, tuner.caller, lambda: ask(job_id), job_id, provider.retry.deadline_s
     )
-    if failure is not None:
-        failure = _closed(failure, provider, job_id)
+    if failure is not None or result is None:
+        failure = _closed(failure or unknown, provider, job_id)
         # The id is all that such a request says, so a request that is wrong has a wrong id.
-        raise unknown if failure.status_code in {400, 404, 410, 422} else _costs_nothing(failure)
+        raise unknown if failure.status_code in {400, 404, 410, 422} else costs_nothing(failure)
     return result
 
 
-async def _tried(
+async def tried(
     provider: BaseLLMProvider,
     caller: Caller,
-    ask: Callable[[], Awaitable[dict[str, Any]]],
+    ask: Callable[[], Awaitable[T]],
     about: str,
     deadline_s: float,
-) -> tuple[dict[str, Any], ProviderError | None]:
+) -> tuple[T | None, ProviderError | None]:
     """What `ask` gives, or what went wrong: for the caller to raise outside of this handler, so that no
     exception of the SDK is kept as its context.
     """
@@ -214,7 +276,7 @@ async def _tried(
         failure = error
     except caller.foreign as error:
         failure = caller.failure(error, about)
-    return {}, failure
+    return None, failure
 
 
 def _closed(failure: ProviderError, provider: BaseLLMProvider, about: str) -> ProviderError:
@@ -244,6 +306,7 @@ def _says_what_was_started(failure: ProviderError, submission: Submission) -> Pr
     return failure
 
 
-def _costs_nothing(failure: ProviderError) -> ProviderError:
+def costs_nothing(failure: ProviderError) -> ProviderError:
+    """The failure of a request that only reads, or stops something."""
     failure.maybe_billed = False
     return failure

@@ -7,6 +7,8 @@ stands in the catalog, and is checked before a file is uploaded.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog.models import all_models, canonical_name
@@ -14,15 +16,31 @@ from llmbench.errors import DatasetError
 from llmbench.providers.fine_tuning import Submission, Tuner
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.training_file import CHAT, TrainingFile
-from llmbench.providers.tuning_result import first_text, instant, job_result, normal_status, read_reply
+from llmbench.providers.tuning_result import (
+    JobEvent,
+    TrainingMetric,
+    first_number,
+    first_text,
+    has_more,
+    instant,
+    job_result,
+    normal_status,
+    number,
+    numbers,
+    read_list,
+    read_reply,
+)
 from llmbench.providers.wire_errors import shown
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["look", "submit", "trainable_id", "tuner"]
+__all__ = ["cancel", "events", "find", "look", "metrics", "submit", "trainable_id", "tuner"]
 
 _LEAST_EXAMPLES = 10
+_PAGE = 100
+_MOST_PAGES = 50
+_NAMED = frozenset({"step", "train_loss", "valid_loss", "full_valid_loss", "epoch"})
 # Azure refuses a job whose file it is still reading: "must point to a completed file import"
 # (learn.microsoft.com/answers/questions/2118156). OpenAI lets the job wait instead.
 _STILL_READING = frozenset({"uploaded", "pending", "notRunning", "running"})
@@ -63,6 +81,10 @@ def tuner(chat: SdkChat) -> Tuner:
         options=_OPTIONS,
         submit=lambda provider, submission: submit(provider, chat, submission),
         look=lambda provider, job_id: look(provider, chat, job_id),
+        cancel=lambda provider, job_id: cancel(provider, chat, job_id),
+        find=lambda provider, file_ids: find(provider, chat, file_ids),
+        events=lambda provider, job_id: events(provider, chat, job_id),
+        metrics=lambda provider, job_id: metrics(provider, chat, job_id),
         formats=frozenset({CHAT}),
         least=_LEAST_EXAMPLES,
         needs_inference=True,
@@ -83,7 +105,7 @@ async def submit(provider: BaseLLMProvider, chat: SdkChat, submission: Submissio
     if order.options:
         supervised = {"hyperparameters": dict(order.options)}
         arguments["method"] = {"type": "supervised", "supervised": supervised}
-    submission.starting()
+    await submission.starting()
     reply = await client.fine_tuning.jobs.with_raw_response.create(**arguments)
     return _result(provider, reply.http_response.content, "a new fine-tuning job")
 
@@ -95,6 +117,89 @@ async def look(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[st
     return _result(provider, reply.http_response.content, f"the job {job_id!r}")
 
 
+async def cancel(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[str, Any]:
+    """Stop a job."""
+    client = await chat.client()
+    reply = await client.fine_tuning.jobs.with_raw_response.cancel(job_id)
+    return _result(provider, reply.http_response.content, f"the job {job_id!r}")
+
+
+async def find(provider: BaseLLMProvider, chat: SdkChat, file_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Jobs that train one of these files, among the newest of the account."""
+    client = await chat.client()
+
+    async def page(after: Mapping[str, str]) -> bytes:
+        reply = await client.fine_tuning.jobs.with_raw_response.list(limit=_PAGE, **after)
+        return bytes(reply.http_response.content)
+
+    rows = await _pages(provider, page, "its fine-tuning jobs")
+    return [
+        _of(provider, row)
+        for row in rows
+        if row.get("training_file") in file_ids and isinstance(row.get("id"), str)
+    ]
+
+
+async def events(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[JobEvent]:
+    """What happened to a job."""
+    # The vendor lists the newest first.
+    return [_event(row) for row in reversed(await _event_rows(provider, chat, job_id))]
+
+
+async def metrics(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[TrainingMetric]:
+    """The loss curve, which is told in events."""
+    return [
+        TrainingMetric(
+            step=int(data["step"]),
+            training_loss=number(data.get("train_loss")),
+            validation_loss=first_number(data, ("full_valid_loss", "valid_loss")),
+            epoch=number(data.get("epoch")),
+            more={key: value for key, value in numbers(data).items() if key not in _NAMED},
+        )
+        for row in await _event_rows(provider, chat, job_id)
+        if isinstance(data := row.get("data"), dict) and number(data.get("step")) is not None
+    ]
+
+
+async def _event_rows(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[dict[str, Any]]:
+    client = await chat.client()
+
+    async def page(after: Mapping[str, str]) -> bytes:
+        reply = await client.fine_tuning.jobs.with_raw_response.list_events(job_id, limit=_PAGE, **after)
+        return bytes(reply.http_response.content)
+
+    return await _pages(provider, page, f"the events of the job {job_id!r}")
+
+
+async def _pages(
+    provider: BaseLLMProvider, page: Callable[[Mapping[str, str]], Awaitable[bytes]], what: str
+) -> list[dict[str, Any]]:
+    """The rows of a list, page by page, up to a number of pages that no list of interest has."""
+    found: list[dict[str, Any]] = []
+    after: Mapping[str, str] = {}
+    for _ in range(_MOST_PAGES):
+        body = await page(after)
+        rows = read_list(body, provider, what, "data")
+        found += rows
+        last = rows[-1].get("id") if rows else None
+        if not isinstance(last, str) or not has_more(body):
+            break
+        after = {"after": last}
+    return found
+
+
+def _event(row: Mapping[str, Any]) -> JobEvent:
+    at, data = instant(row.get("created_at")), row.get("data")
+    step = number(data.get("step")) if isinstance(data, dict) else None
+    level = str(row.get("level") or "info")
+    return JobEvent(
+        at=datetime.fromisoformat(at) if at else None,
+        level="warning" if level == "warn" else level,
+        message=str(row.get("message") or ""),
+        step=None if step is None else int(step),
+    )
+
+
 async def _upload(provider: BaseLLMProvider, client: Any, submission: Submission, file: TrainingFile) -> str:
     what = f"the file {file.path.name!r}"
     content = await asyncio.to_thread(file.path.open, "rb")
@@ -103,7 +208,7 @@ async def _upload(provider: BaseLLMProvider, client: Any, submission: Submission
             file=(file.path.name, content), purpose="fine-tune"
         )
     uploaded = read_reply(reply.http_response.content, provider, what)
-    file_id = submission.sent(uploaded["id"])
+    file_id = await submission.sent(uploaded["id"])
     while provider.backend == "azure" and uploaded.get("status") in _STILL_READING:
         await provider.clock.sleep(_SECONDS_BETWEEN_LOOKS)
         reply = await client.files.with_raw_response.retrieve(file_id)
@@ -117,7 +222,10 @@ async def _upload(provider: BaseLLMProvider, client: Any, submission: Submission
 
 
 def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]:
-    job = read_reply(body, provider, what)
+    return _of(provider, read_reply(body, provider, what))
+
+
+def _of(provider: BaseLLMProvider, job: Mapping[str, Any]) -> dict[str, Any]:
     error = job.get("error")
     return job_result(
         provider,
@@ -132,5 +240,5 @@ def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]
         finished_at=instant(job.get("finished_at")),
         # A job without an error has null here, or an empty table.
         error=first_text([error.get("message"), error.get("code")]) if isinstance(error, dict) else None,
-        details=job,
+        details=dict(job),
     )

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from llmbench.errors import UsageError
 from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
 from llmbench.providers.replicate_backend import ReplicatePredictions
-from llmbench.providers.tuning_result import instant, job_result, normal_status, read_reply
+from llmbench.providers.tuning_result import (
+    JobEvent,
+    instant,
+    job_result,
+    normal_status,
+    read_list,
+    read_object,
+    read_reply,
+)
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["check_order", "look", "submit", "tuner"]
+__all__ = ["cancel", "check_order", "events", "find", "look", "submit", "tuner"]
 
 _OPTIONS = frozenset(
     {
@@ -29,6 +39,8 @@ _STATES = {
     "canceled": "cancelled",
     "aborted": "cancelled",
 }
+_MOST_PAGES = 50
+_LIST = "/v1/trainings"
 _OWNER_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _VERSION = re.compile(r"\w+", re.ASCII)
 
@@ -58,6 +70,9 @@ def tuner(predictions: ReplicatePredictions) -> Tuner:
         options=_OPTIONS,
         submit=lambda provider, submission: submit(provider, predictions, submission),
         look=lambda provider, job_id: look(provider, predictions, job_id),
+        cancel=lambda provider, job_id: cancel(provider, predictions, job_id),
+        find=lambda provider, file_ids: find(provider, predictions, file_ids),
+        events=lambda provider, job_id: events(provider, predictions, job_id),
         check=check_order,
     )
 
@@ -70,15 +85,15 @@ async def submit(
     options = dict(order.options)
     destination, version = options.pop("destination"), options.pop("version")
     training = await client.files.async_create(order.training.path)
-    submission.sent(training.id)
+    await submission.sent(training.id)
     fields: dict[str, Any] = {"train_data": training.urls["get"], **options}
     if order.validation is not None:
         validation = await client.files.async_create(order.validation.path)
-        submission.sent(validation.id)
+        await submission.sent(validation.id)
         fields["validation_data"] = validation.urls["get"]
     if order.seed is not None:
         fields["seed"] = order.seed
-    submission.starting()
+    await submission.starting()
     # The SDK's trainings.async_create refuses a status that Replicate documents ("aborted"), and then the
     # job that it has just started is lost.
     reply = await client._async_request(  # noqa: SLF001
@@ -97,8 +112,59 @@ async def look(provider: BaseLLMProvider, predictions: ReplicatePredictions, job
     return _result(provider, reply.content, f"the training {job_id!r}")
 
 
+async def cancel(provider: BaseLLMProvider, predictions: ReplicatePredictions, job_id: str) -> dict[str, Any]:
+    """Stop a training."""
+    client = await predictions.client()
+    reply = await client._async_request("POST", f"/v1/trainings/{job_id}/cancel")  # noqa: SLF001 - as above
+    return _result(provider, reply.content, f"the training {job_id!r}")
+
+
+async def find(
+    provider: BaseLLMProvider, predictions: ReplicatePredictions, file_ids: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Trainings of one of these files, which their input names by its address, among the newest."""
+    client = await predictions.client()
+    found: list[dict[str, Any]] = []
+    address: str | None = _LIST
+    for _ in range(_MOST_PAGES):
+        if address is None:
+            break
+        reply = await client._async_request("GET", address)  # noqa: SLF001 - as above
+        rows = read_list(reply.content, provider, "its trainings", "results")
+        found += [row for row in rows if _trains(row, file_ids) and isinstance(row.get("id"), str)]
+        address = _next_page(reply.content)
+    return [_of(provider, row) for row in found]
+
+
+def _trains(row: Mapping[str, Any], file_ids: Sequence[str]) -> bool:
+    given = row.get("input")
+    data = given.get("train_data") if isinstance(given, dict) else None
+    return isinstance(data, str) and any(data.rstrip("/").endswith(f"/{file_id}") for file_id in file_ids)
+
+
+def _next_page(body: bytes) -> str | None:
+    """The path of the next page: the key goes to no other host than the one configured."""
+    following = read_object(body).get("next")
+    if not isinstance(following, str) or not following:
+        return None
+    parts = urlsplit(following)
+    # Nothing but another page of the same list.
+    return f"{_LIST}?{parts.query}" if parts.path.endswith(_LIST) and parts.query else None
+
+
+async def events(provider: BaseLLMProvider, predictions: ReplicatePredictions, job_id: str) -> list[JobEvent]:
+    """The lines that a training logs; Replicate puts no time to them, and has no metrics."""
+    result = await look(provider, predictions, job_id)
+    logs = result["details"].get("logs")
+    lines = logs.splitlines() if isinstance(logs, str) else []
+    return [JobEvent(None, "info", line.strip()) for line in lines if line.strip()]
+
+
 def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]:
-    job = read_reply(body, provider, what)
+    return _of(provider, read_reply(body, provider, what))
+
+
+def _of(provider: BaseLLMProvider, job: Mapping[str, Any]) -> dict[str, Any]:
     output, error = job.get("output"), job.get("error")
     return job_result(
         provider,
@@ -110,5 +176,5 @@ def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]
         created_at=instant(job.get("created_at")),
         finished_at=instant(job.get("completed_at")),
         error=str(error) if error else None,
-        details=job,
+        details=dict(job),
     )

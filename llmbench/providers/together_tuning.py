@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,17 +12,43 @@ from llmbench.errors import (
     BadResponseError,
     FineTuningUnavailableError,
     ProviderError,
+    QuotaExhaustedError,
     ServerError,
     UsageError,
 )
 from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
 from llmbench.providers.sdk_chat import SdkChat
-from llmbench.providers.tuning_result import first_text, instant, job_result, normal_status, read_reply
+from llmbench.providers.tuning_result import (
+    JobEvent,
+    TrainingMetric,
+    first_number,
+    first_text,
+    instant,
+    job_result,
+    normal_status,
+    number,
+    numbers,
+    read_list,
+    read_object,
+    read_reply,
+)
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["check_order", "look", "open_client", "submit", "tuner", "upload"]
+__all__ = [
+    "cancel",
+    "check_order",
+    "estimate_usd",
+    "events",
+    "find",
+    "look",
+    "metrics",
+    "open_client",
+    "submit",
+    "tuner",
+    "upload",
+]
 
 _LORA = frozenset({"lora_r", "lora_alpha", "lora_dropout"})
 _PLAIN = frozenset(
@@ -45,6 +72,14 @@ _STATES = {
 }
 _ENDED = frozenset({"succeeded", "failed", "cancelled"})
 _NOT_FOUND = 404
+_STEPS = ("train/global_step", "eval/global_step", "global_step", "step")
+_NAMED = frozenset({"train/loss", "eval/loss", "train/epoch", "eval/epoch", *_STEPS})
+# What the estimate takes of a job (docs.together.ai/reference/post-fine-tunes-estimate-price).
+_OF_ESTIMATE = frozenset(
+    {"training_file", "validation_file", "model", "n_epochs", "n_evals", "training_method", "training_type"}
+)
+_STILL_READING = frozenset({"train_file_not_validated", "eval_file_not_validated"})
+_WAITS_FOR_ESTIMATE_S = (0.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 
 def tuner(chat: SdkChat) -> Tuner:
@@ -54,6 +89,10 @@ def tuner(chat: SdkChat) -> Tuner:
         options=_OPTIONS,
         submit=lambda provider, submission: submit(provider, chat, submission),
         look=lambda provider, job_id: look(provider, chat, job_id),
+        cancel=lambda provider, job_id: cancel(provider, chat, job_id),
+        find=lambda provider, file_ids: find(provider, chat, file_ids),
+        events=lambda provider, job_id: events(provider, chat, job_id),
+        metrics=lambda provider, job_id: metrics(provider, chat, job_id),
         check=check_order,
     )
 
@@ -73,14 +112,17 @@ async def submit(provider: BaseLLMProvider, chat: SdkChat, submission: Submissio
     client, order = await open_client(chat), submission.order
     model, limits = await _limits(provider, client, order)
     body: dict[str, Any] = {"model": model, **_options(order.options, limits)}
-    body["training_file"] = submission.sent(await upload(provider, chat, client, order.training.path))
+    uploaded = await upload(provider, chat, client, order.training.path)
+    body["training_file"] = await submission.sent(uploaded)
     if order.validation is not None:
-        body["validation_file"] = submission.sent(await upload(provider, chat, client, order.validation.path))
+        uploaded = await upload(provider, chat, client, order.validation.path)
+        body["validation_file"] = await submission.sent(uploaded)
     if order.suffix is not None:
         body["suffix"] = order.suffix
     if order.seed is not None:
         body["random_seed"] = order.seed
-    submission.starting()
+    estimated = await estimate_usd(provider, client, body) if submission.wants_price else None
+    await submission.starting(estimated)
     # The SDK's fine_tuning.create would add 14 defaults of its own that nobody asked for.
     reply = await client.post("/v1/fine-tunes", body=body, cast_to=_response_type())
     return _result(provider, reply.content, "a new fine-tuning job")
@@ -91,6 +133,107 @@ async def look(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[st
     client = await open_client(chat)
     reply = await client.fine_tuning.with_raw_response.retrieve(job_id)
     return _result(provider, reply.http_response.content, f"the job {job_id!r}")
+
+
+async def cancel(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[str, Any]:
+    """Ask Together to stop a job, which it does at its next step."""
+    client = await open_client(chat)
+    await client.fine_tuning.with_raw_response.cancel(job_id)
+    # The reply has little more than the id.
+    return await look(provider, chat, job_id)
+
+
+async def find(provider: BaseLLMProvider, chat: SdkChat, file_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Jobs that train one of these files."""
+    client = await open_client(chat)
+    reply = await client.fine_tuning.with_raw_response.list()
+    rows = read_list(reply.http_response.content, provider, "its fine-tuning jobs", "data")
+    found = [row for row in rows if row.get("training_file") in file_ids and isinstance(row.get("id"), str)]
+    return [
+        _of(provider, row) for row in sorted(found, key=lambda row: str(row.get("created_at")), reverse=True)
+    ]
+
+
+async def events(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[JobEvent]:
+    """What happened to a job."""
+    client = await open_client(chat)
+    reply = await client.fine_tuning.with_raw_response.list_events(job_id)
+    rows = read_list(reply.http_response.content, provider, f"the events of the job {job_id!r}", "data")
+    return [_event(row) for row in rows]
+
+
+async def metrics(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[TrainingMetric]:
+    """The loss curve: Together tells training and evaluation of one step apart."""
+    client = await open_client(chat)
+    reply = await client.fine_tuning.with_raw_response.list_metrics(job_id)
+    rows = read_list(reply.http_response.content, provider, f"the metrics of the job {job_id!r}", "metrics")
+    found: dict[int, dict[str, float]] = {}
+    for row in rows:
+        step = first_number(row, _STEPS)
+        if step is not None:
+            found.setdefault(int(step), {}).update(numbers(row))
+    return [
+        TrainingMetric(
+            step=step,
+            training_loss=row.get("train/loss"),
+            validation_loss=row.get("eval/loss"),
+            epoch=first_number(row, ("train/epoch", "eval/epoch")),
+            more={key: value for key, value in row.items() if key not in _NAMED},
+        )
+        for step, row in found.items()
+    ]
+
+
+async def estimate_usd(provider: BaseLLMProvider, client: Any, job: Mapping[str, Any]) -> float | None:
+    """Together's own price of a job, in USD; None where it gives none. It first reads the files: that is
+    waited for, but not for long.
+    """
+    body = {key: value for key, value in job.items() if key in _OF_ESTIMATE}
+    reason: object = None
+    for wait_s in _WAITS_FOR_ESTIMATE_S:
+        if wait_s:
+            await provider.clock.sleep(wait_s)
+        try:
+            reply = await client.post("/v1/fine-tunes/estimate-price", body=body, cast_to=_response_type())
+        except _sdk().APIStatusError:
+            return None  # it is an offer beside the interface: without it our own quote holds
+        found = read_object(reply.content)
+        usd = number(found.get("estimated_total_price"))
+        if usd is not None and found.get("estimation_available") is not False:
+            _refuse_over_limit(provider, found, usd)
+            return usd
+        reason = found.get("unavailable_reason")
+        if reason not in _STILL_READING:
+            break
+    return None
+
+
+def _refuse_over_limit(provider: BaseLLMProvider, estimate: Mapping[str, Any], usd: float) -> None:
+    if estimate.get("allowed_to_proceed") is False:
+        limit = number(estimate.get("user_limit"))
+        raise QuotaExhaustedError(
+            f"{provider.endpoint} would not run this job of ${usd:,.2f}: the account's limit is "
+            f"{'not told' if limit is None else f'${limit:,.2f}'}; add credit at the vendor's.",
+            provider=provider.name,
+        )
+
+
+def _sdk() -> Any:
+    import together
+
+    return together
+
+
+def _event(row: Mapping[str, Any]) -> JobEvent:
+    at, step = instant(row.get("created_at")), number(row.get("step"))
+    level = str(row.get("level") or "info").removeprefix("legacy_").removeprefix("i")
+    return JobEvent(
+        at=datetime.fromisoformat(at) if at else None,
+        level=level if level in {"warning", "error"} else "info",
+        message=str(row.get("message") or ""),
+        # An event that belongs to no step has 0 or -1.
+        step=int(step) if step is not None and step > 0 else None,
+    )
 
 
 async def open_client(chat: SdkChat) -> Any:
@@ -181,7 +324,10 @@ async def upload(
 
 
 def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]:
-    job = read_reply(body, provider, what)
+    return _of(provider, read_reply(body, provider, what))
+
+
+def _of(provider: BaseLLMProvider, job: Mapping[str, Any]) -> dict[str, Any]:
     status = normal_status(job.get("status"), _STATES, provider=provider, job_id=job["id"])
     events = [event for event in job.get("events") or () if isinstance(event, dict)]
     errors = [event.get("message") for event in events if str(event.get("level")).endswith("error")]
@@ -198,5 +344,5 @@ def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]
         created_at=instant(job.get("created_at")),
         finished_at=instant(job.get("updated_at")) if status in _ENDED else None,
         error=first_text(errors[::-1]) if status == "failed" else None,
-        details=job,
+        details=dict(job),
     )

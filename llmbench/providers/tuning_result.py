@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import BadResponseError
 from llmbench.providers.wire_errors import mask
@@ -13,13 +14,48 @@ from llmbench.providers.wire_errors import mask
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["first_text", "instant", "job_result", "normal_status", "read_reply"]
+__all__ = [
+    "JobEvent",
+    "TrainingMetric",
+    "first_number",
+    "first_text",
+    "has_more",
+    "instant",
+    "job_result",
+    "normal_status",
+    "number",
+    "numbers",
+    "read_list",
+    "read_object",
+    "read_reply",
+]
 
 _KEYS = (
     "job_id", "status", "vendor_status", "provider", "backend", "base_model", "fine_tuned_model",
     "training_file_id", "training_file_sha256", "trained_tokens", "created_at", "finished_at", "error",
     "details",
 )  # fmt: skip
+
+
+class JobEvent(NamedTuple):
+    """Something that happened to a job."""
+
+    at: datetime | None
+    level: str
+    """info, warning or error."""
+    message: str
+    step: int | None = None
+
+
+class TrainingMetric(NamedTuple):
+    """How training stood at one step; None where the trainer does not say."""
+
+    step: int
+    training_loss: float | None = None
+    validation_loss: float | None = None
+    epoch: float | None = None
+    more: Mapping[str, float] = {}
+    """Whatever else was measured, under the trainer's own names."""
 
 
 def read_reply(
@@ -45,6 +81,61 @@ def read_reply(
             provider=provider.name,
         )
     return found
+
+
+def read_list(body: bytes, provider: BaseLLMProvider, what: str, *keys: str) -> list[dict[str, Any]]:
+    """The tables in a reply of status 2xx that lists `what` under the first of `keys` that it has; keys
+    masked.
+    """
+    text = mask(body.decode("utf-8", "replace"), tuple(provider.secrets()))
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        # Where there is none of them, one vendor has null.
+        found = next((found[key] or [] for key in keys if key in found), None)
+    if not isinstance(found, list):
+        raise BadResponseError(
+            f"{provider.endpoint} at {provider.base_url} did not list {what}; check base_url.",
+            provider=provider.name,
+        )
+    return [one for one in found if isinstance(one, dict)]
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a reply; empty where it is none."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def has_more(body: bytes) -> bool:
+    """Whether a page of OpenAI's kind says that another follows."""
+    return read_object(body).get("has_more") is True
+
+
+def number(value: Any) -> float | None:
+    """`value` where it is a finite number.
+
+    >>> number(0.5), number("0.5"), number(float("nan")), number(True)
+    (0.5, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """The entries that are finite numbers."""
+    return {key: found for key, value in row.items() if (found := number(value)) is not None}
+
+
+def first_number(row: Mapping[str, Any], keys: Sequence[str]) -> float | None:
+    """The entry of the first of `keys` that is a number."""
+    return next((found for key in keys if (found := number(row.get(key))) is not None), None)
 
 
 def normal_status(word: Any, words: Mapping[str, str], *, provider: BaseLLMProvider, job_id: str) -> str:

@@ -38,7 +38,8 @@ def segment_sentence(result: AbResult) -> str:
     ]  # fmt: skip
     if found.hidden:
         told.append(
-            f"Not shown, with fewer than {result.plan.min_segment_replies} replies in an arm: "
+            f"Not shown, with fewer than {result.plan.min_segment_replies} replies in an arm"
+            + (" or in one cluster only: " if result.counts.clusters else ": ")
             + ", ".join(f"{segment} ({column})" for column, segment in found.hidden) + "."
         )  # fmt: skip
     told.append(

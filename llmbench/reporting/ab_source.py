@@ -62,17 +62,22 @@ def _of_ledger(p: Mapping[str, Any]) -> OutcomeSource:
     from llmbench.abtest.ledger_source import ledger_source
     from llmbench.ledger import Ledger
 
-    for name in ("cluster", "segments", "contexts", "campaign_column"):
-        if p[name]:
-            raise UsageError(
-                f"Parameter {name!r} is {p[name]!r}, and the ledger has no such columns; leave it empty, or "
-                "read the outcomes from tables."
-            )
     options = {
         name: p[name]
-        for name in ("control", "arm_map", "served_map", "window_days", "as_of", "time_zone", "weights")
+        for name in (
+            "control",
+            "arm_map",
+            "served_map",
+            "window_days",
+            "as_of",
+            "time_zone",
+            "weights",
+            "cluster",
+            "segments",
+            "contexts",
+        )
     }
-    options |= {"not_human": tuple(p["not_human"]), **p["source_options"]}
+    options |= {"campaign": p["campaign_column"], "not_human": tuple(p["not_human"]), **p["source_options"]}
     with Ledger() as ledger:
         return ledger_source(ledger, p["experiment_id"], guardrails=p["guardrails"], **options)
 

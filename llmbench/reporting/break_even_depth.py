@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmbench.economics import BreakEvenStudy, cheapest, tornado
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.break_even_charts import short_number, whole_dollars
 from llmbench.reporting.break_even_inputs import Question
-from llmbench.reporting.break_even_words import volume_text
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 __all__ = [
-    "operations_figure",
     "probability_figure",
     "rival_of",
     "tornado_figure",
@@ -183,64 +178,4 @@ def week_figure(study: BreakEvenStudy) -> Plot:
             f"{peak:,.0f} messages and uses "
             f"{float(busy.max()):.1f}%; up to {top:.0f}% answers do not wait."
         ),
-    )
-
-
-@house_style()
-def operations_figure(study: BreakEvenStudy, against: str) -> Plot:
-    """Where own machines are cheaper, by volume and by people's hours, which calculators leave out."""
-    import numpy as np
-    import pandas as pd
-
-    stated = study.load.messages_per_month
-    volumes = np.geomspace(stated / 10, stated * 300, 61)
-    hours = np.array([0.0, 1, 2, 4, 8, 12, 16, 20, 30, 40])
-    ratio = np.empty((len(hours), len(volumes)))
-    for row, people in enumerate(hours):
-        costs = replace(study.costs, operations_hours=float(people))
-        for column, volume in enumerate(volumes):
-            load = replace(study.load, messages_per_month=float(volume))
-            _, month = cheapest(study.working, load, costs, study.fallback_usd)
-            ratio[row, column] = month.usd / (volume * study.usd_per_message(against))
-    figure, axes = new_figure(width=7.2, height=3.6)
-    level = np.clip(np.log10(ratio), -1, 1)
-    image = axes.pcolormesh(
-        volumes, np.arange(len(hours) + 1) - 0.5, level[:, :-1], cmap="RdBu_r", vmin=-1, vmax=1
-    )
-    axes.set_yticks(range(len(hours)), [f"{each:g}" for each in hours])
-    log_axis(axes, short_number, steps=(1.0,))
-    axes.grid(visible=False)
-    _mark_stated(axes, study, hours)
-    bar = figure.colorbar(image, ax=axes, pad=0.02, ticks=[-1, -0.477, 0, 0.477, 1])
-    bar.ax.set_yticklabels(["1/10", "1/3", "same", "3x", "10x"])
-    bar.set_label("own machines over API")
-    axes.set_xlabel("messages a month")
-    axes.set_ylabel("people's hours a month")
-    axes.set_title(f"Volume and people, against {against}")
-    frame = pd.DataFrame(
-        [
-            {"operations_hours": people, "messages_per_month": volume, "own_over_api": ratio[row, column]}
-            for row, people in enumerate(hours)
-            for column, volume in enumerate(volumes)
-        ]
-    )
-    return Plot(
-        figure,
-        frame,
-        (
-            f"What own machines cost over what {against} costs: blue where they are cheaper, red "
-            f"where they are dearer. "
-            f"The cross is what was asked, {volume_text(stated)} messages and "
-            f"{study.costs.operations_hours:g} hours at "
-            f"${study.costs.operations_usd_per_hour:g}."
-        ),
-    )
-
-
-def _mark_stated(axes: Axes, study: BreakEvenStudy, hours: Any) -> None:
-    import numpy as np
-
-    place = float(np.interp(study.costs.operations_hours, hours, range(len(hours))))
-    axes.plot(
-        study.load.messages_per_month, place, "x", color=PALETTE["ink"], markersize=9, markeredgewidth=2.2
     )

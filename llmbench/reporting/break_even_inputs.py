@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from llmbench.catalog import canonical_name
 from llmbench.catalog.architectures import architecture
@@ -26,8 +25,13 @@ from llmbench.economics import (
 )
 from llmbench.economics.options import Objective, hosting_options
 from llmbench.errors import UsageError
+from llmbench.reporting.break_even_accepted import accepted_shares
+from llmbench.reporting.break_even_bench import read_bench
 from llmbench.reporting.envelope import input_file
 from llmbench.results import InputFile
+
+if TYPE_CHECKING:
+    from llmbench.economics.calibration import Calibration
 
 __all__ = ["Question", "ask", "input_files", "stale_prices"]
 
@@ -51,6 +55,8 @@ class Question:
     """Of the APIs to compare with: those whose price the book does not have."""
     files: tuple[str, ...] = ()
     """What was read, relative to the root."""
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    """Of GPUs that were measured by oneself, by the catalog's name."""
 
 
 def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) -> Question:
@@ -88,6 +94,7 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
         discounts=p["discounts"] or None,
     )
     offers = _offers(p, root)
+    measured_by_us, bench_files = read_bench(p, root)
     options = hosting_options(
         [model, *(_hosted(each) for each in p["also_host"])],
         load,
@@ -97,8 +104,9 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
         engine=p["engine"],
         objective=_objective(p, load),
         purchase=_purchase(p["purchase"]),
+        calibrations=measured_by_us,
     )
-    accepted, more = _accepted(p, root)
+    accepted, more = accepted_shares(p, root)
     study = BreakEvenStudy(
         model=model,
         load=load,
@@ -126,7 +134,15 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
     unpriced = tuple(name for name in names if lines[name].usd_per_message is None)
     loaded = (p["loadtest"],) if p["loadtest"] else ()
     return Question(
-        study, offers, measured, accepted, day, _objective(p, load), unpriced, (*files, *more, *loaded)
+        study,
+        offers,
+        measured,
+        accepted,
+        day,
+        _objective(p, load),
+        unpriced,
+        (*files, *more, *loaded, *bench_files),
+        measured_by_us,
     )
 
 
@@ -245,31 +261,6 @@ def _uncertainty(given: Mapping[str, Any]) -> Uncertainty:
             )
         ranges[name] = Range(*(float(value) for value in values))
     return Uncertainty(**ranges)
-
-
-def _accepted(p: Mapping[str, Any], root: Path) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Shares of good answers: of a result of `model_matrix`, with those given on top."""
-    given = {canonical_name(name) or name: float(share) for name, share in p["accepted"].items()}
-    if not p["matrix_result"]:
-        return given, ()
-    path = root / Path(p["matrix_result"]).expanduser()
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        rows = result["data"]["models"]
-        if result["report"] != "model_matrix":
-            raise KeyError("report")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"Parameter 'matrix_result' names {path.name}, which is no result.json of the notebook "
-            f"model_matrix."
-        ) from error
-    found: dict[str, float] = {}
-    for row in rows:
-        name = str(row["model"]).rpartition("/")[2]
-        name = canonical_name(str(row["model"])) or canonical_name(name) or name
-        if row["score"] is not None:  # the best prompt of each model
-            found[name] = max(found.get(name, 0.0), float(row["score"]))
-    return found | given, (p["matrix_result"],)
 
 
 def stale_prices(question: Question) -> list[str]:

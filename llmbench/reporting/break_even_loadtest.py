@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmbench.economics.machine import Machine, MachineRun, fit_machine
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.wording import NONE, whole
 
-__all__ = ["loadtest_sentence", "loadtest_table", "read_loadtest"]
+__all__ = ["loadtest_sentence", "loadtest_table", "machine_of", "machine_sentence", "read_loadtest"]
 
 _SCHEMA = "llmbench-loadtest/1"
 
@@ -60,6 +61,41 @@ def loadtest_sentence(found: Mapping[str, Any] | None) -> str:
         f"{sentence}. At {dollars(found['usd_per_hour'])} an hour, as it was given, and busy around the "
         f"clock at that rate, a million output tokens cost {dollars(found['usd_per_million_output'])}, their "
         "input included."
+    )
+
+
+def machine_of(found: Mapping[str, Any]) -> Machine | None:
+    """The machine's own efficiencies, from the rates that were carried; None where they do not tell them, or
+    the shape of the model is not known.
+    """
+    runs = []
+    for run in found["runs"]:
+        ttft, tpot, done = run["mean_ttft_ms"], run["mean_tpot_ms"], run["completed"]
+        if not (run["llmbench"].get("kept") and ttft and tpot and done):
+            continue
+        read, written = run["total_input_tokens"] / done, run["total_output_tokens"] / done
+        flight = max(1.0, run["request_throughput"] * (ttft + tpot * (written - 1)) / 1e3)
+        if read and written:
+            runs.append(MachineRun(read, written, flight, ttft, tpot))
+    try:
+        return fit_machine(str(found["model"]), runs) if runs else None
+    except UsageError:
+        return None  # a model whose shape the catalog does not have
+
+
+def machine_sentence(machine: Machine | None) -> str:
+    """What the machine reads and multiplies, and how well that predicts a rate that was left out."""
+    if machine is None:
+        return ""
+    sentence = (
+        f"Its own efficiencies, fitted to {machine.runs} rates: {machine.bandwidth_gb_s:,.1f} GB read a "
+        f"second, as if the weights were in {machine.dtype}, and {machine.tflops:,.3g} TFLOPS for prompts."
+    )
+    if machine.ttft_error is None or machine.tpot_error is None:
+        return f"{sentence} Under three rates, none can be left out to check it."
+    return (
+        f"{sentence} A rate left out is predicted within {machine.ttft_error:.0%} to the first token and "
+        f"{machine.tpot_error:.0%} for each further one, at the median."
     )
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from llmbench.catalog.architectures import architecture
+from llmbench.catalog.gpus import gpu_facts
+from llmbench.catalog.measured import measured_throughput
+from llmbench.catalog.tails import latency_tails
 from llmbench.economics import BreakEvenStudy, HostingOption
 from llmbench.economics.memory import memory_fit
-from llmbench.economics.queueing import erlang_c, waiting
 from llmbench.economics.throughput import throughput
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.break_even_inputs import Question
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["fit_figure", "frontier_figure", "wait_table"]
+__all__ = ["fit_figure", "frontier_figure"]
 
 _SIZES = (1, 2, 4, 8)
 _DTYPES = ("fp16", "fp8", "awq-int4")
@@ -101,8 +102,6 @@ def fit_figure(question: Question) -> Plot:
 
 
 def _memory(gpu: str) -> float:
-    from llmbench.catalog.gpus import gpu_facts
-
     return gpu_facts(gpu).memory_gb
 
 
@@ -123,7 +122,7 @@ def frontier_figure(question: Question) -> Plot:
     figure, axes = new_figure(width=7.2, height=4.0)
     rows: list[dict[str, Any]] = []
     for place, option in enumerate(_one_of_each_gpu(study)):
-        points = _points(option, study)
+        points = _points(option, question)
         rows += points
         axes.plot(
             [each["tokens_per_s_each"] for each in points],
@@ -138,6 +137,16 @@ def frontier_figure(question: Question) -> Plot:
                 f"{option.dtype}{', extrapolated' if option.extrapolated else ''}"
             ),
         )
+        seen = _measured(option)
+        rows += seen
+        axes.plot(
+            [each["tokens_per_s_each"] for each in seen],
+            [each["usd_per_million_output_tokens"] for each in seen],
+            "D",
+            markerfacecolor="none",
+            markersize=5,
+            color=PALETTE[_COLOURS[place % len(_COLOURS)]],
+        )
     _objective(axes, question)
     log_axis(axes)
     log_axis(axes, "${x:g}", side="y")
@@ -150,9 +159,9 @@ def frontier_figure(question: Question) -> Plot:
         pd.DataFrame(rows),
         (
             "Each point is a number of requests in flight, from 1 (right) upwards: the more share a "
-            "GPU, the cheaper each "
-            "token and the slower for each reader. Rent only, of a replica that is never idle; "
-            "dashed: the objective."
+            "GPU, the cheaper each token and the slower for each reader. Diamonds: published measurements of "
+            "that GPU and format, at lengths of their own. Rent only, of a replica that is never idle; "
+            "dashed: right of it 95 of 100 readers are within the objective."
         ),
     )
 
@@ -171,8 +180,8 @@ def _rate(option: HostingOption) -> float:
     return option.usd_per_hour / option.output_tokens_per_s
 
 
-def _points(option: HostingOption, study: BreakEvenStudy) -> list[dict[str, Any]]:
-    load = study.load
+def _points(option: HostingOption, question: Question) -> list[dict[str, Any]]:
+    load = question.study.load
     found = []
     for in_flight in _IN_FLIGHT:
         point = throughput(
@@ -184,6 +193,7 @@ def _points(option: HostingOption, study: BreakEvenStudy) -> list[dict[str, Any]
             load.input_tokens,
             load.output_tokens,
             concurrency=in_flight,
+            calibration=question.calibrations.get(option.gpu),
         )
         if point.tpot_ms:
             found.append(
@@ -197,56 +207,39 @@ def _points(option: HostingOption, study: BreakEvenStudy) -> list[dict[str, Any]
                     / point.output_tokens_per_s
                     * 1e6,
                     "extrapolated": point.extrapolated,
+                    "measured": "",
                 }
             )
     return found
 
 
+def _measured(option: HostingOption) -> list[dict[str, Any]]:
+    """Published rows of the same GPUs and format with a model of the same shape, under a known load."""
+    shape = architecture(option.model)
+    found = []
+    for row in measured_throughput():
+        same = gpu_facts(row.gpu).name == option.gpu and row.n_gpu == option.n_gpu
+        if not same or row.concurrency is None or row.output_tokens_per_s is None or row.dtype is None:
+            continue
+        written = "fp16" if row.dtype == "bf16" else row.dtype
+        if written != option.dtype or architecture(row.model).parameters != shape.parameters:
+            continue
+        rate = row.output_tokens_per_s
+        found.append(
+            {
+                "option": option.name,
+                "in_flight": row.concurrency,
+                "output_tokens_per_s": rate,
+                "tokens_per_s_each": rate / row.concurrency,
+                "usd_per_million_output_tokens": option.usd_per_hour / 3600 / rate * 1e6,
+                "extrapolated": False,
+                "measured": row.source,
+            }
+        )
+    return found
+
+
 def _objective(axes: Axes, question: Question) -> None:
     if question.objective.tpot_ms:
-        axes.axvline(
-            1000 / question.objective.tpot_ms, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3))
-        )
-
-
-def wait_table(question: Question) -> Table:
-    """In the busiest hour, by the number of serving replicas: how full they are, and who waits (Erlang C)."""
-    import pandas as pd
-
-    study = question.study
-    option, month = study.best
-    load, costs = study.load, study.costs
-    servers = max(1, int(option.in_flight or 1))
-    rate = (
-        load.messages_per_month * (1 - costs.fallback_share) / (costs.month_hours * 3600) * load.peak_to_mean
-    )
-    # Little's law at the chosen point: so many in flight at that rate take so long each.
-    seconds = servers * load.output_tokens / option.output_tokens_per_s
-    rows, shown = [], []
-    for serving in range(1, month.serving + 3):
-        offered = rate * seconds
-        full = offered / (serving * servers)
-        chance = erlang_c(serving * servers, offered) if full < 1 else 1.0
-        rows.append(
-            {
-                "serving": serving,
-                "in_flight": serving * servers,
-                "busiest_hour_utilisation": full,
-                "probability_wait": chance,
-                "mean_wait_s": waiting(serving * servers, offered, seconds).mean_s if full < 1 else None,
-            }
-        )
-        shown.append(
-            {
-                "serving replicas": f"{serving}{' (chosen)' if serving == month.serving else ''}",
-                "in flight at most": f"{serving * servers:,}",
-                "full in the busiest hour": f"{full:.1%}",
-                "messages that wait then": _chance(chance) if full < 1 else "the queue grows",
-            }
-        )
-    numbers = ("in flight at most", "full in the busiest hour", "messages that wait then")
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
-
-
-def _chance(share: float) -> str:
-    return NONE if math.isnan(share) else "under 0.1%" if share < 0.001 else f"{share:.1%}"
+        typical = question.objective.tpot_ms / latency_tails().tpot_ms.p95_over_typical
+        axes.axvline(1000 / typical, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))

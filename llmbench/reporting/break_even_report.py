@@ -28,19 +28,28 @@ __all__ = ["envelope_fields", "ways"]
 def ways(question: Question) -> list[Scenario]:
     """The workload bought in every way, cheapest first."""
     study = question.study
+    asked = [option for option in study.options if option.model == study.model]
     bought: dict[str, list[HostingOption]] = {}
     kinds: tuple[Purchase, ...] = ("on-demand", "reserved", "spot")
     for purchase in kinds:
+        sold = {offer.gpu for offer in question.offers if offer.price(purchase) is not None}
+        gpus = [gpu for gpu in dict.fromkeys(option.gpu for option in asked) if gpu in sold]
+        if not gpus:
+            continue  # nobody offers one of these GPUs so
         try:
             bought[purchase] = hosting_options(
                 [study.model],
                 study.load,
                 question.offers,
+                gpus=gpus,
+                dtypes=list(dict.fromkeys(option.dtype for option in asked)),
+                engine=asked[0].engine,
                 objective=question.objective,
                 purchase=purchase,
+                calibrations=question.calibrations,
             )
         except UsageError:
-            continue  # nobody offers a GPU so
+            continue  # not in one machine of any size
     return scenarios(study, bought, _batch_price(question))
 
 

@@ -57,14 +57,15 @@ def power_figure(simulation: AbSimulation) -> Plot:
         (6, 0),
         "left",
     )
-    axes.set_xlabel("units of both arms when the test ends")
+    axes.set_xlabel("units of all arms when the test ends")
     axes.set_ylabel("shown to be not worse, % of runs")
     axes.set_title("How large the test must be")
     return Plot(
         figure,
         frame,
         (
-            f"True rate of the treatment: {plan.ratios[0]:g} of the control's {plan.control_rate:.2%}. "
+            f"True rate of the {'first ' if simulation.families else ''}treatment: "
+            f"{simulation.outcomes[0].ratio:g} of the control's {plan.control_rate:.2%}. "
             f"{plan.runs:,} simulated runs a point, seed {plan.seed}; the band is its 95% interval."
         ),
     )
@@ -93,8 +94,15 @@ def stopping_figure(simulation: AbSimulation) -> Plot:
                 at, bottom, top, step="post", color=PALETTE[_COLOURS[decision]], label=decision, linewidth=0
             )
             bottom = top
+            which = {"treatment": outcome.treatment} if simulation.families else {}
             rows += [
-                {"true_ratio": outcome.ratio, "day": day, "decision": decision, "share_by_then": share}
+                {
+                    **which,
+                    "true_ratio": outcome.ratio,
+                    "day": day,
+                    "decision": decision,
+                    "share_by_then": share,
+                }
                 for day, share in zip(days, decided[:, place], strict=True)
             ]
         axes.axvline(outcome.mean_day, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
@@ -155,7 +163,7 @@ def boundary_figure(simulation: AbSimulation) -> Plot:
                 last = look == len(units) - 1
                 _note(axes, text, (x, value), (8, -16) if last else (4, 7), "right" if last else "left")
     axes.legend(loc="upper right", frameon=False, fontsize=9)
-    axes.set_xlabel("units of both arms whose reply window is over")
+    axes.set_xlabel("units of all arms whose reply window is over")
     axes.set_ylabel("observed ratio of rates" if ratio else "observed difference, points")
     axes.set_title("What ends the test")
     return Plot(
@@ -189,6 +197,12 @@ def _note(
 
 
 def _truth(simulation: AbSimulation, outcome: Outcome) -> str:
+    if simulation.families:
+        ratios = " / ".join(f"{ratio:.4g}" for ratio in outcome.truth)
+        return (
+            f"true ratios {ratios}, treatment {outcome.treatment}: not worse {outcome.power:.1%}, "
+            f"worse {outcome.shares['worse']:.1%}, mean day {outcome.mean_day:,.0f}"
+        )
     about = {1.0: " (equal)", simulation.plan.ratio_at_margin: " (the margin)"}.get(outcome.ratio, "")
     return (
         f"true ratio {outcome.ratio:.4g}{about}: not worse {outcome.power:.1%}, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llmbench.errors import UsageError
@@ -67,7 +68,7 @@ class Assigner:
             return found
         return self._hashed(experiment, unit_id or f"call-{os.urandom(8).hex()}")
 
-    async def keep(self, assigned: Assigned) -> None:
+    async def keep(self, assigned: Assigned, attributes: Mapping[str, str]) -> None:
         """Return once the assignment is durable. Raises LedgerError."""
         if self._ledger is not None:
             await self._ledger.record_assignment(
@@ -77,6 +78,7 @@ class Assigner:
                 arm=assigned.arm,
                 probability=assigned.probability,
                 assigned_at=self._clock.now(),
+                attributes=attributes,
             )
         self._remember(assigned)
 

@@ -136,6 +136,7 @@ class ModelRouter:
         model: str | None = None,
         unit_id: str | None = None,
         *,
+        unit_attributes: Mapping[str, Any] | None = None,
         run_id: str | None = None,
         deadline_s: float | None = None,
         **options: Any,
@@ -143,12 +144,19 @@ class ModelRouter:
         """Ask the model that the strategy chooses; `options` are those of `chat_completion`.
 
         `provider` and `model` name it themselves: then no other is asked, and a cooldown is waited
-        out. `unit_id` is for whom it is: a lead, an account. `response.metadata["route"]` says what
-        was chosen and why, `response.attempts` every try with its model and cost.
+        out. `unit_id` is for whom it is: a lead, an account; `unit_attributes` (mailbox, campaign, size of
+        the company) are recorded with its assignment to an arm, when that is made.
+        `response.metadata["route"]` says what was chosen and why, `response.attempts` every try with its
+        model and cost.
 
         Raises ProviderError when no attempt succeeded, BudgetExceededError, UsageError for what
         cannot be meant, and LedgerError when an answer could not be made durable.
         """
+        attributes = {}
+        if unit_attributes:
+            from llmbench.ledger.attributes import checked_attributes
+
+            attributes = checked_attributes(unit_attributes)
         route = self._chooser.decide(
             self.default_strategy, messages, task_type, strategy, provider, model, unit_id, options
         )
@@ -165,7 +173,7 @@ class ModelRouter:
             unit_id=assigned.unit_id if assigned else unit_id,
             experiment_id=assigned.experiment_id if assigned else None,
             arm=assigned.arm if assigned else None,
-            route=route.data(),
+            route=route.data() | ({"task_type": task_type} if isinstance(task_type, str) else {}),
         )
         dispatch = Dispatch(
             route,
@@ -181,7 +189,7 @@ class ModelRouter:
         if assigned is None or assigned.known:
             return await dispatch.run()
         # Written while the model works, and durable before its answer is handed out.
-        keeping = asyncio.ensure_future(self._assigner.keep(assigned))
+        keeping = asyncio.ensure_future(self._assigner.keep(assigned, attributes))
         try:
             response = await dispatch.run()
         except BaseException:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from llmbench.abtest.counts import Counts
+from llmbench.abtest.counts import ClusterProducts, Counts
 from tests.abtest.reference import Reference
 
 
@@ -24,9 +24,20 @@ def assert_same(counts: Counts, expected: Reference) -> None:
     assert segments == expected.segments
     guardrails = {tuple(row[:3]): list(row[3:]) for row in counts.guardrails}
     assert guardrails == expected.guardrails
-    clusters = {tuple(row[:4]): list(row[4:]) for row in counts.clusters if row.clusters}
-    assert clusters == expected.clusters
+    assert products_of(counts.clusters) == expected.clusters
+    assert {key: products_of(rows) for key, rows in counts.segment_clusters.items()} == (
+        expected.segment_clusters
+    )
+    if expected.guardrail_clusters:
+        assert products_of(counts.guardrail_clusters["unsubscribes"]) == expected.guardrail_clusters
+    if counts.clusters:
+        costs = {row.arm: pytest.approx(list(row[1:])) for row in counts.cluster_costs if row.clusters}
+        assert costs == expected.cluster_costs
     assert {row.reason: row.rows for row in counts.excluded} == dict(expected.excluded)
+
+
+def products_of(rows: tuple[ClusterProducts, ...]) -> dict[tuple[str, ...], list[float]]:
+    return {tuple(row[:4]): list(row[4:]) for row in rows if row.clusters}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import numpy as np
 from llmbench.abtest.counts import (
     AssignedCounts,
     AssignedDayCounts,
+    ClusterCosts,
     ClusterProducts,
     ContextCounts,
     CostCounts,
@@ -103,6 +104,7 @@ def counted(
     mature = [u for u in known if u["day"] + window <= today]
     cells = sorted({(u["arm"], u["stratum"]) for u in known})
     now = datetime(START.year, START.month, START.day, tzinfo=UTC) + timedelta(days=today)
+    clustered = any(u["cluster"] is not None for u in mature)
     return Counts(
         experiment_id=experiment_id,
         as_of=now,
@@ -116,7 +118,13 @@ def counted(
                 Counter((u["arm"], u["stratum"], u["day"]) for u in known).items()
             )
         ),
-        clusters=tuple(_products(mature)) if any(u["cluster"] is not None for u in mature) else (),
+        clusters=tuple(_products(mature)) if clustered else (),
+        segment_clusters={
+            ("industry", name): tuple(_products([u for u in mature if u["segment"] == name]))
+            for name in sorted({u["segment"] for u in mature} if clustered else ())
+        },
+        guardrail_clusters={"complaints": tuple(_products(mature, "complaint"))} if clustered else {},
+        cluster_costs=tuple(_cluster_costs(mature)) if clustered else (),
         segments=tuple(
             SegmentCounts("industry", s, a, e, n, x)
             for (s, a, e), (n, x) in _tally(mature, ("segment", "arm", "stratum"), "replied").items()
@@ -231,7 +239,7 @@ def _days(known: Sequence[Mapping[str, Any]], mature: Sequence[Mapping[str, Any]
     return found
 
 
-def _products(mature: Sequence[Mapping[str, Any]]) -> list[ClusterProducts]:
+def _products(mature: Sequence[Mapping[str, Any]], what: str = "replied") -> list[ClusterProducts]:
     cells = sorted({(u["arm"], u["stratum"]) for u in mature})
     names = {name: number for number, name in enumerate(sorted({u["cluster"] for u in mature}))}
     n = np.zeros((len(names), len(cells)))
@@ -239,15 +247,30 @@ def _products(mature: Sequence[Mapping[str, Any]]) -> list[ClusterProducts]:
     for u in mature:
         at = names[u["cluster"]], cells.index((u["arm"], u["stratum"]))
         n[at] += 1
-        x[at] += u["replied"]
+        x[at] += u[what]
+    arms = {arm: sum(n[:, i] for i, cell in enumerate(cells) if cell[0] == arm) > 0 for arm, _ in cells}
     return [
         ClusterProducts(
             *one, *two, int(((n[:, i] > 0) & (n[:, j] > 0)).sum()), float(n[:, i] @ n[:, j]),
             float(n[:, i] @ x[:, j]), float(x[:, i] @ x[:, j]),
+            int((arms[one[0]] | arms[two[0]]).sum()),
         )
         for i, one in enumerate(cells)
         for j, two in enumerate(cells)
     ]  # fmt: skip
+
+
+def _cluster_costs(mature: Sequence[Mapping[str, Any]]) -> list[ClusterCosts]:
+    found = []
+    for arm in sorted({u["arm"] for u in mature}):
+        sums: dict[Any, Any] = {}
+        for u in mature:
+            if u["arm"] == arm and u["cost"] is not None:
+                sums[u["cluster"]] = sums.get(u["cluster"], 0) + np.array([1.0, u["replied"], u["cost"]])
+        if sums:
+            n, x, c = np.array(list(sums.values())).T
+            found.append(ClusterCosts(arm, len(sums), n @ n, x @ x, c @ c, n @ x, n @ c, x @ c))
+    return found
 
 
 def _costs(mature: Sequence[Mapping[str, Any]], buckets: int) -> list[CostCounts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +24,9 @@ class Reference:
     segments: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     guardrails: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     clusters: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+    segment_clusters: dict[tuple[str, str], dict[tuple[str, ...], list[float]]] = field(default_factory=dict)
+    guardrail_clusters: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+    cluster_costs: dict[str, list[float]] = field(default_factory=dict)
     excluded: Counter[str] = field(default_factory=Counter)
     counted: dict[str, int] = field(default_factory=dict)
     """Rows that are in the counts, by table."""
@@ -259,7 +263,7 @@ def reference(  # noqa: C901 - all rules in one place, in their order
         hits = events("unsubscribes", rows)
 
     epochs = {stratum_of(units[name]) for name, state in states.items() if state in {"ok", "open", "unsent"}}
-    by_cluster: dict[Any, Counter[Any]] = defaultdict(Counter)
+    members: list[tuple[Any, ...]] = []
     sent_rows = 0
     for number, (name, unit) in enumerate(units.items()):
         state = states[name]
@@ -319,24 +323,53 @@ def reference(  # noqa: C901 - all rules in one place, in their order
         if cluster:
             values = {row[cluster] for row in table if row.get(cluster) is not None}
             key = min(values) if values else ("alone", number)
-            by_cluster[key][cell, "n"] += 1
-            by_cluster[key][cell, "x"] += x
+            parts = {}
+            for column in segments:
+                of = {row[column] for row in table if row.get(column) is not None}
+                parts[column] = "(none)" if not of else "(several)" if len(of) > 1 else str(of.pop())
+            members.append((key, cell, x, int(hits.get(name, 0) > 0), cost, parts))
         if unsubscribes is not None:
             counts = out.guardrails.setdefault(("unsubscribes", *cell), [0, 0])
             counts[0] += 1
             counts[1] += int(hits.get(name, 0) > 0)
+    out.clusters = products((key, cell, x) for key, cell, x, *_ in members)
+    if unsubscribes is not None:
+        out.guardrail_clusters = products((key, cell, hit) for key, cell, _, hit, *_ in members)
+    for part in sorted({(column, value) for *_, parts in members for column, value in parts.items()}):
+        mine = [each for each in members if each[-1][part[0]] == part[1]]
+        out.segment_clusters[part] = products((key, cell, x) for key, cell, x, *_ in mine)
+    costed: dict[Any, list[float]] = {}
+    for key, (arm, _), x, _, cost, _ in members:
+        if cost is not None:
+            sums = costed.setdefault((arm, key), [0.0, 0.0, 0.0])
+            for place, value in enumerate((1, x, cost)):
+                sums[place] += value
+    for (arm, _), (n, y, c) in costed.items():
+        sums = out.cluster_costs.setdefault(arm, [0.0] * 7)
+        for place, value in enumerate((1, n * n, y * y, c * c, n * y, n * c, y * c)):
+            sums[place] += value
+    out.counted["sends"] = sent_rows
+    out.excluded = Counter({key: count for key, count in out.excluded.items() if count})
+    return out
+
+
+def products(units: Iterable[tuple[Any, tuple[str, str], int]]) -> dict[tuple[str, ...], list[float]]:
+    """Sums over clusters by pair of cells; the last number is of clusters with units of either arm."""
+    by_cluster: dict[Any, Counter[Any]] = defaultdict(Counter)
+    for key, cell, x in units:
+        by_cluster[key][cell, "n"] += 1
+        by_cluster[key][cell, "x"] += x
+    out: dict[tuple[str, ...], list[float]] = {}
     for found in by_cluster.values():
         cells = {cell for cell, _ in found}
         for one in cells:
-            for other_cell in cells:
-                sums = out.clusters.setdefault((*one, *other_cell), [0, 0.0, 0.0, 0.0])
-                n, x, m, y = (
-                    found[one, "n"], found[one, "x"], found[other_cell, "n"], found[other_cell, "x"],
-                )  # fmt: skip
+            for other in cells:
+                sums = out.setdefault((*one, *other), [0, 0.0, 0.0, 0.0, 0])
+                n, x, m, y = (found[one, "n"], found[one, "x"], found[other, "n"], found[other, "x"])
                 for place, value in enumerate((1, n * m, n * y, x * y)):
                     sums[place] += value
-    out.counted["sends"] = sent_rows
-    out.excluded = Counter({key: count for key, count in out.excluded.items() if count})
+    for (arm, _, other_arm, _), sums in out.items():
+        sums[4] = sum(any(cell[0] in {arm, other_arm} for cell, _ in each) for each in by_cluster.values())
     return out
 
 

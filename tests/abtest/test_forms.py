@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.reading import read_counts
-from llmbench.abtest.source import Assignments, OutcomeSource, Replies, Sends
+from llmbench.abtest.source import Assignments, Costs, OutcomeSource, Replies, Sends
 from tests.abtest.test_reading import table_source, wide_source
 from tests.abtest.worlds import three_tables, wide_world
 
@@ -48,6 +49,150 @@ def test_days_count_by_day() -> None:
     counts = read(table, {"replied_at": "replied_at"}, time_zone="UTC")
     assert (counts.arms[0].messages, counts.arms[0].replied) == (3, 2)
     assert out(counts) == {"replies before the first message": 1, "sends listed more than once": 1}
+
+
+def by_day(kind: str, sent: str, replied: str, tmp_path: Path) -> tuple[Any, str]:
+    if kind == "date":
+        return pd.DataFrame(
+            {"unit_id": ["a"], "arm": ["x"], "sent_at": [date.fromisoformat(sent)],
+             "replied_at": [date.fromisoformat(replied)]}
+        ), "replied_at"  # fmt: skip
+    path = tmp_path / "leads.csv"
+    at = f"{sent}T15:00:00+00:00" if kind == "text, sent at a time" else sent
+    path.write_text(f"unit_id,arm,sent_at,replied_at\na,x,{at},{replied}\n")
+    return str(path), "replied_at"
+
+
+@pytest.mark.parametrize("kind", ["date", "text"])
+def test_the_last_day_of_a_window_must_be_over_where_replies_have_days_only(
+    kind: str, tmp_path: Path
+) -> None:
+    table, column = by_day(kind, "2025-01-06", "2025-01-20", tmp_path)
+
+    def at(as_of: str) -> tuple[int, int, int]:
+        sends = Sends(table, arm="arm", replied_at=column)
+        source = OutcomeSource(experiment_id="e", sends=sends, time_zone="UTC", as_of=as_of)
+        counts = read_counts(source)
+        still = out(counts).get("units whose window is still open", 0)
+        return counts.arms[0].units, counts.arms[0].replied, still
+
+    assert at("2025-01-20") == (0, 0, 1)  # its reply of that day may not be in the source yet
+    assert at("2025-01-20T18:00:00+00:00") == (0, 0, 1)
+    assert at("2025-01-21") == (1, 1, 0)
+
+
+def test_a_reply_on_the_day_of_a_message_with_a_time_is_after_it(tmp_path: Path) -> None:
+    table, column = by_day("text, sent at a time", "2025-01-06", "2025-01-06", tmp_path)
+    sends = Sends(table, arm="arm", replied_at=column)
+    counts = read_counts(OutcomeSource(experiment_id="e", sends=sends, time_zone="UTC", as_of="2025-03-01"))
+    assert counts.arms[0].replied == 1
+
+
+@pytest.mark.parametrize("kind", ["date", "text"])
+@pytest.mark.parametrize(
+    ("sent", "replied", "as_of", "expected"),
+    [
+        ("2025-10-20", "2025-11-03", "2025-11-03", (0, 0)),  # 14 days of which one had 25 hours
+        ("2025-10-20", "2025-11-03", "2025-11-04", (1, 1)),
+        ("2025-10-20", "2025-11-04", "2025-11-05", (1, 0)),
+        ("2025-03-20", "2025-04-03", "2025-04-04", (1, 1)),  # one of 23 hours
+        ("2025-03-20", "2025-04-04", "2025-04-05", (1, 0)),
+        ("2025-03-31", "2025-03-30", "2025-05-01", (1, 0)),  # the day before, which had 23 hours
+        ("2025-10-27", "2025-10-26", "2025-12-01", (1, 0)),
+    ],
+)
+def test_days_are_days_when_the_clocks_change(
+    kind: str, sent: str, replied: str, as_of: str, expected: tuple[int, int], tmp_path: Path
+) -> None:
+    table, column = by_day(kind, sent, replied, tmp_path)
+    sends = Sends(table, arm="arm", replied_at=column)
+    source = OutcomeSource(experiment_id="e", sends=sends, time_zone="Europe/Berlin", as_of=as_of)
+    (arm,) = read_counts(source).arms
+    assert (arm.units, arm.replied) == expected
+
+
+def messages_of(rows: list[tuple[str, str, bool]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "unit_id": [row[0] for row in rows], "message": [row[1] for row in rows], "arm": "x",
+            "delivered": [row[2] for row in rows], "sent_at": times(*["2025-01-06"] * len(rows)),
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("priced", "known"),
+    [
+        (["m1", "m2", "m3"], 1),
+        (["m1", "m3"], 0),  # m3 was not delivered, and hides the gap of m2 if rows are only counted
+        (["m1", "m2"], 0),  # it was paid, and it is not known how much
+        (["m1", "m1", "m1"], 0),
+    ],
+)
+def test_costs_by_message_are_known_if_those_of_all_messages_are(priced: list[str], known: int) -> None:
+    sends = messages_of([("a", "m1", True), ("a", "m2", True), ("a", "m3", False)])
+    costs = pd.DataFrame({"message": priced, "cost_usd": 0.01})
+    replies = pd.DataFrame({"unit_id": ["a"], "replied_at": times("2025-01-07")})
+    source = OutcomeSource(
+        experiment_id="e", sends=Sends(sends, arm="arm", message="message", delivered="delivered"),
+        replies=Replies(replies), costs=Costs(costs, message="message"), as_of="2025-03-01",
+    )  # fmt: skip
+    (arm,) = read_counts(source).arms
+    assert (arm.units, arm.messages, arm.costed_units) == (1, 2, known)
+
+
+def test_costs_by_unit_count_up_to_the_end_of_its_window() -> None:
+    sends = messages_of([("a", "m1", True), ("b", "m2", True)]).drop(columns="delivered")
+    replies = pd.DataFrame({"unit_id": ["a"], "replied_at": times("2025-01-07")})
+    costs = pd.DataFrame(
+        {
+            "unit_id": ["a", "a", "a", "b", "b", "c"], "cost_usd": [0.01, 0.02, 0.04, 0.08, 0.16, 0.32],
+            "at": times("2025-01-05", "2025-01-20", "2025-01-21", "2025-01-06", "2025-03-02", "2025-01-06"),
+        }
+    )  # fmt: skip
+
+    def read_with(**more: Any) -> Counts:
+        return read_counts(
+            OutcomeSource(
+                experiment_id="e", sends=Sends(sends, arm="arm"), replies=Replies(replies),
+                costs=Costs(costs, **more), as_of="2025-03-01",
+            )
+        )  # fmt: skip
+
+    counts = read_with(at="at")
+    assert counts.arms[0].cost_usd == pytest.approx(0.01 + 0.02 + 0.08)
+    assert out(counts) == {
+        "costs after the window of their unit": 1, "costs after the cut-off": 1,
+        "costs of units that are not in the source": 1,
+    }  # fmt: skip
+    assert not any("have no time" in note for note in counts.notes)
+    bare = read_with()
+    assert bare.arms[0].cost_usd == pytest.approx(0.31)
+    assert any("all that the 2 counted leads cost ($0.31) counts" in note for note in bare.notes)
+    costs.loc[0, "at"] = None
+    assert read_with(at="at").arms[0].costed_units == 1  # what a's first one is of is not known
+
+
+def test_a_message_of_two_units_belongs_to_neither() -> None:
+    sends = messages_of([("a", "m1", True), ("b", "m1", True), ("b", "m2", True), ("c", "m3", True)])
+    replies = pd.DataFrame(
+        {"message": ["m1", "m1", "m2", "m3"], "kind": ["human", "auto", "human", "human"],
+         "replied_at": times(*["2025-01-07"] * 4)}
+    )  # fmt: skip
+    costs = pd.DataFrame({"message": ["m1", "m2", "m3"], "cost_usd": 0.01})
+    source = OutcomeSource(
+        experiment_id="e", sends=Sends(sends, arm="arm", message="message"), not_human=("auto",),
+        replies=Replies(replies, message="message", kind="kind"), costs=Costs(costs, message="message"),
+        as_of="2025-03-01",
+    )  # fmt: skip
+    counts = read_counts(source)
+    (arm,) = counts.arms
+    assert (arm.units, arm.messages, arm.replied, arm.costed_units) == (3, 4, 2, 1)
+    assert out(counts) == {
+        "replies to messages that several units share": 1, "replies not by a human": 1,
+        "costs of messages that several units share": 1,
+    }  # fmt: skip
+    assert any("1 message id is of several units" in note for note in counts.notes)
 
 
 def test_campaigns_are_strata() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.ledger_source import ledger_costs, ledger_source
+from llmbench.abtest.off_policy import by_table, evaluate_policy
 from llmbench.abtest.reading import read_counts
 from llmbench.abtest.source import OutcomeSource, Sends
 from llmbench.errors import UsageError
@@ -121,3 +122,74 @@ def test_ledger_source_refuses_what_it_does_not_know(ledger: Ledger) -> None:
         ledger_source(ledger, "e", connection="X")
     with pytest.raises(UsageError, match="'unit_id' or 'call_id'"):
         ledger_costs(ledger, "e", key="lead")
+
+
+def describe(ledger: Ledger) -> None:
+    known = {
+        "a": {"mailbox": "m1", "size": "big", "wave": "1"},
+        "b": {"mailbox": "m2", "size": "big", "wave": "1"},
+        "c": {"mailbox": "m2", "size": "small", "wave": "2"},
+        "d": {"mailbox": "m1", "size": "small", "wave": "1"},
+    }
+    assert ledger.describe_units("e", known) == 4
+
+
+def test_ledger_source_has_clusters_segments_contexts_and_campaigns(ledger: Ledger) -> None:
+    describe(ledger)
+    options = {"cluster": "mailbox", "segments": ("size",), "contexts": ("size", "task_type")}
+    counts = read_counts(ledger_source(ledger, "e", as_of=AS_OF, campaign="wave", **options))
+    assert {(row.arm, row.stratum, row.units, row.weight) for row in counts.assigned} == {
+        ("x/m", "1", 2, 0.9), ("y/m", "1", 1, 0.1), ("y/m", "2", 1, 0.1),
+    }  # fmt: skip
+    assert [(r.column, r.segment, r.arm, r.units, r.replied) for r in counts.segments] == [
+        ("size", "big", "x/m", 2, 1), ("size", "small", "y/m", 1, 0),
+    ]  # fmt: skip
+    both = next(r for r in counts.clusters if (r.arm, r.other_arm) == ("x/m", "y/m"))
+    assert (both.clusters, both.units_units) == (1, 1)
+    found = sorted(counts.contexts, key=lambda r: (r.arm, r.replied))
+    assert [(r.context, r.arm, r.probability, r.replied, r.units) for r in found] == [
+        ({"size": "big", "task_type": "(none)"}, "x/m", 0.9, False, 1),
+        ({"size": "big", "task_type": "(none)"}, "x/m", 0.9, True, 1),
+        ({"size": "small", "task_type": "(none)"}, "y/m", 0.1, False, 1),
+    ]  # fmt: skip
+
+
+def test_ledger_source_names_the_attributes_that_there_are(ledger: Ledger) -> None:
+    with pytest.raises(UsageError, match=r"no attribute 'mailbox' of .* units: it has none.*describe_units"):
+        ledger_source(ledger, "e", cluster="mailbox")
+    describe(ledger)
+    told = r"no attribute 'mailbx' .*\(do you mean 'mailbox'\?\).*it has mailbox, size, wave"
+    for options in ({"cluster": "mailbx"}, {"segments": ("mailbx",)}, {"campaign": "mailbx"}):
+        with pytest.raises(UsageError, match=told):
+            ledger_source(ledger, "e", **options)
+
+
+def test_policies_are_valued_from_a_ledger(tmp_path: Path) -> None:
+    """Of 4,000 leads at 50/50 the small companies reply to y only: a table by size finds it."""
+
+    async def fill(made: Ledger) -> None:
+        for n in range(4000):
+            size, arm = ("big", "small")[n % 2], ("x", "y")[n // 2 % 2]
+            at = DAY0 + timedelta(minutes=n)
+            await asyncio.gather(
+                made.record_assignment(
+                    "e", f"u{n}", epoch=1, arm=f"{arm}/m", probability=0.5, assigned_at=at,
+                    attributes={"size": size},
+                ),
+                made.record(call(n, f"u{n}", arm, n / 1440 + 0.01)),
+            )  # fmt: skip
+
+    with Ledger(tmp_path / "l.db") as made:
+        made.open_epoch("e", {"x/m": 0.5, "y/m": 0.5}, DAY0)
+        asyncio.run(fill(made))
+        for n in range(0, 4000, 20):  # big, to x or to y; a tenth of them
+            made.record_outcome(f"u{n}", at=DAY0 + timedelta(days=5))
+        for n in range(3, 4000, 20):  # small, and y
+            made.record_outcome(f"u{n}", at=DAY0 + timedelta(days=5))
+        counts = read_counts(ledger_source(made, "e", as_of=AS_OF, contexts=("size",), segments=("size",)))
+    rates = {(r.segment, r.arm): r.replied / r.units for r in counts.segments}
+    assert rates["small", "x/m"] == 0
+    assert rates["small", "y/m"] == 0.2
+    found = evaluate_policy("by size", counts.contexts, by_table("size", {"small": "y/m"}, "x/m"), draws=200)
+    assert found.refused is None
+    assert found.rate == pytest.approx((rates["big", "x/m"] + 0.2) / 2, abs=0.01)

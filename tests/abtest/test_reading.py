@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -201,3 +204,36 @@ def test_costs_of_a_table_are_of_the_messages_that_count() -> None:
     by_unit = read_counts(dataclasses.replace(source, costs=Costs(costs, unit="unit_id", cost="c")))
     assert [row.cost_usd for row in by_unit.arms] == [10.0, 7.0]
     assert any("Costs are by lead and have no time" in note for note in by_unit.notes)
+
+
+@pytest.mark.parametrize("with_costs", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_file_whose_rows_all_count(seed: int, with_costs: bool, tmp_path: Path, same: Same) -> None:
+    """One to five messages a unit, of few times, so that any of them are doubles; some after the window."""
+    rng = np.random.default_rng(seed)
+    sent = rng.integers(1, 6, size=600)
+    unit = np.repeat(np.arange(600), sent)
+    n = len(unit)
+    at = pd.Timestamp("2025-01-06", tz="UTC") + pd.to_timedelta(
+        rng.choice([0, 1, 2, 3, 20], size=n), unit="D"
+    )
+    cost = rng.integers(1, 5, size=n) / 8
+    world = pd.DataFrame(
+        {
+            "unit_id": unit.astype(str), "arm": np.where(unit % 3 == 0, "gpt-4o", "mixtral"), "sent_at": at,
+            "replied_at": (at + pd.Timedelta(days=2)).where(rng.random(n) < 0.2),
+            "cost": cost if with_costs else np.where(rng.random(n) < 0.1, np.nan, cost),
+        }
+    )  # fmt: skip
+    world["served_model"] = world["arm"]
+    path = tmp_path / "messages.parquet"
+    world.to_parquet(path)
+    as_of = datetime(2025, 2, 20, tzinfo=UTC)
+    sends = Sends(str(path), arm="arm", replied_at="replied_at", cost="cost", served_model="served_model")
+    source = OutcomeSource(experiment_id="e", sends=sends, as_of=as_of.isoformat())
+    expected = reference(world, as_of=as_of, window_days=14)
+    assert expected.excluded["sends listed more than once"] > 100
+    short, long = (read_counts(source, short_way=way) for way in (True, False))
+    same(short, expected)
+    same(long, expected)
+    assert short == dataclasses.replace(long, arms=short.arms, days=short.days, costs=short.costs)

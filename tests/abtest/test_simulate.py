@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from llmbench.abtest.simulate import simulate
+from llmbench.abtest.simulation_holm import holm_decisions
 from llmbench.abtest.simulation_plan import SimulationPlan
 from llmbench.abtest.simulation_result import DECISIONS
 from llmbench.errors import UsageError
@@ -178,11 +179,72 @@ def test_it_shows_itself_and_turns_into_pandas() -> None:
     )._repr_html_().split("<th>")
 
 
+def by_definition(above: Any, below: Any, better: Any, critical: Any) -> tuple[list[Any], list[Any]]:
+    """Holm's procedure over looks for one run, a treatment at a time."""
+    left, found = len(above), {}
+    for look in range(len(above[0])):
+        for arm in sorted(range(len(above)), key=lambda arm: -above[arm][look]):
+            if arm in found:
+                continue
+            needed = critical[left - 1][look]
+            if above[arm][look] >= needed:
+                found[arm] = (look, "better" if better[arm][look] >= needed else "not worse")
+                left = max(1, left - 1)
+            elif below[arm][look] >= needed:
+                found[arm] = (look, "worse")
+    last = len(above[0]) - 1
+    every = [found.get(arm, (last, "cannot tell")) for arm in range(len(above))]
+    return [look for look, _ in every], [decision for _, decision in every]
+
+
+def test_holm_over_looks_is_its_definition() -> None:
+    rng = np.random.default_rng(3)
+    above = rng.normal(1.5, 1.5, (3, 400, 4))
+    better = above - rng.uniform(0, 2, above.shape)
+    critical = np.array([[2.5, 2.3, 2.1, 1.9], [2.7, 2.5, 2.3, 2.1], [2.9, 2.7, 2.5, 2.3]])
+    look, decision = holm_decisions(above, -above, better, critical)
+    for run in range(400):
+        looks, decisions = by_definition(above[:, run], -above[:, run], better[:, run], critical)
+        assert look[:, run].tolist() == looks
+        assert [DECISIONS[place] for place in decision[:, run]] == decisions
+
+
+@pytest.mark.parametrize("rule", ["fixed", "group-sequential"])
+def test_several_treatments_share_alpha(rule: Any) -> None:
+    found = simulate(plan(split=(1 / 3, 1 / 3), stopping_rule=rule, ratios=(1.0, (0.8, 1.3))))
+    assert [(o.truth, o.treatment) for o in found.outcomes] == [
+        (truth, number) for truth in ((1.0, 1.0), (0.8, 1.3), (0.8, 0.8), (0.8, 1.0)) for number in (1, 2)
+    ]
+    # Sized for each at half of alpha; what one of them passes on makes the other's power a little higher.
+    single = sample_size(0.05, 0.05, 0.8, alpha=0.0125) * 1.5
+    if rule == "fixed":
+        assert found.planned_units == pytest.approx(single, abs=1)
+    assert found.power > 0.8
+    assert agrees(found.family((0.8, 0.8)).any_false, 0.022)  # the two have a control in common
+    assert agrees(found.family((0.8, 1.3)).any_false, 0.025)  # the other passes its part on
+    assert found.false_not_worse <= 0.034
+    assert found.family((1.0, 1.0)).all_not_worse < found.power < found.family((1.0, 1.0)).any_not_worse
+
+
+def test_several_treatments_anytime_and_in_clusters() -> None:
+    found = simulate(plan(split=(0.6, 0.2), stopping_rule="anytime", planned_units=20_000, runs=500))
+    assert found.false_not_worse < 0.025
+    assert found.looks[0].critical_value == pytest.approx(np.log(80))
+    found = simulate(plan(split=(0.4, 0.3), cluster_size=5, correlation=0.25))
+    assert found.false_not_worse <= 0.034
+    page = found._repr_html_()
+    for words in ("1 / 1: treatment 2", "split 40 / 30 / 30 with the control last", "Holm"):
+        assert words in page
+    assert found.to_pandas()["treatment"].tolist() == [1, 2, 1, 2, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"control_rate": 0}, "control_rate must be strictly between 0 and 1"),
         ({"split": 1.0}, "split must be strictly between 0 and 1"),
+        ({"split": (0.6, 0.4)}, "and so must their sum"),
+        ({"split": (0.2,) * 4, "ratios": ((1.0, 0.9),)}, "there are 4 treatments"),
         ({"alpha": 0.5}, "alpha"),
         ({"units_per_day": 0}, "units_per_day must be above 0"),
         ({"looks": 0}, "looks must be from 1 to 30"),

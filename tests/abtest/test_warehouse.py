@@ -215,6 +215,58 @@ def test_every_warehouse_can_parse_the_statement(dialect: str, wide: bool) -> No
     }
 
 
+# Words that may not be a bare name there, as the vendors' references list them.
+_RESERVED = {
+    "bigquery": "all and any array as asc at between by case cast collate contains create cross cube current "
+    "default define desc distinct else end enum escape except exclude exists extract false fetch "
+    "following for from full group grouping groups hash having if ignore in inner intersect interval "
+    "into is join lateral left like limit lookup merge natural new no not null nulls of on or order "
+    "outer over partition preceding proto qualify range recursive respect right rollup rows select "
+    "set some struct tablesample then to treat true unbounded union unnest using when where window "
+    "with within",
+    "snowflake": "all alter and any as between by case cast check column connect constraint create cross "
+    "current delete distinct drop else exists false following for from full grant group having ilike in "
+    "increment inner insert intersect into is join lateral left like localtime localtimestamp minus "
+    "natural not null of on or order organization qualify regexp revoke right rlike row rows sample "
+    "select set some start table tablesample then to trigger true try_cast union unique update using "
+    "values view when whenever where with",
+    "trino": "alter and as between by case cast constraint create cross cube current_date current_time "
+    "current_timestamp current_user deallocate delete describe distinct drop else end escape except "
+    "exists extract false for from full group grouping having in inner insert intersect into is join "
+    "json_array json_exists json_object json_query json_table json_value left like listagg localtime "
+    "localtimestamp natural normalize not null on or order outer prepare recursive right rollup "
+    "select skip table then trim true uescape union unnest using values when where with",
+}
+
+
+@pytest.mark.parametrize("dialect", list(_RESERVED))
+@pytest.mark.parametrize("matched", ["message", "unit"])
+def test_what_is_written_for_a_warehouse_keeps_to_what_all_of_them_take(dialect: str, matched: str) -> None:
+    """Each branch of the union is as wide, no name is a reserved word, and what is grouped by stands alone
+    in what is selected or below functions of it (BigQuery finds no expression again inside of another).
+    """
+    source = full_source()
+    if matched == "unit":
+        costs = Costs("costs", cost="cost", at="at")
+        source = dataclasses.replace(source, costs=costs, replies=Replies("replies", kind="kind"))
+    sql = statement_text(source, _Pretended(dialect, naive=False), now=AS_OF)
+    tree = sqlglot.parse_one(sql, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
+    reserved = set(_RESERVED[dialect].split())
+    names = {
+        node.this.name.lower()
+        for node in tree.find_all(sqlglot.exp.Column, sqlglot.exp.TableAlias)
+        if isinstance(node.this, sqlglot.exp.Identifier) and not node.this.args.get("quoted")
+    }
+    names |= {node.alias.lower() for node in tree.find_all(sqlglot.exp.Alias)}
+    assert not names & reserved
+    branches = [node for node in tree.find_all(sqlglot.exp.Select) if node.expressions[0].alias == "what"]
+    assert len(branches) > 15
+    assert len({len(each.expressions) for each in branches}) == 1
+    for branch in branches:
+        for key in branch.args["group"].expressions if branch.args.get("group") else ():
+            assert isinstance(key, sqlglot.exp.Column), key.sql()
+
+
 def test_translate_refuses_a_dialect_that_is_not_known() -> None:
     with pytest.raises(UsageError, match="no translation"):
         translate("SELECT 1", "mysql")

@@ -21,6 +21,11 @@ from llmbench.errors import UsageError
         ("SGLang", "sglang"),
         ("llama.cpp", "llama.cpp"),
         ("ollama", "llama.cpp"),
+        ("vllm (v0.9.1)", "vllm"),
+        ("vllm:0.8", "vllm"),
+        ("SGLang v0.4", "sglang"),
+        ("TGI 2.0", "tgi"),
+        ("LMDeploy", "lmdeploy"),
     ],
 )
 def test_any_spelling_is_the_same_engine(spelling: str, name: str) -> None:
@@ -36,6 +41,9 @@ def test_formats_have_usual_spellings() -> None:
     assert dtype_facts("int4").name == "w4a16"
     assert dtype_facts("AWQ").name == "awq-int4"
     assert dtype_facts("bfloat16").name == "bf16"
+    assert dtype_facts("INT4 AWQ").name == "awq-int4"
+    assert dtype_facts("FP8 (E4M3)").name == dtype_facts("fp8-dynamic").name == "fp8"
+    assert dtype_facts("NVFP4").name == dtype_facts("MXFP4").name == "fp4"
     with pytest.raises(UsageError, match="dtype 'fp17'"):
         dtype_facts("fp17")
 

@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
+from llmbench.catalog import gpu_facts
 from llmbench.catalog.gpu_offers import (
     GpuOffer,
     age_days,
@@ -17,7 +18,7 @@ from llmbench.catalog.gpu_offers import (
     read_snapshot,
     write_snapshot,
 )
-from llmbench.catalog.gpuhunt_offers import fetch_offers
+from llmbench.catalog.gpuhunt_offers import _NAMES, cheapest_of, fetch_offers
 from llmbench.cli import cli
 from llmbench.errors import UsageError
 
@@ -134,6 +135,25 @@ def test_gpuhunts_items_become_offers(stub: list[str]) -> None:
     assert {offer.as_of for offer in offers} == {"2026-11-28"}
 
 
+@pytest.mark.parametrize(
+    ("item", "gpu"),
+    [
+        ({"gpu_name": "H100", "gpu_memory": 80.0, "instance_name": "NVIDIA H100 PCIe"}, "H100-80GB-PCIe"),
+        ({"gpu_name": "H100", "gpu_memory": 80.0, "instance_name": "NVIDIA H100 80GB HBM3"}, "H100-80GB-SXM"),
+        ({"gpu_name": "A100", "gpu_memory": 40.0, "instance_name": "a2-highgpu-1g"}, "A100-40GB-SXM"),
+        ({"gpu_name": "A10G", "gpu_memory": 22.0, "instance_name": "g5.xlarge"}, "A10G"),
+        ({"gpu_name": "V100", "gpu_memory": 32.0, "instance_name": "p3dn"}, "V100-32GB"),
+        ({"gpu_name": "RTXPRO6000", "gpu_memory": 96.0, "instance_name": "x"}, "RTX-PRO-6000"),
+    ],
+)
+def test_gpus_that_gpuhunt_calls_alike_are_told_apart(item: dict[str, object], gpu: str) -> None:
+    assert [offer.gpu for offer in cheapest_of([_item(**item)], DAY)] == [gpu]
+
+
+def test_every_name_is_of_the_catalog() -> None:
+    assert {gpu_facts(name).name for name in _NAMES.values()} == set(_NAMES.values())
+
+
 def test_where_nothing_comes_nothing_is_changed(stub: list[str]) -> None:
     with pytest.raises(UsageError, match=r"gcp \(RuntimeError\).*stay as they are"):
         fetch_offers(DAY, ["gcp"])
@@ -143,6 +163,8 @@ def test_refresh_writes_a_dated_snapshot(stub: list[str], project: Path) -> None
     result = CliRunner().invoke(cli, ["prices", "refresh", "--seller", "aws"])
     assert result.exit_code == 0, result.output
     assert "2 offers of 2 GPUs in .llmbench/gpu-prices/" in result.output
+    both = CliRunner().invoke(cli, ["prices", "refresh", "--seller", "aws", "--seller", "gcp"])
+    assert "Nothing came from gcp" in both.output
     listed = CliRunner().invoke(cli, ["prices", "list"])
     assert "1x L4" in listed.output
     with pytest.raises(UsageError, match="no seller 'awz'"):

@@ -19,6 +19,38 @@ def test_any_spelling_is_the_same_gpu() -> None:
     assert gpu_facts("GeForce RTX 4090").name == "RTX-4090"
 
 
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("NVIDIA H100 PCIe", "H100-80GB-PCIe"),
+        ("H100 NVL", "H100-94GB-NVL"),
+        ("H100 SXM5 80 GB", "H100-80GB-SXM"),
+        ("A100-SXM4-40GB", "A100-40GB-SXM"),
+        ("NVIDIA A100-SXM4-80GB", "A100-80GB-SXM"),
+        ("A100 (80GB)", "A100-80GB-SXM"),
+        ("NVIDIA A100 80GB PCIe", "A100-80GB-PCIe"),
+        ("H200 SXM5 141GB", "H200-141GB-SXM"),
+        ("B200 192GB", "B200-180GB-SXM"),
+        ("AMD Instinct MI300X 192GB", "MI300X"),
+        ("Nvidia Tesla T4 16GB", "T4"),
+        ("A10G-24GB", "A10G"),
+        ("GeForce RTX 5090 32GB", "RTX-5090"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
+        ("RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000"),
+        ("Tesla V100-SXM2-32GB", "V100-32GB"),
+        ("NVIDIA L40S GPU", "L40S"),
+    ],
+)
+def test_a_gpu_is_known_as_sellers_and_drivers_call_it(spelling: str, name: str) -> None:
+    assert gpu_facts(spelling).name == name
+
+
+@pytest.mark.parametrize("wrong", ["H100 96GB", "A100 24GB", "L4 48GB", "1xH100"])
+def test_a_memory_or_count_that_is_not_made_is_not_passed_over(wrong: str) -> None:
+    with pytest.raises(UsageError, match="does not know the GPU"):
+        gpu_facts(wrong)
+
+
 def test_an_a10g_is_not_an_a10() -> None:
     """The A10 multiplies almost twice as fast, and clouds rent the A10G."""
     assert gpu_facts("A10").tflops["fp16"] == 125

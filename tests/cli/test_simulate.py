@@ -50,10 +50,27 @@ def test_terminal_is_not_overrun(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, table)) <= 80
 
 
-@pytest.mark.parametrize("split", ["90", "90/0", "a/b", "50/30/20"])
+@pytest.mark.parametrize("split", ["90", "90/0", "a/b", "50/0/20"])
 def test_a_split_that_is_none(split: str) -> None:
     with pytest.raises(UsageError, match="TREATMENT/CONTROL"):
         run("--split", split)
+
+
+def test_several_treatments(tmp_path: Path) -> None:
+    words = ("--split", "40/40/20", "--ratio", "1/.95", "--planned-units", "90000")
+    shown = run(*words, "--out", str(tmp_path)).output
+    for told in (
+        "split 40 / 40 / 20 with the control last",
+        "1 / 0.95: treatment 2",
+        "0.9 / 1: treatment 1",
+        "Holm",
+        "If the true ratios are 1 / 0.95",
+    ):
+        assert told in " ".join(shown.split())
+    with (tmp_path / "outcomes.csv").open(encoding="utf-8") as lines:
+        assert [row["treatment"] for row in csv.DictReader(lines)] == ["1", "2"] * 4
+    with pytest.raises(UsageError, match="--ratio is a number"):
+        run("--ratio", "high")
 
 
 def test_a_plan_that_cannot_be_meant() -> None:

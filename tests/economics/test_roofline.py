@@ -33,11 +33,14 @@ def test_one_point_by_hand() -> None:
     batch, read, written = 16.0, 500.0, 200.0
     bandwidth = gpu.bandwidth_gb_s * 1e9 * c["bandwidth_efficiency"]
     peak = 989e12
-    arithmetic = peak * c["compute_efficiency"] * (peak / 3350e9 / 300) ** -c["compute_balance"]
+    efficiency = c["compute_efficiency"] * (peak / 3350e9 / 300) ** -c["compute_balance"]
+    arithmetic = peak * min(efficiency, 0.65)
     prefill = (2 * shape.parameters * read + 2 * 32 * 4096 * read**2) / arithmetic
     load = (2 * shape.parameters + batch * (read + written / 2) * 131_072) / bandwidth
     multiply = 2 * shape.parameters * batch / arithmetic
-    step = math.hypot(load, multiply) + c["step_overhead_vllm"] + batch * c["sequence_overhead"]
+    overhead = c["step_overhead_vllm"] + 32 * c["layer_overhead"]
+    each = c["sequence_overhead"] + c["stream_overhead"]
+    step = math.hypot(load, multiply) + overhead + batch * each
     rate = batch / (written * step + batch * c["prefill_share"] * prefill)
     found = serve(points_of([point()]), c)
     assert found.output_tokens_per_s[0] == pytest.approx(rate * written, rel=1e-9)
@@ -51,9 +54,9 @@ def test_one_point_by_hand() -> None:
 
 
 def test_the_critical_batch_is_the_ratio_of_arithmetic_to_bandwidth() -> None:
-    """With nothing lost, an H100 multiplies as long as it reads at 295 sequences of no length (16 bits)."""
-    lossless = PLAIN | {"bandwidth_efficiency": 1.0, "compute_efficiency": 1.0, "compute_balance": 0.0}
-    found = serve(points_of([point(read=0.0, written=1e-9, flight=989e3 / 3350)]), lossless)
+    """With as much lost of both, an H100 multiplies as long as it reads at 295 sequences of no length."""
+    alike = PLAIN | {"bandwidth_efficiency": 0.5, "compute_efficiency": 0.5, "compute_balance": 0.0}
+    found = serve(points_of([point(read=0.0, written=1e-9, flight=989e3 / 3350)]), alike)
     assert found.multiply_s[0] == pytest.approx(found.read_s[0], rel=1e-6)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from llmbench.economics import throughput, throughput_within
+from llmbench.catalog.measured import MeasuredRow
+from llmbench.economics import adapted, throughput, throughput_within
 from llmbench.errors import UsageError
 
 
@@ -50,7 +51,7 @@ def test_the_interval_widens_with_confidence_and_without_measurements() -> None:
     assert t4.extrapolated
     assert not at().extrapolated
     assert at(gpu="A10G").extrapolated
-    assert width(t4) == pytest.approx(1.5 * width(at()), rel=0.01)
+    assert width(t4) >= 1.49 * width(at())  # half as wide again, or more where whole GPUs are predicted worse
     assert "Extrapolated, no measurement" in t4._repr_html_()
     with pytest.raises(UsageError, match="confidence"):
         at(confidence=0.999)
@@ -91,8 +92,8 @@ def test_peak_is_not_what_an_objective_allows() -> None:
     load = ("llama-3.3-70b", "H100", 2, "fp8", "trtllm", 5000, 500)
     peak, fair = throughput(*load, 100), throughput_within(*load, ttft_ms=2000, tpot_ms=100)
     assert peak.ttft_ms > 4 * fair.ttft_ms
-    assert fair.ttft_ms <= 2000
-    assert fair.tpot_ms <= 100
+    assert fair.ttft_p95_ms <= 2000
+    assert fair.tpot_p95_ms <= 100
     assert fair.output_tokens_per_s < peak.output_tokens_per_s
     assert any("others wait" in note for note in peak.notes)
 
@@ -104,13 +105,31 @@ def test_the_objective_is_met_by_the_last_number_in_flight() -> None:
     met = [
         flight
         for flight in range(1, 60)
-        if (one := throughput(*load, flight)).ttft_ms <= 500 and one.tpot_ms <= 90
+        if (one := throughput(*load, flight)).ttft_p95_ms <= 500 and one.tpot_p95_ms <= 90
     ]
     assert found.concurrency == max(met)
 
 
+def test_slow_requests_are_slower_than_typical_ones_and_more_so_under_load() -> None:
+    """164 measured runs: 1.70 and 1.36 times at the 95th percentile; alone 1.23 and 1.02."""
+    alone, busy = at(flight=1), at(flight=64)
+    assert alone.ttft_p95_ms == pytest.approx(1.23 * alone.ttft_ms)
+    assert alone.tpot_p95_ms == pytest.approx(1.02 * alone.tpot_ms)
+    assert 1.6 < busy.ttft_p95_ms / busy.ttft_ms < 1.70
+    assert 1.3 < busy.tpot_p95_ms / busy.tpot_ms < 1.36
+
+
+def test_a_measurement_of_ones_own_ends_extrapolation() -> None:
+    row = MeasuredRow("T4", 1, "llama-3.1-8b", "int4", "vllm", None, 500, 200, 4.0, 60.0, 900.0, 60.0, "own")
+    load = ("llama-3.1-8b", "T4", 1, "int4", "vllm", 500, 200, 4)
+    assert throughput(*load).extrapolated
+    assert not throughput(*load, calibration=adapted([row])).extrapolated
+
+
 def test_an_objective_that_no_request_meets() -> None:
-    with pytest.raises(UsageError, match=r"cannot meet the objective.*alone, a request waits [\d,]+ ms"):
+    with pytest.raises(
+        UsageError, match=r"cannot meet the objective.*alone, 95 of 100 requests wait up to [\d,]+ ms"
+    ):
         throughput_within("llama-3.1-8b", "L4", 1, "bf16", "vllm", 500, 200, tpot_ms=10)
     with pytest.raises(UsageError, match="ttft_ms"):
         throughput_within("llama-3.1-8b", "L4", 1, "bf16", "vllm", 500, 200, ttft_ms=0)

@@ -19,10 +19,10 @@ from llmbench.finetune import training_cost
         ("llama-3.1-70b", "together", "full", 3.2),
     ],
 )
-def test_training_cost_of_a_million_tokens(model: str, vendor: str, method: str, usd: float) -> None:
-    cost = training_cost(model, vendor, 1_000_000, examples=1000, method=method)  # type: ignore[arg-type]
-    assert cost.usd == pytest.approx(usd)
-    assert cost.as_of >= "2026-06"
+def test_training_cost_by_the_million_tokens(model: str, vendor: str, method: str, usd: float) -> None:
+    cost = training_cost(model, vendor, 100_000_000, examples=1000, method=method)  # type: ignore[arg-type]
+    assert cost.usd == pytest.approx(100 * usd)
+    assert cost.as_of >= "2026-05"
     assert cost.source
 
 
@@ -37,8 +37,13 @@ def test_training_cost_unknown_is_none(model: str, vendor: str) -> None:
 
 
 def test_training_cost_with_a_range() -> None:
+    cost = training_cost("llama-3.1-8b", "together", (100_000_000, 90_000_000, 120_000_000), epochs=2)
+    assert (cost.usd_low, cost.usd, cost.usd_high) == pytest.approx((86.4, 96, 115.2))
+
+
+def test_a_small_job_costs_the_least_that_is_charged() -> None:
     cost = training_cost("llama-3.1-8b", "together", (100, 90, 120), epochs=2)
-    assert (cost.usd_low, cost.usd, cost.usd_high) == pytest.approx((86.4e-6, 96e-6, 115.2e-6))
+    assert (cost.usd_low, cost.usd, cost.usd_high) == (4.0, 4.0, 4.0)
 
 
 def test_training_cost_of_seconds() -> None:

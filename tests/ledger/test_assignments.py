@@ -86,3 +86,54 @@ def test_assignments_are_read_by_the_page(ledger: Ledger, monkeypatch: pytest.Mo
     found = ledger.assignments("x")
     assert next(found).unit_id == "u0"
     assert [each.unit_id for each in found] == ["u1", "u2", "u3"]
+
+
+def describe(ledger: Ledger, unit: str, attributes: dict[str, object]) -> None:
+    asyncio.run(
+        ledger.record_assignment(
+            "x", unit, epoch=1, arm="a/m", probability=0.5, assigned_at=AT, attributes=attributes
+        )
+    )
+
+
+def test_what_is_known_of_a_unit_is_kept_with_its_assignment(ledger: Ledger) -> None:
+    describe(ledger, "u", {"mailbox": "böx", "size": 3, "trial": True, "industry": None})
+    describe(ledger, "u", {"mailbox": "other"})
+    assign(ledger, "v")
+    u, v = ledger.assignments("x")
+    assert u.attributes == {"mailbox": "böx", "size": "3", "trial": "true"}
+    assert v.attributes == {}
+    found = ledger.assigned("x", "u")
+    assert found == u
+
+
+def test_units_are_described_later_by_what_is_not_there_yet(ledger: Ledger) -> None:
+    assign(ledger, "u", epoch=1)
+    assign(ledger, "u", "b/m", epoch=2)
+    describe(ledger, "v", {"size": "small"})
+    known = {"u": {"size": "big", "mailbox": "b1"}, "v": {"size": "small", "mailbox": "b2"}, "w": {"size": 1}}
+    assert ledger.describe_units("x", known) == 2
+    assert [each.attributes for each in ledger.assignments("x")] == [
+        {"size": "big", "mailbox": "b1"}, {"size": "big", "mailbox": "b1"},
+        {"size": "small", "mailbox": "b2"},
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="'size' of the unit 'v' is 'small' in the ledger"):
+        ledger.describe_units("x", {"u": {"wave": "1"}, "v": {"size": "large"}})
+    assert "wave" not in next(ledger.assignments("x")).attributes  # all or none
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [({"": "x"}, "name"), ({"Arm": "x"}, "'Arm'"), ({"size": [1]}, "'size'"), ({"x": float("nan")}, "'x'")],
+)
+def test_attributes_that_cannot_be_kept(ledger: Ledger, attributes: dict[str, object], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        describe(ledger, "u", attributes)
+    with pytest.raises(UsageError, match=told):
+        ledger.describe_units("x", {"u": attributes})
+
+
+def test_a_forgotten_unit_leaves_no_attribute(ledger: Ledger) -> None:
+    describe(ledger, "u", {"mailbox": "her.own@address"})
+    ledger.prune(unit_id="u")
+    assert list(ledger.assignments("x")) == []

@@ -45,6 +45,15 @@ class Jobs:
     tampering: Callable[[], None] | None = None
     """Done while a file is uploaded."""
     headers: dict[str, str] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    """Jobs that were asked to stop."""
+    unlisted: bool = False
+    """A list of jobs does not show what was started."""
+    estimates: list[dict[str, Any]] = field(default_factory=list)
+    """The price that one request after another is told, by the vendor that gives one; then 404."""
+    estimates_asked: list[dict[str, Any]] = field(default_factory=list)
+    after_start: Callable[[], None] | None = None
+    """Done when a job has been started, before the vendor says so."""
 
     async def refuse(self, request: web.Request) -> web.Response | None:
         """Note the request; the reply where it is not a job."""
@@ -87,6 +96,8 @@ class Jobs:
             if (refused := await self.refuse(request)) is not None:
                 return refused
             self.created.append(await request.json())
+            if self.after_start:
+                self.after_start()
             return web.json_response(job(), status=201 if "models" in create else 200)
 
         async def shown(request: web.Request) -> web.Response:
@@ -94,8 +105,27 @@ class Jobs:
                 return web.json_response({"error": {"message": "no such job"}, "detail": "no"}, status=404)
             return await self.refuse(request) or web.json_response(job())
 
+        async def stopped(request: web.Request) -> web.Response:
+            if request.match_info["id"] != JOB:
+                return web.json_response({"error": {"message": "no such job"}, "detail": "no"}, status=404)
+            if (refused := await self.refuse(request)) is not None:
+                return refused
+            self.cancelled.append(request.match_info["id"])
+            return web.json_response(job())
+
         app.router.add_post(create, started)
         app.router.add_get(look, shown)
+        app.router.add_post(f"{look}/cancel", stopped)
+
+    def listed(self, row: Callable[[], dict[str, Any]]) -> list[dict[str, Any]]:
+        """The jobs that a list shows: others', and what was started here."""
+        others = {
+            **row(),
+            "id": "ftjob-9",
+            "training_file": "file-9",
+            "input": {"train_data": "http://x/v1/files/file-9"},
+        }
+        return [others, *([row()] if self.created and not self.unlisted else [])]
 
 
 def openai_routes(app: web.Application, jobs: Jobs, *, prefix: str = "/v1") -> None:
@@ -127,7 +157,30 @@ def openai_routes(app: web.Application, jobs: Jobs, *, prefix: str = "/v1") -> N
             "validation_file": None, "hyperparameters": {"n_epochs": "auto"}, "error": error,
         }  # fmt: skip
 
+    async def jobs_of(request: web.Request) -> web.Response:
+        rows = jobs.listed(job)
+        # One job a page, so that pages are followed.
+        after = request.query.get("after")
+        rest = rows[1 + [row["id"] for row in rows].index(after) :] if after else rows
+        return web.json_response({"object": "list", "data": rest[:1], "has_more": len(rest) > 1})
+
+    async def events(request: web.Request) -> web.Response:
+        if request.match_info["id"] != JOB:
+            return web.json_response({"error": {"message": "no such job"}}, status=404)
+        rows = [
+            {"id": "e-3", "created_at": 1_700_000_200, "level": "info", "message": "Step 2 of 2",
+             "type": "metrics", "data": {"step": 2, "train_loss": 0.5, "valid_loss": 0.75, "total_steps": 2}},
+            {"id": "e-2", "created_at": 1_700_000_100, "level": "warn", "message": "Step 1 of 2",
+             "type": "metrics", "data": {"step": 1, "train_loss": 0.9}},
+            {"id": "e-1", "created_at": 1_700_000_000, "level": "info", "message": "Made", "type": "message"},
+        ]  # fmt: skip
+        after = request.query.get("after")
+        rest = rows[1 + [row["id"] for row in rows].index(after) :] if after else rows
+        return web.json_response({"object": "list", "data": rest[:2], "has_more": len(rest) > 2})
+
     app.router.add_post(f"{prefix}/files", upload)
+    app.router.add_get(f"{prefix}/fine_tuning/jobs", jobs_of)
+    app.router.add_get(f"{prefix}/fine_tuning/jobs/{{id}}/events", events)
     app.router.add_get(f"{prefix}/files/file-1", look_at_file)
     jobs.add(app, f"{prefix}/fine_tuning/jobs", f"{prefix}/fine_tuning/jobs/{{id}}", job)
 
@@ -148,14 +201,24 @@ def replicate_routes(app: web.Application, jobs: Jobs) -> None:
         done = word == "succeeded"
         return {
             "id": JOB, "model": "meta/meta-llama-3-8b-instruct", "version": "a" * 64, "status": word,
-            "destination": "me/mine", "input": {}, "logs": "", "urls": {},
+            "destination": "me/mine", "logs": "loading\nstep 1 of 2\n", "urls": {},
+            "input": {"train_data": f"{jobs.url}/v1/files/file-1"},
             "output": {"version": "me/mine:b"} if done else None,
             "error": (jobs.echo or "bad file") if word == "failed" else None,
             "created_at": "2026-01-01T00:00:00Z", "started_at": None,
             "completed_at": "2026-01-01T01:00:00Z" if done else None,
         }  # fmt: skip
 
+    async def jobs_of(request: web.Request) -> web.Response:
+        rows = jobs.listed(job)
+        page = int(request.query.get("cursor", 0))
+        following = (
+            f"https://api.replicate.com/v1/trainings?cursor={page + 1}" if page + 1 < len(rows) else None
+        )
+        return web.json_response({"results": rows[page : page + 1], "next": following, "previous": None})
+
     app.router.add_post("/v1/files", upload)
+    app.router.add_get("/v1/trainings", jobs_of)
     jobs.add(app, "/v1/models/{owner}/{name}/versions/{version}/trainings", "/v1/trainings/{id}", job)
 
 
@@ -194,6 +257,36 @@ def together_routes(app: web.Application, jobs: Jobs) -> None:
             "events": events, "token_count": 4321 if word == "completed" else None,
         }  # fmt: skip
 
+    async def jobs_of(_: web.Request) -> web.Response:
+        return web.json_response({"data": jobs.listed(job)})
+
+    async def events(_: web.Request) -> web.Response:
+        rows = [
+            {"object": "fine-tune-event", "created_at": "2026-01-01T00:00:00Z", "level": "info",
+             "message": "started", "type": "job_start", "step": -1},
+            {"object": "fine-tune-event", "created_at": "2026-01-01T00:10:00Z", "level": "legacy_iwarning",
+             "message": "epoch 1 done", "type": "epoch_complete", "step": 2},
+        ]  # fmt: skip
+        return web.json_response({"data": rows})
+
+    async def metrics(_: web.Request) -> web.Response:
+        rows = [
+            {"train/global_step": 1, "train/loss": 0.9, "train/learning_rate": 0.1},
+            {"train/global_step": 2, "train/loss": 0.5, "train/epoch": 1.0},
+            {"eval/global_step": 2, "eval/loss": 0.75},
+        ]
+        return web.json_response({"metrics": rows})
+
+    async def estimate(request: web.Request) -> web.Response:
+        jobs.estimates_asked.append(await request.json())
+        if not jobs.estimates:
+            return web.json_response({"error": {"message": "no such path"}}, status=404)
+        return web.json_response(jobs.estimates.pop(0))
+
+    app.router.add_get("/v1/fine-tunes", jobs_of)
+    app.router.add_get("/v1/fine-tunes/{id}/events", events)
+    app.router.add_get("/v1/fine-tunes/{id}/metrics", metrics)
+    app.router.add_post("/v1/fine-tunes/estimate-price", estimate)
     app.router.add_post("/v1/files", announce)
     app.router.add_post("/v1/files/{id}/preprocess", stored)
     app.router.add_get("/v1/fine-tunes/models/limits", limits)

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from llmbench import AnthropicProvider, GeminiProvider, OpenAIProvider
+from llmbench import AnthropicProvider, GeminiProvider, Ledger, Matrix, ModelRouter, OpenAIProvider, finetune
+from llmbench.background import run
 from llmbench.errors import (
     AuthenticationError,
     BadResponseError,
+    BudgetExceededError,
     ConnectionFailedError,
     ContextWindowError,
     InvalidRequestError,
@@ -26,6 +28,7 @@ from llmbench.errors import (
     QuotaExhaustedError,
     RateLimitError,
     ServerError,
+    UsageError,
 )
 from llmbench.providers import BaseLLMProvider
 from tests.real.parts import NODE_MODULES, Part, ask, check_schema, response_format, stream, together
@@ -397,6 +400,123 @@ def test_fine_tuning_life_cycle(aimock: Part, tmp_path: Path) -> None:
     uploaded = json.loads(body)[-1]["body"]
     assert uploaded["purpose"] == "fine-tune"
     assert uploaded["bytes"] == training.stat().st_size
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project with a file to train."""
+    (tmp_path / "llmbench.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        [
+            {"role": "user", "content": f"Is {n} even?"},
+            {"role": "assistant", "content": "Yes." if n % 2 else "No."},
+        ]
+        for n in range(12)
+    ]
+    lines = "".join(json.dumps({"messages": row}) + "\n" for row in rows)
+    (tmp_path / "train.jsonl").write_text(lines, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_job_from_its_quote_to_a_priced_model(aimock: Part, project: Path) -> None:
+    training = project / "train.jsonl"
+    with Ledger("jobs.db") as ledger:
+        provider = open_provider(VENDORS[0], aimock, ledger=ledger)
+        quote = finetune.quote(provider, training, "gpt-4o-mini", epochs=2)
+        assert quote.usd is not None
+        job = finetune.start(
+            provider, training, "gpt-4o-mini", budget_usd=quote.usd, suffix="even", epochs=2, ledger=ledger
+        )
+        assert job.id is not None
+        assert (job.state, job.status.vendor_state) == ("queued", "validating_files")
+        with pytest.raises(BudgetExceededError):
+            finetune.start(
+                provider, training, "gpt-4o-mini", budget_usd=0, epochs=2, ledger=ledger, again=True
+            )
+        same = finetune.start(
+            provider, training, "gpt-4o-mini", budget_usd=1, suffix="even", epochs=2, ledger=ledger
+        )
+        assert same.id == job.id  # the same order is not started, or paid, twice
+        job_id = job.id
+        run(provider.aclose())
+    with Ledger("jobs.db") as ledger:  # after a restart
+        provider = open_provider(VENDORS[0], aimock, ledger=ledger)
+        job = finetune.resume(job_id, provider=provider, ledger=ledger)
+        assert job.refresh().state == "queued"
+        told: list[str] = []
+        assert job.wait(poll_s=0.05, progress=told.append).state == "succeeded"
+        assert [line.split(": ")[1].split(",")[0] for line in told] == ["running", "succeeded"]
+        messages = [event.message for event in job.events()]
+        assert "Training started" in messages
+        assert messages[-1].startswith("Training complete")
+        assert job.metrics() == []  # aimock trains nothing, so that there is no loss
+        assert job.tuned_model is not None
+        assert job.tuned_model.startswith("ft:gpt-4o-mini-2024-07-18:aimock:even:")
+        assert job.usd is not None
+        assert job.model == f"openai/{job.tuned_model}"
+        assert [each.id for each in finetune.jobs(ledger)] == [job_id]
+
+        items = project / "items.jsonl"
+        items.write_text(json.dumps({"prompt": CAPITAL, "expected": ANSWER}) + "\n", encoding="utf-8")
+        matrix = Matrix(
+            items,
+            [job.model],
+            params={"temperature": 0, "max_tokens": 50},
+            ledger=ledger,
+            providers={"openai": provider},
+        )
+        assert matrix.quote().usd is not None
+        matrix.run()
+        (call,) = ledger.calls()
+        assert (call.model, call.cost_basis) == (job.tuned_model, "priced")
+        assert call.cost == pytest.approx((14 * 0.30 + 10 * 1.20) / 1e6)
+        router = ModelRouter({"openai": provider})
+        question = [{"role": "user", "content": CAPITAL}]
+        answer = run(router.route(question, provider="openai", model=job.tuned_model, max_tokens=50))
+        assert (answer.model, answer.cost) == (job.tuned_model, call.cost)
+        run(provider.aclose())
+
+
+def test_a_job_that_is_cancelled(aimock: Part, project: Path) -> None:
+    with Ledger("jobs.db") as ledger:
+        provider = open_provider(VENDORS[0], aimock, ledger=ledger)
+        job = finetune.start(provider, project / "train.jsonl", "gpt-4o-mini", budget_usd=1, epochs=1)
+        assert job.cancel().state == "cancelled"
+        assert job.refresh().state == job.wait(progress=None).state == "cancelled"
+        assert job.model is None
+        run(provider.aclose())
+
+
+def test_a_job_whose_start_was_cut_off_is_found_in_the_list(aimock: Part, project: Path) -> None:
+    with Ledger("jobs.db") as ledger:
+        provider = open_provider(VENDORS[0], aimock, ledger=ledger)
+        training = project / "train.jsonl"
+        job = finetune.start(provider, training, "gpt-4o-mini", budget_usd=1, epochs=3)
+        (row,) = ledger.tuning_jobs()
+        # As the ledger would be if this process had been killed before it heard the id.
+        ledger.tuning_seen(row.tag, job_id=None, state="queued", status={}, at=row.prepared_at)
+        found = finetune.start(provider, training, "gpt-4o-mini", budget_usd=1, epochs=3)
+        assert found.id == job.id
+        assert "was cut off" in found.note
+        run(provider.aclose())
+
+
+def test_a_job_that_the_vendor_has_forgotten(aimock: Part, project: Path) -> None:
+    with Ledger("jobs.db") as ledger:
+        provider = open_provider(VENDORS[0], aimock, ledger=ledger)
+        with pytest.raises(UsageError, match="ftjob-nowhere"):
+            finetune.resume("ftjob-nowhere", provider=provider)
+        job = finetune.start(provider, project / "train.jsonl", "gpt-4o-mini", budget_usd=1, epochs=4)
+        (row,) = ledger.tuning_jobs()
+        ledger.tuning_seen(
+            row.tag, job_id="ftjob-gone", state="running", status=row.status, at=row.prepared_at
+        )
+        status = job.refresh()
+        assert status.state == "unavailable"
+        assert "no longer knows the job" in str(status.error)
+        assert [each.id for each in finetune.jobs(ledger)] == ["ftjob-gone"]  # the record is kept
+        run(provider.aclose())
 
 
 def test_fine_tuning_job_that_is_not_there(aimock: Part) -> None:

@@ -17,6 +17,8 @@ from aiohttp import web
 
 from llmbench import LlamaProvider, MixtralProvider, OpenAIProvider
 from llmbench.errors import ProviderError
+from llmbench.finetune.ordering import make_order
+from llmbench.finetune.vendor import VendorTuning
 from llmbench.providers import BaseLLMProvider
 from tests.real.judge import close, keep_paths, make_nullable, prism, read_spec
 from tests.real.parts import SCHEMA, Part, message, response_format
@@ -85,6 +87,8 @@ def judged(
         witness = Witness(part.url)
         if vendor is TOGETHER:
             witness.answer_itself = play_together
+        if vendor is REPLICATE:
+            witness.answer_itself = play_replicate
         with serving(witness.app()) as url:
             yield vendor, part, witness, url
 
@@ -128,6 +132,16 @@ def play_together(request: web.Request) -> web.Response | None:
         words = {"id": "file-1", "filename": "train.jsonl", "FileType": "jsonl", "purpose": "fine-tune"}
         return web.json_response({**counts, **words, "object": "file"})
     return None
+
+
+def play_replicate(request: web.Request) -> web.Response | None:
+    """Replicate's upload, of which the file says nothing."""
+    if (request.method, request.path) != ("POST", "/v1/files"):
+        return None
+    words = {"id": "file-1", "name": "train.jsonl", "content_type": "application/jsonl", "etag": "e"}
+    more = {"size": 1, "checksums": {}, "metadata": {}, "created_at": "2026-01-01T00:00:00Z"}
+    urls = {"get": "https://api.replicate.com/v1/files/file-1"}
+    return web.json_response({**words, **more, "expires_at": None, "urls": urls}, status=201)
 
 
 def open_provider(vendor: Vendor, url: str) -> BaseLLMProvider:
@@ -259,22 +273,95 @@ def test_all_options_at_once(judged: tuple[Vendor, Part, Witness, str], sent: An
     check(sent(chat(**options)))
 
 
-def test_fine_tuning(judged: tuple[Vendor, Part, Witness, str], sent: Any, tmp_path: Path) -> None:
-    vendor, _, _, _ = judged
-    if vendor is REPLICATE:
-        pytest.skip("Replicate takes a training file by its address, and the file says nothing of the upload")
-    training = tmp_path / "train.jsonl"
+BASES = {"openai": "gpt-4o-mini-2024-07-18", "together": "Qwen/Qwen3-8B", "replicate": "meta/meta-llama-3-8b"}
+JOBS = {
+    "openai": "/fine_tuning/jobs",
+    "together": "/v1/fine-tunes",
+    "replicate": f"/v1/models/meta/meta-llama-3-8b/versions/{'a' * 64}/trainings",
+}
+
+
+@pytest.fixture
+def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file to train, in a project of its own."""
+    (tmp_path / "llmbench.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "train.jsonl"
     row = {"messages": [*message("Is 2 even?"), {"role": "assistant", "content": "Yes."}]}
-    training.write_text((json.dumps(row) + "\n") * 12, encoding="utf-8")
-    base = {"openai": "gpt-4o-mini-2024-07-18", "together": "Qwen/Qwen3-8B"}[vendor.name]
+    path.write_text((json.dumps(row) + "\n") * 12, encoding="utf-8")
+    return path
+
+
+def test_fine_tuning(judged: tuple[Vendor, Part, Witness, str], sent: Any, training: Path) -> None:
+    vendor, _, _, _ = judged
+    options = {"destination": "me/mine", "version": "a" * 64} if vendor is REPLICATE else {"suffix": "even"}
 
     async def tune(provider: BaseLLMProvider) -> None:
-        await provider.fine_tune(training_file_path=str(training), base_model=base, suffix="even")
+        await provider.fine_tune(str(training), BASES[vendor.name], **options)
 
     exchanges = sent(tune)
     check(exchanges)
-    jobs = {"openai": "/fine_tuning/jobs", "together": "/v1/fine-tunes"}[vendor.name]
-    assert exchanges[-1].path == jobs
+    assert exchanges[-1].path == JOBS[vendor.name]
+
+
+def test_an_order_of_a_job(judged: tuple[Vendor, Part, Witness, str], sent: Any, training: Path) -> None:
+    """All that a job is started with, the vendor's own estimate of the price included."""
+    vendor, _, _, _ = judged
+    more: dict[str, Any] = {"seed": 7, "validation_file": training}
+    if vendor is REPLICATE:
+        more |= {"destination": "me/mine", "version": "a" * 64, "lora_rank": 8}
+    elif vendor is TOGETHER:
+        more |= {"suffix": "even", "n_evals": 2, "lora_r": 8, "learning_rate": 1e-5}
+    else:
+        more |= {"suffix": "even", "batch_size": 4, "learning_rate_multiplier": 0.5}
+
+    async def tune(provider: BaseLLMProvider) -> None:
+        backend = VendorTuning(provider)
+        order = make_order(
+            backend,
+            training,
+            BASES[vendor.name],
+            epochs=2,
+            method="lora",
+            suffix=more.pop("suffix", None),
+            validation_file=more.pop("validation_file"),
+            seed=more.pop("seed"),
+            options=more,
+        )
+        await backend.submit(order, _Approving())
+
+    exchanges = sent(tune)
+    check(exchanges)
+    paths = [exchange.path for exchange in exchanges]
+    assert paths[-1] == JOBS[vendor.name]
+    assert ("/v1/fine-tunes/estimate-price" in paths) == (vendor is TOGETHER)
+
+
+class _Approving:
+    async def sent(self, file_id: str) -> None:
+        assert file_id
+
+    async def starting(self, estimated_usd: float | None = None) -> None:
+        pass
+
+
+@pytest.mark.parametrize("what", ["look", "cancel", "events", "metrics"])
+def test_a_question_about_a_job(judged: tuple[Vendor, Part, Witness, str], sent: Any, what: str) -> None:
+    vendor, _, _, _ = judged
+    if vendor is REPLICATE and what == "metrics":
+        pytest.skip("Replicate has none, and is not asked")
+
+    async def ask(provider: BaseLLMProvider) -> None:
+        await getattr(VendorTuning(provider), what)("job-1")
+
+    check(sent(ask))
+
+
+def test_the_list_of_jobs(sent: Any) -> None:
+    async def find(provider: BaseLLMProvider) -> None:
+        await VendorTuning(provider).find(["file-1"])
+
+    check(sent(find))
 
 
 def test_fine_tuning_status(sent: Any) -> None:

@@ -356,8 +356,17 @@ def test_the_ledger_is_a_source_and_a_price_list(tmp_path: Path, monkeypatch: py
     counts = ab_report.read_counts(own, tmp_path)
     assert [(arm.arm, arm.units, arm.replied) for arm in counts.arms] == [("gpt/m", 20, 4), ("mix/m", 20, 4)]
     assert ab_report.input_files(own, counts, tmp_path) == {}
-    with pytest.raises(UsageError, match="'cluster' is 'mailbox', and the ledger has no such columns"):
+    with pytest.raises(UsageError, match="no attribute 'mailbox' of this experiment's units: it has none"):
         ab_report.read_counts({**own, "cluster": "mailbox"}, tmp_path)
+    with Ledger() as ledger:
+        known = {f"lead{k}": {"mailbox": f"box{k % 3}", "size": k % 4} for k in range(40)}
+        ledger.describe_units("e", known)
+    named = {"cluster": "mailbox", "segments": ["size"], "contexts": ["size"], "campaign_column": "size"}
+    counts = ab_report.read_counts({**own, **named}, tmp_path)
+    assert sum(row.clusters for row in counts.clusters if row[:2] == row[2:4]) == 12
+    assert {row.segment for row in counts.segments} == {"0", "1", "2", "3"}
+    assert {row.stratum for row in counts.arms} == {"0", "1", "2", "3"}
+    assert sum(row.units for row in counts.contexts) == 40
 
     rows = [f"lead{k},{'gpt/m' if k % 2 else 'mix/m'},2025-01-06,{k % 5 == 0}" for k in range(40)]
     (tmp_path / "leads.csv").write_text("\n".join(["lead_id,arm,sent_at,replied", *rows]) + "\n")

@@ -128,7 +128,7 @@ def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
     [
         ({"messages_per_month": 0.0}, "messages_per_month is 0"),
         ({"messages_per_month": -5.0}, "messages_per_month must be a number of at least 0"),
-        ({"gpus": ["L5"]}, r"does not know the GPU .L5.; it knows .*L4"),
+        ({"gpus": ["L5"]}, r"does not know the GPU .L5.; did you mean .*L4"),
         ({"gpu_prices": {"L4": -1}}, "above 0"),
         ({"operations_usd_per_hour": -1.0}, "operations_usd_per_hour"),
         (

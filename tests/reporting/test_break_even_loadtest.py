@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from llmbench.errors import UsageError
-from llmbench.reporting.break_even_loadtest import loadtest_sentence, loadtest_table, read_loadtest
+from llmbench.reporting.break_even_loadtest import (
+    loadtest_sentence,
+    loadtest_table,
+    machine_of,
+    machine_sentence,
+    read_loadtest,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 STORED = "data/loadtest/smollm2-135m.json"
@@ -56,3 +62,19 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=message):
             read_loadtest(name, tmp_path)
+
+
+def test_the_machines_own_efficiencies_come_from_the_rates_carried(found: Any) -> None:
+    machine = machine_of(found)
+    assert machine is not None
+    assert machine.runs == 3
+    sentence = machine_sentence(machine)
+    assert "GB read a second" in sentence
+    assert "TFLOPS for prompts" in sentence
+    assert "A rate left out is predicted within" in sentence
+    lost = {**found, "runs": [{**run, "llmbench": {"kept": False}} for run in found["runs"]]}
+    assert machine_of(lost) is None
+    assert machine_of({**found, "model": "nobody-knows-it"}) is None
+    assert machine_sentence(None) == ""
+    one = machine_of({**found, "runs": found["runs"][:1]})
+    assert "none can be left out" in machine_sentence(one)

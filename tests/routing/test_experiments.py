@@ -112,6 +112,23 @@ def test_call_without_a_unit_is_one_of_its_own(ledger: Ledger) -> None:
     assert len({row.unit_id for row in ledger.assignments("test")}) == 3
 
 
+def test_what_is_known_of_a_unit_is_recorded_with_its_arm(ledger: Ledger) -> None:
+    router = make_router(ledger)
+
+    async def ask() -> None:
+        await router.route(
+            HI, task_type="email", unit_id="lead 1", unit_attributes={"mailbox": "m", "size": 7}
+        )
+        await router.route(HI, unit_id="lead 1", unit_attributes={"mailbox": "other"})
+        with pytest.raises(UsageError, match="'arm'"):
+            await router.route(HI, unit_id="lead 2", unit_attributes={"arm": "x"})
+
+    asyncio.run(ask())
+    (row,) = ledger.assignments("test")
+    assert row.attributes == {"mailbox": "m", "size": "7"}
+    assert [each.task_type for each in ledger.unit_attempts("test")] == ["email", None]
+
+
 def test_explain_does_not_assign(ledger: Ledger) -> None:
     router = make_router(ledger)
     explained = [router.explain(HI, unit_id=f"lead {n}").chosen for n in range(20)]

@@ -1,0 +1,38 @@
+"""Shares of good answers that the notebook `break_even` weighs costs with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llmbench.catalog import canonical_name
+from llmbench.errors import UsageError
+
+__all__ = ["accepted_shares"]
+
+
+def accepted_shares(p: Mapping[str, Any], root: Path) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Shares of good answers: of a result of `model_matrix`, with those given on top."""
+    given = {canonical_name(name) or name: float(share) for name, share in p["accepted"].items()}
+    if not p["matrix_result"]:
+        return given, ()
+    path = root / Path(p["matrix_result"]).expanduser()
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        rows = result["data"]["models"]
+        if result["report"] != "model_matrix":
+            raise KeyError("report")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"Parameter 'matrix_result' names {path.name}, which is no result.json of the notebook "
+            f"model_matrix."
+        ) from error
+    found: dict[str, float] = {}
+    for row in rows:
+        name = str(row["model"]).rpartition("/")[2]
+        name = canonical_name(str(row["model"])) or canonical_name(name) or name
+        if row["score"] is not None:  # the best prompt of each model
+            found[name] = max(found.get(name, 0.0), float(row["score"]))
+    return found | given, (p["matrix_result"],)
