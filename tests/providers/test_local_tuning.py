@@ -20,6 +20,7 @@ from llmbench.errors import ConfigError, DatasetError, InvalidRequestError, Usag
 from llmbench.finetune.local_job import cancel_local_job, local_job_table, loss_curve, resume_local_job
 from llmbench.providers import local_tuning, model_files
 from llmbench.providers.local_jobs import LocalJob, jobs_folder, local_jobs
+from llmbench.providers.tuning_follow import find_tuning
 
 ROW = {"messages": [{"role": "user", "content": "Kind?"}, {"role": "assistant", "content": "away"}]}
 
@@ -130,6 +131,29 @@ def test_cancel_ends_the_process(
     assert not LocalJob(jobs_folder() / job_id).is_held()
     cancel_local_job(job_id)  # nothing more to do
     assert status(job_id)["finished_at"] is not None
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_trainer_follows_and_cancels_it_as_a_vendors(training: Path, base: str) -> None:
+    trainer = UniversalModelTrainer(LocalProvider({}))
+    job_id = start(training, base, n_epochs=10_000)["job_id"]
+    wait_for_step(job_id, 2)
+    metrics = asyncio.run(trainer.get_fine_tuning_metrics(job_id))
+    assert [(metric.step, metric.training_loss) for metric in metrics[:2]] == [(1, 1.0), (2, 0.5)]
+    assert asyncio.run(trainer.cancel_fine_tuning(job_id))["status"] == "cancelled"
+    events = asyncio.run(trainer.get_fine_tuning_events(job_id))
+    assert {event.message for event in events} == {"ordered", "cancelled"}
+
+
+@pytest.mark.usefixtures("stub")
+def test_an_order_is_found_by_what_was_kept_of_it(training: Path, base: str) -> None:
+    job_id = start(training, base, n_epochs=1)["job_id"]
+    wait(job_id, "succeeded")
+    provider = LocalProvider({})
+    (found,) = asyncio.run(find_tuning(provider, [job_id, "ftlocal-none", "../x"]))
+    assert found["job_id"] == job_id
+    (LocalJob(jobs_folder() / job_id).folder / "pid").unlink()  # as if killed before the start
+    assert asyncio.run(find_tuning(provider, [job_id])) == []
 
 
 @pytest.mark.usefixtures("stub")
