@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from llmbench import LocalProvider, UniversalModelTrainer
+from llmbench import LocalProvider, UniversalModelTrainer, finetune
 from llmbench.errors import ConfigError, DatasetError, InvalidRequestError, UsageError
 from llmbench.finetune.local_job import cancel_local_job, local_job_table, loss_curve, resume_local_job
 from llmbench.providers import local_tuning, model_files
@@ -154,6 +154,18 @@ def test_an_order_is_found_by_what_was_kept_of_it(training: Path, base: str) -> 
     assert found["job_id"] == job_id
     (LocalJob(jobs_folder() / job_id).folder / "pid").unlink()  # as if killed before the start
     assert asyncio.run(find_tuning(provider, [job_id])) == []
+
+
+@pytest.mark.usefixtures("stub")
+def test_it_is_a_job_as_at_any_vendor(training: Path, base: str, tmp_path: Path) -> None:
+    ledger = tmp_path / "jobs.db"
+    job = finetune.start(LocalProvider({}), training, base, epochs=2, budget_usd=0, ledger=ledger)
+    done = job.wait(poll_s=0.05, timeout_s=20, progress=None)
+    assert (done.state, done.trained_tokens) == ("succeeded", 7)
+    again = finetune.start(LocalProvider({}), training, base, epochs=2, budget_usd=0, ledger=ledger)
+    assert again.id == job.id
+    with pytest.raises(UsageError, match="does not train all weights"):
+        finetune.start(LocalProvider({}), training, base, method="full", budget_usd=0, ledger=ledger)
 
 
 @pytest.mark.usefixtures("stub")
