@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.money import dollars
 
 __all__ = ["Payback", "RequestCost", "payback"]
 
@@ -86,8 +87,8 @@ def payback(tuned: RequestCost, against: RequestCost, requests_per_month: float)
         return found(_never(tuned, against), saving)
     months = tuned.training_usd / saving
     return found(
-        f"{tuned.name} saves ${saving:,.2f} a month against {against.name} at {requests_per_month:,.0f} "
-        f"requests, and has earned its training of ${tuned.training_usd:,.2f} after {_span(months)}.",
+        f"{tuned.name} saves {dollars(saving)} a month against {against.name} at {requests_per_month:,.0f} "
+        f"requests, and has earned its training of {dollars(tuned.training_usd)} after {_span(months)}.",
         saving,
         months,
     )

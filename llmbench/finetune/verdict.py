@@ -19,7 +19,7 @@ from llmbench.money import dollars
 from llmbench.results import Decision, Verdict
 from llmbench.stats.intervals import Interval
 
-__all__ = ["Gain", "TuningEvidence", "tuning_verdict"]
+__all__ = ["Gain", "GainVerdict", "TuningEvidence", "tuning_verdict"]
 
 GainVerdict = Literal["better", "not worse", "worse", "cannot tell"]
 

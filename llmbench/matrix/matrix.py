@@ -123,6 +123,7 @@ class Matrix:
         tie: float | None = None,
         model: str | None = None,
         category: str = "category",
+        cells: Sequence[str] = (),
         margin: float = 0.03,
         confidence: float = 0.95,
         confirmation: float = 0.5,
@@ -147,6 +148,7 @@ class Matrix:
             tie: a value that stands for a tie, which is half of the scale.
             model: name of the model where files do not say it.
             category: field of the items' metadata (Inspect, harness, promptfoo) that is their kind.
+            cells: labels `model[prompt]` to look at; empty is all that there are.
             margin: as of a Matrix.
             confidence: as of a Matrix.
             confirmation: as of a Matrix.
@@ -169,6 +171,7 @@ class Matrix:
             confidence=share("confidence", confidence, such_as=0.95),
             confirmation=confirmation and share("confirmation", confirmation, such_as=0.5),
             seed=seed,
+            kept=cells,
         )
 
     # What one does with a matrix

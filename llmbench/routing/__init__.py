@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 from llmbench.lazy import attach
 
 if TYPE_CHECKING:
+    from llmbench.routing.baselines import category_scores, length_scores, oracle_scores, rule_scores
+    from llmbench.routing.cascade import Cascade
+    from llmbench.routing.cascade_evaluation import CascadeEvaluation, evaluate_cascade, evaluate_trust
+    from llmbench.routing.cascade_judges import Judgement, format_check, self_consistency, verifier
+    from llmbench.routing.curve import Curve
     from llmbench.routing.draw import draw
+    from llmbench.routing.evaluation import RoutingEvaluation, evaluate
     from llmbench.routing.experiment import Experiment
     from llmbench.routing.limits import Budgets, Limit
     from llmbench.routing.performance import PerformanceReport
+    from llmbench.routing.policies import PolicyEvaluation, evaluate_policy
     from llmbench.routing.route import Candidate, Route
     from llmbench.routing.router import ModelRouter
     from llmbench.routing.strategy import RoutingStrategy
@@ -19,29 +26,63 @@ if TYPE_CHECKING:
 _HOMES = {
     "Budgets": "llmbench.routing.limits",
     "Candidate": "llmbench.routing.route",
+    "Cascade": "llmbench.routing.cascade",
+    "CascadeEvaluation": "llmbench.routing.cascade_evaluation",
+    "Curve": "llmbench.routing.curve",
     "Experiment": "llmbench.routing.experiment",
+    "Judgement": "llmbench.routing.cascade_judges",
     "Limit": "llmbench.routing.limits",
     "ModelRouter": "llmbench.routing.router",
     "PerformanceReport": "llmbench.routing.performance",
+    "PolicyEvaluation": "llmbench.routing.policies",
     "Route": "llmbench.routing.route",
+    "RoutingEvaluation": "llmbench.routing.evaluation",
     "RoutingStrategy": "llmbench.routing.strategy",
     "RoutingTable": "llmbench.routing.table",
+    "category_scores": "llmbench.routing.baselines",
     "draw": "llmbench.routing.draw",
+    "evaluate": "llmbench.routing.evaluation",
+    "evaluate_cascade": "llmbench.routing.cascade_evaluation",
+    "evaluate_policy": "llmbench.routing.policies",
+    "evaluate_trust": "llmbench.routing.cascade_evaluation",
+    "format_check": "llmbench.routing.cascade_judges",
+    "length_scores": "llmbench.routing.baselines",
+    "oracle_scores": "llmbench.routing.baselines",
     "routing_table": "llmbench.routing.table",
+    "rule_scores": "llmbench.routing.baselines",
+    "self_consistency": "llmbench.routing.cascade_judges",
+    "verifier": "llmbench.routing.cascade_judges",
 }
 
 __all__ = [
     "Budgets",
     "Candidate",
+    "Cascade",
+    "CascadeEvaluation",
+    "Curve",
     "Experiment",
+    "Judgement",
     "Limit",
     "ModelRouter",
     "PerformanceReport",
+    "PolicyEvaluation",
     "Route",
+    "RoutingEvaluation",
     "RoutingStrategy",
     "RoutingTable",
+    "category_scores",
     "draw",
+    "evaluate",
+    "evaluate_cascade",
+    "evaluate_policy",
+    "evaluate_trust",
+    "format_check",
+    "length_scores",
+    "oracle_scores",
     "routing_table",
+    "rule_scores",
+    "self_consistency",
+    "verifier",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -16,6 +16,7 @@ from llmbench.providers.trail import Trail
 from llmbench.routing.assigning import Assigner
 from llmbench.routing.book import Book
 from llmbench.routing.choosing import Chooser
+from llmbench.routing.decision import Decision
 from llmbench.routing.dispatch import Dispatch
 from llmbench.routing.experiment import Experiment
 from llmbench.routing.gate import Gate
@@ -175,17 +176,7 @@ class ModelRouter:
             arm=assigned.arm if assigned else None,
             route=route.data() | ({"task_type": task_type} if isinstance(task_type, str) else {}),
         )
-        dispatch = Dispatch(
-            route,
-            messages,
-            options,
-            trail=trail,
-            recorders=self._recorders,
-            gate=self._gate,
-            book=self._book,
-            policy=self._policy,
-            allow_unpriced=self._allow_unpriced,
-        )
+        dispatch = self._dispatch(route, messages, options, trail, self._policy)
         if assigned is None or assigned.known:
             return await dispatch.run()
         # Written while the model works, and durable before its answer is handed out.
@@ -202,6 +193,38 @@ class ModelRouter:
             error.response = response
             raise
         return response
+
+    def decision(
+        self, *, unit_id: str | None = None, run_id: str | None = None, deadline_s: float | None = None
+    ) -> Decision:
+        """Begin several calls that are attempts of one decision, as those of a `Cascade` are: one
+        `call_id` in the ledger, one deadline from now on.
+        """
+        if unit_id is not None and (type(unit_id) is not str or not unit_id):
+            raise UsageError(f"unit_id must be a text; it is {unit_id!r}.")
+        seconds = self._policy.deadline_s if deadline_s is None else deadline_s
+        trail = Trail(self._clock, seconds, None, run_id, unit_id=unit_id)
+        return Decision(self._chooser.named, self._dispatch, trail, self._policy)
+
+    def _dispatch(
+        self,
+        route: Route,
+        messages: Sequence[Message],
+        options: Mapping[str, Any],
+        trail: Trail,
+        policy: RetryPolicy,
+    ) -> Dispatch:
+        return Dispatch(
+            route,
+            messages,
+            options,
+            trail=trail,
+            recorders=self._recorders,
+            gate=self._gate,
+            book=self._book,
+            policy=policy,
+            allow_unpriced=self._allow_unpriced,
+        )
 
     def explain(
         self,

@@ -214,8 +214,10 @@ def test_briefs_state_a_word_limit() -> None:
 def test_data_stays_small() -> None:
     files = [path for path in DATA.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     outcomes = [path for path in files if path.parent.name == "outcomes"]
-    fine_tune = [path for path in files if path.is_relative_to(DATA / "finetune")]
-    others = set(files) - {*outcomes, *fine_tune}
+    routing = [path for path in files if (DATA / "routing") in path.parents]
+    fine_tune = [path for path in files if (DATA / "finetune") in path.parents]
+    others = {*files} - {*outcomes, *routing, *fine_tune}
     assert sum(path.stat().st_size for path in others) < 150_000
     assert sum(path.stat().st_size for path in fine_tune) < 1_250_000
     assert sum(path.stat().st_size for path in outcomes) < 1_000_000
+    assert sum(path.stat().st_size for path in routing) < 600_000

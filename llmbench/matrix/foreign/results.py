@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError, UsageError
@@ -36,14 +38,18 @@ def results_of(
     confidence: float,
     confirmation: float,
     seed: int,
+    kept: Sequence[str] = (),
 ) -> MatrixResults:
     """The rows of `files` as a matrix: models (and prompts) by items, in the order of their appearance.
 
-    What a model has no row for, or neither a score nor an answer, is missing. Raises DatasetError for two
-    rows on one draw of one answer, and UsageError for a baseline that is no cell.
+    What a model has no row for, or neither a score nor an answer, is missing. Only the cells `kept` are
+    looked at, if any are named. Raises DatasetError for two rows on one draw of one answer, and UsageError
+    for a baseline or a kept cell that is none.
     """
     import pandas as pd
 
+    if kept:
+        files = _of_cells(files, kept)
     cell_codes, cells = pd.factorize(_labels(files.frame))
     files = numbered(files, cell_codes, list(cells))
     frame = files.frame
@@ -82,6 +88,17 @@ def results_of(
         confirmation_share=confirmation,
         sources=files.paths,
     )
+
+
+def _of_cells(files: ResultFiles, kept: Sequence[str]) -> ResultFiles:
+    labels = _labels(files.frame)
+    unknown = [cell for cell in kept if cell not in set(labels)]
+    if unknown:
+        raise UsageError(
+            f"There is no cell {unknown[0]!r} in these results.{nearest(unknown[0], list(labels.unique()))}"
+        )
+    rows = files.frame[labels.isin(list(kept))].reset_index(drop=True)
+    return replace(files, frame=rows)
 
 
 def _labels(frame: pd.DataFrame) -> pd.Series[str]:

@@ -287,3 +287,14 @@ def test_answers_that_are_no_texts_become_texts(tmp_path: Path) -> None:
     assert results.answers["answer"].tolist() == ['{"a": 1}', "42"]
     assert results.answers["score"].tolist() == [1.0, 0.5]
     assert results.dataset.rows[0].expected == "2"
+
+
+def test_only_the_cells_that_are_named_are_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    rows = [f"{i},{model},p,{int(i % 3 == j)}" for j, model in enumerate("abc") for i in range(6)]
+    path.write_text("item,model,prompt,score\n" + "\n".join(rows) + "\n")
+    results = Matrix.from_results(path, cells=["c[p]", "a[p]"], baseline="c[p]")
+    assert [cell.cell for cell in results.cells] == ["a[p]", "c[p]"]
+    assert len(results.comparisons) == 1
+    with pytest.raises(UsageError, match=r"no cell 'd\[p\]' in these results"):
+        Matrix.from_results(path, cells=["d[p]"])

@@ -1,0 +1,175 @@
+"""The notebook `fine_tune` from what was read to its verdict and result.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmbench.finetune.verdict import Gain, GainVerdict, TuningEvidence, tuning_verdict
+from llmbench.reporting.envelope import input_file
+from llmbench.reporting.fine_tune_money import cell_costs, paybacks
+from llmbench.reporting.fine_tune_tables import answer_forms, regressions
+from llmbench.reporting.matrix_tables import Table, ranked_table
+from llmbench.reporting.wording import UNKNOWN, estimate, signed_points, whole
+from llmbench.results import InputFile, Spend, Verdict
+
+if TYPE_CHECKING:
+    from llmbench.matrix import MatrixResults
+    from llmbench.reporting.fine_tune_results import TunedResults
+
+__all__ = ["envelope_fields", "evidence", "first_table", "general_sentence", "result_text", "verdict"]
+
+
+def evidence(tuned: TunedResults, parameters: Mapping[str, Any]) -> TuningEvidence:
+    """All that the rule of `llmbench.finetune.verdict` looks at."""
+    p = parameters
+    return TuningEvidence(
+        gain=_gain(tuned.results, tuned.candidate, p["margin"]),
+        least_gain=p["least_gain"],
+        money=paybacks(tuned, p)[tuned.results.baseline],
+        value_per_answer_usd=p["value_per_answer_usd"],
+        general=(None if tuned.general is None else _loss(tuned.general, p["general_margin"])),
+        seen_in_training=tuned.seen_in_training,
+    )
+
+
+def verdict(tuned: TunedResults, parameters: Mapping[str, Any]) -> Verdict:
+    """The decision of the notebook."""
+    return tuning_verdict(evidence(tuned, parameters))
+
+
+def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
+    """What became of what it was not trained for."""
+    found = evidence(tuned, parameters).general
+    if found is None:
+        return (
+            "Nothing was asked beyond the task, so what the model has forgotten is not known: put answers to "
+            "questions that nobody trained for into general.csv."
+        )
+    how = {
+        "worse": "It has lost some of it",
+        "not worse": "It has kept it, within the margin",
+    }.get(found.verdict, "Whether it has lost some of it cannot be told")
+    change = estimate(found.difference, found.ci, signed_points)
+    asked = f"{found.n:,} questions that nobody trained for"
+    return f"{how}: {change} points on {asked}, against the untrained model."
+
+
+def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
+    """The ranked cells of the first screen, with the tokens of a request and what it costs."""
+    from llmbench.money import dollars
+
+    found = ranked_table(tuned.results)
+    costs = {each.cell: each for each in cell_costs(tuned, parameters)}
+    shown = found.shown.drop(columns=["latency p50, ms", "$ per 1,000 calls"], errors="ignore")
+    cells = list(shown["model [prompt]"])
+    into = [costs[cell].input_tokens for cell in cells]
+    shown["tokens in, a request"] = [UNKNOWN if value is None else whole(value) for value in into]
+    per_request = [costs[cell].cost.usd_per_request for cell in cells]
+    shown["$ per 1,000 requests"] = [dollars(None if usd is None else 1000 * usd) for usd in per_request]
+    numbers = (*found.numbers, "tokens in, a request", "$ per 1,000 requests")
+    return Table(found.frame, shown, tuple(name for name in numbers if name in shown))
+
+
+def result_text(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
+    """A few lines of plain text, the same on every machine."""
+    from llmbench.reporting.matrix_tables import score_text
+
+    decided = verdict(tuned, parameters)
+    lines = [score_text(tuned.results)]
+    if tuned.curve is not None:
+        lines += [
+            f"{p.n_train:>5} examples, {p.seeds} seed{'s' * (p.seeds > 1)}: {100 * p.score:.1f}%"
+            for p in tuned.curve.points
+        ]
+    return "\n".join([*lines, f"{decided.decision}"])
+
+
+def envelope_fields(tuned: TunedResults, parameters: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """What `Report.finish` is told."""
+    results = tuned.results
+    matrix = results.data()
+    data = {
+        "dataset": None
+        if tuned.training is None
+        else tuned.training.summary() | {"seen": tuned.seen_in_training},
+        "models": matrix["models"],
+        "comparisons": matrix["comparisons"],
+        "learning_curve": _curve(tuned),
+        "costs": _costs(tuned, parameters),
+        "regressions": regressions(tuned),
+        "general": None if tuned.general is None else tuned.general.data()["comparisons"],
+        "forms": [form._asdict() for form in answer_forms(results)],
+    }
+    return {
+        "verdict": verdict(tuned, parameters),
+        "data": data,
+        "inputs": _inputs(tuned, root),
+        "workload_sha256": results.dataset.sha256,
+        "baseline": results.baseline,
+        "candidate": tuned.candidate,
+        "price_book": "as charged",
+        "seed": results.seed,
+        "spend": Spend(0.0, 0.0),
+    }
+
+
+def _gain(results: MatrixResults, candidate: str, margin: float) -> Gain:
+    c = next(each for each in results.comparisons if each.candidate == candidate)
+    return Gain(candidate, c.baseline, c.difference, c.ci, c.n, c.verdict, margin, c.items_needed)
+
+
+def _loss(general: MatrixResults, margin: float) -> Gain:
+    """By the interval alone, however few the questions: a warning needs less than a recommendation."""
+    c = general.comparisons[0]
+    verdict: GainVerdict = "cannot tell"
+    if c.ci is not None and c.ci.high < 0:
+        verdict = "worse"
+    elif c.ci is not None and c.ci.low > -margin:
+        verdict = "not worse"
+    return Gain(c.candidate, c.baseline, c.difference, c.ci, c.n, verdict, margin)
+
+
+def _curve(tuned: TunedResults) -> list[dict[str, Any]]:
+    if tuned.curve is None:
+        return []
+    return [
+        {"n_train": each.n_train, "seed": each.seed, "score": each.score, "ci": list(each.ci)}
+        for each in tuned.curve.trained
+    ]
+
+
+def _costs(tuned: TunedResults, p: Mapping[str, Any]) -> dict[str, Any]:
+    costs = {each.cell: each.cost for each in cell_costs(tuned, p)}
+    mine, back = costs[tuned.candidate], paybacks(tuned, p)[tuned.results.baseline]
+    per_request = mine.usd_per_request
+    return {
+        "training_usd": mine.training_usd,
+        "per_1k_requests": None if per_request is None else 1000 * per_request,
+        "break_even_requests": back.break_even_requests,
+        "break_even_months": back.break_even_months,
+        "saving_per_month": back.saving_per_month,
+        "requests_per_month": p["requests_per_month"],
+        "by_cell": [
+            {
+                "cell": cell,
+                "per_1k_requests": None if cost.usd_per_request is None else 1000 * cost.usd_per_request,
+                "hosting_usd_per_month": cost.hosting_usd_per_month,
+            }
+            for cell, cost in costs.items()
+        ],
+    }
+
+
+def _inputs(tuned: TunedResults, root: Path) -> list[InputFile]:
+    found = []
+    for path in tuned.files:
+        rows = None
+        if path.suffix == ".csv":
+            with path.open("rb") as file:
+                rows = sum(1 for _ in file) - 1
+        elif tuned.training is not None and path == tuned.training.path:
+            rows = tuned.training.examples
+        found.append(input_file(root, path, rows))
+    return found

@@ -1,0 +1,255 @@
+"""Tables and sentences of the notebook `fine_tune` on what the tuned model does better and worse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.wording import UNKNOWN, estimate, limits, p_value, percent, signed_points
+from llmbench.stats import Interval, wilson_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llmbench.matrix import MatrixResults
+    from llmbench.reporting.fine_tune_results import TunedResults
+
+__all__ = [
+    "FormShare",
+    "answer_forms",
+    "form_table",
+    "general_table",
+    "regression_sentence",
+    "regression_table",
+    "regressions",
+    "training_sentence",
+    "training_table",
+]
+
+_MOST_LABELS = 12
+_LEAST_REPEATED = 3
+"""A right answer that so many items share is a label, not a text of its own."""
+
+
+class FormShare(NamedTuple):
+    """How many answers of a cell have the form that was asked for."""
+
+    cell: str
+    n: int
+    """Answers."""
+    in_form: int
+    cut_off: int
+    """Of those that are not: they were still going on at max_tokens."""
+    has_right: int
+    """Answers in which the right one stands somewhere: more than this no milder grader could find right."""
+    ci: Interval
+
+
+def regressions(tuned: TunedResults) -> list[dict[str, Any]]:
+    """The tuned model against the baseline in each category, the worst first; p adjusted by
+    Benjamini-Hochberg over the categories.
+    """
+    found = tuned.results.category_differences(tuned.candidate)
+    rows = [
+        {
+            "category": each.category, "n": each.n, "difference": each.difference,
+            "ci": None if each.ci is None else list(each.ci), "p_adjusted": each.p_adjusted,
+            "regressed": each.ci is not None and each.ci.high < 0,
+        }
+        for each in found
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: 0.0 if row["difference"] is None else row["difference"])
+
+
+def regression_table(tuned: TunedResults) -> Table | None:
+    """Those of `regressions`; None for fewer than two categories."""
+    import pandas as pd
+
+    rows = regressions(tuned)
+    if len(rows) < 2:
+        return None
+    frame = pd.DataFrame(
+        [
+            {**{k: v for k, v in row.items() if k != "ci"}, "low": (row["ci"] or [None])[0],
+             "high": (row["ci"] or [None, None])[1]}
+            for row in rows
+        ]
+    )  # fmt: skip
+    shown = pd.DataFrame(
+        [
+            {
+                "category": row["category"] or "(none)",
+                "items": f"{row['n']:,}",
+                "difference, points": estimate(
+                    row["difference"], None if row["ci"] is None else Interval(*row["ci"]), signed_points
+                ),
+                "p adjusted": p_value(row["p_adjusted"]),
+            }
+            for row in rows
+        ]
+    )
+    return Table(frame, shown, tuple(shown.columns[1:]))
+
+
+def regression_sentence(tuned: TunedResults) -> str:
+    """Where it got worse, in a sentence."""
+    rows = regressions(tuned)
+    worse = [str(row["category"]) for row in rows if row["regressed"]]
+    lower = [str(row["category"]) for row in rows if (row["difference"] or 0.0) < 0 and not row["regressed"]]
+    if worse:
+        return f"It is worse than {tuned.results.baseline} in {', '.join(worse)}."
+    if lower:
+        return (
+            f"In no category is it shown to be worse; it scored lower in {', '.join(lower)}, by no more than "
+            "chance could do."
+        )
+    return "It scored lower in no category."
+
+
+def general_table(tuned: TunedResults) -> Table | None:
+    """Base and tuned model on the general questions, by category and over all."""
+    import pandas as pd
+
+    general = tuned.general
+    if general is None:
+        return None
+    base, mine = general.baseline, general.comparisons[0].candidate
+    by_category = {(each.category, each.cell): each for each in general.categories()}
+    names = list(dict.fromkeys(category for category, _ in by_category))
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        old, new = by_category[name, base], by_category[name, mine]
+        rows.append(_pair(name or "(none)", old.n, (old.score, old.ci), (new.score, new.ci)))
+    cells = general.cell(base), general.cell(mine)
+    rows.append(_pair("all", cells[0].n, *((cell.score, cell.score_ci) for cell in cells)))
+    shown = pd.DataFrame(
+        [
+            {
+                "category": row["category"],
+                "questions": f"{row['n']:,}",
+                "base": estimate(row["base"], _interval(row, "base"), percent),
+                "tuned": estimate(row["tuned"], _interval(row, "tuned"), percent),
+            }
+            for row in rows
+        ]
+    )
+    return Table(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
+
+
+def answer_forms(results: MatrixResults) -> tuple[FormShare, ...]:
+    """By cell, the answers that are whole and, where the right answers are labels, are one of them.
+
+    Right answers that at least three items of a category share are its labels; where a category has others
+    too, or more than twelve, any whole answer is in form.
+    """
+    answers = results.answers
+    labels = _labels(answers)
+    found = []
+    for cell in (cell.cell for cell in results.cells):
+        rows = answers[(answers["cell"] == cell) & answers["answer"].notna()]
+        whole = rows["finish_reason"].fillna("stop") != "length"
+        pairs = zip(rows["category"], rows["answer"], strict=True)
+        known = [_in_form(answer, labels[category]) for category, answer in pairs]
+        good = sum(a and b for a, b in zip(known, whole, strict=True))
+        interval = wilson_interval(good, len(rows), results.confidence) if len(rows) else Interval(0.0, 1.0)
+        texts = zip(rows["answer"], rows["expected"], strict=True)
+        holding = sum(bool(_plain(right)) and _plain(right) in _plain(answer) for answer, right in texts)
+        found.append(FormShare(cell, len(rows), good, int((~whole).sum()), holding, interval))
+    return tuple(found)
+
+
+def form_table(results: MatrixResults) -> Table:
+    """Those of `answer_forms`."""
+    import pandas as pd
+
+    forms = answer_forms(results)
+    frame = pd.DataFrame(
+        [
+            {
+                "cell": f.cell,
+                "n": f.n,
+                "in_form": f.in_form,
+                "cut_off": f.cut_off,
+                "has_right": f.has_right,
+                "low": f.ci.low,
+                "high": f.ci.high,
+            }
+            for f in forms
+        ]
+    )
+    shown = pd.DataFrame(
+        [
+            {
+                "model [prompt]": f.cell,
+                "answers": f"{f.n:,}",
+                "in the form asked for": UNKNOWN if not f.n else estimate(f.in_form / f.n, f.ci, percent),
+                "cut off": f"{f.cut_off:,}",
+                "right answer somewhere in it": UNKNOWN if not f.n else percent(f.has_right / f.n),
+            }
+            for f in forms
+        ]
+    )
+    return Table(frame, shown, tuple(shown.columns[1:]))
+
+
+def training_sentence(tuned: TunedResults) -> str:
+    """Whether the training file may be trained on, and whether it has the answers to the evaluation."""
+    report = tuned.training
+    if report is None:
+        return "No training file is named, so whether the evaluation was seen in training is not known."
+    seen = tuned.seen_in_training
+    overlap = (
+        "None of the evaluation's questions is in it, word for word or nearly"
+        if not seen
+        else f"{seen:,} of its lines hold questions of the evaluation, so the scores above mean nothing"
+    )
+    return (
+        f"{report.path.name} has {report.examples:,} examples, {report.errors:,} errors and "
+        f"{report.warnings:,} warnings. {overlap}."
+    )
+
+
+def training_table(tuned: TunedResults) -> Table | None:
+    """What was found in the training file, by kind; None where no file was named or nothing was found."""
+    import pandas as pd
+
+    if tuned.training is None or not tuned.training.counts:
+        return None
+    found = sorted(tuned.training.counts.items())
+    frame = pd.DataFrame([{"severity": kind[0], "kind": kind[1], "lines": count} for kind, count in found])
+    return Table(frame, frame.assign(kind=[kind[1].replace("_", " ") for kind, _ in found]), ("lines",))
+
+
+def _labels(answers: pd.DataFrame) -> dict[Any, set[str] | None]:
+    found: dict[Any, set[str] | None] = {}
+    first = answers[answers["cell"] == answers["cell"].iloc[0]]
+    for category in first["category"].unique():
+        right = first.loc[first["category"] == category, "expected"].dropna().map(_plain)
+        counts = right.value_counts()
+        closed = 2 <= len(counts) <= _MOST_LABELS and counts.min() >= _LEAST_REPEATED
+        found[category] = set(counts.index) if closed else None
+    return found
+
+
+def _in_form(answer: Any, labels: set[str] | None) -> bool:
+    return labels is None or _plain(answer) in labels
+
+
+def _plain(answer: Any) -> str:
+    return str(answer).strip().strip(".\"'").casefold()
+
+
+def _pair(
+    name: str, n: int, old: tuple[float | None, Interval | None], new: tuple[float | None, Interval | None]
+) -> dict[str, Any]:
+    low, high = limits(old[1])
+    new_low, new_high = limits(new[1])
+    return {
+        "category": name, "n": n, "base": old[0], "base_low": low, "base_high": high, "tuned": new[0],
+        "tuned_low": new_low, "tuned_high": new_high,
+    }  # fmt: skip
+
+
+def _interval(row: dict[str, Any], side: str) -> Interval | None:
+    low, high = row[f"{side}_low"], row[f"{side}_high"]
+    return None if low is None or high is None else Interval(low, high)
