@@ -13,7 +13,6 @@ from llmbench.lazy import attach
 if TYPE_CHECKING:
     from llmbench.abtest.analysis import analyse
     from llmbench.abtest.counts import Counts
-    from llmbench.abtest.ledger_source import ledger_costs, ledger_source
     from llmbench.abtest.off_policy import (
         PolicyValue,
         always,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from llmbench.abtest.results import AbResult, Comparison
     from llmbench.abtest.series import day_series, power_curve
     from llmbench.abtest.source import OutcomeSource
+    from llmbench.abtest.source_ledger import ledger_costs, ledger_source
     from llmbench.abtest.source_parts import Assignments, Costs, Epoch, Guardrail, Replies, Sends
     from llmbench.abtest.totals import ArmTotals, read_totals
 
@@ -53,8 +53,8 @@ _MODULE_OF = {
     "cheapest_arm": "off_policy",
     "day_series": "series",
     "evaluate_policy": "off_policy",
-    "ledger_costs": "ledger_source",
-    "ledger_source": "ledger_source",
+    "ledger_costs": "source_ledger",
+    "ledger_source": "source_ledger",
     "planned_units": "plan",
     "power_curve": "series",
     "read_counts": "reading",

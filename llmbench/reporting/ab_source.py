@@ -48,7 +48,7 @@ def outcome_source(parameters: Mapping[str, Any]) -> OutcomeSource:
     given = _merged(_given(parameters), parameters["source_options"])
     if parameters["costs"] != LEDGER:
         return OutcomeSource.from_parameters(given)
-    from llmbench.abtest.ledger_source import ledger_costs
+    from llmbench.abtest.source_ledger import ledger_costs
     from llmbench.ledger import Ledger
 
     del given["costs"]
@@ -59,7 +59,7 @@ def outcome_source(parameters: Mapping[str, Any]) -> OutcomeSource:
 
 
 def _of_ledger(p: Mapping[str, Any]) -> OutcomeSource:
-    from llmbench.abtest.ledger_source import ledger_source
+    from llmbench.abtest.source_ledger import ledger_source
     from llmbench.ledger import Ledger
 
     options = {

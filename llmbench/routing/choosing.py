@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
+from llmbench.routing.calibrated import CalibratedRouting
 from llmbench.routing.experiment import Experiment
 from llmbench.routing.features import features_of
 from llmbench.routing.ranking import by_price, by_quality, by_speed
@@ -32,7 +33,7 @@ class Chooser:
     def __init__(
         self,
         endpoints: Endpoints,
-        table: RoutingTable,
+        table: RoutingTable | CalibratedRouting,
         *,
         models: Sequence[str] | None,
         quality: Any,
@@ -49,9 +50,12 @@ class Chooser:
         """The ledger, until the speeds in it have been read."""
         self._allow_unpriced = allow_unpriced
         self._fallback = fallback
+        if isinstance(table, CalibratedRouting):
+            _refuse_unserved(table, endpoints)
         self._models = self._choices(models)
         self._chains: dict[tuple[str, ...], list[Target]] = {}
         self._hints_warned: set[str] = set()
+        self._drift_warned = False
 
     def decide(
         self,
@@ -63,15 +67,21 @@ class Chooser:
         model: str | None,
         unit_id: str | None,
         options: Mapping[str, Any],
+        *,
+        observe: bool = False,
     ) -> Route:
-        """The route of a request; one without targets for AB_TEST, whose arm `route_of` takes."""
+        """The route of a request; one without targets for AB_TEST, whose arm `route_of` takes. `observe`
+        lets a calibrated router's drift monitor count the prompt.
+        """
         if unit_id is not None and (type(unit_id) is not str or not unit_id):
             raise UsageError(f"unit_id must be a text; it is {unit_id!r}.")
         if provider is not None or model is not None:
             return self._explicit(provider, model)
         chosen = default if strategy is None else RoutingStrategy.of(strategy)
         if chosen is RoutingStrategy.SMART:
-            return self._smart(messages, task_type, unit_id)
+            if isinstance(self._table, CalibratedRouting):
+                return self._calibrated(self._table, messages, observe=observe)
+            return self._smart(self._table, messages, task_type, unit_id)
         if chosen is RoutingStrategy.AB_TEST:
             return Route(chosen, "", "", ())
         features_of(messages, task_type)
@@ -89,11 +99,28 @@ class Chooser:
             targets = self.named(str(model))
         return Route(None, "explicit", "the caller named it", targets, explicit=True)
 
-    def _smart(self, messages: Sequence[Message], task_type: str | None, unit_id: str | None) -> Route:
+    def _calibrated(self, routing: CalibratedRouting, messages: Sequence[Message], *, observe: bool) -> Route:
+        one_turn = not features_of(messages, None).multi_turn
+        prompt = "\n".join(str(each["content"]) for each in messages if each["role"] == "user")
+        choice = routing.choose(prompt, one_turn=one_turn, observe=observe)
+        if routing.monitor.alarm is not None and not self._drift_warned:
+            self._drift_warned = True
+            warnings.warn(
+                f"The guarantee of {routing.name} is void, and all goes to {routing.strong}: "
+                f"{routing.monitor.alarm}. Calibrate again on prompts of today.",
+                stacklevel=4,
+            )
+        return Route(
+            RoutingStrategy.SMART, choice.rule, choice.reason, self._chain(choice.rule, choice.models)
+        )
+
+    def _smart(
+        self, table: RoutingTable, messages: Sequence[Message], task_type: str | None, unit_id: str | None
+    ) -> Route:
         seen = features_of(messages, task_type)
-        choice = self._table.choose(seen, unit_id or str(messages[-1]["content"]))
+        choice = table.choose(seen, unit_id or str(messages[-1]["content"]))
         reason = choice.reason
-        if task_type is not None and task_type not in self._table.task_types:
+        if task_type is not None and task_type not in table.task_types:
             reason += f"; the hint {task_type!r} is in no rule"
             self._warn_of(task_type)
         return Route(RoutingStrategy.SMART, choice.rule, reason, self._chain(choice.rule, choice.models))
@@ -207,6 +234,17 @@ class Chooser:
                 f"{known}); the request is routed as if it had none.",
                 stacklevel=5,
             )
+
+
+def _refuse_unserved(routing: CalibratedRouting, endpoints: Endpoints) -> None:
+    """A model that nobody serves would send its prompts to others, against the guarantee."""
+    absent = next((name for name in routing.models if not endpoints.serving(name)), None)
+    if absent is not None:
+        raise UsageError(
+            f"The calibrated router asks {absent!r}, and no provider of the router "
+            f"({', '.join(endpoints.providers)}) serves that; calibrate with "
+            f'names={{{absent!r}: "endpoint/model"}}, or give that provider.'
+        )
 
 
 def _scores(quality: Any) -> Mapping[str, float] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmbench.errors import UsageError
-from llmbench.routing.draw import checked_weights, draw
+from llmbench.routing.drawing import checked_weights, draw
 
 __all__ = ["Experiment"]
 

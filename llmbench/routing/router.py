@@ -15,6 +15,7 @@ from llmbench.providers.clock import Clock, SystemClock
 from llmbench.providers.trail import Trail
 from llmbench.routing.assigning import Assigner
 from llmbench.routing.book import Book
+from llmbench.routing.calibrated import CalibratedRouting
 from llmbench.routing.choosing import Chooser
 from llmbench.routing.decision import Decision
 from llmbench.routing.dispatch import Dispatch
@@ -44,7 +45,8 @@ class ModelRouter:
         providers: {endpoint name: provider}; or names of endpoints of llmbench.toml; or None for
             all endpoints at hand. Those opened by name record to the project's ledger.
         default_strategy: where a call names none.
-        routes: the rules of SMART: "document", "current", the path of a TOML file, or its content.
+        routes: the rules of SMART: "document", "current", the path of a TOML file, or its content; or a
+            router that was learned: what `calibrate` returns, or the path of its .json file.
         models: what CHEAPEST, FASTEST and BEST_QUALITY choose from ("endpoint/model", or a model's
             name); default: what the table names and the providers serve.
         quality: {"endpoint/model" or model: score}, such as `Matrix(...).results()` gives, for
@@ -76,7 +78,7 @@ class ModelRouter:
         providers: Mapping[str, BaseLLMProvider] | Sequence[str] | None = None,
         default_strategy: RoutingStrategy | str = RoutingStrategy.SMART,
         *,
-        routes: str | Path | Mapping[str, Any] | RoutingTable = "document",
+        routes: str | Path | Mapping[str, Any] | RoutingTable | CalibratedRouting = "document",
         models: Sequence[str] | None = None,
         quality: Mapping[str, float] | Any | None = None,
         experiment: Experiment | None = None,
@@ -93,7 +95,7 @@ class ModelRouter:
         clock: Clock | None = None,
     ) -> None:
         self.default_strategy = RoutingStrategy.of(default_strategy)
-        self.table = routing_table(routes)
+        self.table = _table(routes)
         if not isinstance(providers, Mapping):
             providers, ledger = open_providers(providers, ledger)
         if not providers:
@@ -128,6 +130,16 @@ class ModelRouter:
         if ledger is not None and self._gate.spending is not None:
             seed_spending(self._gate.spending, ledger, self._clock)
 
+    @staticmethod
+    def calibrate(results: Any, **options: Any) -> CalibratedRouting:
+        """Learn from the results of a matrix which model suffices for a prompt, with a guarantee: see
+        `llmbench.routing.calibration.calibrate` for `options`. What it returns is given to
+        `ModelRouter(routes=...)`, or saved and given by its path. Needs the extra `routing`.
+        """
+        from llmbench.routing.calibration import calibrate
+
+        return calibrate(results, **options)
+
     async def route(
         self,
         messages: Sequence[Message],
@@ -159,8 +171,9 @@ class ModelRouter:
 
             attributes = checked_attributes(unit_attributes)
         route = self._chooser.decide(
-            self.default_strategy, messages, task_type, strategy, provider, model, unit_id, options
-        )
+            self.default_strategy, messages, task_type, strategy, provider, model, unit_id, options,
+            observe=True,
+        )  # fmt: skip
         assigned = None
         if route.strategy is RoutingStrategy.AB_TEST:
             assigned = await self._assigner.assign(unit_id)
@@ -300,6 +313,16 @@ class ModelRouter:
     def __repr__(self) -> str:
         names = ", ".join(self._endpoints.providers)
         return f"ModelRouter({names}; {self.default_strategy.name}, routes {self.table.name!r})"
+
+
+def _table(
+    routes: str | Path | Mapping[str, Any] | RoutingTable | CalibratedRouting,
+) -> RoutingTable | CalibratedRouting:
+    if isinstance(routes, CalibratedRouting):
+        return routes
+    if isinstance(routes, str | Path) and Path(routes).suffix.lower() == ".json":
+        return CalibratedRouting.load(routes)
+    return routing_table(routes)
 
 
 def _refuse_unknown(limits: Mapping[str, Limit], endpoints: Endpoints) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmbench.errors import ConfigError, UsageError
-from llmbench.routing.draw import checked_weights, draw
+from llmbench.routing.drawing import checked_weights, draw
 from llmbench.routing.features import Features
 
 __all__ = ["SHIPPED", "Choice", "Condition", "RoutingTable", "Rule", "routing_table"]

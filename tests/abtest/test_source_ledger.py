@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from llmbench.abtest.counts import Counts
-from llmbench.abtest.ledger_source import ledger_costs, ledger_source
 from llmbench.abtest.off_policy import by_table, evaluate_policy
 from llmbench.abtest.reading import read_counts
 from llmbench.abtest.source import OutcomeSource, Sends
+from llmbench.abtest.source_ledger import ledger_costs, ledger_source
 from llmbench.errors import UsageError
 from llmbench.ledger import Ledger
 from tests.ledger.conftest import make_call_of

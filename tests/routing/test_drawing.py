@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbench.errors import UsageError
-from llmbench.routing.draw import checked_weights, draw
+from llmbench.routing.drawing import checked_weights, draw
 
 KEYS = [f"lead {number}" for number in range(20_000)]
 
