@@ -196,7 +196,11 @@ def compare(options: argparse.Namespace) -> None:
     # The Python that trains, which may be another than this one; it needs the extra `local` too.
     python = os.environ.get(PYTHON_VARIABLE) or sys.executable
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    subprocess.run([python, "-c", code, *map(str, words)], check=True, env=environment)
+    done = subprocess.run(
+        [python, "-c", code, *map(str, words)], check=False, env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        _say("not compared:", (done.stderr.strip().splitlines() or ["no reason given"])[-1])
 
 
 def store(options: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from llmbench.providers.model_files import models_folder
 
 __all__ = ["LocalJob", "jobs_folder", "local_jobs"]
 
+_TRIES, _BETWEEN_TRIES_S = 5, 0.02
 _ID = re.compile(r"ftlocal-[0-9A-Za-z-]+")
 
 
@@ -136,7 +138,8 @@ class LocalJob:
 
     def is_held(self) -> bool:
         """Whether a process works on it."""
-        descriptor = self.hold()
+        # Shared, so that two who look at the same moment do not take each other for the process.
+        descriptor = self._lock(shared=True)
         if descriptor is None:
             return True
         os.close(descriptor)
@@ -144,6 +147,14 @@ class LocalJob:
 
     def hold(self) -> int | None:
         """Take the lock: an open file that a child process may inherit; None where another has it."""
+        for _ in range(_TRIES):
+            descriptor = self._lock(shared=False)
+            if descriptor is not None:
+                return descriptor
+            time.sleep(_BETWEEN_TRIES_S)  # somebody may just be looking
+        return None
+
+    def _lock(self, *, shared: bool) -> int | None:
         if sys.platform == "win32":
             raise FineTuningUnavailableError(
                 "Local fine-tuning runs on Linux and macOS only; use WSL, or a vendor.", provider="local"
@@ -152,7 +163,7 @@ class LocalJob:
 
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None

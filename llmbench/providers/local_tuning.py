@@ -20,7 +20,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,19 +30,16 @@ from llmbench.providers.gguf import read_gguf_head
 from llmbench.providers.local_jobs import LocalJob, jobs_folder, now, write_json
 from llmbench.providers.local_recipe import LocalRecipe
 from llmbench.providers.training_file import TrainingFile
-from llmbench.providers.tuning_result import TrainingMetric, job_result
+from llmbench.providers.tuning_result import job_result
 
 if TYPE_CHECKING:
     from llmbench.errors import ProviderError
     from llmbench.providers.base import BaseLLMProvider
 
 __all__ = [
-    "cancel",
     "cancel_local_job",
-    "find",
     "find_job",
     "look",
-    "metrics",
     "resume_local_job",
     "submit",
     "tuner",
@@ -72,14 +68,17 @@ class _OwnMachine:
 
 def tuner() -> Tuner:
     """How this machine fine-tunes."""
+    from llmbench.providers import local_follow
+
     return Tuner(
         caller=_OwnMachine(),
         options=LocalRecipe.options(),
         submit=submit,
         look=look,
-        cancel=cancel,
-        find=find,
-        metrics=metrics,
+        cancel=local_follow.cancel,
+        find=local_follow.find,
+        events=local_follow.events,
+        metrics=local_follow.metrics,
         check=check_order,
     )
 
@@ -115,35 +114,6 @@ async def submit(provider: BaseLLMProvider, submission: Submission) -> dict[str,
 async def look(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
     """The state of a job."""
     return await asyncio.to_thread(lambda: _result(provider, find_job(job_id)))
-
-
-async def cancel(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
-    """End a job; its state afterwards."""
-    await asyncio.to_thread(cancel_local_job, job_id)
-    return await look(provider, job_id)
-
-
-async def find(provider: BaseLLMProvider, job_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """The states of those jobs whose process was started; a folder alone is none."""
-
-    def states() -> list[dict[str, Any]]:
-        found = (LocalJob.named(job_id) for job_id in job_ids)
-        return [_result(provider, job) for job in found if job is not None and (job.folder / "pid").exists()]
-
-    return await asyncio.to_thread(states)
-
-
-async def metrics(_: BaseLLMProvider, job_id: str) -> list[TrainingMetric]:
-    """Loss by step, and of the examples held out."""
-
-    def measured() -> list[TrainingMetric]:
-        return [
-            TrainingMetric(row["step"], row.get("loss"), row.get("validation_loss"), row.get("epoch"))
-            for row in find_job(job_id).progress()
-            if "step" in row
-        ]
-
-    return await asyncio.to_thread(measured)
 
 
 def find_job(job_id: str) -> LocalJob:

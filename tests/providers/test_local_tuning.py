@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from llmbench import LocalProvider, UniversalModelTrainer
+from llmbench import LocalProvider, UniversalModelTrainer, finetune
 from llmbench.errors import ConfigError, DatasetError, InvalidRequestError, UsageError
 from llmbench.finetune.local_job import cancel_local_job, local_job_table, loss_curve, resume_local_job
 from llmbench.providers import local_tuning, model_files
 from llmbench.providers.local_jobs import LocalJob, jobs_folder, local_jobs
+from llmbench.providers.tuning_follow import find_tuning
 
 ROW = {"messages": [{"role": "user", "content": "Kind?"}, {"role": "assistant", "content": "away"}]}
 
@@ -130,6 +131,41 @@ def test_cancel_ends_the_process(
     assert not LocalJob(jobs_folder() / job_id).is_held()
     cancel_local_job(job_id)  # nothing more to do
     assert status(job_id)["finished_at"] is not None
+
+
+@pytest.mark.usefixtures("stub")
+def test_a_trainer_follows_and_cancels_it_as_a_vendors(training: Path, base: str) -> None:
+    trainer = UniversalModelTrainer(LocalProvider({}))
+    job_id = start(training, base, n_epochs=10_000)["job_id"]
+    wait_for_step(job_id, 2)
+    metrics = asyncio.run(trainer.get_fine_tuning_metrics(job_id))
+    assert [(metric.step, metric.training_loss) for metric in metrics[:2]] == [(1, 1.0), (2, 0.5)]
+    assert asyncio.run(trainer.cancel_fine_tuning(job_id))["status"] == "cancelled"
+    events = asyncio.run(trainer.get_fine_tuning_events(job_id))
+    assert {event.message for event in events} == {"ordered", "cancelled"}
+
+
+@pytest.mark.usefixtures("stub")
+def test_an_order_is_found_by_what_was_kept_of_it(training: Path, base: str) -> None:
+    job_id = start(training, base, n_epochs=1)["job_id"]
+    wait(job_id, "succeeded")
+    provider = LocalProvider({})
+    (found,) = asyncio.run(find_tuning(provider, [job_id, "ftlocal-none", "../x"]))
+    assert found["job_id"] == job_id
+    (LocalJob(jobs_folder() / job_id).folder / "pid").unlink()  # as if killed before the start
+    assert asyncio.run(find_tuning(provider, [job_id])) == []
+
+
+@pytest.mark.usefixtures("stub")
+def test_it_is_a_job_as_at_any_vendor(training: Path, base: str, tmp_path: Path) -> None:
+    ledger = tmp_path / "jobs.db"
+    job = finetune.start(LocalProvider({}), training, base, epochs=2, budget_usd=0, ledger=ledger)
+    done = job.wait(poll_s=0.05, timeout_s=20, progress=None)
+    assert (done.state, done.trained_tokens) == ("succeeded", 7)
+    again = finetune.start(LocalProvider({}), training, base, epochs=2, budget_usd=0, ledger=ledger)
+    assert again.id == job.id
+    with pytest.raises(UsageError, match="does not train all weights"):
+        finetune.start(LocalProvider({}), training, base, method="full", budget_usd=0, ledger=ledger)
 
 
 @pytest.mark.usefixtures("stub")
