@@ -29,7 +29,7 @@ def _write(
     folder: Path,
     n: int,
     *,
-    small_on_hard: float,
+    small_on_hard: float = 0.2,
     cost: bool = True,
     shuffled: bool = False,
     strong: float = 0.95,
