@@ -68,8 +68,8 @@ HELD_OUT_PARAMS = {"temperature": 0.0, "max_tokens": 16}
 GENERAL_PARAMS = {"temperature": 0.0, "max_tokens": 24}
 SECONDS_BETWEEN_LOOKS = 5.0
 KEPT_COLUMNS = (
-    "item", "model", "prompt", "category", "cluster", "expected", "answer", "score", "finish_reason",
-    "latency_ms", "input_tokens", "output_tokens", "cost_usd",
+    "item", "model", "prompt", "category", "cluster", "question", "expected", "answer", "score",
+    "finish_reason", "latency_ms", "input_tokens", "output_tokens", "cost_usd",
 )  # fmt: skip
 
 
@@ -242,6 +242,11 @@ def _write_answers(path: Path, all_of_them: Sequence[Matrix]) -> None:
     import pandas as pd
 
     frames = [matrix.results().answers for matrix in all_of_them]
+    # Once each, with the first model's answers: who reads the table takes what is known of an item.
+    asked = {
+        item.id: item.fields.get("text") or item.fields["question"] for item in all_of_them[0].dataset.rows
+    }
+    frames[0] = frames[0].assign(question=frames[0]["item_id"].map(asked))
     table = pd.concat(frames, ignore_index=True).rename(columns={"item_id": "item"})
     table["latency_ms"] = table["latency_ms"].round(1)
     for name in ("input_tokens", "output_tokens"):

@@ -21,7 +21,7 @@ from llmbench.routing import CalibratedRouting
 PARAMETERS: dict[str, Any] = {
     "results_path": "results.csv", "results_options": {}, "models": [], "strong": "", "names": {},
     "tolerance": 0.05, "level": 0.05, "requests_per_month": 10_000.0, "curve_sizes": [100, 200],
-    "curve_repeats": 1, "bootstraps": 50, "penalty": 1.0, "confidence": 0.95, "seed": 1,
+    "curve_repeats": 1, "bootstraps": 100, "penalty": 1.0, "confidence": 0.95, "seed": 1,
 }  # fmt: skip
 
 
