@@ -8,7 +8,7 @@ Four steps, each of which leaves alone what is there already, so that it may be 
     compare   what transformers and llama.cpp say of the same prompts, for one tuned model
     store     answers, loss curves, times and provenance, into results/
 
-    python data/finetune/make_results.py                       # all of it; about two hours on one core
+    python data/finetune/make_results.py                       # all of it; about 40 minutes on one idle core
     python data/finetune/make_results.py --sizes 40 --seeds 1  # a part
     python data/finetune/make_results.py ask store
 
