@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from llmbench.finetune.splitting import Split, split
     from llmbench.finetune.starting import jobs, quote, resume, start
     from llmbench.finetune.states import ENDED, STATES, JobEvent, JobState, JobStatus, TrainingMetric
-    from llmbench.finetune.stored_results import StoredFineTune, read_stored_results
     from llmbench.finetune.trainer import UniversalModelTrainer
 
 _MODULE_OF = {
@@ -38,7 +37,6 @@ _MODULE_OF = {
     "JobStatus": "states",
     "STATES": "states",
     "Split": "splitting",
-    "StoredFineTune": "stored_results",
     "TrainingCost": "costs",
     "TrainingMetric": "states",
     "TrainingQuote": "quoting",
@@ -54,7 +52,6 @@ _MODULE_OF = {
     "local_job_table": "local_job",
     "loss_curve": "local_job",
     "quote": "starting",
-    "read_stored_results": "stored_results",
     "resume": "starting",
     "resume_local_job": "local_job",
     "split": "splitting",
@@ -76,7 +73,6 @@ __all__ = [
     "JobState",
     "JobStatus",
     "Split",
-    "StoredFineTune",
     "TrainingCost",
     "TrainingMetric",
     "TrainingQuote",
@@ -92,7 +88,6 @@ __all__ = [
     "local_job_table",
     "loss_curve",
     "quote",
-    "read_stored_results",
     "resume",
     "resume_local_job",
     "split",

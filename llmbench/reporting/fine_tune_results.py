@@ -8,6 +8,7 @@ loss_curves.csv   n_train, seed, event, step, loss, validation_loss; may be miss
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -89,6 +90,7 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     answers = folder / "answers.csv"
     if not answers.is_file():
         raise DatasetError(f"{p['results']} has no answers.csv; name the folder of results, or retrain.")
+    _refuse_changed(folder)
     jobs = _jobs(folder / "jobs.json")
     frame = _frame(answers)
     candidate = p["candidate"] or _candidate(jobs, frame)
@@ -140,6 +142,25 @@ def retrain(parameters: Mapping[str, Any], root: Path) -> None:
         raise ReportError(
             f"The training failed: {said[-1]}; what was trained is kept: run it again to go on."
         )
+
+
+def _refuse_changed(folder: Path) -> None:
+    """Raise DatasetError for a file that is not the one which provenance.json tells of."""
+    path = folder / "provenance.json"
+    if not path.is_file():
+        return
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        named = {str(name): str(digest) for name, digest in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DatasetError(f"{path.name} cannot be read: {error!r}; make the results again.") from error
+    for name, digest in named.items():
+        own = folder / Path(name).name
+        if not own.is_file() or hashlib.sha256(own.read_bytes()).hexdigest() != digest:
+            raise DatasetError(
+                f"{own.name} is not the file that {path.name} tells of; make the results again, or remove "
+                f"{path.name} if you changed it on purpose."
+            )
 
 
 def _frame(path: Path) -> pd.DataFrame:

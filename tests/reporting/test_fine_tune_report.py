@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,16 @@ def test_retraining_keeps_what_came_with_the_project(tmp_path: Path) -> None:
         retrain({**PARAMETERS, "retrain": True, "results": "data/finetune/results"}, tmp_path)
     with pytest.raises(ReportError, match="The training failed: no memory"):
         retrain({**PARAMETERS, "retrain": True, "results": "mine"}, tmp_path)
+
+
+def test_a_file_that_was_changed_since_is_named(folder: Path) -> None:
+    digest = hashlib.sha256((folder / "answers.csv").read_bytes()).hexdigest()
+    provenance = folder / "provenance.json"
+    provenance.write_text(json.dumps({"files": {"answers.csv": digest}}))
+    _read(folder)
+    provenance.write_text(json.dumps({"files": {"answers.csv": digest, "../../jobs.json": "0"}}))
+    with pytest.raises(DatasetError, match=r"jobs\.json is not the file that provenance\.json tells of"):
+        _read(folder)
+    provenance.write_text("[]")
+    with pytest.raises(DatasetError, match=r"provenance\.json cannot be read"):
+        _read(folder)
