@@ -1,0 +1,73 @@
+"""The notebook `fine_tune` as a report: a real fine-tune of the embedded model, from its stored answers."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from llmbench.errors import ReportError
+from llmbench.reporting import ReportRun, run_report
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> ReportRun:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        out = tmp_path_factory.mktemp("reports")
+        return run_report("fine_tune", {}, out=out, console=Console(file=io.StringIO()))
+
+
+@pytest.fixture(scope="module")
+def result(run: ReportRun) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
+    return read
+
+
+def test_the_first_screen_has_the_verdict_one_table_and_two_figures(run: ReportRun) -> None:
+    page = run.path.read_text(encoding="utf-8")
+    first = page[: page.index("<h2")]
+    assert first.count('class="verdict"') == 1
+    assert first.count("<table") == 1
+    assert first.count("<figure") == 2
+    assert "is better than local/smollm2-135m[few_shot]" in first
+    assert "it has lost what it could do otherwise" in first
+    assert "up to 3 seeds" in first
+
+
+def test_data_has_the_keys_that_others_read(result: dict[str, Any]) -> None:
+    data = result["data"]
+    wanted = {"dataset", "models", "comparisons", "learning_curve", "costs", "regressions"}
+    assert set(data) >= wanted
+    assert {(point["n_train"], point["seed"]) for point in data["learning_curve"]} == {
+        (0, 0), *((size, seed) for size in (40, 120, 360) for seed in (1, 2, 3)),
+    }  # fmt: skip
+    assert set(data["costs"]) >= {"training_usd", "per_1k_requests", "break_even_requests"}
+    assert data["dataset"]["seen"] == 0
+    assert result["verdict"]["decision"] == "GO_WITH_CONDITIONS"
+    assert (result["baseline"], result["candidate"]) == (
+        "local/smollm2-135m[few_shot]", "local/smollm2-135m-tuned-360-1[short]",
+    )  # fmt: skip
+
+
+def test_a_smaller_training_set_is_not_called_better_than_it_is(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        given = {"candidate": "local/smollm2-135m-tuned-40-1[short]", "least_gain": 0.3}
+        run = run_report("fine_tune", given, out=tmp_path, console=Console(file=io.StringIO()))
+    assert run.decision == "NO_GO"
+
+
+def test_retraining_does_not_write_over_what_came_with_the_project(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        with pytest.raises(ReportError, match="name another one"):
+            run_report("fine_tune", {"retrain": True}, out=tmp_path, console=Console(file=io.StringIO()))
