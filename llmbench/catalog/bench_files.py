@@ -61,8 +61,9 @@ def read_bench_file(
         text = where.read_text(encoding="utf-8")
         found = _documents(text)
     except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DatasetError(
-            f"{where.name} cannot be read as JSON ({error}); give the file that the run saved."
+            f"{where.name} cannot be read as JSON ({said}); give the file that the run saved."
         ) from error
     card, server = gpu_facts(gpu).name, engine_facts(engine).name
     number = None if dtype is None else dtype_facts(dtype).name
@@ -130,8 +131,10 @@ def _vllm(run: Mapping[str, Any], name: str) -> _Run:
     rate = run.get("request_rate")
     unlimited = limit is None and (rate is None or _number(rate) is None)
     in_flight = limit
-    if limit is None and not unlimited:
-        in_flight = _in_flight(_number(run.get("request_throughput")), ttft, tpot, written)
+    if not unlimited and _number(rate) is not None:
+        known = _in_flight(_number(run.get("request_throughput")), ttft, tpot, written)
+        # A cap far above what the rate puts in flight is no number in flight.
+        in_flight = min((each for each in (limit, known) if each is not None), default=None)
     return _Run(
         model=run.get("model_id"),
         read=read,

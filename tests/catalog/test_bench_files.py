@@ -74,6 +74,15 @@ def test_vllm_at_a_rate_has_in_flight_what_littles_law_says(tmp_path: Path) -> N
     assert row.concurrency == pytest.approx(2.0 * (0.3 + 0.038 * 199))
 
 
+def test_vllm_at_a_rate_below_its_limit_has_in_flight_what_littles_law_says(tmp_path: Path) -> None:
+    slow = VLLM | {"request_rate": 2.0}
+    (free,) = read_bench_file(save(tmp_path, slow | {"max_concurrency": None}), gpu="L4")
+    (capped,) = read_bench_file(save(tmp_path, slow | {"max_concurrency": 500}), gpu="L4")
+    assert capped.concurrency == free.concurrency
+    (full,) = read_bench_file(save(tmp_path, slow | {"max_concurrency": 1}), gpu="L4")
+    assert full.concurrency == 1
+
+
 def test_vllm_appended_lines(tmp_path: Path) -> None:
     lines = "\n".join(json.dumps(VLLM | {"max_concurrency": c}) for c in (1, 4, 16))
     rows = read_bench_file(save(tmp_path, lines + "\n"), gpu="L4")
