@@ -9,13 +9,19 @@ from typing import Any
 
 from llmbench.catalog import canonical_name
 from llmbench.errors import UsageError
+from llmbench.reporting.break_even_checks import shares_in
 
 __all__ = ["accepted_shares"]
 
 
 def accepted_shares(p: Mapping[str, Any], root: Path) -> tuple[dict[str, float], tuple[str, ...]]:
     """Shares of good answers: of a result of `model_matrix`, with those given on top."""
-    given = {canonical_name(name) or name: float(share) for name, share in p["accepted"].items()}
+    given = {}
+    for name, share in shares_in(p, "accepted").items():
+        known = canonical_name(name) or name
+        if not 0 <= share <= 1:
+            raise UsageError(f"Parameter 'accepted' holds {share:g} for {name}; it is a share from 0 to 1.")
+        given[known] = share
     if not p["matrix_result"]:
         return given, ()
     path = root / Path(p["matrix_result"]).expanduser()

@@ -184,6 +184,8 @@ def each_text(usd: float | None) -> str:
         return "unknown"
     if usd == 0:
         return "$0"
+    if math.isinf(usd):
+        return "never"  # not one good answer, however often it is asked for
     places = max(2, 2 - math.floor(math.log10(abs(usd))))
     return f"${usd:.{places}f}".rstrip("0").rstrip(".")
 

@@ -59,6 +59,14 @@ def test_a_discount_moves_the_bill(tmp_path: Path) -> None:
     assert both.prices["gpt-4o"].input_usd == pytest.approx(0.5 * plain.study.prices["gpt-4o"].input_usd)
 
 
+@pytest.mark.parametrize("name", ["GPT-4o", "openai/gpt-4o"])
+def test_a_discount_is_found_under_every_spelling(name: str, tmp_path: Path) -> None:
+    plain, less = put(tmp_path).study, put(tmp_path, discounts={name: 0.5}).study
+    assert less.usd_per_message("gpt-4o") == pytest.approx(0.5 * plain.usd_per_message("gpt-4o"))
+    assert less.prices["gpt-4o"].output_usd == pytest.approx(0.5 * plain.prices["gpt-4o"].output_usd)
+    assert less.usd_per_message("gpt-4") == plain.usd_per_message("gpt-4")
+
+
 def test_prices_of_ones_own_go_before_lists(tmp_path: Path) -> None:
     question = put(tmp_path, gpu_prices={"L4": 0.3}, gpus=["L4"])
     assert {option.usd_per_hour for option in question.study.working if option.n_gpu == 1} == {0.3}
@@ -119,6 +127,9 @@ def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
     own = table.frame.set_index("name").loc["llama-3.1-8b, own machines"]
     assert own["usd_per_accepted"] == pytest.approx(own["usd_per_message"] / 0.6)
     assert accepted_table(question.study, {}) is None
+    none = accepted_table(question.study, {"llama-3.1-8b": 0.0, "gpt-4o": 0.9})
+    assert none is not None
+    assert "never" in none.shown.to_string()
     with pytest.raises(UsageError, match=r"no result\.json of the notebook model_matrix"):
         put(tmp_path, matrix_result="nothing.json")
 
@@ -151,6 +162,16 @@ def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
         ({"peak_to_mean": 0.5}, "peak_to_mean"),
         ({"output_tokens": 0.0}, "output_tokens"),
         ({"log_columns": {"when": "x"}, "log": "x.csv"}, "log_columns"),
+        ({"log": "nothing.csv"}, r"^The log nothing\.csv cannot be read: No such file or directory\.$"),
+        ({"bench": [{"file": "no.json", "gpu": "L4"}]}, r"^no\.json cannot be read .*\(No such file"),
+        ({"messages_per_month": 1e15}, "give at most 100,000,000,000"),
+        ({"draws": 10**9}, "give at most 1,000,000"),
+        ({"seed": -1}, "seed must be"),
+        ({"discounts": {"gpt-4o": "half"}}, "'discounts' holds 'half' for gpt-4o; it must be a number"),
+        ({"discounts": {"gpt-9": 0.1}}, "discount for gpt-9, which is not among the models compared"),
+        ({"uncertainty": {"messages": ["a", 1, 2]}}, "'uncertainty' holds 'a' for messages"),
+        ({"accepted": {"gpt-4o": 1.5}}, "'accepted' holds 1.5 for gpt-4o; it is a share"),
+        ({"accepted": {"gpt-4o": "most"}}, "'accepted' holds 'most'"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(changed: dict[str, Any], told: str, tmp_path: Path) -> None:
