@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from llmbench.economics import BreakEvenStudy
+from llmbench.economics.api_lines import NO_BATCH_PRICE
 from llmbench.money import dollars
 from llmbench.reporting.break_even_inputs import Question, stale_prices
 from llmbench.results import Decision, Verdict
@@ -96,6 +97,16 @@ def _reasons(question: Question, probability: float) -> list[str]:
         reasons.append(
             f"Left out, because the price book {study.lines.price_book} has no price: "
             f"{', '.join(question.unpriced)}."
+        )
+    full = [
+        name
+        for name in dict.fromkeys((study.baseline, *study.against))
+        if NO_BATCH_PRICE in study.line(name).note
+    ]
+    if full:
+        reasons.append(
+            f"The price book {study.lines.price_book} has no batch price of {', '.join(full)}: messages that "
+            f"can wait are charged like the others there. Where vendors sell batches, they cost half."
         )
     return [*reasons, *stale_prices(question)]
 

@@ -10,6 +10,7 @@ import pytest
 from llmbench.errors import LLMBenchError, UsageError
 from llmbench.reporting import read_parameters
 from llmbench.reporting.break_even_inputs import Question, ask, input_files, stale_prices
+from llmbench.reporting.break_even_report import ways
 from llmbench.reporting.break_even_tables import accepted_table, decision_table, decision_text
 from llmbench.reporting.break_even_words import verdict, would_pay
 from llmbench.results import Decision
@@ -79,6 +80,18 @@ def test_batch_is_half_price_and_has_no_objective(tmp_path: Path) -> None:
     assert question.study.usd_per_message("gpt-4o") == pytest.approx(0.001625)
     assert question.objective.tpot_ms is None
     assert question.study.load.peak_to_mean == 1
+
+
+def test_an_api_without_a_batch_price_stays_in_the_comparison(tmp_path: Path) -> None:
+    question = put(tmp_path, latency_class="batch")
+    assert question.study.baseline == "llama-3.1-8b"
+    assert not question.unpriced
+    found = verdict(question)
+    assert "its own API $12.60" in found.summary
+    assert any(
+        "no batch price of llama-3.1-8b, llama-3.1-70b, mixtral-8x7b" in each for each in found.reasons
+    )
+    assert not [way.name for way in ways(question) if "in batches" in way.name]
 
 
 def test_messages_that_wait_may_pay_as_a_job_at_night(tmp_path: Path) -> None:
