@@ -161,7 +161,7 @@ def binding_constraint(study: BreakEvenStudy) -> str:
     reach = option.limit(study.costs) / study.load.peak_to_mean
     estimate = ", a throughput that nobody measured" if option.extrapolated else ""
     return (
-        f"The cheapest way is {month.replicas} x {option.hardware}{spare} at "
+        f"The cheapest way is {month.replicas:,} x {option.hardware}{spare} at "
         f"{option.dtype}{estimate}: "
         f"{_money(share['rent'])} rent, {_money(share['people'])} for "
         f"{study.costs.operations_hours:g} hours of people, "
