@@ -109,6 +109,13 @@ def test_without_people_and_spare_a_cheap_card_pays(tmp_path: Path) -> None:
     assert question.study.probability("llama-3.1-8b") > 0.9
 
 
+def test_what_is_named_twice_is_looked_at_once(tmp_path: Path) -> None:
+    twice = put(tmp_path, model="llama-3.1-70b", gpus=["H100", "h100 sxm"], dtypes=["fp8", "FP8"])
+    names = [option.name for option in twice.study.options]
+    assert len(names) == len(set(names))
+    assert {option.model for option in twice.study.options} == {"llama-3.1-70b", "mixtral-8x7b"}
+
+
 def test_a_log_is_the_workload(tmp_path: Path) -> None:
     monday = datetime(2026, 11, 2, tzinfo=UTC)
     lines = [
@@ -157,7 +164,7 @@ def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
         ({"operations_usd_per_hour": -1.0}, "operations_usd_per_hour"),
         (
             {"gpus": ["T4"], "dtypes": ["fp16"], "model": "llama-3.1-70b"},
-            r"No GPU looked at carries llama-3\.1-70b",
+            r"70b fp16 on 8x T4 does not fit into the memory\. The smallest .* is .* in awq-int4\.",
         ),
         ({"ttft_ms": 0.001, "tpot_ms": 0.001}, "within the latency objective"),
         ({"input_tokens": 200_000.0}, "context|131,072"),
