@@ -13,7 +13,7 @@ from llmbench.catalog.dtypes import dtype_facts
 from llmbench.catalog.engines import engine_facts
 from llmbench.catalog.gpus import gpu_facts
 from llmbench.catalog.measured import MeasuredRow
-from llmbench.errors import DatasetError
+from llmbench.errors import DatasetError, UsageError
 
 __all__ = ["read_bench_file"]
 
@@ -65,11 +65,17 @@ def read_bench_file(
         raise DatasetError(
             f"{where.name} cannot be read as JSON ({said}); give the file that the run saved."
         ) from error
+    if isinstance(n_gpu, bool) or not isinstance(n_gpu, int) or n_gpu < 1:
+        raise UsageError(f"n_gpu of {where.name} must be a whole number of at least 1, not {n_gpu!r}.")
     card, server = gpu_facts(gpu).name, engine_facts(engine).name
     number = None if dtype is None else dtype_facts(dtype).name
     rows = []
     for document in found:
         for run in _runs(document, where.name):
+            if run.tokens_per_s is not None and run.tokens_per_s <= 0:
+                raise DatasetError(
+                    f"{where.name} holds a run of {run.tokens_per_s:g} output tokens a second."
+                )
             named = model or run.model
             if named is None:
                 raise DatasetError(f"{where.name} does not name its model; give model=.")
@@ -85,8 +91,8 @@ def read_bench_file(
                     output_tokens=run.written,
                     concurrency=run.in_flight,
                     output_tokens_per_s=run.tokens_per_s,
-                    ttft_ms=run.ttft_ms,
-                    tpot_ms=run.tpot_ms,
+                    ttft_ms=_time(run.ttft_ms),
+                    tpot_ms=_time(run.tpot_ms),
                     source=where.name,
                 )
             )
@@ -146,7 +152,9 @@ def _vllm(run: Mapping[str, Any], name: str) -> _Run:
     )
 
 
-def _guidellm(document: Mapping[str, Any], run: Mapping[str, Any], name: str) -> _Run:
+def _guidellm(document: Mapping[str, Any], run: Any, name: str) -> _Run:
+    if not isinstance(run, Mapping):
+        raise DatasetError(f"{name} has a benchmark that is no object; give the file that the run saved.")
     metrics = run.get("metrics") or {}
     totals = metrics.get("request_totals") or {}
     _refuse_failures(_number(totals.get("successful")), _number(totals.get("errored")) or 0.0, name)
@@ -211,6 +219,11 @@ def _number(value: Any) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _time(milliseconds: float | None) -> float | None:
+    """None where it was not measured: an answer of one token has no further ones, and is written as 0."""
+    return milliseconds if milliseconds and milliseconds > 0 else None
 
 
 def _over(total: float | None, count: float) -> float | None:

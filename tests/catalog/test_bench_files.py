@@ -125,3 +125,20 @@ def test_an_unnamed_model_is_asked_for(tmp_path: Path) -> None:
     assert read_bench_file(path, gpu="L4", model="mistral-7b")[0].model == "mistral-7b"
     with pytest.raises(UsageError, match="own-model"):
         read_bench_file(save(tmp_path, VLLM | {"model_id": "own-model"}), gpu="L4")
+
+
+@pytest.mark.parametrize("count", [0, -1, "two", 1.5, True])
+def test_a_count_of_gpus_that_cannot_be_meant_is_refused(count: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"n_gpu of run\.json must be a whole number"):
+        read_bench_file(save(tmp_path, VLLM), gpu="L4", n_gpu=count)
+
+
+@pytest.mark.parametrize("value", [VLLM | {"output_throughput": 0}, {"benchmarks": ["x"]}])
+def test_a_run_that_measured_nothing_is_refused(value: Any, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"run\.json (holds a run of 0|has a benchmark)"):
+        read_bench_file(save(tmp_path, value), gpu="L4")
+
+
+def test_a_time_of_zero_was_not_measured(tmp_path: Path) -> None:
+    (row,) = read_bench_file(save(tmp_path, VLLM | {"mean_tpot_ms": 0.0}), gpu="L4")
+    assert (row.tpot_ms, row.ttft_ms) == (None, 300)
