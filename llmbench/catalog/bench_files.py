@@ -73,9 +73,7 @@ def read_bench_file(
     for document in found:
         for run in _runs(document, where.name):
             if run.tokens_per_s is not None and run.tokens_per_s <= 0:
-                raise DatasetError(
-                    f"{where.name} holds a run of {run.tokens_per_s:g} output tokens a second."
-                )
+                raise DatasetError(f"{where.name} holds a run of {run.tokens_per_s:g} tokens a second.")
             named = model or run.model
             if named is None:
                 raise DatasetError(f"{where.name} does not name its model; give model=.")
