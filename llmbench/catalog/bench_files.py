@@ -65,7 +65,8 @@ def read_bench_file(
         raise DatasetError(
             f"{where.name} cannot be read as JSON ({said}); give the file that the run saved."
         ) from error
-    if isinstance(n_gpu, bool) or not isinstance(n_gpu, int) or n_gpu < 1:
+    count: object = n_gpu  # a notebook's parameter may hold anything
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise UsageError(f"n_gpu of {where.name} must be a whole number of at least 1, not {n_gpu!r}.")
     card, server = gpu_facts(gpu).name, engine_facts(engine).name
     number = None if dtype is None else dtype_facts(dtype).name
