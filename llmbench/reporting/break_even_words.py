@@ -86,6 +86,9 @@ def _reasons(question: Question, probability: float) -> list[str]:
             f"throughput), it is cheaper "
             f"than {_api_words(study)} in {probability:.0%}."
         )
+    good = _good_answers(question)
+    if good:
+        reasons.append(good)
     line = study.line(study.baseline)
     if line.shutdown_date and line.shutdown_date <= question.today.isoformat():
         reasons.append(
@@ -109,6 +112,23 @@ def _reasons(question: Question, probability: float) -> list[str]:
             f"can wait are charged like the others there. Where vendors sell batches, they cost half."
         )
     return [*reasons, *stale_prices(question)]
+
+
+def _good_answers(question: Question) -> str:
+    """What a good answer costs on own machines and at each API that was evaluated; "" where none was."""
+    study, share = question.study, question.accepted
+    evaluated = [name for name in dict.fromkeys((study.baseline, *study.against)) if share.get(name)]
+    if not share.get(study.model) or not evaluated:
+        return ""
+    own = study.best[1].usd / study.load.messages_per_month / share[study.model]
+    others = "; ".join(
+        f"{each_text(study.usd_per_message(name) / share[name])} with {share[name]:.1%} at {name}"
+        for name in evaluated
+    )
+    return (
+        f"A good answer costs {each_text(own)} on own machines, where {share[study.model]:.1%} of "
+        f"{study.model} are good, and {others}."
+    )
 
 
 def _still_sold(question: Question) -> str:

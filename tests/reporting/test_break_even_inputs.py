@@ -152,6 +152,26 @@ def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
     assert "never" in none.shown.to_string()
     with pytest.raises(UsageError, match=r"no result\.json of the notebook model_matrix"):
         put(tmp_path, matrix_result="nothing.json")
+    told = next(each for each in verdict(question).reasons if each.startswith("A good answer"))
+    assert "60.0% of llama-3.1-8b are good" in told
+    assert "with 90.0% at gpt-4o" in told
+    assert not [each for each in verdict(put(tmp_path)).reasons if each.startswith("A good answer")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"model": "gpt-4o", "score": 7.5}], "score of gpt-4o is 7.5, which is no share"),
+        ([{"model": "gpt-4o", "score": "good"}], "score of gpt-4o is 'good'"),
+        ([{"score": 0.5}], "no result.json of the notebook"),
+        (["gpt-4o"], "no result.json of the notebook"),
+    ],
+)
+def test_a_matrix_without_shares_is_refused(rows: list[Any], told: str, tmp_path: Path) -> None:
+    result = {"report": "model_matrix", "data": {"models": rows}}
+    (tmp_path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    with pytest.raises(UsageError, match=told):
+        put(tmp_path, matrix_result="result.json")
 
 
 @pytest.mark.parametrize(
