@@ -13,7 +13,7 @@ from llmbench.catalog.dtypes import dtype_facts
 from llmbench.catalog.engines import engine_facts
 from llmbench.catalog.gpus import gpu_facts
 from llmbench.catalog.measured import MeasuredRow
-from llmbench.errors import DatasetError
+from llmbench.errors import DatasetError, UsageError
 
 __all__ = ["read_bench_file"]
 
@@ -61,14 +61,20 @@ def read_bench_file(
         text = where.read_text(encoding="utf-8")
         found = _documents(text)
     except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DatasetError(
-            f"{where.name} cannot be read as JSON ({error}); give the file that the run saved."
+            f"{where.name} cannot be read as JSON ({said}); give the file that the run saved."
         ) from error
+    count: object = n_gpu  # a notebook's parameter may hold anything
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise UsageError(f"n_gpu of {where.name} must be a whole number of at least 1, not {n_gpu!r}.")
     card, server = gpu_facts(gpu).name, engine_facts(engine).name
     number = None if dtype is None else dtype_facts(dtype).name
     rows = []
     for document in found:
         for run in _runs(document, where.name):
+            if run.tokens_per_s is not None and run.tokens_per_s <= 0:
+                raise DatasetError(f"{where.name} holds a run of {run.tokens_per_s:g} tokens a second.")
             named = model or run.model
             if named is None:
                 raise DatasetError(f"{where.name} does not name its model; give model=.")
@@ -84,8 +90,8 @@ def read_bench_file(
                     output_tokens=run.written,
                     concurrency=run.in_flight,
                     output_tokens_per_s=run.tokens_per_s,
-                    ttft_ms=run.ttft_ms,
-                    tpot_ms=run.tpot_ms,
+                    ttft_ms=_time(run.ttft_ms),
+                    tpot_ms=_time(run.tpot_ms),
                     source=where.name,
                 )
             )
@@ -130,8 +136,10 @@ def _vllm(run: Mapping[str, Any], name: str) -> _Run:
     rate = run.get("request_rate")
     unlimited = limit is None and (rate is None or _number(rate) is None)
     in_flight = limit
-    if limit is None and not unlimited:
-        in_flight = _in_flight(_number(run.get("request_throughput")), ttft, tpot, written)
+    if not unlimited and _number(rate) is not None:
+        known = _in_flight(_number(run.get("request_throughput")), ttft, tpot, written)
+        # A cap far above what the rate puts in flight is no number in flight.
+        in_flight = min((each for each in (limit, known) if each is not None), default=None)
     return _Run(
         model=run.get("model_id"),
         read=read,
@@ -143,7 +151,9 @@ def _vllm(run: Mapping[str, Any], name: str) -> _Run:
     )
 
 
-def _guidellm(document: Mapping[str, Any], run: Mapping[str, Any], name: str) -> _Run:
+def _guidellm(document: Mapping[str, Any], run: Any, name: str) -> _Run:
+    if not isinstance(run, Mapping):
+        raise DatasetError(f"{name} has a benchmark that is no object; give the file that the run saved.")
     metrics = run.get("metrics") or {}
     totals = metrics.get("request_totals") or {}
     _refuse_failures(_number(totals.get("successful")), _number(totals.get("errored")) or 0.0, name)
@@ -208,6 +218,11 @@ def _number(value: Any) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _time(milliseconds: float | None) -> float | None:
+    """None where it was not measured: an answer of one token has no further ones, and is written as 0."""
+    return milliseconds if milliseconds and milliseconds > 0 else None
 
 
 def _over(total: float | None, count: float) -> float | None:

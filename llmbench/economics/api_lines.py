@@ -17,7 +17,10 @@ from llmbench.plain_table import PlainTable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ApiLine", "ApiLines", "TokenPrices", "api_lines", "token_prices"]
+__all__ = ["NO_BATCH_PRICE", "ApiLine", "ApiLines", "TokenPrices", "api_lines", "token_prices"]
+
+NO_BATCH_PRICE = "no batch price is listed: messages that can wait are charged like the others"
+"""Note of a model that costs no less in batches, as far as its price book knows."""
 
 
 class ApiLine(NamedTuple):
@@ -87,8 +90,8 @@ def api_lines(
     """The cost of `workload` at each of `models` (None: every chat model that the book prices).
 
     `discounts` are shares off the list price by contract, by model or, under "all", for every one.
-    Messages that can wait are charged at the batch's price, and a shared beginning by the vendor's cache
-    rule.
+    Messages that can wait are charged at the batch's price, where the book has one, else like all others;
+    the line's note says so. A shared beginning is charged by the vendor's cache rule.
 
     Raises UsageError for no messages, an unknown model or book, and a discount that is not a share.
 
@@ -112,6 +115,18 @@ def api_lines(
     # The baseline is added where it is missing: take one that is asked for.
     found = estimate(workload, names, baseline=names[0] if names else "gpt-4o-mini", price_book=price_book)
     rows = [_line(found, row.name, terms.get(row.name, terms.get("all", 0.0))) for row in found.rows]
+    dear = [row.model for row in rows if row.usd_per_message is None] if workload.batch_share else []
+    if dear:  # a message that can wait may always be sent like any other
+        same = {
+            line.model: line._replace(note="; ".join(filter(None, (NO_BATCH_PRICE, line.note))))
+            for line in api_lines(
+                replace(workload, batch_share=0.0),
+                dear,
+                price_book=price_book,
+                discounts={name: terms.get(name, terms.get("all", 0.0)) for name in dear},
+            ).priced()
+        }
+        rows = [same.get(row.model, row) for row in rows]
     unused = set(terms) - {row.model for row in rows} - {"all"}
     if unused:
         raise UsageError(

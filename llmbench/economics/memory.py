@@ -92,7 +92,7 @@ class MemoryFit(NamedTuple):
 
 def check_gpu_count(n_gpu: object) -> int:
     """`n_gpu` as a whole number of at least 1. Raises UsageError."""
-    if isinstance(n_gpu, bool) or not isinstance(n_gpu, int | float) or n_gpu != int(n_gpu) or n_gpu < 1:
+    if isinstance(n_gpu, bool) or not isinstance(n_gpu, int | float) or n_gpu % 1 != 0 or n_gpu < 1:
         raise UsageError(f"n_gpu must be a whole number of at least 1, not {n_gpu!r}.")
     return int(n_gpu)
 

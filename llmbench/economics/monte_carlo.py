@@ -145,12 +145,14 @@ def monte_carlo(
     `alternatives` are the parts of a message's price by model, `fallback` those of the model that answers
     the `fallback_share`.
 
-    Raises UsageError where no option works, or for fewer than 100 draws.
+    Raises UsageError where no option works, for fewer than 100 draws and for a seed below 0.
     """
     import numpy as np
 
     if draws < 100:
         raise UsageError(f"draws must be at least 100, better 10,000; it is {draws!r}.")
+    if seed < 0:
+        raise UsageError(f"seed must be a whole number of at least 0; it is {seed!r}.")
     working = [option for option in options if option.works]
     if not working:
         raise UsageError("No option works, so there is nothing to draw; see why in the table of options.")

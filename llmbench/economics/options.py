@@ -79,7 +79,8 @@ def hosting_options(
     """For each model, number format and GPU the smallest number of GPUs that holds it and, where that one has
     little room, the next; those that do not work are there with the reason.
 
-    `gpus` empty: all that are offered. The rate is the most that a replica gives within the objective.
+    What is named twice, under two spellings or one, is looked at once. `gpus` empty: all that are offered.
+    The rate is the most that a replica gives within the objective.
     `calibrations`: of GPUs that were measured by oneself, from `adapted`; the others keep the committed one.
 
     Raises UsageError for an unknown GPU, model or engine, and where nobody offers a GPU so.
@@ -88,11 +89,11 @@ def hosting_options(
     sold = sorted({offer.gpu for offer in known if offer.price(purchase) is not None})
     if not sold:
         raise UsageError(f"No GPU is offered {purchase}; choose another way to buy.")
-    names = [gpu_facts(gpu).name for gpu in gpus] or sold
-    formats = [dtype_facts(dtype).name for dtype in dtypes]
+    names = list(dict.fromkeys(gpu_facts(gpu).name for gpu in gpus)) or sold
+    formats = list(dict.fromkeys(dtype_facts(dtype).name for dtype in dtypes))
     own = {gpu_facts(gpu).name: fitted for gpu, fitted in (calibrations or {}).items()}
     found = []
-    for model in (architecture(each).name for each in models):
+    for model in dict.fromkeys(architecture(each).name for each in models):
         _check_context(model, load)
         for gpu in names:
             for dtype in formats:

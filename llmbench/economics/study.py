@@ -271,10 +271,12 @@ def _no_option(model: str, own: Sequence[HostingOption], all_options: Sequence[H
     others = [option for option in all_options if option.works]
     if slow:
         nearest = " Give the answers more time, or let them wait (latency_class batch)."
-    elif others:
-        nearest = f" What works is {min(others, key=lambda option: option.usd_per_hour).name}."
     else:
         nearest = f" {_what_holds(model)}"
+        if others:
+            nearest += (
+                f" Of what was asked for, {min(others, key=lambda each: each.usd_per_hour).name} works."
+            )
     return f"No GPU looked at carries {model}: {reasons}{f', nor do {more} others' if more else ''}.{nearest}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,8 +16,6 @@ from llmbench.economics import (
     HostingCosts,
     MeasuredWorkload,
     Money,
-    Range,
-    Uncertainty,
     Workload,
     api_lines,
     token_prices,
@@ -27,6 +25,7 @@ from llmbench.economics.options import Objective, hosting_options
 from llmbench.errors import UsageError
 from llmbench.reporting.break_even_accepted import accepted_shares
 from llmbench.reporting.break_even_bench import read_bench
+from llmbench.reporting.break_even_checks import check_sizes, discounts_in, uncertainty_in
 from llmbench.reporting.envelope import input_file
 from llmbench.results import InputFile
 
@@ -66,6 +65,7 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
     UsageError with a clear sentence, and the nearest thing that works where there is one.
     """
     p = parameters
+    check_sizes(p)
     load, measured, files = _workload(p, root)
     costs = HostingCosts(
         month_hours=p["month_hours"],
@@ -87,12 +87,9 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
     fallback = canonical_name(p["fallback_model"]) or p["fallback_model"] or None
     lines = api_lines(load, price_book=p["price_book"], discounts=None)
     wanted = _compared(model, names, fallback, lines, p)
-    lines = api_lines(
-        load,
-        list(dict.fromkeys((*(line.model for line in lines), *wanted))),
-        price_book=p["price_book"],
-        discounts=p["discounts"] or None,
-    )
+    every = list(dict.fromkeys((*(line.model for line in lines), *wanted)))
+    terms = discounts_in(p, every)
+    lines = api_lines(load, every, price_book=p["price_book"], discounts=terms)
     offers = _offers(p, root)
     measured_by_us, bench_files = read_bench(p, root)
     options = hosting_options(
@@ -114,7 +111,10 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
         options=tuple(options),
         lines=lines,
         prices=token_prices(
-            load, wanted, price_book=p["price_book"], discounts=_of(p["discounts"], wanted) or None
+            load,
+            wanted,
+            price_book=p["price_book"],
+            discounts={name: share for name, share in terms.items() if name in wanted},
         ),
         against=tuple(name for name in names if lines[name].usd_per_message is not None),
         baseline=_baseline(model, names, lines, p),
@@ -125,7 +125,7 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
             p["api_fall_per_year"],
             p["gpu_fall_per_year"],
         ),
-        uncertainty=_uncertainty(p["uncertainty"]),
+        uncertainty=uncertainty_in(p),
         fallback=fallback if costs.fallback_share else None,
         draws=p["draws"],
         seed=p["seed"],
@@ -213,10 +213,6 @@ def _compared(
     return list(dict.fromkeys([*given, *([model] if model in have else [])]))
 
 
-def _of(discounts: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    return {name: share for name, share in discounts.items() if name == "all" or name in names}
-
-
 def _baseline(model: str, names: Sequence[str], lines: Any, p: Mapping[str, Any]) -> str:
     """The same model at its vendor, which answers alike; else the cheapest of those compared."""
     if p["baseline"]:
@@ -248,19 +244,6 @@ def _offers(p: Mapping[str, Any], root: Path) -> tuple[GpuOffer, ...]:
         prices = dict.fromkeys(("usd_per_hour", "spot_usd_per_hour", "reserved_usd_per_hour"), float(usd))
         own.append(GpuOffer(gpu, 1, "yours", gpu, today, "parameter gpu_prices", **prices))  # type: ignore[arg-type]
     return (*own, *(offer for offer in offers if offer.gpu not in given))
-
-
-def _uncertainty(given: Mapping[str, Any]) -> Uncertainty:
-    names = [each.name for each in fields(Uncertainty)]
-    ranges = {}
-    for name, values in given.items():
-        if name not in names or not isinstance(values, list) or len(values) != 3:
-            raise UsageError(
-                f"Parameter 'uncertainty' holds {name}: {values!r}; it takes [low, most likely, high] for "
-                f"{', '.join(names)}."
-            )
-        ranges[name] = Range(*(float(value) for value in values))
-    return Uncertainty(**ranges)
 
 
 def stale_prices(question: Question) -> list[str]:

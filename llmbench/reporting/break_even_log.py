@@ -75,7 +75,9 @@ def _file(path: Path) -> pd.DataFrame:
     try:
         frame: pd.DataFrame = reader(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"The log {path.name} cannot be read: {error}.") from error
+        # What the system says of a file names it by its whole path.
+        said = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+        raise UsageError(f"The log {path.name} cannot be read: {said}.") from error
     return frame
 
 

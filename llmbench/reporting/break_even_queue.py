@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
-from llmbench.economics.queueing import erlang_c, waiting
+from llmbench.economics.queueing import waiting
 from llmbench.reporting.break_even_inputs import Question
 from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.wording import NONE
 
 __all__ = ["wait_table"]
+
+_FEWER, _MORE = 9, 2
+"""Rows below and above the number chosen."""
 
 
 def wait_table(question: Question) -> Table:
@@ -29,11 +32,11 @@ def wait_table(question: Question) -> Table:
     if question.objective.ttft_ms is not None and option.ttft_ms is not None:
         patience = (question.objective.ttft_ms - option.ttft_ms) / 1000
     rows, shown = [], []
-    for serving in range(1, month.serving + 3):
+    for serving in range(max(1, month.serving - _FEWER), month.serving + _MORE + 1):
         offered = rate * seconds
         full = offered / (serving * servers)
-        chance = erlang_c(serving * servers, offered) if full < 1 else 1.0
         queue = waiting(serving * servers, offered, seconds)
+        chance = queue.probability
         late = None if patience is None else queue.beyond(patience)
         rows.append(
             {

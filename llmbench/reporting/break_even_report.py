@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog.gpu_offers import Purchase
 from llmbench.economics import ClaimAudit, HostingOption, api_lines
+from llmbench.economics.api_lines import NO_BATCH_PRICE
 from llmbench.economics.options import hosting_options
 from llmbench.economics.scenarios import Scenario, scenarios
 from llmbench.errors import UsageError
@@ -58,7 +59,8 @@ def _batch_price(question: Question) -> float | None:
     study = question.study
     waiting = replace(study.load, batch_share=1.0)
     book = study.lines.price_book
-    return api_lines(waiting, [study.baseline], price_book=book)[study.baseline].usd_per_message
+    line = api_lines(waiting, [study.baseline], price_book=book)[study.baseline]
+    return None if NO_BATCH_PRICE in line.note else line.usd_per_message
 
 
 def envelope_fields(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from llmbench.economics import BreakEvenStudy
+from llmbench.economics.api_lines import NO_BATCH_PRICE
 from llmbench.money import dollars
 from llmbench.reporting.break_even_inputs import Question, stale_prices
 from llmbench.results import Decision, Verdict
@@ -85,6 +86,9 @@ def _reasons(question: Question, probability: float) -> list[str]:
             f"throughput), it is cheaper "
             f"than {_api_words(study)} in {probability:.0%}."
         )
+    good = _good_answers(question)
+    if good:
+        reasons.append(good)
     line = study.line(study.baseline)
     if line.shutdown_date and line.shutdown_date <= question.today.isoformat():
         reasons.append(
@@ -97,7 +101,34 @@ def _reasons(question: Question, probability: float) -> list[str]:
             f"Left out, because the price book {study.lines.price_book} has no price: "
             f"{', '.join(question.unpriced)}."
         )
+    full = [
+        name
+        for name in dict.fromkeys((study.baseline, *study.against))
+        if NO_BATCH_PRICE in study.line(name).note
+    ]
+    if full:
+        reasons.append(
+            f"The price book {study.lines.price_book} has no batch price of {', '.join(full)}: messages that "
+            f"can wait are charged like the others there. Where vendors sell batches, they cost half."
+        )
     return [*reasons, *stale_prices(question)]
+
+
+def _good_answers(question: Question) -> str:
+    """What a good answer costs on own machines and at each API that was evaluated; "" where none was."""
+    study, share = question.study, question.accepted
+    evaluated = [name for name in dict.fromkeys((study.baseline, *study.against)) if share.get(name)]
+    if not share.get(study.model) or not evaluated:
+        return ""
+    own = study.best[1].usd / study.load.messages_per_month / share[study.model]
+    others = "; ".join(
+        f"{each_text(study.usd_per_message(name) / share[name])} with {share[name]:.1%} at {name}"
+        for name in evaluated
+    )
+    return (
+        f"A good answer costs {each_text(own)} on own machines, where {share[study.model]:.1%} of "
+        f"{study.model} are good, and {others}."
+    )
 
 
 def _still_sold(question: Question) -> str:
@@ -150,7 +181,7 @@ def binding_constraint(study: BreakEvenStudy) -> str:
     reach = option.limit(study.costs) / study.load.peak_to_mean
     estimate = ", a throughput that nobody measured" if option.extrapolated else ""
     return (
-        f"The cheapest way is {month.replicas} x {option.hardware}{spare} at "
+        f"The cheapest way is {month.replicas:,} x {option.hardware}{spare} at "
         f"{option.dtype}{estimate}: "
         f"{_money(share['rent'])} rent, {_money(share['people'])} for "
         f"{study.costs.operations_hours:g} hours of people, "
@@ -184,6 +215,8 @@ def each_text(usd: float | None) -> str:
         return "unknown"
     if usd == 0:
         return "$0"
+    if math.isinf(usd):
+        return "never"  # not one good answer, however often it is asked for
     places = max(2, 2 - math.floor(math.log10(abs(usd))))
     return f"${usd:.{places}f}".rstrip("0").rstrip(".")
 

@@ -10,6 +10,15 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from llmbench.economics import BreakEvenStudy
+from llmbench.reporting.break_even_workbook_machines import (
+    LIMIT,
+    MACHINES,
+    RENT,
+    SPEED,
+    looked_up,
+    machine_list,
+    machine_rows,
+)
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
@@ -24,7 +33,7 @@ _INPUT_FILL, _HEAD_FILL = "FFF7D6", "E5E7EB"
 
 
 def workbook(study: BreakEvenStudy) -> bytes:
-    """The workbook of a study, on the machine that is cheapest at its volume."""
+    """The workbook of a study, on the machine that is cheapest at its volume until another one is named."""
     from openpyxl import Workbook
 
     book = Workbook()
@@ -33,6 +42,11 @@ def workbook(study: BreakEvenStudy) -> bytes:
     _inputs(book, inputs, study)
     _results(book.create_sheet("Result"), study)
     _months(book.create_sheet("Months"), study)
+    machines = book.create_sheet(MACHINES)
+    machine_rows(machines, study)
+    for cell in machines[1]:
+        _heading(cell)
+    _widths(machines, 44, 16, 16, 16, 10, 10, 28, 30, 12, 60)
     buffer = BytesIO()
     book.save(buffer)
     return buffer.getvalue()
@@ -40,21 +54,30 @@ def workbook(study: BreakEvenStudy) -> bytes:
 
 def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
     from openpyxl.workbook.defined_name import DefinedName
+    from openpyxl.worksheet.datavalidation import DataValidation
 
     option, load, costs, money = study.best[0], study.load, study.costs, study.money
+    other = study.fallback or ""
     sheet["A1"] = f"{study.model} on machines of one's own, or an API?"
     sheet["A2"] = "Change a yellow cell; the sheets Result and Months follow."
-    rows: list[tuple[str, str, float, str, str]] = [
+    rows: list[tuple[str, str, float | str, str, str]] = [
+        ("machine", "what it runs on", option.name, "@", f"chosen from the sheet {MACHINES}"),
         ("messages", "messages a month", load.messages_per_month, _COUNT, ""),
         ("input_tokens", "tokens read, of one message", load.input_tokens, _COUNT, ""),
         ("output_tokens", "tokens written, of one message", load.output_tokens, _COUNT, ""),
-        ("gpu_usd_per_hour", "rent of one replica, USD an hour", option.usd_per_hour, _MONEY, _offer(study)),
+        (
+            "gpu_usd_per_hour",
+            "rent of one replica, USD an hour",
+            looked_up(RENT, study),
+            _MONEY,
+            f"of the machine, or your own; here {_offer(study)}",
+        ),
         (
             "tokens_per_s",
             "output tokens a second of one replica",
-            option.output_tokens_per_s,
+            looked_up(SPEED, study),
             _COUNT,
-            f"80%: {option.low:,.0f} to {option.high:,.0f}; at these lengths: change it with them",
+            "of the machine at these lengths: change it with them, or set your own",
         ),
         ("operations_hours", "people's hours a month", costs.operations_hours, "0.0", ""),
         ("operations_usd_per_hour", "USD for one of them", costs.operations_usd_per_hour, _MONEY, ""),
@@ -64,18 +87,12 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
         (
             "utilisation_limit",
             "how full a replica may be in it",
-            option.limit(costs),
+            looked_up(LIMIT, study),
             _SHARE,
             _limit_note(study),
         ),
         ("month_hours", "hours of a month", costs.month_hours, _COUNT, ""),
-        (
-            "fallback_share",
-            "share answered by an API instead",
-            costs.fallback_share,
-            _SHARE,
-            study.fallback or "",
-        ),
+        ("fallback_share", "share answered by an API instead", costs.fallback_share, _SHARE, other),
         ("fallback_usd", "USD of a message there", study.fallback_usd, _CENTS, ""),
         ("egress_usd", "USD of traffic for a message", costs.egress_usd_per_message, _CENTS, ""),
         ("migration_usd", "what moving costs, USD once", money.migration_usd, _MONEY, ""),
@@ -97,7 +114,10 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
         _fill(cell, _INPUT_FILL)
         sheet.cell(at, 3, note)
         book.defined_names[name] = DefinedName(name, attr_text=f"Inputs!$B${at}")
-    _widths(sheet, 44, 16, 80)
+    choice = DataValidation(type="list", formula1=machine_list(study), allow_blank=False)
+    choice.add(sheet["B4"])
+    sheet.add_data_validation(choice)
+    _widths(sheet, 44, 36, 80)
     _bold(sheet["A1"])
 
 
@@ -251,13 +271,16 @@ def _letters(place: int) -> list[str]:
 
 
 def _head(sheet: Worksheet, row: int, titles: tuple[str, ...], column: int = 1) -> None:
+    for at, title in enumerate(titles, start=column):
+        _heading(sheet.cell(row, at, title))
+
+
+def _heading(cell: Any) -> None:
     from openpyxl.styles import Alignment
 
-    for at, title in enumerate(titles, start=column):
-        cell = sheet.cell(row, at, title)
-        _fill(cell, _HEAD_FILL)
-        _bold(cell)
-        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    _fill(cell, _HEAD_FILL)
+    _bold(cell)
+    cell.alignment = Alignment(wrap_text=True, vertical="top")
 
 
 def _fill(cell: Any, colour: str) -> None:

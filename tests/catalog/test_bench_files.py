@@ -74,6 +74,15 @@ def test_vllm_at_a_rate_has_in_flight_what_littles_law_says(tmp_path: Path) -> N
     assert row.concurrency == pytest.approx(2.0 * (0.3 + 0.038 * 199))
 
 
+def test_vllm_at_a_rate_below_its_limit_has_in_flight_what_littles_law_says(tmp_path: Path) -> None:
+    slow = VLLM | {"request_rate": 2.0}
+    (free,) = read_bench_file(save(tmp_path, slow | {"max_concurrency": None}), gpu="L4")
+    (capped,) = read_bench_file(save(tmp_path, slow | {"max_concurrency": 500}), gpu="L4")
+    assert capped.concurrency == free.concurrency
+    (full,) = read_bench_file(save(tmp_path, slow | {"max_concurrency": 1}), gpu="L4")
+    assert full.concurrency == 1
+
+
 def test_vllm_appended_lines(tmp_path: Path) -> None:
     lines = "\n".join(json.dumps(VLLM | {"max_concurrency": c}) for c in (1, 4, 16))
     rows = read_bench_file(save(tmp_path, lines + "\n"), gpu="L4")
@@ -116,3 +125,20 @@ def test_an_unnamed_model_is_asked_for(tmp_path: Path) -> None:
     assert read_bench_file(path, gpu="L4", model="mistral-7b")[0].model == "mistral-7b"
     with pytest.raises(UsageError, match="own-model"):
         read_bench_file(save(tmp_path, VLLM | {"model_id": "own-model"}), gpu="L4")
+
+
+@pytest.mark.parametrize("count", [0, -1, "two", 1.5, True])
+def test_a_count_of_gpus_that_cannot_be_meant_is_refused(count: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"n_gpu of run\.json must be a whole number"):
+        read_bench_file(save(tmp_path, VLLM), gpu="L4", n_gpu=count)
+
+
+@pytest.mark.parametrize("value", [VLLM | {"output_throughput": 0}, {"benchmarks": ["x"]}])
+def test_a_run_that_measured_nothing_is_refused(value: Any, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"run\.json (holds a run of 0|has a benchmark)"):
+        read_bench_file(save(tmp_path, value), gpu="L4")
+
+
+def test_a_time_of_zero_was_not_measured(tmp_path: Path) -> None:
+    (row,) = read_bench_file(save(tmp_path, VLLM | {"mean_tpot_ms": 0.0}), gpu="L4")
+    assert (row.tpot_ms, row.ttft_ms) == (None, 300)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from llmbench.economics import Workload, api_lines, cached_tokens, estimate
+from llmbench.economics import Workload, api_lines, cached_tokens, estimate, token_prices
+from llmbench.economics.api_lines import NO_BATCH_PRICE
 from llmbench.errors import UsageError
 
 DOCUMENT = "2025-01-23"
@@ -41,6 +42,19 @@ def test_cache_rules_by_backend() -> None:
 def test_batches_are_half_price() -> None:
     waiting = Workload(100_000, 500, 200, batch_share=1.0)
     assert api_lines(waiting, ["gpt-4o"])["gpt-4o"].usd_per_month == pytest.approx(162.5)
+
+
+def test_without_a_batch_price_what_can_wait_costs_like_the_rest() -> None:
+    """An API that has no batches can still be asked; it must not vanish from the comparison."""
+    waiting = Workload(100_000, 500, 200, batch_share=1.0)
+    line = api_lines(waiting, ["llama-3.1-8b"], price_book=DOCUMENT)["llama-3.1-8b"]
+    assert line.usd_per_month == pytest.approx(14)
+    assert NO_BATCH_PRICE in line.note
+    less = api_lines(waiting, ["llama-3.1-8b", "gpt-4o"], discounts={"all": 0.5})
+    assert less["llama-3.1-8b"].usd_per_month == pytest.approx(6.3)
+    assert less["gpt-4o"].usd_per_month == pytest.approx(81.25)
+    assert NO_BATCH_PRICE not in less["gpt-4o"].note
+    assert token_prices(waiting, ["llama-3.1-8b"], price_book=DOCUMENT)["llama-3.1-8b"] == (0.0001, 0.00004)
 
 
 def test_contract_discounts() -> None:

@@ -75,6 +75,8 @@ def test_the_published_format_is_fp16_where_there_is_no_bf16() -> None:
 
 
 def test_bad_input_is_named() -> None:
+    with pytest.raises(UsageError, match="n_gpu must be a whole number"):
+        memory_fit("llama-3.1-8b", "L4", float("inf"))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="n_gpu"):
         memory_fit("llama-3.1-8b", "T4", 0)
     with pytest.raises(UsageError, match="output_tokens"):

@@ -97,6 +97,8 @@ def test_forty_thousand_draws_over_all_options_take_less_than_a_second() -> None
 def test_what_cannot_be_drawn() -> None:
     with pytest.raises(UsageError, match="draws"):
         monte_carlo([A10G], {}, LOAD, COSTS, draws=10)
+    with pytest.raises(UsageError, match="seed"):
+        monte_carlo([A10G], {}, LOAD, COSTS, seed=-1)
     with pytest.raises(UsageError, match="No option works"):
         monte_carlo([], {}, LOAD, COSTS)
     with pytest.raises(UsageError, match="range of messages"):

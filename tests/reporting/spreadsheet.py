@@ -30,6 +30,8 @@ FUNCTIONS: dict[str, Any] = {
     "COUNT": lambda *values: len(_numbers(values)),
     "ROUNDUP": _round_up,
     "AND": lambda *values: all(values),
+    "INDEX": lambda values, place: values[int(place) - 1],
+    "MATCH": lambda value, values, _: values.index(value) + 1,
 }
 
 
@@ -40,7 +42,7 @@ class Spreadsheet:
         self.book = book
         self.values: dict[tuple[str, str], Any] = {}
 
-    def set(self, name: str, value: float) -> None:
+    def set(self, name: str, value: float | str) -> None:
         """Change the cell that `name` stands for."""
         sheet, cell = self._named(name)
         self.book[sheet][cell] = value

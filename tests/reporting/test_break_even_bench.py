@@ -122,3 +122,9 @@ def test_measured_points_stand_beside_the_lines(tmp_path: Path) -> None:
     frame = frontier_figure(put(tmp_path, gpus=["L4", "RTX-4090"], dtypes=["fp8", "fp16"])).frame
     assert (frame["measured"] != "").any()
     assert set(frame["measured"]) - {""} <= {"accelmark-all", "mushfiqrahman"}
+
+
+def test_the_waits_of_thousands_of_machines_are_those_around_the_number_chosen(tmp_path: Path) -> None:
+    table = wait_table(put(tmp_path, messages_per_month=1e10))
+    assert len(table.frame) == 12
+    assert "(chosen)" in table.shown["serving replicas"].iloc[-3]

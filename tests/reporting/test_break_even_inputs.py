@@ -10,6 +10,7 @@ import pytest
 from llmbench.errors import LLMBenchError, UsageError
 from llmbench.reporting import read_parameters
 from llmbench.reporting.break_even_inputs import Question, ask, input_files, stale_prices
+from llmbench.reporting.break_even_report import ways
 from llmbench.reporting.break_even_tables import accepted_table, decision_table, decision_text
 from llmbench.reporting.break_even_words import verdict, would_pay
 from llmbench.results import Decision
@@ -59,6 +60,14 @@ def test_a_discount_moves_the_bill(tmp_path: Path) -> None:
     assert both.prices["gpt-4o"].input_usd == pytest.approx(0.5 * plain.study.prices["gpt-4o"].input_usd)
 
 
+@pytest.mark.parametrize("name", ["GPT-4o", "openai/gpt-4o"])
+def test_a_discount_is_found_under_every_spelling(name: str, tmp_path: Path) -> None:
+    plain, less = put(tmp_path).study, put(tmp_path, discounts={name: 0.5}).study
+    assert less.usd_per_message("gpt-4o") == pytest.approx(0.5 * plain.usd_per_message("gpt-4o"))
+    assert less.prices["gpt-4o"].output_usd == pytest.approx(0.5 * plain.prices["gpt-4o"].output_usd)
+    assert less.usd_per_message("gpt-4") == plain.usd_per_message("gpt-4")
+
+
 def test_prices_of_ones_own_go_before_lists(tmp_path: Path) -> None:
     question = put(tmp_path, gpu_prices={"L4": 0.3}, gpus=["L4"])
     assert {option.usd_per_hour for option in question.study.working if option.n_gpu == 1} == {0.3}
@@ -71,6 +80,18 @@ def test_batch_is_half_price_and_has_no_objective(tmp_path: Path) -> None:
     assert question.study.usd_per_message("gpt-4o") == pytest.approx(0.001625)
     assert question.objective.tpot_ms is None
     assert question.study.load.peak_to_mean == 1
+
+
+def test_an_api_without_a_batch_price_stays_in_the_comparison(tmp_path: Path) -> None:
+    question = put(tmp_path, latency_class="batch")
+    assert question.study.baseline == "llama-3.1-8b"
+    assert not question.unpriced
+    found = verdict(question)
+    assert "its own API $12.60" in found.summary
+    assert any(
+        "no batch price of llama-3.1-8b, llama-3.1-70b, mixtral-8x7b" in each for each in found.reasons
+    )
+    assert not [way.name for way in ways(question) if "in batches" in way.name]
 
 
 def test_messages_that_wait_may_pay_as_a_job_at_night(tmp_path: Path) -> None:
@@ -86,6 +107,13 @@ def test_without_people_and_spare_a_cheap_card_pays(tmp_path: Path) -> None:
     question = put(tmp_path, **bare, gpu_prices={"L4": 0.2}, gpus=["L4"], messages_per_month=3_000_000.0)
     assert verdict(question).decision is Decision.GO
     assert question.study.probability("llama-3.1-8b") > 0.9
+
+
+def test_what_is_named_twice_is_looked_at_once(tmp_path: Path) -> None:
+    twice = put(tmp_path, model="llama-3.1-70b", gpus=["H100", "h100 sxm"], dtypes=["fp8", "FP8"])
+    names = [option.name for option in twice.study.options]
+    assert len(names) == len(set(names))
+    assert {option.model for option in twice.study.options} == {"llama-3.1-70b", "mixtral-8x7b"}
 
 
 def test_a_log_is_the_workload(tmp_path: Path) -> None:
@@ -119,8 +147,31 @@ def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
     own = table.frame.set_index("name").loc["llama-3.1-8b, own machines"]
     assert own["usd_per_accepted"] == pytest.approx(own["usd_per_message"] / 0.6)
     assert accepted_table(question.study, {}) is None
+    none = accepted_table(question.study, {"llama-3.1-8b": 0.0, "gpt-4o": 0.9})
+    assert none is not None
+    assert "never" in none.shown.to_string()
     with pytest.raises(UsageError, match=r"no result\.json of the notebook model_matrix"):
         put(tmp_path, matrix_result="nothing.json")
+    told = next(each for each in verdict(question).reasons if each.startswith("A good answer"))
+    assert "60.0% of llama-3.1-8b are good" in told
+    assert "with 90.0% at gpt-4o" in told
+    assert not [each for each in verdict(put(tmp_path)).reasons if each.startswith("A good answer")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"model": "gpt-4o", "score": 7.5}], "score of gpt-4o is 7.5, which is no share"),
+        ([{"model": "gpt-4o", "score": "good"}], "score of gpt-4o is 'good'"),
+        ([{"score": 0.5}], "no result.json of the notebook"),
+        (["gpt-4o"], "no result.json of the notebook"),
+    ],
+)
+def test_a_matrix_without_shares_is_refused(rows: list[Any], told: str, tmp_path: Path) -> None:
+    result = {"report": "model_matrix", "data": {"models": rows}}
+    (tmp_path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    with pytest.raises(UsageError, match=told):
+        put(tmp_path, matrix_result="result.json")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +184,7 @@ def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
         ({"operations_usd_per_hour": -1.0}, "operations_usd_per_hour"),
         (
             {"gpus": ["T4"], "dtypes": ["fp16"], "model": "llama-3.1-70b"},
-            r"No GPU looked at carries llama-3\.1-70b",
+            r"70b fp16 on 8x T4 does not fit into the memory\. The smallest .* is .* in awq-int4\.",
         ),
         ({"ttft_ms": 0.001, "tpot_ms": 0.001}, "within the latency objective"),
         ({"input_tokens": 200_000.0}, "context|131,072"),
@@ -151,6 +202,16 @@ def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:
         ({"peak_to_mean": 0.5}, "peak_to_mean"),
         ({"output_tokens": 0.0}, "output_tokens"),
         ({"log_columns": {"when": "x"}, "log": "x.csv"}, "log_columns"),
+        ({"log": "nothing.csv"}, r"^The log nothing\.csv cannot be read: No such file or directory\.$"),
+        ({"bench": [{"file": "no.json", "gpu": "L4"}]}, r"^no\.json cannot be read .*\(No such file"),
+        ({"messages_per_month": 1e15}, "give at most 100,000,000,000"),
+        ({"draws": 10**9}, "give at most 1,000,000"),
+        ({"seed": -1}, "seed must be"),
+        ({"discounts": {"gpt-4o": "half"}}, "'discounts' holds 'half' for gpt-4o; it must be a number"),
+        ({"discounts": {"gpt-9": 0.1}}, "discount for gpt-9, which is not among the models compared"),
+        ({"uncertainty": {"messages": ["a", 1, 2]}}, "'uncertainty' holds 'a' for messages"),
+        ({"accepted": {"gpt-4o": 1.5}}, "'accepted' holds 1.5 for gpt-4o; it is a share"),
+        ({"accepted": {"gpt-4o": "most"}}, "'accepted' holds 'most'"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(changed: dict[str, Any], told: str, tmp_path: Path) -> None:

@@ -69,6 +69,18 @@ def test_five_numbers_change_and_the_answer_moves() -> None:
     assert sheet["Result", f"F{row}"] != before
 
 
+def test_another_machine_can_be_named() -> None:
+    study = make_study()
+    sheet = _open(study)
+    other = next(option for option in study.working if option is not study.best[0])
+    sheet.set("machine", other.name)
+    assert sheet["Result", f"B{_row(sheet, 'all of it')}"] == pytest.approx(study.month(other).usd)
+    (choice,) = sheet.book["Inputs"].data_validations.dataValidation
+    first, _, last = choice.formula1.partition("!")[2].replace("$", "").partition(":")
+    names = [cell.value for (cell,) in sheet.book["Machines"][f"{first}:{last}"]]
+    assert names == [option.name for option in study.working]
+
+
 def test_every_formula_can_be_computed() -> None:
     sheet = _open(make_study(growth=0.05))
     for page in sheet.book:
