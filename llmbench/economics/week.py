@@ -14,6 +14,8 @@ __all__ = ["MeasuredWorkload", "week_profile", "workload_of_log"]
 
 _SECONDS_OF_DAY = 86_400.0
 _DAYS_OF_MONTH = 730.0 / 24
+_SHORTEST_DAYS = 1 / 24
+"""A burst of seconds, as a matrix leaves in the ledger, carried on would be millions of messages a month."""
 _LEAST_DAYS = 7.0
 """A shorter log has not seen every hour of a week."""
 _OFFICE_HOURS = (8, 19)
@@ -82,9 +84,8 @@ def workload_of_log(
     Times are aware datetimes, and taken as UTC. The month's messages are those of the log's span,
     carried on. A log of less than a week gives no profile: it has not seen all of its hours.
 
-    Raises UsageError for a log of fewer than 2 messages or a span of 0, for naive times, and where no
-    message's
-    tokens are known.
+    Raises UsageError for a log of fewer than 2 messages or of less than an hour, for naive times, and where
+    no message's tokens are known.
     """
     moments = list(times)
     if len(moments) < 2:
@@ -103,6 +104,11 @@ def workload_of_log(
     days = (max(moments) - min(moments)).total_seconds() / _SECONDS_OF_DAY
     if days <= 0:
         raise UsageError("All messages of the log have the same time; their rate cannot be told.")
+    if days < _SHORTEST_DAYS:
+        raise UsageError(
+            f"The log's {len(moments):,} messages came within {days * 24 * 60:.2g} minutes, which tell "
+            f"nothing of a month; give a log of an hour at least, better of a week, or messages_per_month."
+        )
     # n messages have n - 1 gaps between them.
     per_month = (len(moments) - 1) / days * _DAYS_OF_MONTH
     reads, writes = zip(*known, strict=True)

@@ -79,7 +79,7 @@ def _api_words(study: BreakEvenStudy) -> str:
 
 def _reasons(question: Question, probability: float) -> list[str]:
     study = question.study
-    reasons = [would_pay(study), binding_constraint(study)]
+    reasons = [would_pay(study), binding_constraint(study), *_of_log(question)]
     if study.draws:
         reasons.append(
             f"Of {study.draws:,} draws of what is not known (volume, lengths, prices, hours, "
@@ -112,6 +112,27 @@ def _reasons(question: Question, probability: float) -> list[str]:
             f"can wait are charged like the others there. Where vendors sell batches, they cost half."
         )
     return [*reasons, *stale_prices(question)]
+
+
+def _of_log(question: Question) -> list[str]:
+    """What the workload of a log rests on; nothing where it was stated."""
+    found, load = question.measured, question.study.load
+    if found is None:
+        return []
+    span = f"{found.days:.1f} days" if found.days >= 1 else f"{found.days * 24:.2g} hours"
+    told = (
+        f"The workload is that of {found.messages:,} messages in {span}, carried on to a month: "
+        f"{load.input_tokens:,.0f} tokens read and {load.output_tokens:,.0f} written of one."
+    )
+    if not found.workload.profile:
+        told += (
+            f" Less than a week shows neither its quiet days nor its peaks: the busiest hour is taken for "
+            f"{load.peak_to_mean:g} times the mean."
+        )
+    if found.without_tokens:
+        have = "has" if found.without_tokens == 1 else "have"
+        told += f" {found.without_tokens:,} of them {have} no tokens, and count only as messages."
+    return [told]
 
 
 def _good_answers(question: Question) -> str:

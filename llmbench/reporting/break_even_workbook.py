@@ -9,15 +9,17 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from llmbench.economics import BreakEvenStudy
+from llmbench.economics import BreakEvenStudy, listed_price_of
 from llmbench.reporting.break_even_workbook_machines import (
     LIMIT,
     MACHINES,
     RENT,
     SPEED,
+    limit_note,
     looked_up,
     machine_list,
     machine_rows,
+    offer_note,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
             "rent of one replica, USD an hour",
             looked_up(RENT, study),
             _MONEY,
-            f"of the machine, or your own; here {_offer(study)}",
+            f"of the machine, or your own; here {offer_note(study)}",
         ),
         (
             "tokens_per_s",
@@ -89,7 +91,7 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
             "how full a replica may be in it",
             looked_up(LIMIT, study),
             _SHARE,
-            _limit_note(study),
+            limit_note(study),
         ),
         ("month_hours", "hours of a month", costs.month_hours, _COUNT, ""),
         ("fallback_share", "share answered by an API instead", costs.fallback_share, _SHARE, other),
@@ -121,18 +123,6 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
     _bold(sheet["A1"])
 
 
-def _limit_note(study: BreakEvenStudy) -> str:
-    return (
-        "so that answers begin in time" if study.best[0].queue_limit < study.costs.utilisation_limit else ""
-    )
-
-
-def _offer(study: BreakEvenStudy) -> str:
-    option = study.best[0]
-    bought = f"{option.offer}, price of {option.price_as_of}; {option.price_source}"
-    return f"{option.hardware}, {option.dtype}, {bought}"
-
-
 def _results(sheet: Worksheet, study: BreakEvenStudy) -> None:
     names = sorted(dict.fromkeys((study.baseline, *study.against)), key=study.usd_per_message)
     sheet["A1"] = "A month, by API"
@@ -152,7 +142,7 @@ def _results(sheet: Worksheet, study: BreakEvenStudy) -> None:
             (2, price.input_usd, study.load.input_tokens),
             (3, price.output_usd, study.load.output_tokens),
         ):
-            cell = sheet.cell(row, column, usd / tokens * 1e6 if tokens else 0.0)
+            cell = sheet.cell(row, column, usd / tokens * 1e6 if tokens else _listed_input(study, name))
             _fill(cell, _INPUT_FILL)
             cell.number_format = "$0.00##"
         met = (
@@ -178,6 +168,12 @@ def _results(sheet: Worksheet, study: BreakEvenStudy) -> None:
     _bold(sheet.cell(own - 1, 1))
     _own(sheet, own)
     _widths(sheet, 46, 18, 18, 14, 16, 18, 22, 22, 16, 16)
+
+
+def _listed_input(study: BreakEvenStudy, name: str) -> float | None:
+    """What reading costs where nothing is read yet: the number of tokens may be changed."""
+    price = listed_price_of(name, study.lines.price_book)
+    return None if price is None else float(price.input) * (1 - study.line(name).discount)
 
 
 def _own(sheet: Worksheet, own: int) -> None:

@@ -9,7 +9,17 @@ from llmbench.economics import BreakEvenStudy, HostingOption
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
-__all__ = ["LIMIT", "MACHINES", "RENT", "SPEED", "looked_up", "machine_list", "machine_rows"]
+__all__ = [
+    "LIMIT",
+    "MACHINES",
+    "RENT",
+    "SPEED",
+    "limit_note",
+    "looked_up",
+    "machine_list",
+    "machine_rows",
+    "offer_note",
+]
 
 MACHINES = "Machines"
 RENT, SPEED, LIMIT = "B", "C", "D"
@@ -54,3 +64,17 @@ def looked_up(column: str, study: BreakEvenStudy) -> str:
 def machine_list(study: BreakEvenStudy) -> str:
     """The range that the names are chosen from."""
     return f"{MACHINES}!$A${_FIRST}:$A${_FIRST + len(study.working) - 1}"
+
+
+def limit_note(study: BreakEvenStudy) -> str:
+    """Why the cheapest machine may not be as full as was allowed; "" where it may."""
+    return (
+        "so that answers begin in time" if study.best[0].queue_limit < study.costs.utilisation_limit else ""
+    )
+
+
+def offer_note(study: BreakEvenStudy) -> str:
+    """Whose machine the cheapest one is, and of when its price."""
+    option = study.best[0]
+    bought = f"{option.offer}, price of {option.price_as_of}; {option.price_source}"
+    return f"{option.hardware}, {option.dtype}, {bought}"

@@ -75,3 +75,11 @@ def test_workloads_that_cannot_be_meant() -> None:
         Workload(1, 500, 1, prefix_tokens=100, cached_share=0.1)
     with pytest.raises(UsageError, match="growth_per_month"):
         Workload(1, 500, 1, growth_per_month=-2)
+
+
+def test_a_burst_of_minutes_tells_nothing_of_a_month() -> None:
+    """The calls of a matrix stand in the ledger too, and came as fast as the endpoint answered."""
+    start = datetime(2026, 11, 2, tzinfo=UTC)
+    burst = [start + timedelta(seconds=second) for second in range(12)]
+    with pytest.raises(UsageError, match=r"12 messages came within 0\.18 minutes"):
+        workload_of_log(burst, [500.0] * 12, [200.0] * 12)

@@ -130,6 +130,14 @@ def test_a_log_is_the_workload(tmp_path: Path) -> None:
     assert question.study.load.output_tokens == 150
     (file,) = input_files(question, tmp_path)
     assert (file.path, file.rows) == ("log.jsonl", 336)
+    told = next(each for each in verdict(question).reasons if "336 messages in 14.0 days" in each)
+    assert "Less than a week" not in told
+    few = "\n".join(json.dumps(line) for line in [*lines[:4], lines[4] | {"in": None}])
+    (tmp_path / "few.jsonl").write_text(few, encoding="utf-8")
+    short = verdict(put(tmp_path, log="few.jsonl", log_columns=columns)).reasons
+    told = next(each for each in short if "5 messages in 4 hours" in each)
+    assert "the busiest hour is taken for 3 times the mean" in told
+    assert "1 of them has no tokens" in told
     with pytest.raises(UsageError, match="no column 'started_at'"):
         put(tmp_path, log="log.jsonl")
     with pytest.raises(UsageError, match=r"must be \.csv, \.jsonl, \.parquet"):

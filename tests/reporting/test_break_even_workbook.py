@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
 from openpyxl import load_workbook
 
-from llmbench.economics import BreakEvenStudy, HostingCosts, HostingOption, Workload, api_lines, week_profile
+from llmbench.economics import (
+    BreakEvenStudy,
+    HostingCosts,
+    HostingOption,
+    Workload,
+    api_lines,
+    token_prices,
+    week_profile,
+)
 from llmbench.reporting.break_even_workbook import workbook
 from tests.reporting.spreadsheet import Spreadsheet
 from tests.reporting.studies import STUDIES, make_study
@@ -67,6 +76,17 @@ def test_five_numbers_change_and_the_answer_moves() -> None:
     assert api is not None
     assert sheet["Result", f"F{row}"] == pytest.approx(api - own)
     assert sheet["Result", f"F{row}"] != before
+
+
+def test_tokens_read_have_a_price_where_the_report_reads_none() -> None:
+    study = make_study()
+    load = replace(study.load, input_tokens=0.0)
+    names = [study.baseline, *study.against]
+    silent = replace(study, load=load, prices=token_prices(load, names, price_book="2025-01-23"))
+    sheet = _open(silent)
+    sheet.set("input_tokens", 500)
+    row = _row(sheet, "gpt-4o")
+    assert sheet["Result", f"D{row}"] == pytest.approx(study.usd_per_message("gpt-4o"))
 
 
 def test_another_machine_can_be_named() -> None:
