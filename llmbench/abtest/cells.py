@@ -9,8 +9,15 @@ from typing import NamedTuple
 from llmbench.abtest.counts import ClusterProducts, UnitSums
 
 __all__ = [
-    "Cells", "DesignEffect", "arm_design_effect", "clustered_z", "design_effect", "effective_counts",
-    "paired_cells", "widening",
+    "Cells",
+    "DesignEffect",
+    "arm_design_effect",
+    "clustered_z",
+    "design_effect",
+    "effective_counts",
+    "lone_cluster_warnings",
+    "paired_cells",
+    "widening",
 ]  # fmt: skip
 
 
@@ -157,6 +164,29 @@ def arm_design_effect(
         [each.units / units for each in rows],
         products,
     )
+
+
+def lone_cluster_warnings(products: Sequence[ClusterProducts]) -> list[str]:
+    """What cannot be told of arms all of whose leads are in one cluster: its level from that of the arm."""
+    most: dict[str, int] = {}
+    for each in products:
+        if (each.arm, each.stratum) == (each.other_arm, each.other_stratum):
+            most[each.arm] = max(most.get(each.arm, 0), each.clusters)
+    lone = [arm for arm, clusters in most.items() if clusters == 1]
+    if not lone:
+        return []
+    pairs = [each for each in products if each.arm != each.other_arm]
+    if len(lone) == len(most) and pairs and all(each.clusters == 1 for each in pairs):
+        told = (
+            "All leads are in one mailbox or domain (cluster): how alike those of one are cannot be told, so "
+            "they are taken for independent of each other, and the result is of that one only."
+        )
+    else:
+        told = (
+            f"All leads of {' and of '.join(lone)} are in one mailbox or domain (cluster): what is peculiar "
+            "to it looks like an effect of the model, and the intervals do not allow for that."
+        )
+    return [told]
 
 
 def _variance_ratio(

@@ -17,6 +17,8 @@ from llmbench.errors import DatasetError, UsageError
 __all__ = ["Seen", "arm_codes", "check_label", "check_source", "codes_of", "find_replied_form"]
 
 _MOST_ARMS = 50
+_MOST_REPLIES = 1_000_000
+"""Of one row; a larger number is a time in seconds."""
 _LENGTH_OF_A_DAY = len("2025-01-31")
 _TIMES = {
     "sends": ("sent_at", "assigned_at", "replied_at"), "assignments": ("assigned_at",),
@@ -208,10 +210,20 @@ def find_replied_form(layout: Layout, engine: Engine) -> str:
         return "boolean"
     if column.kind != "text":
         return "count"
+    if layout.dialect == "duckdb" and _are_counts(column, engine):
+        return "count"
     (good,) = engine.fetch(
         Statement([], [f"SELECT COUNT(*) AS n FROM src_sends WHERE {flag(column)} IS NOT NULL"])
     )
     return "boolean" if good[0] else "time"  # mixed: the checks name a cell that is neither
+
+
+def _are_counts(column: Column, engine: Engine) -> bool:
+    """Whether all texts are numbers, as replies are counted by; seconds since 1970 are not."""
+    value = f"TRY_CAST({column.sql} AS DOUBLE)"
+    other = f"NOT {is_blank(column)} AND ({value} IS NULL OR NOT {value} < {_MOST_REPLIES})"
+    (row,) = engine.fetch(Statement([], [f"SELECT COUNT(*) AS n FROM src_sends WHERE {other}"]))
+    return not row[0]
 
 
 def arm_codes(layout: Layout, engine: Engine) -> tuple[dict[str, int], list[str], dict[str, int]]:

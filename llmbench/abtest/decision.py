@@ -19,6 +19,7 @@ from llmbench.abtest.decision_words import (
     rates_words,
     share_words,
 )
+from llmbench.abtest.plan import LEAST_EXPECTED_REPLIES
 from llmbench.money import dollars
 from llmbench.results import Decision, Verdict
 
@@ -217,6 +218,7 @@ def _reasons(result: AbResult, chosen: Comparison | None) -> tuple[str, ...]:
     ]
     if chosen is not None and result.shows_effect and (money := result.money.get(chosen.treatment)):
         told.append(_money_reason(result, chosen, money.saving_per_message, money.economic_margin))
+    told += _silent_arms(result)
     told += result.cut_off_notes
     told += [f"Deviation from the plan: {each}" for each in result.deviations]
     told += result.health.warnings
@@ -225,6 +227,20 @@ def _reasons(result: AbResult, chosen: Comparison | None) -> tuple[str, ...]:
     else:
         told.append(f"Split: {result.health.why}")
     return tuple(told)
+
+
+def _silent_arms(result: AbResult) -> list[str]:
+    """An arm without a reply where the others have many is more often a table that does not match."""
+    if not result.shows_effect:
+        return []
+    rate = result.pooled_rate or 0.0
+    return [
+        f"Not one of the {each.units:,} leads of {each.arm} replied, where the rate of all arms would bring "
+        f"{rate * each.units:,.0f} replies: before acting on it, check that its replies are in the source "
+        "under the same ids."
+        for each in result.arms
+        if each.replies == 0 and rate * each.units >= LEAST_EXPECTED_REPLIES
+    ]
 
 
 def _money_reason(result: AbResult, c: Comparison, saving: float, margin: float | None) -> str:

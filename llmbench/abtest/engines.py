@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from llmbench.abtest.dialects import translate
-from llmbench.abtest.files import file_select, is_file, shown
+from llmbench.abtest.files import file_select, is_file, is_select_file, select_of_file, shown
 from llmbench.errors import ConfigError, DatasetError, UsageError
 
 __all__ = ["DuckEngine", "Engine", "Stage", "Statement", "duck_kind", "select_text"]
@@ -73,7 +73,7 @@ class Engine(ABC):
 
     def add_source(self, role: str, where: Any) -> dict[str, str]:
         """Make `where` readable as `src_{role}`; the columns, by name, with their kinds."""
-        select = self._select_of(role, where)
+        select = self._select_of(role, _written(role, where))
         self._sources[f"src_{role}"] = select
         columns = self._columns(select)
         if not columns:
@@ -107,6 +107,16 @@ class Engine(ABC):
             how = f"{'' if stage.kept else 'NOT '}MATERIALIZED " if self.knows_materialized else ""
             steps.append(f"{stage.name} AS {how}(\n{body}\n)")
         return f"WITH {', '.join(steps)}\n{select}" if steps else select
+
+
+def _written(role: str, where: Any) -> Any:
+    """The SELECT that a .sql file holds; anything else as it is."""
+    if not is_select_file(where):
+        return where
+    text = select_of_file(where)
+    if not re.match(r"(?i)(select|with|from)\b", text):
+        raise DatasetError(f"{shown(str(where))} holds no SELECT; write one statement that reads {role}.")
+    return text
 
 
 def select_text(role: str, where: Any) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from llmbench.abtest.sql_text import literal
 from llmbench.errors import DatasetError
 
-__all__ = ["file_select", "is_file", "line_of", "named_files", "shown"]
+__all__ = ["file_select", "is_file", "is_select_file", "line_of", "named_files", "select_of_file", "shown"]
 
 _CSV = (".csv", ".tsv", ".txt")
 _PARQUET = (".parquet", ".pq")
@@ -37,9 +37,29 @@ def is_file(where: object) -> bool:
     text = str(where)
     return (
         "\n" not in text
+        and not is_select_file(text)
         and bool(re.search(r"\.[A-Za-z]{1,8}(\.gz)?$", text))
         and (_kind(text) is not None or Path(text).is_file())
     )
+
+
+def is_select_file(where: object) -> bool:
+    """Whether `where` names a file that holds a SELECT (.sql)."""
+    return isinstance(where, str | Path) and bool(re.fullmatch(r"(?i)\S[^\n]*\.sql", str(where).strip()))
+
+
+def select_of_file(where: str | Path) -> str:
+    """What a .sql file says, without the comments before it. Raises DatasetError."""
+    path = Path(str(where).strip()).expanduser()
+    if not path.is_file():
+        raise DatasetError(
+            f"there is no file {shown(str(where))}; correct the path (it is taken from the current folder)."
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{shown(str(where))} cannot be read ({error.__class__.__name__}).") from error
+    return re.sub(r"\A(\s+|--[^\n]*(\n|\Z)|/\*.*?\*/)*", "", text, flags=re.DOTALL).strip()
 
 
 def _kind(name: str) -> str | None:

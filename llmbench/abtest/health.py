@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from llmbench.abtest.cells import lone_cluster_warnings
 from llmbench.abtest.counts import AssignedCounts, Counts
 from llmbench.abtest.plan import Plan
 from llmbench.errors import UsageError
@@ -71,7 +72,7 @@ def check_health(counts: Counts, plan: Plan) -> Health:
     if overall is not None and overall < ALARM:
         healthy, why = (
             False,
-            f"The arms do not have the sizes that their weights promise (p = {overall:.2g}).",
+            f"The arms do not have the sizes that their weights promise ({_p_words(overall)}).",
         )
     elif broken:
         healthy, why = (
@@ -90,6 +91,10 @@ def check_health(counts: Counts, plan: Plan) -> Health:
     if not healthy and (empty := _empty_arms(strata)):
         why += f" Not one unit is in {', '.join(empty)}, which has a weight."
     return Health(overall, sequential, healthy, strata, why, tuple(_warnings(counts, plan)))
+
+
+def _p_words(p: float) -> str:
+    return f"p = {p:.2g}" if p >= 1e-99 else "p < 1e-99"
 
 
 def split_shares(counts: Counts, plan: Plan) -> dict[str, float]:
@@ -156,11 +161,11 @@ def _weights(stratum: str, group: Sequence[AssignedCounts], plan: Plan) -> dict[
         )
     units = [row.units for row in group]
     if len(units) > 1 and sample_ratio_mismatch(units, [1.0] * len(units)).p_value < ALARM:
+        where = f" of {stratum}" if stratum else ""
         sizes = ", ".join(f"{row.arm} {row.units:,}" for row in group)
         raise UsageError(
-            f"The arms have different sizes ({sizes}) and no weights are recorded, so it cannot be told "
-            "whether "
-            "the split was kept; give the weights that were meant."
+            f"The arms{where} have different sizes ({sizes}) and no weights are recorded, so it cannot be "
+            "told whether the split was kept; give the weights that were meant."
         )
     return _normalised(dict.fromkeys(recorded, 1.0))
 
@@ -238,6 +243,7 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
         told.append(
             f"{twice:,} leads are in two arms, and counted in neither: look at how they were assigned."
         )
+    told += lone_cluster_warnings(counts.clusters)
     if plan.stopping_rule == "anytime" and counts.clusters:
         told.append(
             "The open-ended test is exact for units that are independent of each other; those that are not "

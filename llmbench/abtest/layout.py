@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from llmbench.abtest.engines import Engine
-from llmbench.abtest.files import is_file, shown
+from llmbench.abtest.files import is_file, is_select_file, shown
 from llmbench.abtest.source import Assignments, Guardrail, OutcomeSource, Sends
 from llmbench.abtest.sql_text import Column, find_column, micros
 from llmbench.errors import UsageError
@@ -185,7 +185,7 @@ def _unit_as_text(layout: Layout) -> bool:
 
 
 def _label(table: str, where: Any) -> str:
-    if is_file(where):
+    if is_file(where) or is_select_file(where):
         return shown(where if not isinstance(where, tuple) else list(where))
     if isinstance(where, str) and len(where) < 60 and " " not in where.strip():
         return f"{table} ({where.strip()})"

@@ -26,8 +26,8 @@ __all__ = [
     "plain_text",
 ]
 
-_YES = ("y", "yes", "true", "t", "1", "ja", "oui")
-_NO = ("n", "no", "false", "f", "0", "nein", "non")
+_YES = ("y", "yes", "true", "t", "1", "1.0", "ja", "oui")
+_NO = ("n", "no", "false", "f", "0", "0.0", "nein", "non")
 _TIMES = ("date", "timestamp", "timestamptz", "text")
 # A time of day must come first, because a plain date ends in two digits after a minus too.
 _OFFSET = r":\d\d(\.\d+)? ?(Z|z|[+-]\d\d(:?\d\d)?)$"

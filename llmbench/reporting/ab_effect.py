@@ -130,6 +130,11 @@ def _by_difference(c: Comparison) -> str:
 
 def clusters_sentence(result: AbResult) -> str:
     """What clusters do to the intervals."""
+    if not result.design_effects and result.counts.clusters:
+        return (
+            "There is one mailbox or domain (cluster) only, so how alike the leads of one are cannot be "
+            "told; they are taken for independent of each other."
+        )
     if not result.design_effects:
         return (
             "The source names no mailbox or domain (cluster), so leads are taken for independent of "
@@ -142,7 +147,8 @@ def clusters_sentence(result: AbResult) -> str:
             f"{effect:.2f} ({clusters:,} clusters). The intervals above are wider for it."
             if effect > 1
             else f"{treatment}: {clusters:,} mailboxes or domains, and no sign that leads behind one of them "
-            f"reply more alike than others (design effect {effect:.2f}). The intervals are left as they are."
+            f"reply more alike than others (design effect {max(0.0, effect):.2f}). "
+            "The intervals are left as they are."
         )
         for treatment, (effect, clusters) in result.design_effects.items()
     ]

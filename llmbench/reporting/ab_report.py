@@ -61,10 +61,15 @@ def read_counts(parameters: Mapping[str, Any], root: Path, now: datetime | None 
 
 def input_files(parameters: Mapping[str, Any], counts: Counts, root: Path) -> dict[str, int | None]:
     """The files that were read, with their rows where they are known: for `Report.finish`."""
-    from llmbench.abtest.files import is_file, named_files, shown
+    from llmbench.abtest.files import is_file, is_select_file, named_files, shown
 
     with chdir(root):
-        files = [file for table in tables_of(parameters) if is_file(table) for file in named_files(table)]
+        files = [
+            file
+            for table in tables_of(parameters)
+            if is_file(table) or is_select_file(table)
+            for file in named_files(table)
+        ]
     return {file: counts.inputs.get(shown(file)) for file in files}
 
 

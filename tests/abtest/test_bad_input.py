@@ -317,3 +317,38 @@ def test_old_data_are_noted() -> None:
 def test_simulated_data_say_so() -> None:
     assert read_counts(source(frame(simulated=[True] * 4))).simulated
     assert not read_counts(source(frame())).simulated
+
+
+def test_numbers_of_replies_as_text_are_counts(tmp_path: Path) -> None:
+    def replied(*cells: str) -> int:
+        text = GOOD.replace("Z,N,", f"Z,{cells[1]},").replace("00,Y,", f"00,{cells[0]},")
+        return sum(row.replied for row in read(tmp_path, text.replace("1,N,", f"1,{cells[2]},")).arms)
+
+    assert replied("2", "0", "1") == 2
+    assert replied("1.0", "0.0", "0.0") == 1  # what pandas writes where a column has gaps
+    with pytest.raises(DatasetError, match=r"holds '1.5' \(line 2 of leads.csv\), which is no whole number"):
+        replied("1.5", "0", "1")
+    with pytest.raises(DatasetError, match=r"holds '1736154000' .*, which is no time"):
+        replied("1736154000", "1736154000", "1736154000")
+
+
+def test_a_select_in_a_file(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    database = tmp_path / "crm.duckdb"
+    with duckdb.connect(str(database)) as made:
+        path = write(tmp_path, GOOD)
+        made.execute(f"CREATE TABLE sent AS SELECT * FROM read_csv('{path}', all_varchar = true)")
+    query = write(tmp_path, "-- the leads of spring\n/* all */ SELECT * FROM sent -- all\n;\n", "leads.sql")
+    counts = read_counts(source(query, connection=str(database)))
+    assert counts.arms == read(tmp_path, GOOD).arms
+    with pytest.raises(DatasetError, match=r"there is no file gone\.sql"):
+        read_counts(source(tmp_path / "gone.sql", connection=str(database)))
+    with pytest.raises(DatasetError, match=r"empty\.sql holds no SELECT"):
+        read_counts(source(write(tmp_path, "-- nothing\n", "empty.sql"), connection=str(database)))
+    with pytest.raises(DatasetError, match=r"drop\.sql holds no SELECT"):
+        read_counts(source(write(tmp_path, "DROP TABLE sent", "drop.sql"), connection=str(database)))
+    sends = Sends(str(query), unit="unit", arm="model", replied="replied")
+    wrong = dataclasses.replace(source(query, connection=str(database)), sends=sends)
+    with pytest.raises(UsageError, match=r"leads.sql has no column 'unit'") as error:
+        read_counts(wrong)
+    assert str(tmp_path) not in str(error.value)

@@ -173,3 +173,17 @@ def test_money_without_a_reply_of_the_control_is_in_replies(saving: bool) -> Non
         assert ("pays down to" if saving else "pays from") in text
         assert "nan" not in text
         assert "With value_per_reply_usd" not in text
+
+
+@pytest.mark.parametrize("silent", ["mixtral", "gpt-4o"])
+def test_an_arm_without_a_reply_is_to_be_checked_before_it_is_acted_on(silent: str) -> None:
+    rates = {"mixtral": 0.05, "gpt": 0.05} | {silent.removesuffix("-4o"): 0.0}
+    told = " ".join(result_of(**rates).verdict().reasons)
+    assert re.search(rf"Not one of the [\d,]+ leads of {silent} replied", told)
+    assert told.count("Not one of the") == 1
+
+
+def test_an_arm_without_a_reply_is_not_told_before_a_look() -> None:
+    early = result_of(mixtral=0.0, planned_units=60_000, stopping_rule="fixed")
+    assert not early.shows_effect
+    assert "Not one of the" not in " ".join(early.verdict().reasons)

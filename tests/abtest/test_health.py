@@ -140,3 +140,35 @@ def test_units_lost_in_one_arm_only_are_told() -> None:
     )
     found = check_health(dataclasses.replace(counts, arms=fewer), PLAN)
     assert any("something after the assignment" in each for each in found.warnings)
+
+
+def test_campaigns_of_unequal_arms_without_weights_are_named() -> None:
+    rows = [("mixtral", "spring", 900, None), ("gpt-4o", "spring", 100, None)]
+    with pytest.raises(
+        UsageError, match=r"The arms of spring have different sizes \(mixtral 900, gpt-4o 100\)"
+    ):
+        check_health(of_sizes(rows), PLAN)
+
+
+def test_a_p_value_that_is_too_small_for_a_number_is_not_called_0() -> None:
+    found = check_health(of_sizes([("mixtral", "", 9000, 0.1), ("gpt-4o", "", 700, 0.9)]), PLAN)
+    assert "(p < 1e-99)" in found.why
+
+
+def test_one_cluster_cannot_tell_how_alike_its_leads_are() -> None:
+    units = units_of(RATES, 2000, clusters=4)
+    for unit in units:
+        unit["cluster"] = 0
+    (warning,) = check_health(counted(units), PLAN).warnings
+    assert "All leads are in one mailbox or domain" in warning
+    for unit in units:
+        unit["cluster"] = 0 if unit["arm"] == "gpt-4o" else 1
+    (warning,) = check_health(counted(units), PLAN).warnings
+    assert "All leads of gpt-4o and of mixtral are in one mailbox" in warning
+    for number, unit in enumerate(units):
+        unit["cluster"] = 0 if unit["arm"] == "gpt-4o" else 1 + number % 30
+    (warning,) = check_health(counted(units), PLAN).warnings
+    assert "All leads of gpt-4o are in one mailbox" in warning
+    for number, unit in enumerate(units):
+        unit["cluster"] = number % 30
+    assert check_health(counted(units), PLAN).warnings == ()
