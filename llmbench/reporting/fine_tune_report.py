@@ -31,6 +31,7 @@ def evidence(tuned: TunedResults, parameters: Mapping[str, Any]) -> TuningEviden
         value_per_answer_usd=p["value_per_answer_usd"],
         general=(None if tuned.general is None else _loss(tuned.general, p["general_margin"])),
         seen_in_training=tuned.seen_in_training,
+        horizon_months=p["horizon_months"],
     )
 
 
@@ -52,7 +53,9 @@ def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
         "not worse": "It has kept it, within the margin",
     }.get(found.verdict, "Whether it has lost some of it cannot be told")
     change = estimate(found.difference, found.ci, signed_points)
-    asked = f"{found.n:,} questions that nobody trained for"
+    asked = f"{found.n:,} question{'s' * (found.n != 1)} that nobody trained for"
+    if found.difference is None:
+        return f"{how}: no question that nobody trained for has an answer of both models."
     return f"{how}: {change} points on {asked}, against the untrained model."
 
 
@@ -99,7 +102,7 @@ def envelope_fields(tuned: TunedResults, parameters: Mapping[str, Any], root: Pa
         "learning_curve": _curve(tuned),
         "costs": _costs(tuned, parameters),
         "regressions": regressions(tuned),
-        "general": None if tuned.general is None else tuned.general.data()["comparisons"],
+        "general": _general(tuned, parameters),
         "forms": [form._asdict() for form in answer_forms(results)],
     }
     return {
@@ -129,6 +132,17 @@ def _loss(general: MatrixResults, margin: float) -> Gain:
     elif c.ci is not None and c.ci.low > -margin:
         verdict = "not worse"
     return Gain(c.candidate, c.baseline, c.difference, c.ci, c.n, verdict, margin)
+
+
+def _general(tuned: TunedResults, p: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The comparison, with the verdict that this report gives, however few the questions."""
+    if tuned.general is None:
+        return None
+    found = _loss(tuned.general, p["general_margin"])
+    return [
+        {**row, "verdict": found.verdict, "reason": "by the interval alone"}
+        for row in tuned.general.data()["comparisons"]
+    ]
 
 
 def _curve(tuned: TunedResults) -> list[dict[str, Any]]:
@@ -163,12 +177,13 @@ def _costs(tuned: TunedResults, p: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inputs(tuned: TunedResults, root: Path) -> list[InputFile]:
+    import pandas as pd
+
     found = []
     for path in tuned.files:
         rows = None
         if path.suffix == ".csv":
-            with path.open("rb") as file:
-                rows = sum(1 for _ in file) - 1
+            rows = len(pd.read_csv(path, usecols=[0]))  # an answer may have several lines
         elif tuned.training is not None and path == tuned.training.path:
             rows = tuned.training.examples
         found.append(input_file(root, path, rows))

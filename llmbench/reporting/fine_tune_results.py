@@ -12,11 +12,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError, ReportError, UsageError
+from llmbench.reporting.fine_tune_checks import check_jobs, check_parameters, need_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,10 @@ class TunedResults:
     losses: pd.DataFrame | None
     training: TrainingReport | None
     files: tuple[Path, ...]
+    compared: bool = True
+    """Whether the evaluation was looked for in the training file."""
+    questions: Mapping[str, str] = field(default_factory=dict)
+    """What the items of the evaluation say, by id, to show beside answers."""
 
     @property
     def trained(self) -> TrainedModel | None:
@@ -68,10 +73,10 @@ class TunedResults:
         return next((job for job in self.jobs if job.model == model), None)
 
     @property
-    def seen_in_training(self) -> int:
-        """Items of the evaluation that the training file holds."""
-        if self.training is None:
-            return 0
+    def seen_in_training(self) -> int | None:
+        """Lines of the training file that hold items of the evaluation; None where nobody looked."""
+        if self.training is None or not self.compared:
+            return None
         return sum(
             count for (_, code), count in self.training.counts.items() if code.startswith("evaluation_")
         )
@@ -85,13 +90,19 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     from llmbench.matrix import Matrix
 
     p = parameters
+    check_parameters(p)
     folder = root / Path(p["results"]).expanduser()
     answers = folder / "answers.csv"
     if not answers.is_file():
         raise DatasetError(f"{p['results']} has no answers.csv; name the folder of results, or retrain.")
     jobs = _jobs(folder / "jobs.json")
     frame = _frame(answers)
+    need_columns(answers, frame, "item", "model", "score")
     candidate = p["candidate"] or _candidate(jobs, frame)
+    if candidate == p["baseline"]:
+        raise UsageError(
+            f"'baseline' and 'candidate' are both {candidate!r}; name the untrained model's cell in 'baseline'."
+        )
     others = [*p["also"], *([p["stronger"]] if p["stronger"] else [])]
     cells = list(dict.fromkeys([p["baseline"], *others, candidate]))
     common = {"margin": p["margin"], "confidence": p["confidence"], "confirmation": 0.0, "seed": p["seed"]}
@@ -105,6 +116,7 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     losses = None
     if (folder / "loss_curves.csv").is_file():
         losses = _frame(folder / "loss_curves.csv")
+        need_columns(folder / "loss_curves.csv", losses, "n_train", "seed", "step", "loss", "validation_loss")
         files.append(folder / "loss_curves.csv")
     if jobs:
         files.append(folder / "jobs.json")
@@ -112,7 +124,10 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     if training is not None:
         files.append(training.path)
     curve = _curve(jobs, frame, results.cell(candidate).prompt, p)
-    return TunedResults(results, candidate, pair, general, curve, jobs, losses, training, tuple(files))
+    return TunedResults(
+        results, candidate, pair, general, curve, jobs, losses, training, tuple(files),
+        bool(p["evaluation"]), _questions(p, root),
+    )  # fmt: skip
 
 
 def retrain(parameters: Mapping[str, Any], root: Path) -> None:
@@ -156,7 +171,7 @@ def _jobs(path: Path) -> tuple[TrainedModel, ...]:
         return ()
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(
+        found = tuple(
             TrainedModel(
                 str(row["model"]), int(row["n_train"]), int(row["seed"]), _amount(row.get("seconds")),
                 _whole(row.get("trained_tokens")), _amount(row.get("usd")), row,
@@ -167,6 +182,8 @@ def _jobs(path: Path) -> tuple[TrainedModel, ...]:
         raise DatasetError(
             f"{path.name} cannot be read: {error!r}; it is a list of objects with model, n_train and seed."
         ) from error
+    check_jobs(path, found)
+    return found
 
 
 def _amount(value: Any) -> float | None:
@@ -205,6 +222,7 @@ def _general(
     from llmbench.matrix import Matrix
 
     frame = _frame(path)
+    need_columns(path, frame, "item", "model", "score")
     base, tuned = (cell.split("[")[0] for cell in (p["baseline"], candidate))
     if not {base, tuned} <= set(frame["model"]):
         return None
@@ -235,6 +253,15 @@ def _curve(
         of_item = frame.drop_duplicates("item").set_index("item")["cluster"]
         clusters = [str(of_item[item]) for item in table.index]
     return learning_curve(scores, clusters, p["confidence"])
+
+
+def _questions(p: Mapping[str, Any], root: Path) -> dict[str, str]:
+    from llmbench.finetune.evaluation_items import evaluation_items
+
+    path = root / Path(p["evaluation"]).expanduser()
+    if not path.is_file():  # without a training file nothing else needs it
+        return {}
+    return {item.name: item.text for item in evaluation_items(path, p["evaluation_column"])}
 
 
 def _training(p: Mapping[str, Any], root: Path) -> TrainingReport | None:
