@@ -64,14 +64,17 @@ class Turn(NamedTuple):
 
 @contextmanager
 def open_training(path: Path, what: str = "training file") -> Iterator[IO[bytes]]:
-    """The file, at its beginning; `what` it is, to those who gave it. Raises DatasetError for a file that cannot be read as lines of JSON."""
+    """The file, at its beginning; `what` it is, to those who gave it.
+
+    Raises DatasetError for a file that cannot be read as lines of JSON.
+    """
     try:
         if path.is_dir():
             raise DatasetError(f"{path} is a folder; give the path of one {what} in it.")
         with path.open("rb") as content:
             head = content.read(_HEAD)
             if not head:
-                raise DatasetError(f"{path} is empty; the {what} has one example a line.")
+                raise DatasetError(f"{path} is empty; a {what} has one example a line.")
             problem = opening_problem(head)
             if problem:
                 raise DatasetError(f"{path} {problem}.")

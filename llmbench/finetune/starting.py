@@ -95,7 +95,7 @@ def start(
 
     The intent is in the ledger before anything is sent, and the job's id as soon as it is known. The same
     order again (the same content, model, options and place) gives the job that there is, unless that has
-    failed, was cancelled or is gone: nothing is paid twice. After a crash the vendor's list is searched for a
+    failed or was cancelled: nothing is paid twice. After a crash the vendor's list is searched for a
     job of the file that was uploaded; `Job.note` says what was found.
 
     `budget_usd` is compared with the upper end of the quote, and with the vendor's own estimate where it

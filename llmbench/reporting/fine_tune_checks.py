@@ -1,4 +1,4 @@
-"""What the notebook `fine_tune` refuses before it says a number: parameters, jobs and columns that are none."""
+"""What the notebook `fine_tune` refuses before it says a number: parameters, jobs and tables."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def check_jobs(path: Path, jobs: Sequence[TrainedModel]) -> None:
     for job in jobs:
         if job.n_train < 1:
             raise DatasetError(
-                f"{path.name}: {job.model} has n_train {job.n_train}; a tuned model has learned from at least "
-                "one example."
+                f"{path.name}: {job.model} has n_train {job.n_train}; a tuned model has learned from one "
+                "example or more."
             )
         for key, value in (("seconds", job.seconds), ("usd", job.usd)):
             if value is not None and not 0 <= value < math.inf:

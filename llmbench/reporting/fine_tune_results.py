@@ -101,7 +101,7 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     candidate = p["candidate"] or _candidate(jobs, frame)
     if candidate == p["baseline"]:
         raise UsageError(
-            f"'baseline' and 'candidate' are both {candidate!r}; name the untrained model's cell in 'baseline'."
+            f"'baseline' and 'candidate' are both {candidate!r}; 'baseline' is a cell of the untrained model."
         )
     others = [*p["also"], *([p["stronger"]] if p["stronger"] else [])]
     cells = list(dict.fromkeys([p["baseline"], *others, candidate]))
@@ -136,6 +136,7 @@ def retrain(parameters: Mapping[str, Any], root: Path) -> None:
     Raises UsageError where the results are those that came with llmbench, which are not overwritten, and
     ReportError when the program that makes them fails.
     """
+    check_parameters(parameters)  # before hours of training
     if not parameters["retrain"]:
         return
     maker = root / _MAKER

@@ -211,6 +211,9 @@ def test_a_vendor_that_forgets_the_job(
     assert f"{vendor.name} no longer knows the job" in str(status.error)
     assert status.vendor_state == vendor.words[1]  # what was known stays
     assert finetune.jobs(ledger)[0].state == "unavailable"
+    same = start(vendor, provider, training, ledger)  # a cell that is run again pays nothing
+    assert (same.id, len(stub.created)) == (JOB, 1)
+    assert "again=True trains it once more" in same.note
     stub.refusal, stub.words = None, [vendor.words[2]]
     assert job.refresh().state == "succeeded"  # and it may remember
 

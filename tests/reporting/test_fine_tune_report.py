@@ -19,7 +19,8 @@ from llmbench.results import Decision
 
 PARAMETERS: dict[str, Any] = {
     "results": "results", "retrain": False, "baseline": "local/base[long]", "candidate": "", "also": [],
-    "stronger": "", "training_file": "train.jsonl", "evaluation": "items.jsonl", "evaluation_column": "text", "priced_as": "",
+    "stronger": "", "training_file": "train.jsonl", "evaluation": "items.jsonl", "evaluation_column": "text",
+    "priced_as": "",
     "margin": 0.03, "least_gain": 0.03, "general_margin": 0.05, "requests_per_month": 1000.0,
     "value_per_answer_usd": 0.0, "training_usd": -1.0, "preparation_usd": 0.0, "hosting_usd_per_month": 0.0,
     "usd_per_hour": 3.6, "utilisation": 0.5, "input_tokens_per_s": 100.0, "output_tokens_per_s": 50.0,
@@ -294,7 +295,7 @@ def test_bad_input_is_named(folder: Path, change: dict[str, Any], error: type[Ex
             r"a model of \(n_train, seed\) = \(90, 1\) 2 times",
         ),
         ("jobs.json", json.dumps([_job(90, 1, seconds=-1.0)]), "seconds of local/tuned-90-1 is -1.0, which"),
-        ("jobs.json", json.dumps([_job(0, 1)]), "n_train 0; a tuned model has learned from at least one"),
+        ("jobs.json", json.dumps([_job(0, 1)]), "n_train 0; a tuned model has learned from one"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_named(folder: Path, name: str, text: str, words: str) -> None:
@@ -312,6 +313,8 @@ def test_a_broken_list_of_jobs_is_named(folder: Path, text: str) -> None:
 
 def test_retraining_keeps_what_came_with_the_project(tmp_path: Path) -> None:
     retrain({**PARAMETERS, "retrain": False}, tmp_path)
+    with pytest.raises(UsageError, match="'utilisation'"):
+        retrain({**PARAMETERS, "retrain": True, "utilisation": 7.0}, tmp_path)
     with pytest.raises(UsageError, match="run `llmbench init"):
         retrain({**PARAMETERS, "retrain": True}, tmp_path)
     maker = tmp_path / "data" / "finetune" / "make_results.py"
