@@ -74,7 +74,7 @@ class TuningEvidence:
 def tuning_verdict(evidence: TuningEvidence) -> Verdict:
     """The decision, its sentence and its reasons."""
     gain = evidence.gain
-    reasons = [_measured(gain, "on the task"), evidence.money.reason]
+    reasons = [_measured(gain, "on the task"), *_worth(evidence), evidence.money.reason]
     if evidence.general is not None:
         reasons.append(_measured(evidence.general, "on what it was not trained for"))
     if evidence.seen_in_training:
@@ -109,6 +109,27 @@ def tuning_verdict(evidence: TuningEvidence) -> Verdict:
         f"It cannot be told yet whether {gain.tuned} is better than {gain.against}{_by(gain)}{needed}.",
         reasons,
     )
+
+
+def _worth(evidence: TuningEvidence) -> list[str]:
+    """What the gain is worth in a month, in right answers and, where somebody has said so, in USD."""
+    gain, requests, each = evidence.gain, evidence.money.requests_per_month, evidence.value_per_answer_usd
+    if gain.difference is None or gain.ci is None or not requests:
+        return []
+    middle, low, high = (_count(share * requests) for share in (gain.difference, *gain.ci))
+    found = f"At {requests:,.0f} requests a month that is {middle} right answers ({low} to {high})"
+    if each <= 0:
+        return [f"{found}; nobody has said what one is worth."]
+    usd, usd_low, usd_high = (_usd(share * requests * each) for share in (gain.difference, *gain.ci))
+    return [f"{found}, worth {usd} ({usd_low} to {usd_high}) at {dollars(each)} each."]
+
+
+def _count(number: float) -> str:
+    return f"{number:+,.0f}".replace("-", "−")
+
+
+def _usd(amount: float) -> str:
+    return ("−" if amount < 0 else "+") + dollars(abs(amount))
 
 
 def _good(evidence: TuningEvidence, reasons: list[str]) -> Verdict:

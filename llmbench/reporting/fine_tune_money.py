@@ -21,7 +21,7 @@ __all__ = ["CellCost", "cell_costs", "cost_figure", "cost_table", "paybacks", "t
 
 _SECONDS_PER_HOUR = 3600.0
 _LEAST_MONTHS = 0.3
-"""A shorter span is told in days, without their number: it is the volume that is not known so well."""
+"""Of a shorter span no number is told: it is the volume that is not known so well."""
 
 
 class CellCost(NamedTuple):
@@ -202,6 +202,6 @@ def _mean(total: int | None, cell: CellSummary) -> float | None:
 def _earned(back: Payback) -> str:
     if back.break_even_requests is not None and back.break_even_months is not None:
         months = back.break_even_months
-        span = f"{months:,.1f} months" if months >= _LEAST_MONTHS else "days"
+        span = f"{months:,.1f} months" if months >= _LEAST_MONTHS else "less than ten days"
         return f"{back.break_even_requests:,.0f} requests ({span})"
     return "never, by cost" if back.known else UNKNOWN

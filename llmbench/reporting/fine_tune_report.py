@@ -157,13 +157,14 @@ def _curve(tuned: TunedResults) -> list[dict[str, Any]]:
 def _costs(tuned: TunedResults, p: Mapping[str, Any]) -> dict[str, Any]:
     costs = {each.cell: each.cost for each in cell_costs(tuned, p)}
     mine, back = costs[tuned.candidate], paybacks(tuned, p)[tuned.results.baseline]
-    per_request = mine.usd_per_request
+    per_request, gain = mine.usd_per_request, _gain(tuned.results, tuned.candidate, p["margin"]).difference
     return {
         "training_usd": mine.training_usd,
         "per_1k_requests": None if per_request is None else 1000 * per_request,
         "break_even_requests": back.break_even_requests,
         "break_even_months": back.break_even_months,
         "saving_per_month": back.saving_per_month,
+        "right_answers_per_month": None if gain is None else gain * p["requests_per_month"],
         "requests_per_month": p["requests_per_month"],
         "by_cell": [
             {

@@ -88,3 +88,12 @@ def test_the_rule(gain: Gain, changed: dict[str, Any], decision: Decision, words
     verdict = _decided(gain, **changed)
     assert (verdict.decision, words in verdict.summary) == (decision, True), verdict.summary
     assert len(verdict.reasons) >= 2
+
+
+def test_the_gain_is_told_in_right_answers_and_money() -> None:
+    said = _decided(_gain()).reasons[1]
+    assert said.startswith("At 10,000 requests a month that is +1,000 right answers (+500 to +1,500); nobody")
+    said = _decided(_gain("worse", -0.2, -0.1), value_per_answer_usd=0.5).reasons[1]
+    assert said.endswith(
+        "−1,500 right answers (−2,000 to −1,000), worth −$750.00 (−$1,000.00 to −$500.00) at $0.50 each."
+    )
