@@ -141,7 +141,13 @@ def start(
         given = None if opened else backend
         return Job(own_ledger, found.row, backend=given, config=config, note=found.note)
 
-    return run(started())
+    try:
+        return run(started())
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"The start was stopped, and a job may be there at {backend.place}: the same call again looks "
+            "for it, takes it up where it is, and starts one only where none is."
+        ) from None
 
 
 def resume(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.finetune.verdict import Gain, GainVerdict, TuningEvidence, tuning_verdict
 from llmbench.reporting.envelope import input_file
 from llmbench.reporting.fine_tune_money import cell_costs, paybacks
+from llmbench.reporting.fine_tune_provenance import asked_until
 from llmbench.reporting.fine_tune_tables import answer_forms, regressions
 from llmbench.reporting.matrix_tables import Table, ranked_table
 from llmbench.reporting.wording import UNKNOWN, estimate, signed_points, whole
@@ -112,6 +113,7 @@ def envelope_fields(tuned: TunedResults, parameters: Mapping[str, Any], root: Pa
         "workload_sha256": results.dataset.sha256,
         "baseline": results.baseline,
         "candidate": tuned.candidate,
+        "data_until": asked_until(tuned.provenance),
         "price_book": "as charged",
         "seed": results.seed,
         "spend": Spend(0.0, 0.0),

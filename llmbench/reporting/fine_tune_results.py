@@ -4,6 +4,7 @@ answers.csv       an answer a row, columns of llmbench.matrix.foreign.rows.SCHEM
 general.csv       the same for questions that nobody trained for; may be missing
 jobs.json         a trained model each: model, n_train, seed, seconds, trained_tokens, ...; may be missing
 loss_curves.csv   n_train, seed, event, step, loss, validation_loss; may be missing
+provenance.json   asked_until, base_model, engine, machine, sha256 of the files; may be missing
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError, ReportError, UsageError
 from llmbench.reporting.fine_tune_checks import check_jobs, check_parameters, need_columns
+from llmbench.reporting.fine_tune_provenance import NAME, read_provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +67,8 @@ class TunedResults:
     """Whether the evaluation was looked for in the training file."""
     questions: Mapping[str, str] = field(default_factory=dict)
     """What the items of the evaluation say, by id, to show beside answers."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What provenance.json tells; empty where there is none."""
 
     @property
     def trained(self) -> TrainedModel | None:
@@ -95,6 +99,7 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     answers = folder / "answers.csv"
     if not answers.is_file():
         raise DatasetError(f"{p['results']} has no answers.csv; name the folder of results, or retrain.")
+    provenance = read_provenance(folder)
     jobs = _jobs(folder / "jobs.json")
     frame = _frame(answers)
     need_columns(answers, frame, "item", "model", "score")
@@ -118,6 +123,8 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
         losses = _frame(folder / "loss_curves.csv")
         need_columns(folder / "loss_curves.csv", losses, "n_train", "seed", "step", "loss", "validation_loss")
         files.append(folder / "loss_curves.csv")
+    if provenance:
+        files.append(folder / NAME)
     if jobs:
         files.append(folder / "jobs.json")
     training = _training(p, root)
@@ -126,7 +133,7 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     curve = _curve(jobs, frame, results.cell(candidate).prompt, p)
     return TunedResults(
         results, candidate, pair, general, curve, jobs, losses, training, tuple(files),
-        bool(p["evaluation"]), _questions(p, root),
+        bool(p["evaluation"]), _questions(p, root), provenance,
     )  # fmt: skip
 
 

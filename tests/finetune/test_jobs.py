@@ -329,6 +329,17 @@ def test_ctrl_c_leaves_the_job_alone(
     assert finetune.resume(JOB, provider=provider, ledger=ledger).state == "queued"
 
 
+def test_ctrl_c_while_a_job_is_started_loses_no_job(
+    vendor: Vendor, stub: Jobs, provider: BaseLLMProvider, training: Path, ledger: Ledger
+) -> None:
+    stub.after_start = _thread.interrupt_main
+    with pytest.raises(KeyboardInterrupt, match="the same call again looks for it"):
+        start(vendor, provider, training, ledger)
+    stub.after_start = None
+    found = start(vendor, provider, training, ledger)
+    assert (found.id, len(stub.created)) == (JOB, 1)
+
+
 def test_a_quote_above_the_budget_sends_nothing(training: Path, ledger: Ledger) -> None:
     for name in ("openai", "together"):
         vendor, stub = VENDORS[name], Jobs([VENDORS[name].words[0]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from llmbench.reporting import fine_tune_charts as charts
 from llmbench.reporting import fine_tune_money as money
 from llmbench.reporting import fine_tune_report as whole
 from llmbench.reporting import fine_tune_tables as show
+from llmbench.reporting.fine_tune_provenance import provenance_sentence
 from llmbench.reporting.fine_tune_results import TunedResults, read_tuned_results, retrain
 from llmbench.results import Decision
 
@@ -324,3 +326,31 @@ def test_retraining_keeps_what_came_with_the_project(tmp_path: Path) -> None:
         retrain({**PARAMETERS, "retrain": True, "results": "data/finetune/results"}, tmp_path)
     with pytest.raises(ReportError, match="The training failed: no memory"):
         retrain({**PARAMETERS, "retrain": True, "results": "mine"}, tmp_path)
+
+
+def test_where_answers_come_from_is_told_and_checked(folder: Path) -> None:
+    tuned, parameters = _read(folder)
+    assert whole.envelope_fields(tuned, parameters, folder.parent)["data_until"] is None
+    assert "there is no provenance.json" in provenance_sentence(tuned.provenance)
+    digest = sha256((folder / "answers.csv").read_bytes()).hexdigest()
+    told = {
+        "base_model": {"name": "base"}, "engine": "llama.cpp 1", "asked_until": "2026-11-28T20:30:16.7Z",
+        "files": {"answers.csv": digest, "gone.csv": "x"},
+    }  # fmt: skip
+    (folder / "provenance.json").write_text(json.dumps(told))
+    tuned, parameters = _read(folder)
+    fields = whole.envelope_fields(tuned, parameters, folder.parent)
+    assert fields["data_until"] == "2026-11-28T20:30:16+00:00"
+    assert "results/provenance.json" in [item.path for item in fields["inputs"]]
+    said = provenance_sentence(tuned.provenance)
+    assert said == "The base model is base. What answered: llama.cpp 1."
+    (folder / "answers.csv").write_text((folder / "answers.csv").read_text().replace(",0,stop", ",1,stop"))
+    with pytest.raises(DatasetError, match=r"answers\.csv is not the file that provenance\.json tells of"):
+        _read(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"'])
+def test_a_provenance_that_is_none_is_named(folder: Path, text: str) -> None:
+    (folder / "provenance.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"provenance\.json"):
+        _read(folder)
