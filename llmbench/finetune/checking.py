@@ -183,12 +183,16 @@ def _of_the_file(seen: Examination, vendor: str | None, size: int) -> None:
             None,
             "error",
             "too_few",
-            f"has {seen.examples} examples, and {vendor} wants at least {terms.least}",
+            f"has {_examples(seen.examples)}, and {vendor} wants at least {terms.least}",
         )
     if terms.largest is not None and size > terms.largest:
         seen.findings.add(
             None, "error", "too_large", f"has {size:,} bytes, and {vendor} takes at most {terms.largest:,}"
         )
+
+
+def _examples(number: int) -> str:
+    return f"{number:,} example{'s' * (number != 1)}"
 
 
 def _costs(
@@ -219,9 +223,12 @@ def _notes(seen: Examination, base_model: str | None, *, questions: int | None) 
         yield f"How long an example {place.model} can be trained on is not known; lengths were not checked."
     if place.lengths.lines:
         yield f"Tokens: {place.tokenizer}, {place.note}."
+    for vendor in seen.refusers if len(seen.refusers) > 1 else ():
+        if seen.examples < (least := training_terms(vendor).least):
+            yield f"{vendor} wants at least {least} examples; the file has {seen.examples}."
     left = seen.examples - len(seen.lines)
     if left:
-        yield f"{left:,} lines with errors are in no count of tokens and in no cost."
+        yield f"Lines with errors, {left:,} of them, are in no count of tokens and in no cost."
     if questions is not None:
         yield f"{len(seen.met):,} of {questions:,} questions of the evaluation set are in the file."
     if seen.near is None:

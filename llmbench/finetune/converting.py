@@ -112,14 +112,13 @@ def convert(
         for row in rows(content):
             read += 1
             try:
-                made = list(worker.rows_of(row))
+                made = [_line(each) for each in worker.rows_of(row)]
             except _Inexpressible as reason:
                 problems.append(f"{source.name}:{row.line.number} {reason}")
                 if len(problems) >= _PROBLEMS_SHOWN:
                     break
                 continue
-            for each in made:
-                line = json_line(each)
+            for line in made:
                 digest.update(line)
                 files[""].write(line)
                 written += 1
@@ -135,6 +134,13 @@ def convert(
 
 class _Inexpressible(Exception):  # noqa: N818 - never seen outside
     """Why a row cannot be converted: the end of a sentence that begins with its line."""
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    try:
+        return json_line(row)
+    except UnicodeEncodeError:
+        raise _Inexpressible("holds half of a surrogate pair, which is no text") from None
 
 
 class _Converter:

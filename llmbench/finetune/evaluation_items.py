@@ -48,7 +48,7 @@ def evaluation_items(given: Any, column: str) -> list[EvaluationItem]:
 
 
 def _of_lines(path: Path, column: str) -> Iterator[EvaluationItem]:
-    with open_training(path) as content:
+    with open_training(path, "evaluation set") as content:
         for row in rows(content):
             if row.row is None or row.problem is not None:
                 what = row.problem.text if row.problem else "cannot be read"

@@ -111,6 +111,10 @@ def export(
         raise UsageError("Nothing says which answers are good: give accepted=, or replied=True.")
     if replied is False:
         raise UsageError("replied=False would train on answers that nobody replied to; give True or None.")
+    if not hasattr(ledger, "outcomes"):
+        raise UsageError(
+            f'ledger is a Ledger, such as Ledger("calls.db"); it was given a {type(ledger).__name__}.'
+        )
     path = Path(out)
     chosen = Choice(ledger, accepted, models, keep_redacted=keep_redacted)
     if replied:
@@ -120,8 +124,9 @@ def export(
         chosen.look(call)
     if not chosen.by_prompt:
         told = "; ".join(f"{count:,}: {WHY[reason]}" for reason, count in chosen.reasons().items())
+        how = " A router keeps texts with store_texts=True." if chosen.reasons().get("no_text") else ""
         raise DatasetError(
-            f"No answer of the ledger {ledger.name} is left to train on ({told or 'it has none'})."
+            f"No answer of the ledger {ledger.name} is left to train on ({told or 'it has none'}).{how}"
         )
     filters = {
         "accepted": _described(accepted), "replied": replied,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from llmbench.errors import UsageError
-from llmbench.stats import Interval, mean_and_standard_error
+from llmbench.stats import Interval, mean_and_standard_error, mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,9 +132,19 @@ def _over_items(
 ) -> tuple[float, Interval]:
     known = [i for i, value in enumerate(values) if not math.isnan(value)]
     groups = None if clusters is None else [clusters[i] for i in known]
-    mean, error = mean_and_standard_error(values[known], groups)
-    count = len(set(groups)) if groups is not None else len(known)
-    return mean, _interval(mean, error**2, count - 1, confidence)
+    return _of_items(values[known], groups, confidence)
+
+
+def _of_items(
+    values: NDArray[np.float64], groups: Sequence[str] | None, confidence: float
+) -> tuple[float, Interval]:
+    """Mean and Student's t interval; of items without any spread the exact one, which is no point."""
+    if not len(values):
+        return math.nan, Interval(math.nan, math.nan)
+    found = mean_interval(values, groups, confidence, value_range=(0.0, 1.0))
+    if not math.isnan(found.low):
+        found = Interval(max(0.0, found.low), min(1.0, found.high))
+    return float(values.mean()), found
 
 
 def _point(
@@ -150,8 +160,9 @@ def _point(
     by_item, by_seed = table.mean(axis=0), table.mean(axis=1)
     mean, error = mean_and_standard_error(by_item, groups)
     of_items, degrees = error**2, (len(set(groups)) if groups is not None else items) - 1
-    if seeds == 1:
-        return CurvePoint(size, 1, mean, _interval(mean, of_items, degrees, confidence), math.nan, items)
+    if seeds == 1 or not table.std():
+        interval = _of_items(by_item, groups, confidence)[1]
+        return CurvePoint(size, seeds, mean, interval, math.nan if seeds == 1 else 0.0, items)
     of_seeds = float(by_seed.var(ddof=1)) / seeds
     rest = table - by_item[None, :] - by_seed[:, None] + mean
     of_rest = float((rest**2).sum()) / max(1, (seeds - 1) * (items - 1)) / (seeds * items)

@@ -79,7 +79,10 @@ class TrainingQuote:
         return f"{self.tokens_high:,} trained tokens at {self._rate()}"
 
     def _rate(self) -> str:
-        return f"{dollars(self.usd_per_million_tokens)} per 1M as of {self.price_date}"
+        least = ""
+        if self.minimum_usd and self.usd == self.minimum_usd:
+            least = f", the least that is charged being {dollars(self.minimum_usd)}"
+        return f"{dollars(self.usd_per_million_tokens)} per 1M as of {self.price_date}{least}"
 
     def __str__(self) -> str:
         count = f"{self.tokens:,}" if self.tokens_low == self.tokens_high else (

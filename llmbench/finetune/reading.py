@@ -63,22 +63,25 @@ class Turn(NamedTuple):
 
 
 @contextmanager
-def open_training(path: Path) -> Iterator[IO[bytes]]:
-    """The file, at its beginning. Raises DatasetError for a file that cannot be read as lines of JSON."""
+def open_training(path: Path, what: str = "training file") -> Iterator[IO[bytes]]:
+    """The file, at its beginning; `what` it is, to those who gave it.
+
+    Raises DatasetError for a file that cannot be read as lines of JSON.
+    """
     try:
         if path.is_dir():
-            raise DatasetError(f"{path} is a folder; give the path of one training file in it.")
+            raise DatasetError(f"{path} is a folder; give the path of one {what} in it.")
         with path.open("rb") as content:
             head = content.read(_HEAD)
             if not head:
-                raise DatasetError(f"{path} is empty; a training file has one example a line.")
+                raise DatasetError(f"{path} is empty; a {what} has one example a line.")
             problem = opening_problem(head)
             if problem:
                 raise DatasetError(f"{path} {problem}.")
             content.seek(0)
             yield content
     except FileNotFoundError as error:
-        raise DatasetError(f"There is no file {path}; give the path of the training file.") from error
+        raise DatasetError(f"There is no file {path}; give the path of the {what}.") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
 

@@ -95,7 +95,7 @@ def start(
 
     The intent is in the ledger before anything is sent, and the job's id as soon as it is known. The same
     order again (the same content, model, options and place) gives the job that there is, unless that has
-    failed, was cancelled or is gone: nothing is paid twice. After a crash the vendor's list is searched for a
+    failed or was cancelled: nothing is paid twice. After a crash the vendor's list is searched for a
     job of the file that was uploaded; `Job.note` says what was found.
 
     `budget_usd` is compared with the upper end of the quote, and with the vendor's own estimate where it
@@ -141,7 +141,13 @@ def start(
         given = None if opened else backend
         return Job(own_ledger, found.row, backend=given, config=config, note=found.note)
 
-    return run(started())
+    try:
+        return run(started())
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"The start was stopped, and a job may be there at {backend.place}: the same call again looks "
+            "for it, takes it up where it is, and starts one only where none is."
+        ) from None
 
 
 def resume(

@@ -31,7 +31,8 @@ __all__ = ["Started", "recover", "start_once"]
 _MAY_BE_ON_ITS_WAY_S = 60.0
 """So long after it was asked for, a job that no list shows may still appear there."""
 _LOOKS_EVERY_S = 5.0
-_GONE = frozenset({"failed", "cancelled", "unavailable"})
+_MAY_START_AGAIN = frozenset({"failed", "cancelled"})
+"""Not `unavailable`: a job that its vendor has forgotten was paid for, and may be remembered."""
 _TRIES = 5
 
 
@@ -94,7 +95,7 @@ async def start_once(
     for _ in range(_TRIES):
         rows = await asyncio.to_thread(ledger.tuning_jobs, order_hash=hashed, closed=True)
         found, note = await _earlier(backend, ledger, rows)
-        if found is not None and not again and found.state not in _GONE:
+        if found is not None and not again and found.state not in _MAY_START_AGAIN:
             return Started(found, note, is_new=False)
         row = TuningRow(
             tag=secrets.token_hex(10),
@@ -119,9 +120,13 @@ async def _earlier(
     note = ""
     for row in reversed([row for row in rows if row.closed_at is None]):
         if row.job_id is not None:
+            more = "; again=True trains it once more" if row.state == "unavailable" else ""
             return (
                 row,
-                f"The ledger has this order as the job {row.job_id}, {row.state}; it was not started again.",
+                (
+                    f"The ledger has this order as the job {row.job_id}, {row.state}; it was not started "
+                    f"again{more}."
+                ),
             )
         found, note = await recover(backend, ledger, row)
         if found.job_id is not None:

@@ -93,12 +93,19 @@ def parse_line(line: Line) -> tuple[dict[str, Any] | None, LineProblem | None]:
     except UnicodeDecodeError:
         return None, problem or LineProblem("not_utf8", "is not UTF-8")
     except json.JSONDecodeError as error:
+        if line.number == 1 and content.strip() in (b"[", b"{"):
+            several = "begins JSON that goes on over several lines; write each example on one line of its own"
+            return None, problem or LineProblem("not_json", several)
         what = f"is not JSON ({error.msg} at character {error.pos + 1})"
         return None, problem or LineProblem("not_json", what)
     except ValueError as error:
         return None, problem or LineProblem("not_json", f"is not JSON ({error})")
     except RecursionError:
         return None, problem or LineProblem("not_json", "is not JSON (it is nested too deeply)")
+    if isinstance(row, list):
+        return None, problem or LineProblem(
+            "not_object", "is a JSON array; write each example, a JSON object, on a line of its own"
+        )
     if not isinstance(row, dict):
         return None, problem or LineProblem("not_object", "is no JSON object")
     return row, problem

@@ -55,10 +55,11 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
     ]
     frame = pd.DataFrame(rows).drop(columns=["ci"])
     most = max(point.seeds for point in curve.points)
+    level = f"{100 * curve.confidence:g}% intervals over items"
+    means = f"mean over up to {most} seeds, {level} and seeds; grey: each seed"
+    told = means if most > 1 else f"one seed each, {level}"
     caption = (
-        f"Blue: mean over up to {most} seed{'s' * (most > 1)}, {100 * curve.confidence:g}% intervals over "
-        "items and seeds; "
-        f"grey: each seed. All under the prompt of {tuned.candidate}; 0 is the untrained model under it. "
+        f"Blue: {told}. All under the prompt of {tuned.candidate}; 0 is the untrained model under it. "
         "Dashed: what a prompt alone gets."
     )
     return Plot(figure, frame, caption)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from llmbench.errors import UsageError
 from llmbench.finetune.payback import Payback, RequestCost, payback
 from llmbench.money import dollars
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
@@ -22,7 +21,7 @@ __all__ = ["CellCost", "cell_costs", "cost_figure", "cost_table", "paybacks", "t
 
 _SECONDS_PER_HOUR = 3600.0
 _LEAST_MONTHS = 0.3
-"""A shorter span is told in days, without their number: it is the volume that is not known so well."""
+"""Of a shorter span no number is told: it is the volume that is not known so well."""
 
 
 class CellCost(NamedTuple):
@@ -41,12 +40,9 @@ def cell_costs(tuned: TunedResults, parameters: Mapping[str, Any]) -> tuple[Cell
     """What a request costs at each cell: what the vendor charged, or the machine's hours.
 
     The seconds of one's own machine are those that the tokens take at the speeds of the parameters: measured
-    times are of whatever else the machine did. Raises UsageError for a speed that is none.
+    times are of whatever else the machine did.
     """
     p = parameters
-    for name in ("input_tokens_per_s", "output_tokens_per_s"):
-        if p[name] <= 0:
-            raise UsageError(f"Parameter {name!r} must be a number of tokens above 0; it is {p[name]!r}.")
     found = []
     for cell in tuned.results.cells:
         into, out = _mean(cell.input_tokens, cell), _mean(cell.output_tokens, cell)
@@ -76,10 +72,17 @@ def token_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
     if mine is None or theirs is None or theirs <= 0:
         return "How many tokens a request has is not told."
     change = 1 - mine / theirs
-    how = f"{change:.0%} fewer" if change >= 0 else f"{-change:.0%} more"
+    how = (
+        f"{change:.0%} fewer than"
+        if change > 0
+        else f"{-change:.0%} more than"
+        if change < 0
+        else "as many as"
+    )
+    why = ", whose prompt has to say what the tuned model has learned" if change > 0 else ""
     return (
-        f"A request of {tuned.candidate} has {mine:,.0f} tokens to read, {how} than the {theirs:,.0f} of "
-        f"{tuned.results.baseline}, whose prompt has to say what the tuned model has learned."
+        f"A request of {tuned.candidate} has {mine:,.0f} tokens to read, {how} the {theirs:,.0f} of "
+        f"{tuned.results.baseline}{why}."
     )
 
 
@@ -173,8 +176,7 @@ def _request_usd(
     if into is None or out is None:
         return None, "tokens not told"
     seconds = into / p["input_tokens_per_s"] + out / p["output_tokens_per_s"]
-    share = p["utilisation"] or 1.0
-    return seconds * p["usd_per_hour"] / _SECONDS_PER_HOUR / share, "hours of one's own machine"
+    return seconds * p["usd_per_hour"] / _SECONDS_PER_HOUR / p["utilisation"], "hours of one's own machine"
 
 
 def _training_usd(tuned: TunedResults, p: Mapping[str, Any]) -> float | None:
@@ -200,6 +202,6 @@ def _mean(total: int | None, cell: CellSummary) -> float | None:
 def _earned(back: Payback) -> str:
     if back.break_even_requests is not None and back.break_even_months is not None:
         months = back.break_even_months
-        span = f"{months:,.1f} months" if months >= _LEAST_MONTHS else "days"
+        span = f"{months:,.1f} months" if months >= _LEAST_MONTHS else "less than ten days"
         return f"{back.break_even_requests:,.0f} requests ({span})"
     return "never, by cost" if back.known else UNKNOWN

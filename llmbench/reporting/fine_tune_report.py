@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.finetune.verdict import Gain, GainVerdict, TuningEvidence, tuning_verdict
 from llmbench.reporting.envelope import input_file
 from llmbench.reporting.fine_tune_money import cell_costs, paybacks
+from llmbench.reporting.fine_tune_provenance import asked_until
 from llmbench.reporting.fine_tune_tables import answer_forms, regressions
 from llmbench.reporting.matrix_tables import Table, ranked_table
 from llmbench.reporting.wording import UNKNOWN, estimate, signed_points, whole
@@ -31,6 +32,7 @@ def evidence(tuned: TunedResults, parameters: Mapping[str, Any]) -> TuningEviden
         value_per_answer_usd=p["value_per_answer_usd"],
         general=(None if tuned.general is None else _loss(tuned.general, p["general_margin"])),
         seen_in_training=tuned.seen_in_training,
+        horizon_months=p["horizon_months"],
     )
 
 
@@ -52,7 +54,9 @@ def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
         "not worse": "It has kept it, within the margin",
     }.get(found.verdict, "Whether it has lost some of it cannot be told")
     change = estimate(found.difference, found.ci, signed_points)
-    asked = f"{found.n:,} questions that nobody trained for"
+    asked = f"{found.n:,} question{'s' * (found.n != 1)} that nobody trained for"
+    if found.difference is None:
+        return f"{how}: no question that nobody trained for has an answer of both models."
     return f"{how}: {change} points on {asked}, against the untrained model."
 
 
@@ -99,7 +103,7 @@ def envelope_fields(tuned: TunedResults, parameters: Mapping[str, Any], root: Pa
         "learning_curve": _curve(tuned),
         "costs": _costs(tuned, parameters),
         "regressions": regressions(tuned),
-        "general": None if tuned.general is None else tuned.general.data()["comparisons"],
+        "general": _general(tuned, parameters),
         "forms": [form._asdict() for form in answer_forms(results)],
     }
     return {
@@ -109,6 +113,7 @@ def envelope_fields(tuned: TunedResults, parameters: Mapping[str, Any], root: Pa
         "workload_sha256": results.dataset.sha256,
         "baseline": results.baseline,
         "candidate": tuned.candidate,
+        "data_until": asked_until(tuned.provenance),
         "price_book": "as charged",
         "seed": results.seed,
         "spend": Spend(0.0, 0.0),
@@ -131,6 +136,17 @@ def _loss(general: MatrixResults, margin: float) -> Gain:
     return Gain(c.candidate, c.baseline, c.difference, c.ci, c.n, verdict, margin)
 
 
+def _general(tuned: TunedResults, p: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The comparison, with the verdict that this report gives, however few the questions."""
+    if tuned.general is None:
+        return None
+    found = _loss(tuned.general, p["general_margin"])
+    return [
+        {**row, "verdict": found.verdict, "reason": "by the interval alone"}
+        for row in tuned.general.data()["comparisons"]
+    ]
+
+
 def _curve(tuned: TunedResults) -> list[dict[str, Any]]:
     if tuned.curve is None:
         return []
@@ -143,13 +159,14 @@ def _curve(tuned: TunedResults) -> list[dict[str, Any]]:
 def _costs(tuned: TunedResults, p: Mapping[str, Any]) -> dict[str, Any]:
     costs = {each.cell: each.cost for each in cell_costs(tuned, p)}
     mine, back = costs[tuned.candidate], paybacks(tuned, p)[tuned.results.baseline]
-    per_request = mine.usd_per_request
+    per_request, gain = mine.usd_per_request, _gain(tuned.results, tuned.candidate, p["margin"]).difference
     return {
         "training_usd": mine.training_usd,
         "per_1k_requests": None if per_request is None else 1000 * per_request,
         "break_even_requests": back.break_even_requests,
         "break_even_months": back.break_even_months,
         "saving_per_month": back.saving_per_month,
+        "right_answers_per_month": None if gain is None else gain * p["requests_per_month"],
         "requests_per_month": p["requests_per_month"],
         "by_cell": [
             {
@@ -163,12 +180,13 @@ def _costs(tuned: TunedResults, p: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inputs(tuned: TunedResults, root: Path) -> list[InputFile]:
+    import pandas as pd
+
     found = []
     for path in tuned.files:
         rows = None
         if path.suffix == ".csv":
-            with path.open("rb") as file:
-                rows = sum(1 for _ in file) - 1
+            rows = len(pd.read_csv(path, usecols=[0]))  # an answer may have several lines
         elif tuned.training is not None and path == tuned.training.path:
             rows = tuned.training.examples
         found.append(input_file(root, path, rows))

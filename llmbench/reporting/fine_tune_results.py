@@ -4,20 +4,22 @@ answers.csv       an answer a row, columns of llmbench.matrix.foreign.rows.SCHEM
 general.csv       the same for questions that nobody trained for; may be missing
 jobs.json         a trained model each: model, n_train, seed, seconds, trained_tokens, ...; may be missing
 loss_curves.csv   n_train, seed, event, step, loss, validation_loss; may be missing
+provenance.json   asked_until, base_model, engine, machine, sha256 of the files; may be missing
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError, ReportError, UsageError
+from llmbench.reporting.fine_tune_checks import check_jobs, check_parameters, need_columns
+from llmbench.reporting.fine_tune_provenance import NAME, read_provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +63,12 @@ class TunedResults:
     losses: pd.DataFrame | None
     training: TrainingReport | None
     files: tuple[Path, ...]
+    compared: bool = True
+    """Whether the evaluation was looked for in the training file."""
+    questions: Mapping[str, str] = field(default_factory=dict)
+    """What the items of the evaluation say, by id, to show beside answers."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What provenance.json tells; empty where there is none."""
 
     @property
     def trained(self) -> TrainedModel | None:
@@ -69,10 +77,10 @@ class TunedResults:
         return next((job for job in self.jobs if job.model == model), None)
 
     @property
-    def seen_in_training(self) -> int:
-        """Items of the evaluation that the training file holds."""
-        if self.training is None:
-            return 0
+    def seen_in_training(self) -> int | None:
+        """Lines of the training file that hold items of the evaluation; None where nobody looked."""
+        if self.training is None or not self.compared:
+            return None
         return sum(
             count for (_, code), count in self.training.counts.items() if code.startswith("evaluation_")
         )
@@ -86,14 +94,20 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     from llmbench.matrix import Matrix
 
     p = parameters
+    check_parameters(p)
     folder = root / Path(p["results"]).expanduser()
     answers = folder / "answers.csv"
     if not answers.is_file():
         raise DatasetError(f"{p['results']} has no answers.csv; name the folder of results, or retrain.")
-    _refuse_changed(folder)
+    provenance = read_provenance(folder)
     jobs = _jobs(folder / "jobs.json")
     frame = _frame(answers)
+    need_columns(answers, frame, "item", "model", "score")
     candidate = p["candidate"] or _candidate(jobs, frame)
+    if candidate == p["baseline"]:
+        raise UsageError(
+            f"'baseline' and 'candidate' are both {candidate!r}; 'baseline' is a cell of the untrained model."
+        )
     others = [*p["also"], *([p["stronger"]] if p["stronger"] else [])]
     cells = list(dict.fromkeys([p["baseline"], *others, candidate]))
     common = {"margin": p["margin"], "confidence": p["confidence"], "confirmation": 0.0, "seed": p["seed"]}
@@ -107,14 +121,20 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     losses = None
     if (folder / "loss_curves.csv").is_file():
         losses = _frame(folder / "loss_curves.csv")
+        need_columns(folder / "loss_curves.csv", losses, "n_train", "seed", "step", "loss", "validation_loss")
         files.append(folder / "loss_curves.csv")
+    if provenance:
+        files.append(folder / NAME)
     if jobs:
         files.append(folder / "jobs.json")
     training = _training(p, root)
     if training is not None:
         files.append(training.path)
     curve = _curve(jobs, frame, results.cell(candidate).prompt, p)
-    return TunedResults(results, candidate, pair, general, curve, jobs, losses, training, tuple(files))
+    return TunedResults(
+        results, candidate, pair, general, curve, jobs, losses, training, tuple(files),
+        bool(p["evaluation"]), _questions(p, root), provenance,
+    )  # fmt: skip
 
 
 def retrain(parameters: Mapping[str, Any], root: Path) -> None:
@@ -123,6 +143,7 @@ def retrain(parameters: Mapping[str, Any], root: Path) -> None:
     Raises UsageError where the results are those that came with llmbench, which are not overwritten, and
     ReportError when the program that makes them fails.
     """
+    check_parameters(parameters)  # before hours of training
     if not parameters["retrain"]:
         return
     maker = root / _MAKER
@@ -144,25 +165,6 @@ def retrain(parameters: Mapping[str, Any], root: Path) -> None:
         )
 
 
-def _refuse_changed(folder: Path) -> None:
-    """Raise DatasetError for a file that is not the one which provenance.json tells of."""
-    path = folder / "provenance.json"
-    if not path.is_file():
-        return
-    try:
-        files = json.loads(path.read_text(encoding="utf-8"))["files"]
-        named = {str(name): str(digest) for name, digest in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DatasetError(f"{path.name} cannot be read: {error!r}; make the results again.") from error
-    for name, digest in named.items():
-        own = folder / Path(name).name
-        if not own.is_file() or hashlib.sha256(own.read_bytes()).hexdigest() != digest:
-            raise DatasetError(
-                f"{own.name} is not the file that {path.name} tells of; make the results again, or remove "
-                f"{path.name} if you changed it on purpose."
-            )
-
-
 def _frame(path: Path) -> pd.DataFrame:
     import pandas as pd
 
@@ -177,7 +179,7 @@ def _jobs(path: Path) -> tuple[TrainedModel, ...]:
         return ()
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(
+        found = tuple(
             TrainedModel(
                 str(row["model"]), int(row["n_train"]), int(row["seed"]), _amount(row.get("seconds")),
                 _whole(row.get("trained_tokens")), _amount(row.get("usd")), row,
@@ -188,6 +190,8 @@ def _jobs(path: Path) -> tuple[TrainedModel, ...]:
         raise DatasetError(
             f"{path.name} cannot be read: {error!r}; it is a list of objects with model, n_train and seed."
         ) from error
+    check_jobs(path, found)
+    return found
 
 
 def _amount(value: Any) -> float | None:
@@ -226,6 +230,7 @@ def _general(
     from llmbench.matrix import Matrix
 
     frame = _frame(path)
+    need_columns(path, frame, "item", "model", "score")
     base, tuned = (cell.split("[")[0] for cell in (p["baseline"], candidate))
     if not {base, tuned} <= set(frame["model"]):
         return None
@@ -256,6 +261,15 @@ def _curve(
         of_item = frame.drop_duplicates("item").set_index("item")["cluster"]
         clusters = [str(of_item[item]) for item in table.index]
     return learning_curve(scores, clusters, p["confidence"])
+
+
+def _questions(p: Mapping[str, Any], root: Path) -> dict[str, str]:
+    from llmbench.finetune.evaluation_items import evaluation_items
+
+    path = root / Path(p["evaluation"]).expanduser()
+    if not path.is_file():  # without a training file nothing else needs it
+        return {}
+    return {item.name: item.text for item in evaluation_items(path, p["evaluation_column"])}
 
 
 def _training(p: Mapping[str, Any], root: Path) -> TrainingReport | None:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import UNKNOWN, estimate, limits, p_value, percent, signed_points
+from llmbench.reporting.matrix_tables import Table, disagreement_table
+from llmbench.reporting.wording import (
+    NONE,
+    UNKNOWN,
+    estimate,
+    limits,
+    p_value,
+    percent,
+    shorten,
+    signed_points,
+)
 from llmbench.stats import Interval, wilson_interval
 
 if TYPE_CHECKING:
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FormShare",
     "answer_forms",
+    "example_table",
     "form_table",
     "general_table",
     "regression_sentence",
@@ -192,21 +202,35 @@ def form_table(results: MatrixResults) -> Table:
     return Table(frame, shown, tuple(shown.columns[1:]))
 
 
+def example_table(tuned: TunedResults) -> Table | None:
+    """Items on which tuned model and baseline differ, each with its text, where the evaluation has it."""
+    found = disagreement_table(tuned.pair)
+    if found is None:
+        return None
+    shown = found.shown.copy()
+    if not any(item.fields.get("question") for item in tuned.pair.dataset.rows):
+        texts = [tuned.questions.get(str(name)) for name in shown["item id"]]
+        if any(texts):
+            shown["item"] = [NONE if text is None else shorten(text) for text in texts]
+        else:
+            shown = shown.drop(columns=["item"])
+    return found._replace(shown=shown)
+
+
 def training_sentence(tuned: TunedResults) -> str:
     """Whether the training file may be trained on, and whether it has the answers to the evaluation."""
     report = tuned.training
     if report is None:
         return "No training file is named, so whether the evaluation was seen in training is not known."
     seen = tuned.seen_in_training
-    overlap = (
-        "None of the evaluation's questions is in it, word for word or nearly"
-        if not seen
-        else f"{seen:,} of its lines hold questions of the evaluation, so the scores above mean nothing"
-    )
-    return (
-        f"{report.path.name} has {report.examples:,} examples, {report.errors:,} errors and "
-        f"{report.warnings:,} warnings. {overlap}."
-    )
+    if seen is None:
+        overlap = "No evaluation is named, so whether its questions are in it is not known"
+    elif not seen:
+        overlap = "None of the evaluation's questions is in it, word for word or nearly"
+    else:
+        overlap = f"Of its lines {seen:,} hold questions of the evaluation, so the scores above mean nothing"
+    counts = (_count(report.examples, "example"), _count(report.errors, "error"))
+    return f"{report.path.name} has {', '.join(counts)} and {_count(report.warnings, 'warning')}. {overlap}."
 
 
 def training_table(tuned: TunedResults) -> Table | None:
@@ -218,6 +242,10 @@ def training_table(tuned: TunedResults) -> Table | None:
     found = sorted(tuned.training.counts.items())
     frame = pd.DataFrame([{"severity": kind[0], "kind": kind[1], "lines": count} for kind, count in found])
     return Table(frame, frame.assign(kind=[kind[1].replace("_", " ") for kind, _ in found]), ("lines",))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _labels(answers: pd.DataFrame) -> dict[Any, set[str] | None]:

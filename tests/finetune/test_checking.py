@@ -134,7 +134,18 @@ def test_check_one_line(write: Write) -> None:
     report = finetune.check(write(GOOD[:1]), "gpt-4o-mini")
     assert found(report) == [(None, "error", "too_few")]
     assert report.costs[0].epochs == 25  # OpenAI's rule for few examples
+    assert report.findings[0].message == "has 1 example, and openai wants at least 10"
     assert finetune.check(write(GOOD[:1]), vendor="together").ok
+    assert "openai wants at least 10 examples; the file has 1." in finetune.check(write(GOOD[:1])).notes
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_check_a_json_array_says_what_to_do(write: Write, indent: int | None) -> None:
+    path = write(GOOD)
+    path.write_text(json.dumps(GOOD, indent=indent), encoding="utf-8")
+    first = finetune.check(path).findings[0]
+    assert first.line == 1
+    assert first.message.endswith("on a line of its own" if indent is None else "on one line of its own")
 
 
 def test_check_repeats(write: Write) -> None:

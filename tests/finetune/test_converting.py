@@ -157,3 +157,13 @@ def test_convert_refuses_parameters(write: Write, tmp_path: Path) -> None:
         finetune.convert(source, tmp_path / "o", "openai", dropping=["everything"])
     with pytest.raises(UsageError, match="is the file that is read"):
         finetune.convert(source, source, "openai")
+
+
+def test_convert_names_a_line_that_cannot_be_written(write: Write, tmp_path: Path) -> None:
+    source = write([{"prompt": "a", "completion": "b"}])
+    source.write_text(source.read_text() + '{"prompt": "\\ud83d", "completion": "b"}\n')
+    with pytest.raises(
+        DatasetError, match=r":2 holds half of a surrogate pair, which is no text\nNothing was"
+    ):
+        finetune.convert(source, tmp_path / "out.jsonl", "openai")
+    assert not (tmp_path / "out.jsonl").exists()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llmbench import Ledger, finetune
+from llmbench import FakeProvider, Ledger, ModelRouter, finetune
 from llmbench.errors import DatasetError, UsageError
 from llmbench.types import CallRecord
 
@@ -179,3 +179,13 @@ def test_export_refuses_to_guess(ledger: Ledger, tmp_path: Path) -> None:
         finetune.export(ledger, tmp_path / "t.jsonl", accepted="a", replied=None)
     with pytest.raises(DatasetError, match="it has none"):
         finetune.export(ledger, tmp_path / "t.jsonl")
+
+
+def test_export_says_what_to_do(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="ledger is a Ledger, such as"):
+        finetune.export(tmp_path / "calls.db", tmp_path / "out.jsonl")  # type: ignore[arg-type]
+    router = ModelRouter({"fake": FakeProvider(["x"], model="m")}, ledger=ledger)
+    asyncio.run(router.route([{"role": "user", "content": "a"}], provider="fake", model="m", unit_id="u"))
+    ledger.record_outcome("u", replied=True)
+    with pytest.raises(DatasetError, match="keeps texts with store_texts=True"):
+        finetune.export(ledger, tmp_path / "out.jsonl")

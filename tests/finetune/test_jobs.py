@@ -211,6 +211,9 @@ def test_a_vendor_that_forgets_the_job(
     assert f"{vendor.name} no longer knows the job" in str(status.error)
     assert status.vendor_state == vendor.words[1]  # what was known stays
     assert finetune.jobs(ledger)[0].state == "unavailable"
+    same = start(vendor, provider, training, ledger)  # a cell that is run again pays nothing
+    assert (same.id, len(stub.created)) == (JOB, 1)
+    assert "again=True trains it once more" in same.note
     stub.refusal, stub.words = None, [vendor.words[2]]
     assert job.refresh().state == "succeeded"  # and it may remember
 
@@ -324,6 +327,17 @@ def test_ctrl_c_leaves_the_job_alone(
         job.wait(progress=interrupt)
     assert not stub.cancelled
     assert finetune.resume(JOB, provider=provider, ledger=ledger).state == "queued"
+
+
+def test_ctrl_c_while_a_job_is_started_loses_no_job(
+    vendor: Vendor, stub: Jobs, provider: BaseLLMProvider, training: Path, ledger: Ledger
+) -> None:
+    stub.after_start = _thread.interrupt_main
+    with pytest.raises(KeyboardInterrupt, match="the same call again looks for it"):
+        start(vendor, provider, training, ledger)
+    stub.after_start = None
+    found = start(vendor, provider, training, ledger)
+    assert (found.id, len(stub.created)) == (JOB, 1)
 
 
 def test_a_quote_above_the_budget_sends_nothing(training: Path, ledger: Ledger) -> None:

@@ -95,3 +95,11 @@ def test_it_shows_itself() -> None:
     curve = learning_curve({(0, 0): [0, 1], (10, 1): [1, 1]})
     assert list(curve.to_pandas()["n_train"]) == [0, 10]
     assert "n_train" in curve._repr_html_()
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_model_that_is_never_right_has_an_interval_that_is_no_point(seeds: int) -> None:
+    curve = learning_curve({(8, seed): [0.0] * 50 for seed in range(seeds)})
+    for found in (curve.points[0], *curve.trained):
+        assert found.ci.low == 0.0
+        assert 0.01 < found.ci.high < 0.1

@@ -64,7 +64,8 @@ def test_row_problems_gives_all_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(gzip.compress(b"{}", mtime=0), "gzip"), (json.dumps({}).encode("utf-16"), "UTF-16")]
+    ("content", "message"),
+    [(gzip.compress(b"{}", mtime=0), "gzip"), (json.dumps({}).encode("utf-16"), "UTF-16")],
 )
 def test_check_training_file_names_what_a_file_is(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "train.jsonl"

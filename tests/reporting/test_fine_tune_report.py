@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ from llmbench.reporting import fine_tune_charts as charts
 from llmbench.reporting import fine_tune_money as money
 from llmbench.reporting import fine_tune_report as whole
 from llmbench.reporting import fine_tune_tables as show
+from llmbench.reporting.fine_tune_provenance import provenance_sentence
 from llmbench.reporting.fine_tune_results import TunedResults, read_tuned_results, retrain
 from llmbench.results import Decision
 
 PARAMETERS: dict[str, Any] = {
     "results": "results", "retrain": False, "baseline": "local/base[long]", "candidate": "", "also": [],
-    "stronger": "", "training_file": "", "evaluation": "", "evaluation_column": "text", "priced_as": "",
+    "stronger": "", "training_file": "train.jsonl", "evaluation": "items.jsonl", "evaluation_column": "text",
+    "priced_as": "",
     "margin": 0.03, "least_gain": 0.03, "general_margin": 0.05, "requests_per_month": 1000.0,
     "value_per_answer_usd": 0.0, "training_usd": -1.0, "preparation_usd": 0.0, "hosting_usd_per_month": 0.0,
     "usd_per_hour": 3.6, "utilisation": 0.5, "input_tokens_per_s": 100.0, "output_tokens_per_s": 50.0,
-    "confidence": 0.95, "seed": 1,
+    "confidence": 0.95, "seed": 1, "horizon_months": 24.0,
 }  # fmt: skip
 ITEMS = 120
 
@@ -63,6 +66,12 @@ def folder(tmp_path: Path) -> Path:
     jobs = [_job(size, seed) for size in (10, 90) for seed in (1, 2)]
     jobs[2]["cpu_seconds"] = 10.0
     (made / "jobs.json").write_text(json.dumps(jobs))
+    items = [
+        {"id": f"i{i}", "text": f"The sender of this mail, who is number {i}, asks"} for i in range(ITEMS)
+    ]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    turns = [{"role": "user", "content": "Is it so?"}, {"role": "assistant", "content": "yes"}]
+    (tmp_path / "train.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
     return made
 
 
@@ -188,7 +197,48 @@ def test_without_the_files_that_may_be_missing(folder: Path) -> None:
     assert verdict.decision is Decision.GO_WITH_CONDITIONS
     assert "what it costs is not known" in verdict.summary
     assert "was not looked at" in verdict.summary
+
+
+@pytest.mark.parametrize("missing", ["training_file", "evaluation"])
+def test_a_training_file_that_nobody_looked_into_is_a_condition(folder: Path, missing: str) -> None:
+    tuned, parameters = _read(folder, **{missing: ""})
+    assert tuned.seen_in_training is None
+    verdict = whole.verdict(tuned, parameters)
+    assert verdict.decision is Decision.GO_WITH_CONDITIONS
+    assert "nobody looked whether" in verdict.summary
     assert "not known" in show.training_sentence(tuned)
+
+
+def test_examples_show_what_was_asked(folder: Path) -> None:
+    found = show.example_table(_read(folder)[0])
+    assert found is not None
+    assert found.shown["item"].str.startswith("The sender of this mail").all()
+    without = show.example_table(_read(folder, evaluation="")[0])
+    assert without is not None
+    assert "item" not in without.shown
+
+
+def test_answers_of_several_lines_are_one_row(folder: Path) -> None:
+    text = (folder / "answers.csv").read_text().replace("I say: no", '"I say:\nno"')
+    (folder / "answers.csv").write_text(text)
+    tuned, parameters = _read(folder)
+    inputs = whole.envelope_fields(tuned, parameters, folder.parent)["inputs"]
+    assert [item.rows for item in inputs if item.path.endswith("answers.csv")] == [6 * ITEMS]
+
+
+def test_the_verdict_on_what_was_forgotten_is_one(folder: Path) -> None:
+    lines = _answers({"local/base|plain": 0.9, "local/tuned-90-1|plain": 0.3}).splitlines()[:61]
+    few = [line for line in lines if line.startswith("item") or int(line.split(",")[0][1:]) < 40]
+    more = _answers({"local/tuned-90-1|plain": 0.3}).splitlines()[1:41]
+    (folder / "general.csv").write_text("\n".join([*few, *more]) + "\n")
+    tuned, parameters = _read(folder)
+    data = whole.envelope_fields(tuned, parameters, folder.parent)["data"]
+    assert [row["verdict"] for row in data["general"]] == ["worse"]
+
+
+def test_a_prompt_that_is_no_shorter_saves_nothing(folder: Path) -> None:
+    tuned, parameters = _read(folder, baseline="local/base[short]")
+    assert money.token_sentence(tuned, parameters).endswith("as many as the 20 of local/base[short].")
 
 
 def test_figures_have_their_numbers(folder: Path) -> None:
@@ -214,6 +264,19 @@ def test_figures_have_their_numbers(folder: Path) -> None:
         ({"results": "nowhere"}, DatasetError, r"nowhere has no answers\.csv"),
         ({"candidate": "local/x[short]"}, UsageError, "no cell 'local/x"),
         ({"baseline": "local/base"}, UsageError, "no cell 'local/base'"),
+        ({"candidate": "local/base[long]"}, UsageError, "'baseline' and 'candidate' are both"),
+        ({"also": [3]}, UsageError, r"'also' must be a list of cells"),
+        ({"least_gain": 3.0}, UsageError, r"'least_gain' must be a share .* it is 3\.0"),
+        ({"general_margin": math.nan}, UsageError, "'general_margin' must be a share"),
+        ({"value_per_answer_usd": math.nan}, UsageError, "'value_per_answer_usd' must be an amount"),
+        ({"usd_per_hour": -1.0}, UsageError, "'usd_per_hour' must be an amount"),
+        ({"utilisation": 0.0}, UsageError, "'utilisation' must be a share above 0 and at most 1"),
+        ({"utilisation": 2.0}, UsageError, "'utilisation' must be a share above 0 and at most 1"),
+        ({"training_usd": math.nan}, UsageError, "'training_usd' must be an amount"),
+        ({"horizon_months": 0.0}, UsageError, "'horizon_months' must be a number above 0"),
+        ({"input_tokens_per_s": 0.0}, UsageError, "'input_tokens_per_s' must be a number above 0"),
+        ({"training_file": "no.jsonl"}, DatasetError, "There is no file .*the path of the training file"),
+        ({"evaluation": "no.jsonl"}, DatasetError, "There is no file .*the path of the evaluation"),
     ],
 )
 def test_bad_input_is_named(folder: Path, change: dict[str, Any], error: type[Exception], words: str) -> None:
@@ -221,10 +284,26 @@ def test_bad_input_is_named(folder: Path, change: dict[str, Any], error: type[Ex
         _read(folder, **change)
 
 
-def test_a_speed_of_nothing_is_refused(folder: Path) -> None:
-    tuned, parameters = _read(folder, input_tokens_per_s=0.0)
-    with pytest.raises(UsageError, match="input_tokens_per_s"):
-        money.cell_costs(tuned, parameters)
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("answers.csv", "item,score\ni1,1\n", r"answers\.csv has no column model; it has item, score"),
+        ("general.csv", "item,score\ni1,1\n", r"general\.csv has no column model; it has item, score"),
+        ("loss_curves.csv", "a,b\n1,2\n", r"loss_curves\.csv has no column n_train; it has a, b"),
+        ("jobs.json", json.dumps([_job(90, 1), _job(90, 1)]), "the model 'local/tuned-90-1' 2 times"),
+        (
+            "jobs.json",
+            json.dumps([_job(90, 1), {**_job(90, 1), "model": "local/tuned-90-2"}]),
+            r"a model of \(n_train, seed\) = \(90, 1\) 2 times",
+        ),
+        ("jobs.json", json.dumps([_job(90, 1, seconds=-1.0)]), "seconds of local/tuned-90-1 is -1.0, which"),
+        ("jobs.json", json.dumps([_job(0, 1)]), "n_train 0; a tuned model has learned from one"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_named(folder: Path, name: str, text: str, words: str) -> None:
+    (folder / name).write_text(text)
+    with pytest.raises(DatasetError, match=words):
+        _read(folder)
 
 
 @pytest.mark.parametrize("text", ["{", "3", '[{"model": "a"}]', "[1]"])
@@ -236,6 +315,8 @@ def test_a_broken_list_of_jobs_is_named(folder: Path, text: str) -> None:
 
 def test_retraining_keeps_what_came_with_the_project(tmp_path: Path) -> None:
     retrain({**PARAMETERS, "retrain": False}, tmp_path)
+    with pytest.raises(UsageError, match="'utilisation'"):
+        retrain({**PARAMETERS, "retrain": True, "utilisation": 7.0}, tmp_path)
     with pytest.raises(UsageError, match="run `llmbench init"):
         retrain({**PARAMETERS, "retrain": True}, tmp_path)
     maker = tmp_path / "data" / "finetune" / "make_results.py"
@@ -247,14 +328,29 @@ def test_retraining_keeps_what_came_with_the_project(tmp_path: Path) -> None:
         retrain({**PARAMETERS, "retrain": True, "results": "mine"}, tmp_path)
 
 
-def test_a_file_that_was_changed_since_is_named(folder: Path) -> None:
-    digest = hashlib.sha256((folder / "answers.csv").read_bytes()).hexdigest()
-    provenance = folder / "provenance.json"
-    provenance.write_text(json.dumps({"files": {"answers.csv": digest}}))
-    _read(folder)
-    provenance.write_text(json.dumps({"files": {"answers.csv": digest, "../../jobs.json": "0"}}))
-    with pytest.raises(DatasetError, match=r"jobs\.json is not the file that provenance\.json tells of"):
+def test_where_answers_come_from_is_told_and_checked(folder: Path) -> None:
+    tuned, parameters = _read(folder)
+    assert whole.envelope_fields(tuned, parameters, folder.parent)["data_until"] is None
+    assert "there is no provenance.json" in provenance_sentence(tuned.provenance)
+    digest = sha256((folder / "answers.csv").read_bytes()).hexdigest()
+    told = {
+        "base_model": {"name": "base"}, "engine": "llama.cpp 1", "asked_until": "2026-11-28T20:30:16.7Z",
+        "files": {"answers.csv": digest, "gone.csv": "x"},
+    }  # fmt: skip
+    (folder / "provenance.json").write_text(json.dumps(told))
+    tuned, parameters = _read(folder)
+    fields = whole.envelope_fields(tuned, parameters, folder.parent)
+    assert fields["data_until"] == "2026-11-28T20:30:16+00:00"
+    assert "results/provenance.json" in [item.path for item in fields["inputs"]]
+    said = provenance_sentence(tuned.provenance)
+    assert said == "The base model is base. What answered: llama.cpp 1."
+    (folder / "answers.csv").write_text((folder / "answers.csv").read_text().replace(",0,stop", ",1,stop"))
+    with pytest.raises(DatasetError, match=r"answers\.csv is not the file that provenance\.json tells of"):
         _read(folder)
-    provenance.write_text("[]")
-    with pytest.raises(DatasetError, match=r"provenance\.json cannot be read"):
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"'])
+def test_a_provenance_that_is_none_is_named(folder: Path, text: str) -> None:
+    (folder / "provenance.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"provenance\.json"):
         _read(folder)
