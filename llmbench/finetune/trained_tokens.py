@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from llmbench.catalog.tokenizers import count_tokens, tokenizer_for
 from llmbench.errors import DatasetError, UsageError
+from llmbench.finetune.reading import open_training, rows
 
 __all__ = ["FileTokens", "count_file_tokens"]
 
@@ -55,20 +56,12 @@ def count_file_tokens(path: str | Path, model: str, *, place: str | None = None)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError):
-                    row = None
-                if not isinstance(row, dict):
-                    raise DatasetError(f"{path.name}:{number} is no JSON object; correct that line.")
-                yield number, row
-    except OSError as error:
-        raise DatasetError(f"The training file {path} cannot be read: {error.strerror}.") from error
+    with open_training(path) as content:
+        for row in rows(content):
+            if row.row is None or row.problem is not None:
+                what = row.problem.text if row.problem else "cannot be read"
+                raise DatasetError(f"{path.name}:{row.line.number} {what}.")
+            yield row.line.number, row.row
 
 
 def _counted(row: Mapping[str, Any]) -> str | list[dict[str, str]]:

@@ -19,7 +19,23 @@ if TYPE_CHECKING:
     from llmbench.matrix import MatrixResults
     from llmbench.reporting.fine_tune_results import TunedResults
 
-__all__ = ["envelope_fields", "evidence", "first_table", "general_sentence", "result_text", "verdict"]
+__all__ = [
+    "envelope_fields",
+    "evidence",
+    "first_table",
+    "general_sentence",
+    "result_text",
+    "stronger_sentence",
+    "verdict",
+]
+
+
+_BESIDE = {
+    "better": "better",
+    "not worse": "not worse, within the margin",
+    "worse": "worse",
+    "cannot tell": "not known whether it is as good",
+}
 
 
 def evidence(tuned: TunedResults, parameters: Mapping[str, Any]) -> TuningEvidence:
@@ -58,6 +74,19 @@ def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
     if found.difference is None:
         return f"{how}: no question that nobody trained for has an answer of both models."
     return f"{how}: {change} points on {asked}, against the untrained model."
+
+
+def stronger_sentence(tuned: TunedResults) -> str:
+    """How the tuned model stands beside a stronger one, on the same items."""
+    beside = tuned.beside_stronger
+    if beside is None:
+        return "No stronger model was asked, so how far it could go is not known."
+    found = beside.comparisons[0]
+    change = estimate(found.difference, found.ci, signed_points)
+    return (
+        f"Beside the stronger {found.baseline} it is {_BESIDE[found.verdict]}: {change} points on the "
+        f"{found.n:,} items that both answered."
+    )
 
 
 def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
@@ -104,6 +133,9 @@ def envelope_fields(tuned: TunedResults, parameters: Mapping[str, Any], root: Pa
         "costs": _costs(tuned, parameters),
         "regressions": regressions(tuned),
         "general": _general(tuned, parameters),
+        "beside_stronger": None
+        if tuned.beside_stronger is None
+        else tuned.beside_stronger.data()["comparisons"],
         "forms": [form._asdict() for form in answer_forms(results)],
     }
     return {

@@ -69,6 +69,8 @@ class TunedResults:
     """What the items of the evaluation say, by id, to show beside answers."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """What provenance.json tells; empty where there is none."""
+    beside_stronger: MatrixResults | None = None
+    """The tuned model and the stronger one alone, where there is one: the latter is the baseline."""
 
     @property
     def trained(self) -> TrainedModel | None:
@@ -113,6 +115,10 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     common = {"margin": p["margin"], "confidence": p["confidence"], "confirmation": 0.0, "seed": p["seed"]}
     results = Matrix.from_results(answers, baseline=p["baseline"], cells=cells, **common)
     pair = Matrix.from_results(answers, baseline=p["baseline"], cells=[p["baseline"], candidate], **common)
+    beside = None
+    if p["stronger"] and p["stronger"] != candidate:
+        cells = [p["stronger"], candidate]
+        beside = Matrix.from_results(answers, baseline=p["stronger"], cells=cells, **common)
     files = [answers]
     general = None
     if (folder / "general.csv").is_file():
@@ -133,7 +139,7 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
     curve = _curve(jobs, frame, results.cell(candidate).prompt, p)
     return TunedResults(
         results, candidate, pair, general, curve, jobs, losses, training, tuple(files),
-        bool(p["evaluation"]), _questions(p, root), provenance,
+        bool(p["evaluation"]), _questions(p, root), provenance, beside,
     )  # fmt: skip
 
 

@@ -83,9 +83,15 @@ def test_every_format_that_is_trained_is_counted(tmp_path: Path, row: dict[str, 
 
 
 def test_files_that_cannot_be_counted(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="There is no file"):
         count_file_tokens(tmp_path / "absent.jsonl", "gpt-4o")
     path = tmp_path / "t.jsonl"
     path.write_text('{"text": "x"}\nnope\n', encoding="utf-8")
-    with pytest.raises(DatasetError, match=r"t\.jsonl:2 is no JSON object"):
+    with pytest.raises(DatasetError, match=r"t\.jsonl:2 is not JSON"):
+        count_file_tokens(path, "gpt-4o")
+    path.write_text('{"text": "x", "weight": NaN}\n', encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"t\.jsonl:1 is not JSON \(it holds NaN"):
+        count_file_tokens(path, "gpt-4o")
+    path.write_text('{"text": "x"}\n', encoding="utf-16")
+    with pytest.raises(DatasetError, match=r"is UTF-16; save it as UTF-8"):
         count_file_tokens(path, "gpt-4o")

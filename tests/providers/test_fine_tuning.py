@@ -212,7 +212,7 @@ def test_an_option_the_vendor_does_not_have(vendor: Vendor, jobs: Jobs, training
 
 BAD_LINES = [
     (b"not json\n", "is not JSON"),
-    (b"[1]\n", "no JSON object"),
+    (b"[1]\n", "is a JSON array; write each example"),
     (b"\xff\xfe\n", "UTF-8"),
     (b"{}\n", "messages"),
     (b'{"messages": []}\n', "empty"),

@@ -354,3 +354,17 @@ def test_a_provenance_that_is_none_is_named(folder: Path, text: str) -> None:
     (folder / "provenance.json").write_text(text)
     with pytest.raises(DatasetError, match=r"provenance\.json"):
         _read(folder)
+
+
+def test_the_tuned_model_beside_a_stronger_one(folder: Path) -> None:
+    tuned, _ = _read(folder)
+    assert whole.stronger_sentence(tuned).startswith("No stronger model was asked")
+    more = _answers({"big/model|long": 1.0}).splitlines()[1:]
+    with (folder / "answers.csv").open("a") as file:
+        file.write("\n".join(more) + "\n")
+    tuned, parameters = _read(folder, stronger="big/model[long]")
+    said = whole.stronger_sentence(tuned)
+    assert said.startswith("Beside the stronger big/model[long] it is worse: −20.0 (")
+    assert said.endswith("points on the 120 items that both answered.")
+    data = whole.envelope_fields(tuned, parameters, folder.parent)["data"]
+    assert data["beside_stronger"][0]["baseline"] == "big/model[long]"
