@@ -10,7 +10,7 @@ import click
 
 from llmbench.errors import UsageError
 
-__all__ = ["report"]
+__all__ = ["report", "unique_parameters"]
 
 _NO_GO = 3
 
@@ -45,7 +45,7 @@ def report(
     from llmbench.reporting import read_parameter_file, resolve_notebooks, run_report
 
     parameters: dict[str, Any] = read_parameter_file(file) if file else {}
-    parameters |= _unique(given)
+    parameters |= unique_parameters(given)
     runs = [run_report(name, parameters, out=out, fresh=fresh) for name in resolve_notebooks(notebooks)]
     click.echo(str(_shown(runs[-1].index)))
     if fail_on_no_go and any(run.decision == "NO_GO" for run in runs):
@@ -58,7 +58,8 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _unique(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
+def unique_parameters(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """{name: value} of -p NAME VALUE; raises UsageError for a name given twice."""
     parameters: dict[str, str] = {}
     for name, value in given:
         if name in parameters:
