@@ -65,7 +65,7 @@ def github_workflow(schedule: Schedule) -> str:
         python=_text(f"{sys.version_info.major}.{sys.version_info.minor}"),
         install=_text(f"python -m pip install {_package(schedule.root)}"),
         secrets=_secrets(secrets),
-        command=_text(shlex.join(["python", "-m", "llmbench", *schedule.words()])),
+        command=_text(shlex.join(["python", "-m", "llmbench", *schedule.words(), "--fail-on-regression"])),
         kept="\n".join(f"            {path}" for path in kept),
     )
 
@@ -136,6 +136,7 @@ def _text(value: str) -> str:
 
 _WORKFLOW = """\
 # llmbench: {notebooks}. {next_runs}.
+# A report that got worse ends the run with exit code 4, and GitHub writes to whoever follows its runs.
 # GitHub starts a schedule late when it is busy, and stops it in a public repository after 60 days
 # without a commit.
 # The ledger and the reports lie in the cache and in the artifact. Whoever can open a pull request can read

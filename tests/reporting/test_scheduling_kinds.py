@@ -106,6 +106,7 @@ def test_workflow_is_yaml_and_holds_no_secret(project: Path, monkeypatch: pytest
     steps = workflow["jobs"]["report"]["steps"]
     run = next(step for step in steps if "llmbench report" in step.get("run", ""))
     assert run["env"] == {"OPENAI_API_KEY": "${{ secrets.OPENAI_API_KEY }}"}
+    assert run["run"].endswith(" --fail-on-regression")
     assert "${{ secrets.X }}" not in run["run"].replace("${{ '${{' }}", "")
     kept = [step["with"]["path"] for step in steps if "actions/cache" in step.get("uses", "")]
     assert kept == ["reports\n.llmbench/ledger.db*\n"] * 2
