@@ -44,6 +44,9 @@ _WORSE = 4
     metavar="NAME",
     help="Environment variable with an address that is told when a decision changes.",
 )
+@click.option(
+    "--keep", type=click.IntRange(min=1), metavar="N", help="Remove all but the newest N runs; default: none."
+)
 def report(
     notebooks: tuple[str, ...],
     given: tuple[tuple[str, str], ...],
@@ -53,10 +56,11 @@ def report(
     fail_on_no_go: bool,
     fail_on_regression: bool,
     webhook_env: str | None,
+    keep: int | None,
 ) -> None:
     """Run notebooks and publish their reports. NOTEBOOK may be `all`."""
     from llmbench.reporting import read_parameter_file, resolve_notebooks, run_report
-    from llmbench.reporting.after_run import follow_up
+    from llmbench.reporting.after_run import follow_up, remove_old_runs
     from llmbench.reporting.webhook import webhook_address
 
     address = webhook_address(webhook_env) if webhook_env is not None else None
@@ -67,7 +71,8 @@ def report(
         runs.append(run_report(name, parameters, out=out, fresh=fresh))
         after = follow_up(runs[-1], address)
         click.echo(after.line)
-        for warning in after.warnings:
+        warnings = after.warnings + (remove_old_runs(runs[-1], keep) if keep is not None else ())
+        for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
         if fail_on_regression and after.worse:
             worse.append(after.worse)

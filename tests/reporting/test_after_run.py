@@ -16,7 +16,8 @@ from click.testing import CliRunner
 import llmbench.reporting.run
 from llmbench.cli import cli
 from llmbench.errors import ConfigError
-from llmbench.reporting.after_run import follow_up
+from llmbench.reporting.after_run import follow_up, remove_old_runs
+from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.run import ReportRun
 from llmbench.reporting.webhook import webhook_address
 from llmbench.results import Decision
@@ -153,6 +154,39 @@ def test_the_command_fails_on_a_regression_and_says_which(
     assert failed.stdout.splitlines()[1].endswith("index.html")
     ran += [("20250103-c", 0.1, Decision.NO_GO)]
     assert CliRunner().invoke(cli, words, catch_exceptions=False).exit_code == 0
+
+
+def test_the_command_keeps_the_newest_and_lists_no_other(
+    ran: list[tuple[str, float, Decision]], tmp_path: Path
+) -> None:
+    out = tmp_path / "reports"
+    ids = [f"2025010{day}T000000Z-00000{day}" for day in (1, 2, 3)]
+    ran += [(run_id, 0.7, Decision.GO) for run_id in ids]
+    for _ in ids:
+        words = ["report", "model_matrix", "--out", str(out), "--keep", "1"]
+        assert CliRunner().invoke(cli, words, catch_exceptions=False).exit_code == 0
+    # Without a manifest none of these is whole, so the newest alone is kept.
+    assert [p.name for p in (out / "model_matrix" / "runs").iterdir()] == ids[-1:]
+    page = (out / "index.html").read_text()
+    assert "1 run, newest first" in page
+    assert CliRunner().invoke(cli, ["report", "model_matrix", "--keep", "0"]).exit_code == 2
+
+
+def test_runs_that_cannot_be_removed_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(ReportFolder, "keep_newest", denied)
+    run = _second(tmp_path, Decision.GO)
+    assert remove_old_runs(run, 1) == ("model_matrix: old runs are not all removed: Permission denied.",)
+
+
+def test_a_run_that_another_one_removed_is_not_compared(tmp_path: Path) -> None:
+    run = _second(tmp_path, Decision.NO_GO)
+    (run.folder / "result.json").unlink()
+    after = follow_up(run)
+    assert after.line.startswith("model_matrix 20250102-b: NO_GO; ")
+    assert "is not compared with the one before" in after.warnings[0]
 
 
 def test_the_command_asks_for_the_address_before_it_runs(
