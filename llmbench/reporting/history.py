@@ -132,7 +132,7 @@ class RunHistory(NamedTuple):
             return head + PlainTable(("generated", "verdict"), rows, texts=2).html()
         titles = "".join(f'<th scope="col">{title}</th>' for title in ("model", *_NUMBERS.values()))
         body = "".join(
-            f'<tr><th scope="row">{html.escape(model)}</th>'
+            f'<tr><th scope="row" style="{_ROW_STYLE}">{html.escape(model)}</th>'
             + "".join(f"<td>{self._cell(model, number)}</td>" for number in _NUMBERS)
             + "</tr>"
             for model in self.models()
@@ -141,9 +141,10 @@ class RunHistory(NamedTuple):
 
     def _cell(self, model: str, number: str) -> str:
         trend = self.trend(model, number)
-        return f"{sparkline(trend.values)} {html.escape(trend.words())}"
+        return f"{sparkline(trend.values)}<br>{html.escape(trend.words())}"
 
 
+_ROW_STYLE = "border-bottom-width: 1px; border-bottom-color: #e5e7eb"
 _NUMBERS = {
     "score": "score",
     "cost_per_1k_calls": "USD per 1,000 calls, of fresh runs",

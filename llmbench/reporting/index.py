@@ -94,7 +94,7 @@ def _trends(history: RunHistory) -> str:
         return ""
     decisions = [run.decision for run in history.runs]
     line = sparkline([float(_STEPS.index(decision)) for decision in decisions], 0.0, len(_STEPS) - 1.0)
-    newest = ", ".join(DECISION_WORDS[Decision(decision)] for decision in decisions[-_DECISIONS_IN_WORDS:])
+    newest = "; ".join(DECISION_WORDS[Decision(decision)] for decision in decisions[-_DECISIONS_IN_WORDS:])
     last = "the last of them" if len(decisions) > _DECISIONS_IN_WORDS else "oldest first"
     words = f"Verdicts over {len(decisions)} runs, {last}: {newest}"
     models = history.models()

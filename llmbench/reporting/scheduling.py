@@ -22,11 +22,14 @@ from llmbench.errors import ConfigError, UsageError
 from llmbench.reporting.parameters import check_parameters, read_parameter_file, read_parameters
 from llmbench.reporting.run import find_notebook, resolve_notebooks
 
-__all__ = ["Schedule", "next_runs", "plan_schedule"]
+__all__ = ["FRESH_DAYS", "Schedule", "next_runs", "plan_schedule"]
 
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _ITEM = re.compile(r"(\*|[0-9A-Za-z]+-[0-9A-Za-z]+)(/[0-9]+)?|[0-9]+|[A-Za-z]{3}")
 _SHOWN = 3
+_AGE = "max_answer_age_days"
+FRESH_DAYS = 6
+"""A scheduled matrix asks again for answers that are older: else a weekly run would only repeat the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,9 @@ class Schedule:
     file: Path | None
     """The file of further parameters, absolute."""
     values: Mapping[str, Mapping[str, Any]]
-    """{notebook: parameters}, checked; those of the file as they are now."""
+    """{notebook: parameters}, checked, with max_answer_age_days; those of the file as they are now."""
+    age_given: bool
+    """Whether the parameter max_answer_age_days was given; where not, a schedule sets it to FRESH_DAYS."""
     next_runs: tuple[datetime, ...]
     """The next three times."""
 
@@ -55,15 +60,32 @@ class Schedule:
         """
         return re.sub(r"[^A-Za-z0-9_-]+", "_", "-".join(self.notebooks))[:80]
 
-    def words(self) -> list[str]:
-        """What follows `llmbench` in the command, run in the project's root."""
-        words = ["report", *self.notebooks]
+    def commands(self) -> list[list[str]]:
+        """What follows `llmbench` in each command, run in the project's root.
+
+        One command, or two where only some of the notebooks have the parameter max_answer_age_days that a
+        schedule sets.
+        """
+        told = {name for name in self.notebooks if self._age_is_set(name)}
+        groups = [[name for name in self.notebooks if (name in told) is aged] for aged in (False, True)]
+        return [
+            self._words(group, [("-p", _AGE, str(FRESH_DAYS))] if group[0] in told else [])
+            for group in groups
+            if group
+        ]
+
+    def _age_is_set(self, notebook: str) -> bool:
+        """By this schedule, and by nobody else."""
+        return _AGE in self.values[notebook] and not self.age_given
+
+    def _words(self, notebooks: list[str], more: list[tuple[str, str, str]]) -> list[str]:
+        words = ["report", *notebooks]
         if self.file is not None:
             inside = self.file.is_relative_to(self.root)
             words += ["-f", self.file.relative_to(self.root).as_posix() if inside else str(self.file)]
         for name, value in self.given.items():
             words += ["-p", name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
-        return words
+        return words + [word for parameter in more for word in parameter]
 
     def next_line(self) -> str:
         """When it runs next, in a sentence."""
@@ -95,10 +117,12 @@ def plan_schedule(
     found = tuple(resolve_notebooks(wanted, root))
     given = dict(parameters or {})
     everything = (read_parameter_file(file) if file is not None else {}) | given
-    values = {
-        name: check_parameters(read_parameters(find_notebook(name, root)), everything, where=name)
-        for name in found
-    }
+    values = {}
+    for name in found:
+        declared = read_parameters(find_notebook(name, root))
+        values[name] = check_parameters(declared, everything, where=name)
+        if any(parameter.name == _AGE for parameter in declared):
+            values[name].setdefault(_AGE, FRESH_DAYS)
     for name, value in given.items():
         if isinstance(value, str) and "\0" in value:
             raise UsageError(f"Parameter {name!r} holds a NUL character, which no command line can.")
@@ -110,6 +134,7 @@ def plan_schedule(
         given=given,
         file=Path(file).resolve() if file is not None else None,
         values=values,
+        age_given=_AGE in everything,
         next_runs=next_runs(cron, time_zone, now),
     )
 

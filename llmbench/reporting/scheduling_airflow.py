@@ -76,9 +76,13 @@ class ReportOperator(PapermillOperator):
         """Returns the id of the run."""
         from llmbench.reporting.staged_run import staged_run
 
+        own = self.input_nb, self.output_nb, self.parameters
         with staged_run(self.input_nb, self.parameters, root=ROOT) as run:
             self.input_nb, self.output_nb, self.parameters = run.input, run.output, run.parameters
-            super().execute(context)
+            try:
+                super().execute(context)
+            finally:  # it may be tried again
+                self.input_nb, self.output_nb, self.parameters = own
             return run.publish()
 
 

@@ -27,11 +27,14 @@ def crontab(schedule: Schedule, *, python: str | None = None, flock: bool | None
     Raises UsageError for a command that cron would cut, or that is more than one line.
     """
     locked = shutil.which("flock") is not None if flock is None else flock
-    run = shlex.join([python or sys.executable, "-m", "llmbench", *schedule.words()])
+    start = [python or sys.executable, "-m", "llmbench"]
+    run = "; ".join(shlex.join([*start, *words]) for words in schedule.commands())
     if locked:
         held = f"echo {schedule.label}: left out, because the run before is still at work"
         run = f"( flock -n 9 || {{ {shlex.join(held.split(' ', 1))}; exit {_HELD}; }}; {run} )"
         run += f" 9> .llmbench/schedule-{schedule.label}.lock"
+    else:
+        run = f"( {run} )"
     where = shlex.quote(str(schedule.root))
     command = f"cd {where} && mkdir -p .llmbench && {run} >> .llmbench/schedule.log 2>&1"
     if "\n" in command or "\r" in command:

@@ -64,8 +64,7 @@ def github_workflow(schedule: Schedule) -> str:
         cron=_text(schedule.cron),
         python=_text(f"{sys.version_info.major}.{sys.version_info.minor}"),
         install=_text(f"python -m pip install {_package(schedule.root)}"),
-        secrets=_secrets(secrets),
-        command=_text(shlex.join(["python", "-m", "llmbench", *schedule.words(), "--fail-on-regression"])),
+        steps=_steps(schedule, _secrets(secrets)),
         kept="\n".join(f"            {path}" for path in kept),
     )
 
@@ -122,6 +121,16 @@ def _package(root: Path) -> str:
     return "'.[all]'" if own else f"'llmbench[all]=={__version__}'"
 
 
+def _steps(schedule: Schedule, environment: str) -> str:
+    """One step a command; the second runs also when the first found that something got worse."""
+    steps = []
+    for number, words in enumerate(schedule.commands()):
+        command = shlex.join(["python", "-m", "llmbench", *words, "--fail-on-regression"])
+        condition = "        if: ${{ !cancelled() }}\n" if number else ""
+        steps.append(f"      - run: {_text(command)}\n{condition}{environment}")
+    return "".join(steps)
+
+
 def _secrets(names: list[str]) -> str:
     if not names:
         return ""
@@ -167,8 +176,7 @@ jobs:
 {kept}
           key: llmbench-{label}-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
           restore-keys: llmbench-{label}-
-      - run: {command}
-{secrets}      - uses: actions/cache/save@v4
+{steps}      - uses: actions/cache/save@v4
         if: always() # answers that were paid for are kept also when the report failed
         with:
           path: |

@@ -77,7 +77,7 @@ def test_odd_data_of_a_result_are_unknown_and_not_numbers(tmp_path: Path) -> Non
 
 def test_the_index_shows_the_trend_beside_its_words(out: Path) -> None:
     page = write_index(out).read_text()
-    assert "Verdicts over 3 runs, oldest first: HOLD, GO, GO" in page
+    assert "Verdicts over 3 runs, oldest first: HOLD; GO; GO" in page
     assert "Trends of 3 models" in page
     assert page.count("<svg aria-hidden") == 1 + 2 + 1 + 1 + 1  # the verdict's; a: 4, a[p, hot]: 1, b: none
     single = keep_run(out, "20250101-z", notebook="break_even")

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from llmbench.errors import UsageError
 from llmbench.reporting.scheduling import next_runs, plan_schedule
-from tests.reporting.conftest import Project
+from llmbench.reporting.scheduling_crontab import crontab
+from llmbench.reporting.scheduling_github import github_workflow
+from tests.reporting.conftest import Project, write_notebook
 
 NOON = datetime(2025, 1, 23, 12, tzinfo=UTC)
 
@@ -81,9 +84,25 @@ def test_a_plan_knows_its_command(reports_project: Project) -> None:
     file.write_text("share: 0.25\nrepeat: 1\n")
     planned = plan_schedule(["small"], " 0  7 * * 1 ", {"repeat": "3", "names": ["ada", "g h"]}, file=file)
     assert planned.values == {"small": {"share": 0.25, "repeat": 3, "names": ["ada", "g h"]}}
-    assert planned.words() == [
-        "report", "small", "-f", "weekly.yaml", "-p", "repeat", "3", "-p", "names", '["ada", "g h"]',
-    ]  # fmt: skip
+    assert planned.commands() == [
+        ["report", "small", "-f", "weekly.yaml", "-p", "repeat", "3", "-p", "names", '["ada", "g h"]']
+    ]
     assert planned.cron == "0 7 * * 1"
     assert planned.next_line().startswith("Next runs (UTC): Mon ")
     file.unlink()
+
+
+def test_a_scheduled_matrix_asks_for_answers_of_this_week(project: Path) -> None:
+    for name, line in [("aged", "max_answer_age_days: int = 0  # days"), ("plain", "seed: int = 1  # seed")]:
+        write_notebook(project / "notebooks" / f"{name}.ipynb", [line], {0: ["parameters"]})
+    planned = plan_schedule(["all"], "0 7 * * 1")
+    assert planned.values == {"aged": {"max_answer_age_days": 6}, "plain": {}}
+    assert planned.commands() == [["report", "plain"], ["report", "aged", "-p", "max_answer_age_days", "6"]]
+    steps = yaml.safe_load(github_workflow(planned))["jobs"]["report"]["steps"]
+    assert [step.get("if") for step in steps if "llmbench report" in step.get("run", "")] == [
+        None, "${{ !cancelled() }}",
+    ]  # fmt: skip
+    assert "llmbench report plain; " in crontab(planned)
+    own = plan_schedule(["aged"], "0 7 * * 1", {"max_answer_age_days": "0"})
+    assert own.commands() == [["report", "aged", "-p", "max_answer_age_days", "0"]]
+    assert own.values == {"aged": {"max_answer_age_days": 0}}
