@@ -52,7 +52,7 @@ types: $(INSTALLED)
 	$(RUN) -m mypy
 
 unit: $(INSTALLED)
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist loadfile
 
 notebooks: $(INSTALLED)
 	$(RUN) -m pytest --nbval-lax --nbval-current-env -p no:cacheprovider notebooks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_python_blocks_run(name: str, number: int, code: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(("name", "line"), COMMANDS)
 def test_commands_parse(name: str, line: str) -> None:
-    words = line.partition("#")[0].split()[1:]
+    words = shlex.split(line, comments=True)[1:]
     command: click.Command = cli
     while isinstance(command, click.Group) and words:
         command = command.commands[words.pop(0)]

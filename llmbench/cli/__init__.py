@@ -17,6 +17,7 @@ from llmbench.cli.loadtest import loadtest
 from llmbench.cli.models import models
 from llmbench.cli.prices import prices
 from llmbench.cli.report import report
+from llmbench.cli.schedule import schedule
 from llmbench.cli.simulate import simulate
 from llmbench.errors import LLMBenchError
 
@@ -31,7 +32,9 @@ def cli() -> None:
     """Decide which language model a product should run on, and defend it in a memo."""
 
 
-for _command in (init, report, models, estimate, prices, loadtest, simulate, label, ledger, diff, doctor):
+for _command in (
+    init, report, schedule, models, estimate, prices, loadtest, simulate, label, ledger, diff, doctor,
+):  # fmt: skip
     cli.add_command(_command)
 
 

@@ -10,9 +10,10 @@ import click
 
 from llmbench.errors import UsageError
 
-__all__ = ["report"]
+__all__ = ["report", "unique_parameters"]
 
 _NO_GO = 3
+_WORSE = 4
 
 
 @click.command()
@@ -33,6 +34,19 @@ _NO_GO = 3
 )
 @click.option("--fresh", is_flag=True, help="Ask every model again (a cut-off fresh run goes on for a day).")
 @click.option("--fail-on-no-go", is_flag=True, help="Exit with 3 when a verdict is NO_GO.")
+@click.option(
+    "--fail-on-regression",
+    is_flag=True,
+    help="Exit with 4 when a report got worse than the last of the same parameters and inputs.",
+)
+@click.option(
+    "--webhook-env",
+    metavar="NAME",
+    help="Environment variable with an address that is told when a decision changes.",
+)
+@click.option(
+    "--keep", type=click.IntRange(min=1), metavar="N", help="Remove all but the newest N runs; default: none."
+)
 def report(
     notebooks: tuple[str, ...],
     given: tuple[tuple[str, str], ...],
@@ -40,14 +54,33 @@ def report(
     out: Path | None,
     fresh: bool,
     fail_on_no_go: bool,
+    fail_on_regression: bool,
+    webhook_env: str | None,
+    keep: int | None,
 ) -> None:
     """Run notebooks and publish their reports. NOTEBOOK may be `all`."""
     from llmbench.reporting import read_parameter_file, resolve_notebooks, run_report
+    from llmbench.reporting.after_run import follow_up, remove_old_runs
+    from llmbench.reporting.webhook import webhook_address
 
+    address = webhook_address(webhook_env) if webhook_env is not None else None
     parameters: dict[str, Any] = read_parameter_file(file) if file else {}
-    parameters |= _unique(given)
-    runs = [run_report(name, parameters, out=out, fresh=fresh) for name in resolve_notebooks(notebooks)]
+    parameters |= unique_parameters(given)
+    runs, worse = [], []
+    for name in resolve_notebooks(notebooks):
+        runs.append(run_report(name, parameters, out=out, fresh=fresh))
+        after = follow_up(runs[-1], address)
+        click.echo(after.line)
+        warnings = after.warnings + (remove_old_runs(runs[-1], keep) if keep is not None else ())
+        for warning in warnings:
+            click.echo(f"Warning: {warning}", err=True)
+        if fail_on_regression and after.worse:
+            worse.append(after.worse)
     click.echo(str(_shown(runs[-1].index)))
+    for line in worse:
+        click.echo(line, err=True)
+    if worse:
+        sys.exit(_WORSE)
     if fail_on_no_go and any(run.decision == "NO_GO" for run in runs):
         sys.exit(_NO_GO)
 
@@ -58,7 +91,8 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _unique(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
+def unique_parameters(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """{name: value} of -p NAME VALUE; raises UsageError for a name given twice."""
     parameters: dict[str, str] = {}
     for name, value in given:
         if name in parameters:

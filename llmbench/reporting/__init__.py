@@ -11,6 +11,7 @@ from llmbench.lazy import attach
 
 if TYPE_CHECKING:
     from llmbench.reporting.figures import DifferenceRow, ForestRow, difference_forest, forest
+    from llmbench.reporting.history import ModelPoint, RunHistory, RunPoint, Trend, run_history
     from llmbench.reporting.index import write_index
     from llmbench.reporting.parameters import (
         Parameter,
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DifferenceRow",
     "ForestRow",
+    "ModelPoint",
     "Parameter",
     "Parameters",
     "Report",
     "ReportRun",
+    "RunHistory",
+    "RunPoint",
+    "Trend",
     "available_notebooks",
     "check_parameters",
     "difference_forest",
@@ -37,12 +42,14 @@ __all__ = [
     "read_parameter_file",
     "read_parameters",
     "resolve_notebooks",
+    "run_history",
     "run_report",
     "write_index",
 ]
 
 _HOMES = {
     "figures": ("DifferenceRow", "ForestRow", "difference_forest", "forest"),
+    "history": ("ModelPoint", "RunHistory", "RunPoint", "Trend", "run_history"),
     "index": ("write_index",),
     "parameters": (
         "Parameter",

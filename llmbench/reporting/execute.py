@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from llmbench.reporting.disk import UNWRITABLE
 
-__all__ = ["OUTCOME", "main"]
+__all__ = ["OUTCOME", "literal_path", "main"]
 
 OUTCOME = "outcome.json"
 _RETRY_SECONDS = 3.0
@@ -62,8 +62,8 @@ def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
 
     try:
         papermill.execute_notebook(
-            _literal_path(request["notebook"]),
-            _literal_path(request["output"]),
+            literal_path(request["notebook"]),
+            literal_path(request["output"]),
             parameters=request["parameters"],
             kernel_name="python3",
             language="python",
@@ -134,8 +134,8 @@ class _Watch:
                 asyncio.run(provisioner.send_signal(number))
 
 
-def _literal_path(path: str) -> str:
-    """Papermill reads a path as a format string."""
+def literal_path(path: str) -> str:
+    """`path` as papermill must be given it: papermill reads a path as a format string."""
     return path.replace("{", "{{").replace("}", "}}")
 
 

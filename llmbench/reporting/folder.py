@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -24,12 +25,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.disk import unwritable
-from llmbench.result_files import MANIFEST
+from llmbench.result_files import MANIFEST, changed_files, read_envelope
 
 __all__ = ["ReportFolder", "new_run_id", "write_manifest"]
 
 _STAGING_PREFIX = ".staging-"
+_REMOVED_PREFIX = ".removed-"
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _ABANDONED_SECONDS = 24 * 3600
 _FAILED_RUNS_KEPT = 5
 
@@ -96,6 +100,33 @@ class ReportFolder:
         found = [p.name for p in self.runs.iterdir() if p.is_dir() and not p.name.startswith(".")]
         return sorted(found, reverse=True)
 
+    def keep_newest(self, count: int) -> list[str]:
+        """Remove all runs but the newest `count`, and never the newest that is whole; returns their ids.
+
+        Whole is a run whose files are as its manifest has them. Each is renamed first, so that a reader
+        finds a run whole or not at all. Folders that are no runs of ours stay. Raises UsageError for a
+        `count` below 1, and OSError for a run that cannot be renamed.
+        """
+        if count < 1:
+            raise UsageError(f"At least 1 run is kept, not {count}.")
+        own = [name for name in self.run_ids() if _RUN_ID.fullmatch(name)]
+        own = [name for name in own if not (self.runs / name).is_symlink()]
+        if len(own) <= count:
+            return []
+        good = next((name for name in own if _is_whole(self.runs / name)), None)
+        removed = [name for name in own[count:] if name != good and self._remove(name)]
+        self._remove_abandoned()
+        return removed
+
+    def _remove(self, run_id: str) -> bool:
+        aside = self.runs / f"{_REMOVED_PREFIX}{run_id}-{secrets.token_hex(3)}"
+        try:
+            (self.runs / run_id).replace(aside)
+        except FileNotFoundError:  # another run has removed it meanwhile
+            return False
+        shutil.rmtree(aside, ignore_errors=True)
+        return True
+
     def keep_failed(self, notebook: Path, run_id: str) -> Path:
         """Keep a notebook that failed; only the newest few are."""
         folder = self.failed / run_id
@@ -126,6 +157,16 @@ class ReportFolder:
         for folder in self.runs.glob(f"{_STAGING_PREFIX}*"):
             if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
+        for folder in self.runs.glob(f"{_REMOVED_PREFIX}*"):  # a removal that was cut off
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_whole(run: Path) -> bool:
+    try:
+        read_envelope(run / "result.json")
+        return not changed_files(run)
+    except ReportError:
+        return False
 
 
 def _files(folder: Path) -> list[str]:

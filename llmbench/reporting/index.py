@@ -9,14 +9,21 @@ from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.reporting.display import DECISION_WORDS
 from llmbench.reporting.folder import ReportFolder
+from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
+from llmbench.reporting.sparkline import sparkline
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
-from llmbench.results import ResultEnvelope
+from llmbench.results import Decision, ResultEnvelope
 
 __all__ = ["write_index"]
 
+_STEPS = tuple(
+    str(decision) for decision in (Decision.NO_GO, Decision.HOLD, Decision.GO_WITH_CONDITIONS, Decision.GO)
+)
+"""From worst to best."""
+_DECISIONS_IN_WORDS = 5
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -68,15 +75,36 @@ def _section(notebook: str, runs: list[tuple[str, ResultEnvelope | str]]) -> str
     name = html.escape(notebook)
     newest = next((result for _, result in runs if isinstance(result, ResultEnvelope)), None)
     title = html.escape(newest.title) if newest else name
+    count = f"{len(runs)} run{'s' if len(runs) != 1 else ''}"
+    trends = _trends(history_of(notebook, runs))
     history = "".join(_row(name, html.escape(run_id), result) for run_id, result in runs)
     return (
         f'<h2><a href="{name}/report.html">{title}</a></h2>'
-        f"<table><caption>{name}: {len(runs)} run{'s' if len(runs) != 1 else ''}, newest first</caption>"
+        f"{trends}<table><caption>{name}: {count}, newest first</caption>"
         "<thead><tr>"
         '<th scope="col">generated</th><th scope="col">verdict</th><th scope="col">in one sentence</th>'
         '<th scope="col">data until</th><th scope="col">spent</th><th scope="col">files</th>'
         f"</tr></thead><tbody>{history}</tbody></table>"
     )
+
+
+def _trends(history: RunHistory) -> str:
+    """How the verdict went from run to run, and each model's numbers where there are models."""
+    if len(history.runs) < 2:
+        return ""
+    decisions = [run.decision for run in history.runs]
+    line = sparkline([float(_STEPS.index(decision)) for decision in decisions], 0.0, len(_STEPS) - 1.0)
+    newest = "; ".join(DECISION_WORDS[Decision(decision)] for decision in decisions[-_DECISIONS_IN_WORDS:])
+    last = "the last of them" if len(decisions) > _DECISIONS_IN_WORDS else "oldest first"
+    words = f"Verdicts over {len(decisions)} runs, {last}: {newest}"
+    models = history.models()
+    details = (
+        f"<details><summary>Trends of {len(models)} model{'s' if len(models) != 1 else ''}</summary>"
+        f"{history._repr_html_()}</details>"
+        if models
+        else ""
+    )
+    return f"<p>{line} {html.escape(words)}</p>{details}"
 
 
 def _row(notebook: str, run_id: str, result: ResultEnvelope | str) -> str:

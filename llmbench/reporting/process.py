@@ -21,7 +21,7 @@ from llmbench.reporting.progress import ProgressFile
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["EXECUTED", "PRIVATE_FILES", "Job", "execute"]
+__all__ = ["EXECUTED", "PRIVATE_FILES", "Job", "execute", "run_environment"]
 
 EXECUTED = "executed.ipynb"
 _PROGRESS = "progress.jsonl"
@@ -70,7 +70,7 @@ def execute(job: Job, console: Console) -> dict[str, Any]:
             stdout=log,
             stderr=log,
             cwd=job.root,
-            env=_environment(job),
+            env=run_environment(job),
             # Ctrl-C in the terminal must reach this process only, which then passes it on.
             start_new_session=sys.platform != "win32",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -97,7 +97,8 @@ def execute(job: Job, console: Console) -> dict[str, Any]:
     return outcome
 
 
-def _environment(job: Job) -> dict[str, str]:
+def run_environment(job: Job) -> dict[str, str]:
+    """What the kernel of a run must find in its environment: that of this process, and where the run is."""
     environment = dict(os.environ)
     environment.update(
         LLMBENCH_RUN_DIR=str(job.staging),

@@ -14,27 +14,23 @@ from llmbench import errors
 from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.envelope import to_json
-from llmbench.reporting.folder import ReportFolder, new_run_id, write_manifest
+from llmbench.reporting.finish import finish_run, scrubber_of
+from llmbench.reporting.folder import ReportFolder, new_run_id
 from llmbench.reporting.fresh import FreshRun
-from llmbench.reporting.html import render_report
 from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.parameters import check_parameters, read_parameters
-from llmbench.reporting.process import EXECUTED, PRIVATE_FILES, Job, execute
-from llmbench.reporting.scrub import Scrubber
-from llmbench.reporting.secrets import SecretFoundError, find_secret, known_secrets, refuse_secrets
-from llmbench.reporting.text import encodable
+from llmbench.reporting.process import EXECUTED, Job, execute
+from llmbench.reporting.secrets import SecretFoundError, find_secret, known_secrets
 from llmbench.reporting.wording import minute
-from llmbench.result_files import read_envelope
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from llmbench.results import Decision, ResultEnvelope
 
-__all__ = ["ReportRun", "available_notebooks", "resolve_notebooks", "run_report"]
+__all__ = ["ReportRun", "available_notebooks", "find_notebook", "resolve_notebooks", "run_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ def resolve_notebooks(names: Iterable[str], root: Path | None = None) -> list[st
     for name in names:
         wanted = list(available) if name == "all" else [name]
         for notebook in wanted:
-            _find_notebook(notebook, root or load_config().root)
+            find_notebook(notebook, root or load_config().root)
         found += [notebook for notebook in wanted if notebook not in found]
     if not found:
         raise UsageError("The project's folder notebooks/ has no notebook; run `llmbench init` first.")
@@ -98,7 +94,7 @@ def run_report(
     from rich.console import Console
 
     root = load_config().root
-    path = _find_notebook(notebook, root)
+    path = find_notebook(notebook, root)
     declared = read_parameters(path)
     values = check_parameters(declared, parameters or {}, where=path.stem)
     refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
@@ -133,7 +129,8 @@ def run_report(
     )
 
 
-def _find_notebook(notebook: str | Path, root: Path) -> Path:
+def find_notebook(notebook: str | Path, root: Path) -> Path:
+    """The file of a notebook, named as in `run_report`; raises UsageError with those that there are."""
     given = Path(notebook)
     if given.suffix == ".ipynb":
         if given.is_file():
@@ -162,7 +159,7 @@ def _run(
     if outcome["status"] != "ok":
         raise _failure(job, outcome, folder)
     try:
-        envelope = _finish(job)
+        envelope = finish_run(job)
         published = folder.publish(job.staging, job.run_id)
         if marker is not None:
             marker.finish()
@@ -175,30 +172,6 @@ def _run(
         raise unwritable(error, folder.path.parent, job.root) from error
 
 
-def _finish(job: Job) -> ResultEnvelope:
-    """Make the staged run fit to be kept: scrubbed, rendered, free of secrets, with its manifest."""
-    for private in PRIVATE_FILES:
-        (job.staging / private).unlink(missing_ok=True)
-    scrubber = _scrubber(job)
-    result = job.staging / "result.json"
-    if not result.is_file():
-        raise ReportError(
-            f"{job.name} ran to its end without a result; its last cell must call report.finish(...)."
-        )
-    document = scrubber.value(json.loads(result.read_text(encoding="utf-8")))
-    result.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for kept in (*job.staging.rglob("*.csv"), *job.staging.glob("*.html")):
-        kept.write_bytes(scrubber.text(kept.read_bytes().decode("utf-8")).encode("utf-8"))
-    envelope = read_envelope(result)
-    executed = scrubber.notebook(read_notebook(job.staging / EXECUTED))
-    write_notebook(executed, job.staging / EXECUTED)
-    page = render_report(executed, envelope, job.run_id)
-    (job.staging / "report.html").write_text(encodable(page), encoding="utf-8")
-    refuse_secrets(job.staging, known_secrets(load_config(job.root)))
-    write_manifest(job.staging)
-    return envelope
-
-
 def _failure(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> BaseException:
     """The error to raise for a run that failed, after keeping what can be kept of it."""
     if outcome["status"] == "interrupted":
@@ -207,7 +180,7 @@ def _failure(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> Base
         return unwritable(OSError(outcome["errno"], outcome["message"]), folder.path.parent, job.root)
     secrets = known_secrets(load_config(job.root))
     where, kept = _keep_failed(job, folder, secrets)
-    message = _scrubber(job).text(str(outcome["message"])).strip()
+    message = scrubber_of(job).text(str(outcome["message"])).strip()
     if find_secret(message, secrets) is not None:
         message = "its message is not shown because it contains a secret."
     known = getattr(errors, str(outcome["error"]), None)
@@ -230,7 +203,7 @@ def _keep_failed(job: Job, folder: ReportFolder, secrets: Mapping[str, str]) -> 
     try:
         notebook = read_notebook(staged)
         where = _place(json.loads(job.notebook.read_text(encoding="utf-8")), notebook)
-        _scrubber(job).notebook(notebook)
+        scrubber_of(job).notebook(notebook)
         write_notebook(notebook, staged)
         # Only the notebook is kept, so only it is searched.
         if find_secret(staged.read_text(encoding="utf-8"), secrets) is not None:
@@ -254,18 +227,3 @@ def _place(source: Mapping[str, Any], executed: Any) -> str:
         if any(output.output_type == "error" for output in cell.get("outputs", [])):
             return f" in cell {number}" + (f' ("{heading}")' if heading else "")
     return ""
-
-
-def _scrubber(job: Job) -> Scrubber:
-    given = tuple(
-        text for text in _texts(to_json(dict(job.parameters))) if Path(text).is_absolute() and len(text) > 1
-    )
-    return Scrubber(job.root, names=(*given, str(job.staging)))
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _texts(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _texts(item)]
-    return [value] if isinstance(value, str) else []

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from llmbench.errors import ReportError
+from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.folder import ReportFolder, new_run_id, write_manifest
+from tests.reporting.runs import keep_run
 
 
 def _publish(folder: ReportFolder, run_id: str, **files: str) -> None:
@@ -132,3 +133,66 @@ def test_run_ids_sort_by_time_and_differ() -> None:
     ids = [new_run_id() for _ in range(20)]
     assert len(set(ids)) == 20
     assert ids[0][:9] <= ids[-1][:9]
+
+
+def _kept(folder: ReportFolder) -> list[str]:
+    return sorted(p.name for p in folder.runs.iterdir())
+
+
+def _id(day: int) -> str:
+    return f"202501{day:02}T000000Z-00000{day}"
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> ReportFolder:
+    for day in range(1, 6):
+        write_manifest(keep_run(tmp_path, _id(day), notebook="small"))
+    return ReportFolder(tmp_path, "small")
+
+
+def test_keep_newest_removes_the_older_ones_only(five: ReportFolder) -> None:
+    for name in (".staging-x", "my own notes"):
+        (five.runs / name).mkdir()
+    assert five.keep_newest(5) == []
+    assert five.keep_newest(2) == [_id(3), _id(2), _id(1)]
+    assert _kept(five) == [".staging-x", _id(4), _id(5), "my own notes"]
+
+
+@pytest.mark.parametrize("spoil", ["gone", "changed", "unreadable"])
+def test_the_newest_whole_run_is_never_removed(five: ReportFolder, spoil: str) -> None:
+    for day in (3, 4, 5):
+        result = five.runs / _id(day) / "result.json"
+        if spoil == "gone":
+            result.unlink()
+        else:
+            result.write_text("{" if spoil == "unreadable" else result.read_text() + "\n")
+        if spoil == "unreadable":
+            write_manifest(result.parent)
+    assert five.keep_newest(2) == [_id(3), _id(1)]
+    assert _kept(five) == [_id(2), _id(4), _id(5)]
+
+
+def test_a_run_is_renamed_before_it_is_removed(five: ReportFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    remove = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # killed in the middle
+    assert five.keep_newest(4) == [_id(1)]
+    assert five.run_ids() == [_id(day) for day in (5, 4, 3, 2)]
+    assert _kept(five)[0].startswith(f".removed-{_id(1)}-")
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    with five.staging("next"):
+        assert not any(name.startswith(".removed-") for name in _kept(five))
+
+
+def test_what_another_run_removed_is_not_ours_and_a_link_stays(
+    five: ReportFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (five.runs / _id(0)).symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setattr(five.__class__, "run_ids", lambda _: [_id(day) for day in (5, 4, 3, 2, 1, 0)])
+    (five.runs / _id(2)).rename(tmp_path / "taken")
+    assert five.keep_newest(1) == [_id(4), _id(3), _id(1)]
+    assert _kept(five) == [_id(0), _id(5)]
+    with pytest.raises(UsageError, match="At least 1 run"):
+        five.keep_newest(0)

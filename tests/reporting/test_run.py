@@ -18,13 +18,13 @@ import pytest
 
 import llmbench
 from llmbench.errors import ReportError, UsageError
+from llmbench.reporting.finish import finish_run
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.process import Job
 from llmbench.reporting.report import Report
 from llmbench.reporting.run import (
     ReportRun,
     _failure,
-    _finish,
     available_notebooks,
     resolve_notebooks,
     run_report,
@@ -245,7 +245,7 @@ def job(reports_project: Any, tmp_path: Path) -> Job:
 
 def test_a_notebook_that_never_finishes_its_report_is_refused(job: Job) -> None:
     with pytest.raises(ReportError, match=r"made ran to its end without a result; its last cell must call"):
-        _finish(job)
+        finish_run(job)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""`llmbench schedule`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from llmbench.cli.report import unique_parameters
+from llmbench.errors import UsageError
+
+__all__ = ["schedule"]
+
+
+@click.command()
+@click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...")
+@click.option(
+    "--cron",
+    required=True,
+    metavar='"M H D M W"',
+    help="When: five fields, such as '0 7 * * 1', Mondays at 7.",
+)
+@click.option(
+    "-p", "--parameter", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="One parameter."
+)
+@click.option(
+    "-f",
+    "--parameters",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="PARAMS.yaml",
+    help="Several parameters.",
+)
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["crontab", "github", "airflow"]),
+    default="crontab",
+    show_default=True,
+    help="What to write.",
+)
+@click.option("--time-zone", default="UTC", show_default=True, help="Such as Europe/Berlin.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="A new file; default: stdout.")
+def schedule(
+    notebooks: tuple[str, ...],
+    cron: str,
+    given: tuple[tuple[str, str], ...],
+    file: Path | None,
+    kind: str,
+    time_zone: str,
+    out: Path | None,
+) -> None:
+    r"""Write a crontab line, a GitHub workflow or an Airflow DAG that makes reports at fixed times.
+
+    Nothing is installed: the text goes to stdout, or to a file that is not there yet.
+
+    \b
+    llmbench schedule model_matrix --cron "0 7 * * 1" --time-zone Europe/Berlin
+    """
+    from llmbench.reporting.scheduling import plan_schedule
+    from llmbench.reporting.scheduling_airflow import airflow_dag
+    from llmbench.reporting.scheduling_crontab import crontab
+    from llmbench.reporting.scheduling_github import github_workflow
+
+    planned = plan_schedule(notebooks, cron, unique_parameters(given), file=file, time_zone=time_zone)
+    write = {"crontab": crontab, "github": github_workflow, "airflow": airflow_dag}[kind]
+    text = write(planned)
+    click.echo(planned.next_line(), err=True)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("x", encoding="utf-8") as target:
+            target.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{out} is there already; remove it, or name another file for --out.") from error
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}; name another for --out.") from error
+    click.echo(str(out))

@@ -1,0 +1,65 @@
+"""Make what a notebook left fit to be kept: scrubbed, rendered, free of secrets, with its manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from llmbench.config import load_config
+from llmbench.errors import ReportError
+from llmbench.reporting.envelope import to_json
+from llmbench.reporting.folder import write_manifest
+from llmbench.reporting.html import render_report
+from llmbench.reporting.notebook_file import read_notebook, write_notebook
+from llmbench.reporting.process import EXECUTED, PRIVATE_FILES, Job
+from llmbench.reporting.scrub import Scrubber
+from llmbench.reporting.secrets import known_secrets, refuse_secrets
+from llmbench.reporting.text import encodable
+from llmbench.result_files import read_envelope
+from llmbench.results import ResultEnvelope
+
+__all__ = ["finish_run", "scrubber_of"]
+
+
+def finish_run(job: Job) -> ResultEnvelope:
+    """Make the staged run fit to be kept: scrubbed, rendered, free of secrets, with its manifest.
+
+    Raises ReportError where the notebook left no result, or left a secret.
+    """
+    for private in PRIVATE_FILES:
+        (job.staging / private).unlink(missing_ok=True)
+    scrubber = scrubber_of(job)
+    result = job.staging / "result.json"
+    if not result.is_file():
+        raise ReportError(
+            f"{job.name} ran to its end without a result; its last cell must call report.finish(...)."
+        )
+    document = scrubber.value(json.loads(result.read_text(encoding="utf-8")))
+    result.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for kept in (*job.staging.rglob("*.csv"), *job.staging.glob("*.html")):
+        kept.write_bytes(scrubber.text(kept.read_bytes().decode("utf-8")).encode("utf-8"))
+    envelope = read_envelope(result)
+    executed = scrubber.notebook(read_notebook(job.staging / EXECUTED))
+    write_notebook(executed, job.staging / EXECUTED)
+    page = render_report(executed, envelope, job.run_id)
+    (job.staging / "report.html").write_text(encodable(page), encoding="utf-8")
+    refuse_secrets(job.staging, known_secrets(load_config(job.root)))
+    write_manifest(job.staging)
+    return envelope
+
+
+def scrubber_of(job: Job) -> Scrubber:
+    """What takes the paths of this machine out of what a run says."""
+    given = tuple(
+        text for text in _texts(to_json(dict(job.parameters))) if Path(text).is_absolute() and len(text) > 1
+    )
+    return Scrubber(job.root, names=(*given, str(job.staging)))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []

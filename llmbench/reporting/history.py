@@ -1,0 +1,252 @@
+"""The runs of a report over time: each model's score, cost and latency, run by run.
+
+A score is a score whenever it was graded. Latency and cost are facts of the calls: a run that answered from
+the ledger repeats those of an earlier one, so only a run that made all of its calls counts for them
+(result.json `data.calls`).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmbench.errors import ReportError, UsageError
+from llmbench.plain_table import PlainTable
+from llmbench.reporting.folder import ReportFolder
+from llmbench.reporting.sparkline import sparkline
+from llmbench.reporting.wording import minute
+from llmbench.result_files import read_envelope
+from llmbench.results import ResultEnvelope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ModelPoint", "RunHistory", "RunPoint", "Trend", "history_of", "run_history"]
+
+
+class ModelPoint(NamedTuple):
+    """One model in one run; None: not known, or not measured by this run."""
+
+    model: str
+    """The model's label: endpoint/model, with its prompt and parameters where there are any."""
+    n: int | None
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    cost_per_1k_calls: float | None
+    """USD; of freshly made calls only."""
+    latency_p50_ms: float | None
+    """Milliseconds; of freshly made calls only."""
+    usd_per_million_tokens: float | None
+    """The price in effect: cost by input and output tokens together; of freshly made calls only."""
+    price_book: str
+    """The book by which the run priced its calls."""
+
+
+class RunPoint(NamedTuple):
+    """One run of the report."""
+
+    run_id: str
+    generated_at: str
+    decision: str
+    made: int | None
+    """Calls made by this run; None where the report makes none."""
+    replayed: int | None
+    """Answers taken from the ledger."""
+    spent_usd: float | None
+    models: tuple[ModelPoint, ...]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether every answer was made by this run."""
+        return bool(self.made) and self.replayed == 0
+
+
+class Trend(NamedTuple):
+    """One number of one model, run by run; None where a run does not know it."""
+
+    model: str
+    values: tuple[float | None, ...]
+
+    def words(self) -> str:
+        """First and last known value in words.
+
+        >>> Trend("a", (0.5, None, 0.75)).words()
+        'from 0.5 to 0.75 over 2 of 3 runs'
+        >>> Trend("a", (None,)).words()
+        'not known of any run'
+        """
+        known = [value for value in self.values if value is not None]
+        if not known:
+            return "not known of any run"
+        runs = f"{len(known)} of {len(self.values)} run{'s' if len(self.values) != 1 else ''}"
+        if len(known) == 1:
+            return f"{known[0]:.3g} in {runs}"
+        return f"from {known[0]:.3g} to {known[-1]:.3g} over {runs}"
+
+
+class RunHistory(NamedTuple):
+    """Every run of a notebook that can be read, oldest first."""
+
+    notebook: str
+    runs: tuple[RunPoint, ...]
+    unreadable: tuple[str, ...] = ()
+    """Ids of the runs whose result cannot be read."""
+
+    def models(self) -> tuple[str, ...]:
+        """The models of all runs, in the order of their first run."""
+        return tuple(dict.fromkeys(point.model for run in self.runs for point in run.models))
+
+    def trend(self, model: str, number: str = "score") -> Trend:
+        """One number of one model over all runs.
+
+        `number` is score, cost_per_1k_calls, latency_p50_ms or usd_per_million_tokens.
+
+        Raises UsageError for another.
+        """
+        if number not in _NUMBERS:
+            raise UsageError(f"There is no trend of {number!r}; there is one of {', '.join(_NUMBERS)}.")
+        found = ({point.model: point for point in run.models}.get(model) for run in self.runs)
+        return Trend(model, tuple(getattr(point, number) if point is not None else None for point in found))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a run and model; a run without models has one row of its own."""
+        import pandas as pd
+
+        empty = (None,) * len(ModelPoint._fields)
+        rows = [(*run[:-1], run.fresh, *point) for run in self.runs for point in run.models or (empty,)]
+        return pd.DataFrame(rows, columns=[*RunPoint._fields[:-1], "fresh", *ModelPoint._fields])
+
+    def _repr_html_(self) -> str:
+        """One row a model: its trends as lines, and in words."""
+        runs = f"{len(self.runs)} run{'s' if len(self.runs) != 1 else ''}"
+        if self.runs:
+            runs += f", {minute(self.runs[0].generated_at)} to {minute(self.runs[-1].generated_at)}"
+        head = f"<p>{html.escape(f'{self.notebook}: {runs}')}</p>"
+        if not self.models():
+            rows = [(minute(run.generated_at), run.decision) for run in self.runs]
+            return head + PlainTable(("generated", "verdict"), rows, texts=2).html()
+        titles = "".join(f'<th scope="col">{title}</th>' for title in ("model", *_NUMBERS.values()))
+        body = "".join(
+            f'<tr><th scope="row" style="{_ROW_STYLE}">{html.escape(model)}</th>'
+            + "".join(f"<td>{self._cell(model, number)}</td>" for number in _NUMBERS)
+            + "</tr>"
+            for model in self.models()
+        )
+        return f"{head}<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _cell(self, model: str, number: str) -> str:
+        trend = self.trend(model, number)
+        return f"{sparkline(trend.values)}<br>{html.escape(trend.words())}"
+
+
+_ROW_STYLE = "border-bottom-width: 1px; border-bottom-color: #e5e7eb"
+_NUMBERS = {
+    "score": "score",
+    "cost_per_1k_calls": "USD per 1,000 calls, of fresh runs",
+    "latency_p50_ms": "latency p50 in ms, of fresh runs",
+    "usd_per_million_tokens": "USD per 1M tokens, of fresh runs",
+}
+
+
+def run_history(out: str | Path, notebook: str) -> RunHistory:
+    """The history of one notebook's runs under the folder of reports `out`.
+
+    A run whose result cannot be read is named and does not hide the others.
+
+    Raises UsageError where the notebook has no run there.
+    """
+    report = ReportFolder(Path(out), notebook)
+    ids = report.run_ids() if Path(notebook).name == notebook and notebook else []
+    if not ids:
+        raise UsageError(f"There is no run of {notebook!r} in that folder of reports; make one first.")
+    read: list[tuple[str, ResultEnvelope | str]] = []
+    for run_id in ids:
+        try:
+            read.append((run_id, read_envelope(report.runs / run_id / "result.json")))
+        except ReportError as error:
+            read.append((run_id, str(error)))
+    return history_of(notebook, read)
+
+
+def history_of(notebook: str, runs: Iterable[tuple[str, ResultEnvelope | str]]) -> RunHistory:
+    """The history of results that were read: (run id, result or why there is none), in any order."""
+    ordered = sorted(runs, key=lambda pair: pair[0])
+    points = [_point(run_id, result) for run_id, result in ordered if isinstance(result, ResultEnvelope)]
+    unreadable = tuple(run_id for run_id, result in ordered if not isinstance(result, ResultEnvelope))
+    # A fresh run that went on has the id of when it began.
+    return RunHistory(notebook, tuple(sorted(points, key=_time)), unreadable)
+
+
+def _time(point: RunPoint) -> tuple[float, str]:
+    try:
+        return datetime.fromisoformat(point.generated_at).timestamp(), point.run_id
+    except (ValueError, TypeError):
+        return 0.0, point.run_id
+
+
+def _point(run_id: str, result: ResultEnvelope) -> RunPoint:
+    told = result.data.get("calls")
+    calls: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
+    point = RunPoint(
+        run_id=run_id,
+        generated_at=str(result.generated_at),
+        decision=str(result.verdict.decision),
+        made=_count(calls.get("made")),
+        replayed=_count(calls.get("replayed")),
+        spent_usd=result.spend.actual_usd,
+        models=(),
+    )
+    rows = result.data.get("models")
+    listed = rows if isinstance(rows, list) else []
+    models = [_model(row, point.fresh, result.price_book) for row in listed if isinstance(row, Mapping)]
+    return point._replace(models=tuple(model for model in models if model.model))
+
+
+def _model(row: Mapping[str, Any], fresh: bool, price_book: str) -> ModelPoint:
+    latency = row.get("latency_ms")
+    limits = row.get("score_ci")
+    low, high = limits if isinstance(limits, list) and len(limits) == 2 else (None, None)
+    return ModelPoint(
+        model=_label(row),
+        n=_count(row.get("n")),
+        score=_number(row.get("score")),
+        score_low=_number(low),
+        score_high=_number(high),
+        cost_per_1k_calls=_number(row.get("cost_per_1k_calls")) if fresh else None,
+        latency_p50_ms=_number(latency.get("p50")) if fresh and isinstance(latency, Mapping) else None,
+        usd_per_million_tokens=_price(row) if fresh else None,
+        price_book=price_book,
+    )
+
+
+def _price(row: Mapping[str, Any]) -> float | None:
+    tokens = row.get("tokens")
+    counts = (
+        [_number(tokens.get(kind)) for kind in ("input", "output")] if isinstance(tokens, Mapping) else [None]
+    )
+    known = [count for count in counts if count is not None]
+    cost = _number(row.get("cost_usd"))
+    if cost is None or len(known) < len(counts) or not sum(known):
+        return None
+    return cost / sum(known) * 1e6
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    """endpoint/model[prompt, parameters]; "" for a row that names no model."""
+    name = row.get("model")
+    extra = ", ".join(str(row[key]) for key in ("prompt", "params") if row.get(key))
+    return f"{name}[{extra}]" if name and extra else str(name or "")
+
+
+def _number(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

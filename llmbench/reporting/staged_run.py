@@ -1,0 +1,99 @@
+"""A run that something else executes by papermill, such as Airflow's PapermillOperator.
+
+`llmbench report` makes a folder aside, tells the notebook of it by the environment, runs it, and publishes
+what it left: scrubbed, searched for secrets, whole or not at all. This is the same with the middle step
+left to the caller. What it leaves out is the watch of `llmbench report` over its kernel: whoever executes
+the notebook must end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmbench.config import load_config
+from llmbench.reporting.disk import unwritable
+from llmbench.reporting.execute import literal_path
+from llmbench.reporting.finish import finish_run
+from llmbench.reporting.folder import ReportFolder, new_run_id
+from llmbench.reporting.index import write_index
+from llmbench.reporting.matrix_report import refuse_redacted_filter
+from llmbench.reporting.parameters import check_parameters, read_parameters
+from llmbench.reporting.process import EXECUTED, Job, run_environment
+from llmbench.reporting.run import find_notebook
+
+__all__ = ["StagedRun", "staged_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRun:
+    """A run whose notebook is to be executed from `input` to `output` with `parameters`."""
+
+    job: Job
+    reports: ReportFolder
+
+    @property
+    def input(self) -> str:
+        """The notebook, as papermill is given a path."""
+        return literal_path(str(self.job.notebook))
+
+    @property
+    def output(self) -> str:
+        """Where the executed notebook must come to lie, as papermill is given a path."""
+        return literal_path(str(self.job.staging / EXECUTED))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters given, checked and of their types."""
+        return dict(self.job.parameters)
+
+    def publish(self) -> str:
+        """Publish what the notebook left; returns the run's id.
+
+        Raises ReportError where it left no result, where a secret is in it, or where nothing can be written.
+        """
+        try:
+            finish_run(self.job)
+            self.reports.publish(self.job.staging, self.job.run_id)
+            write_index(self.reports.path.parent)
+        except OSError as error:
+            raise unwritable(error, self.reports.path.parent, self.job.root) from error
+        return self.job.run_id
+
+
+@contextlib.contextmanager
+def staged_run(
+    notebook: str,
+    parameters: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    *,
+    root: str | Path | None = None,
+    fresh: bool = False,
+) -> Iterator[StagedRun]:
+    """Within this, the environment and the current folder of the process are those of the run.
+
+    `root` is the project's root, without it that of the current folder. What was not published at the end is
+    removed. For one run at a time in a process.
+
+    Raises UsageError for a notebook or a parameter that does not exist or does not fit.
+    """
+    home = load_config(Path(root) if root is not None else None).root
+    path = find_notebook(notebook, home)
+    declared = read_parameters(path)
+    values = check_parameters(declared, parameters or {}, where=path.stem)
+    refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
+    reports = ReportFolder(Path(out).resolve() if out is not None else home / "reports", path.stem)
+    run_id = new_run_id()
+    with reports.staging(run_id, home) as staging, contextlib.chdir(home):
+        job = Job(path, home, values, run_id, staging, fresh)
+        before = dict(os.environ)
+        os.environ.update(run_environment(job))
+        try:
+            yield StagedRun(job, reports)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)

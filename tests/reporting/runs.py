@@ -1,0 +1,66 @@
+"""Runs of a report, written by hand as a run leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmbench.reporting.envelope import write_envelope
+from llmbench.results import Decision, InputFile, ResultEnvelope, Spend, Verdict
+
+__all__ = ["keep_run", "model"]
+
+
+def model(name: str, score: float | None, half: float = 0.05, **more: Any) -> dict[str, Any]:
+    """One row of result.json's data.models."""
+    row = {
+        "model": name,
+        "prompt": "",
+        "params": "",
+        "n": 100,
+        "score": score,
+        "score_ci": [None, None] if score is None else [score - half, score + half],
+        "cost_usd": 2.0,
+        "cost_per_1k_calls": 20.0,
+        "latency_ms": {"p50": 100.0, "p95": None},
+        "tokens": {"input": 300_000, "output": 100_000},
+    }
+    return row | more
+
+
+def keep_run(
+    out: Path,
+    run_id: str,
+    models: Sequence[Mapping[str, Any]] = (),
+    decision: Decision = Decision.GO,
+    *,
+    notebook: str = "model_matrix",
+    parameters: Mapping[str, Any] | None = None,
+    sha256: str = "0" * 64,
+    made: int = 100,
+    replayed: int = 0,
+) -> Path:
+    """Write DIR/NOTEBOOK/runs/RUN-ID/result.json; the id begins with a day such as 20250101."""
+    folder = out / notebook / "runs" / run_id
+    folder.mkdir(parents=True)
+    envelope = ResultEnvelope(
+        report=notebook,
+        title="Which?",
+        verdict=Verdict(decision, "So."),
+        parameters=parameters or {"margin": 0.03},
+        inputs=(InputFile("data/a.csv", sha256, 3),),
+        workload_sha256=None,
+        baseline="a",
+        candidate="b",
+        price_book="current",
+        generated_at=f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00+00:00",
+        data_until=None,
+        llmbench_version="0",
+        git_commit=None,
+        seed=1,
+        spend=Spend(None, 2.0),
+        data={"models": list(models), "calls": {"made": made, "replayed": replayed}} if models else {},
+    )
+    write_envelope(folder / "result.json", envelope)
+    return folder
