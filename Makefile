@@ -55,7 +55,7 @@ unit: $(INSTALLED)
 	$(RUN) -m pytest -n auto --dist loadfile
 
 notebooks: $(INSTALLED)
-	$(RUN) -m pytest --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
+	$(RUN) -m pytest -n auto --dist loadfile --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
 
 provider-table: $(INSTALLED) ## docs/providers.md, from the results of the conformance suite
 	LLMBENCH_WRITE_PROVIDER_TABLE=1 $(RUN) -m pytest -q tests/providers/test_conformance.py
