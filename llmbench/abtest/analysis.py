@@ -215,10 +215,15 @@ def _check(counts: Counts, plan: Plan) -> None:
         raise UsageError(
             f"The counts are of experiment {counts.experiment_id!r} and the plan of {plan.experiment_id!r}."
         )
-    if plan.control not in names:
+    if not names:
+        left = ", ".join(f"{each.rows:,} {each.reason}" for each in counts.excluded)
         raise UsageError(
-            f"control is {plan.control!r}, which is no arm; they are {', '.join(names) or 'none'}."
+            "No lead was in the experiment before the cut-off "
+            f"({counts.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC): give a later as_of. "
+            f"Left out: {left or 'nothing'}."
         )
+    if plan.control not in names:
+        raise UsageError(f"control is {plan.control!r}, which is no arm; they are {', '.join(names)}.")
     if not math.isclose(counts.window_days, plan.window_days):
         raise UsageError(
             f"The counts have a reply window of {counts.window_days:g} days and the plan one of "

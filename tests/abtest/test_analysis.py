@@ -413,6 +413,12 @@ def test_counts_of_another_experiment_or_impossible_ones(equal: list[dict[str, A
         analyse(counts, plan(), now=NOW)
 
 
+def test_a_cut_off_before_the_first_lead(equal: list[dict[str, Any]]) -> None:
+    early = dataclasses.replace(counted(equal), arms=(), assigned=())
+    with pytest.raises(UsageError, match=r"No lead was in the experiment before the cut-off .*a later as_of"):
+        analyse(early, plan(), now=NOW)
+
+
 def test_a_result_shows_itself_and_turns_into_pandas(equal: list[dict[str, Any]]) -> None:
     result = analyse(counted(equal), plan(planned_units=12_000), now=NOW)
     frame = result.to_pandas()
