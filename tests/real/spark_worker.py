@@ -7,7 +7,6 @@ Its tables are parquet files; `llmbench` and `tests` are on PYTHONPATH.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from llmbench.abtest.reading import read_counts
 from llmbench.abtest.source import OutcomeSource
+from llmbench.reporting.envelope import to_json
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     for name, path in parameters.pop("views").items():
         session.read.parquet(path).createOrReplaceTempView(name)
     source = OutcomeSource.from_parameters({**parameters, "connection": session})
-    print(json.dumps(dataclasses.asdict(read_counts(source)), default=str))
+    print(json.dumps(to_json(read_counts(source))))
     session.stop()
 
 

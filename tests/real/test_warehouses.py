@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.reading import read_counts
 from llmbench.abtest.source import OutcomeSource
+from llmbench.reporting.envelope import to_json
 from tests.postgres_server import PostgresServer, binaries
 from tests.real.install import ROOT, SPARK_PYTHON
 
@@ -45,7 +45,6 @@ def parameters(where: dict[str, str]) -> dict[str, Any]:
 
 def plain(counts: Counts | dict[str, Any]) -> dict[str, Any]:
     """As JSON has it, with sums rounded: their last digits depend on the order of adding."""
-    values = dataclasses.asdict(counts) if isinstance(counts, Counts) else counts
 
     def rounded(value: Any) -> Any:
         if isinstance(value, float):
@@ -54,7 +53,7 @@ def plain(counts: Counts | dict[str, Any]) -> dict[str, Any]:
             return [rounded(each) for each in value]
         return {k: rounded(v) for k, v in value.items()} if isinstance(value, dict) else value
 
-    found: dict[str, Any] = rounded(json.loads(json.dumps(values, default=str)))
+    found: dict[str, Any] = rounded(json.loads(json.dumps(to_json(counts))))
     found.pop("inputs")  # tables are no files
     return found
 
