@@ -22,6 +22,8 @@ __all__ = ["Prompt", "prompts_for"]
 
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _NAME = re.compile(r"[^\[\]{}\s][^\[\]{}]*")
+_PATH = re.compile(r"[^\s{}]+\.(?:txt|md|j2|jinja2?|prompt)")
+"""A template that would be the same for every item, and is meant as a file."""
 _LONGEST = 20_000_000
 """Characters of a written prompt: several times what any model reads."""
 _LARGEST = 1 << 4096
@@ -134,6 +136,10 @@ def _checked_name(name: object) -> str:
 
 def _text(name: str, template: str | Path) -> str:
     if isinstance(template, str):
+        if _PATH.fullmatch(template):
+            raise UsageError(
+                f"Prompt {name!r} is the name of a file, {template!r}; give Path({template!r}) for its text."
+            )
         return template
     if not isinstance(template, Path):
         raise UsageError(f"Prompt {name!r} must be text or a Path; it is a {type(template).__name__}.")

@@ -132,3 +132,9 @@ def test_small_sums_in_a_template_are_as_ever(data: Dataset) -> None:
         data, {"p": "{{ 2**10 + 3 * 2 }} {{ '-' * 3 + '%03d of 1000000 * 2' % 7 }} {{ [1] + [2] }}"}
     )
     assert prompt.messages(data.rows[1])[0]["content"] == "1030 ---007 of 1000000 * 2 [1, 2]"
+
+
+@pytest.mark.parametrize("text", ["prompts/few_shot.txt", "few_shot.md", "p.jinja2"])
+def test_the_name_of_a_file_is_no_template(data: Dataset, text: str) -> None:
+    with pytest.raises(UsageError, match=r"is the name of a file, .*; give Path\("):
+        prompts_for(data, {"p": text})
