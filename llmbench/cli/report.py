@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from llmbench.errors import UsageError
+from llmbench.cli.parameter_options import parameter_options, unique_parameters
 
-__all__ = ["report", "unique_parameters"]
+__all__ = ["report"]
 
 _NO_GO = 3
 _WORSE = 4
@@ -18,17 +18,7 @@ _WORSE = 4
 
 @click.command()
 @click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...")
-@click.option(
-    "-p", "--parameter", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="One parameter."
-)
-@click.option(
-    "-f",
-    "--parameters",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="PARAMS.yaml",
-    help="Several parameters.",
-)
+@parameter_options
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder; default: reports in the project's root."
 )
@@ -89,13 +79,3 @@ def _shown(path: Path) -> Path:
     """As short as it can be pasted into a browser or a shell from here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def unique_parameters(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """{name: value} of -p NAME VALUE; raises UsageError for a name given twice."""
-    parameters: dict[str, str] = {}
-    for name, value in given:
-        if name in parameters:
-            raise UsageError(f"The parameter {name!r} is given twice; give it once.")
-        parameters[name] = value
-    return parameters

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from llmbench.cli.report import unique_parameters
+from llmbench.cli.parameter_options import parameter_options, unique_parameters
 from llmbench.errors import UsageError
 
 __all__ = ["schedule"]
@@ -20,17 +20,7 @@ __all__ = ["schedule"]
     metavar='"M H D M W"',
     help="When: five fields, such as '0 7 * * 1', Mondays at 7.",
 )
-@click.option(
-    "-p", "--parameter", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="One parameter."
-)
-@click.option(
-    "-f",
-    "--parameters",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="PARAMS.yaml",
-    help="Several parameters.",
-)
+@parameter_options
 @click.option(
     "--as",
     "kind",

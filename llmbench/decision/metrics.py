@@ -7,12 +7,12 @@ there is None: a gate then has no evidence.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.result_files import as_count, as_number
 
 __all__ = ["METRICS", "Measured", "Metric", "metric_named"]
 
@@ -46,21 +46,10 @@ class Metric:
     of what is not known."""
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
 def _pair(value: Any) -> tuple[float | None, float | None]:
     if isinstance(value, list | tuple) and len(value) == 2:
-        return _number(value[0]), _number(value[1])
+        return as_number(value[0]), as_number(value[1])
     return None, None
-
-
-def _count(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
 
 
 def _rows(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -75,7 +64,7 @@ def _one(data: Mapping[str, Any], key: str, field: str, wanted: str) -> Mapping[
 def _compared(value: str, interval: str, field: str = "candidate") -> _Read:
     def read(data: Mapping[str, Any], candidate: str) -> Measured:
         row = _one(data, "comparisons", field, candidate)
-        return Measured(_number(row.get(value)), *_pair(row.get(interval)), _count(row.get("n")))
+        return Measured(as_number(row.get(value)), *_pair(row.get(interval)), as_count(row.get("n")))
 
     return read
 
@@ -91,14 +80,14 @@ def _cell(data: Mapping[str, Any], candidate: str) -> Mapping[str, Any]:
 
 def _score(data: Mapping[str, Any], candidate: str) -> Measured:
     row = _cell(data, candidate)
-    return Measured(_number(row.get("score")), *_pair(row.get("score_ci")), _count(row.get("n")))
+    return Measured(as_number(row.get("score")), *_pair(row.get("score_ci")), as_count(row.get("n")))
 
 
 def _missing(data: Mapping[str, Any], candidate: str) -> Measured:
     from llmbench.stats import wilson_interval
 
     row = _cell(data, candidate)
-    missing, n = _count(row.get("missing")), _count(row.get("n"))
+    missing, n = as_count(row.get("missing")), as_count(row.get("n"))
     total = (n or 0) + (missing or 0)
     if missing is None or n is None or not total:
         return NOTHING
@@ -110,17 +99,17 @@ def _latency(data: Mapping[str, Any], candidate: str) -> Measured:
     times = row.get("latency_ms")
     if not isinstance(times, Mapping):
         return NOTHING
-    return Measured(_number(times.get("p95")), *_pair(times.get("p95_ci")), _count(row.get("n")))
+    return Measured(as_number(times.get("p95")), *_pair(times.get("p95_ci")), as_count(row.get("n")))
 
 
 def _arm(name: str) -> _Read:
     def read(data: Mapping[str, Any], candidate: str) -> Measured:
         row = _one(data, "comparisons", "treatment", candidate)
         arms = [_one(data, "arms", "arm", str(row.get(side))) for side in ("treatment", "control")]
-        units = [_count(arm.get("units")) for arm in arms]
+        units = [as_count(arm.get("units")) for arm in arms]
         n = None if None in units or not row else sum(unit or 0 for unit in units)
         low, high = _pair(row.get(f"{name}_ci"))
-        return Measured(_number(row.get(name)), low, high, n)
+        return Measured(as_number(row.get(name)), low, high, n)
 
     return read
 
@@ -130,19 +119,19 @@ def _nested(section: str, value: str) -> _Read:
         inner = _one(data, "comparisons", "treatment", candidate).get(section)
         if not isinstance(inner, Mapping):
             return NOTHING
-        return Measured(_number(inner.get(value)), *_pair(inner.get("ci")))
+        return Measured(as_number(inner.get(value)), *_pair(inner.get("ci")))
 
     return read
 
 
 def _split(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - of all arms
     srm = data.get("srm")
-    return Measured(_number(srm.get("p_value"))) if isinstance(srm, Mapping) else NOTHING
+    return Measured(as_number(srm.get("p_value"))) if isinstance(srm, Mapping) else NOTHING
 
 
 def _served_by_other(data: Mapping[str, Any], candidate: str) -> Measured:
     arm = _one(data, "arms", "arm", candidate)
-    other, messages = _number(arm.get("served_by_other")), _number(arm.get("messages"))
+    other, messages = as_number(arm.get("served_by_other")), as_number(arm.get("messages"))
     if other is None or not messages:
         return NOTHING
     return Measured(other / messages, n=int(messages))
@@ -155,8 +144,8 @@ def _drawn(value: str) -> _Read:
         rows = _rows(data, "monte_carlo")
         row = rows[0] if rows else {}
         if value == "saving":
-            return Measured(_number(row.get("p50")), _number(row.get("p10")), _number(row.get("p90")))
-        return Measured(_number(row.get(value)))
+            return Measured(as_number(row.get("p50")), as_number(row.get("p10")), as_number(row.get("p90")))
+        return Measured(as_number(row.get(value)))
 
     return read
 
@@ -166,14 +155,14 @@ def _recommended(value: str, interval: str) -> _Read:
         row = data.get("recommended")
         if not isinstance(row, Mapping):
             return NOTHING
-        return Measured(_number(row.get(value)), *_pair(row.get(interval)), _count(row.get("n")))
+        return Measured(as_number(row.get(value)), *_pair(row.get(interval)), as_count(row.get("n")))
 
     return read
 
 
 def _repaid(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - one training
     costs = data.get("costs")
-    return Measured(_number(costs.get("break_even_requests"))) if isinstance(costs, Mapping) else NOTHING
+    return Measured(as_number(costs.get("break_even_requests"))) if isinstance(costs, Mapping) else NOTHING
 
 
 METRICS: Mapping[str, Metric] = {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import UsageError
 from llmbench.reporting.folder import ReportFolder
-from llmbench.result_files import read_envelope
+from llmbench.result_files import as_number, read_envelope
 from llmbench.results import ResultEnvelope
 
 if TYPE_CHECKING:
@@ -38,10 +37,10 @@ class Change(NamedTuple):
     @property
     def relative(self) -> float | None:
         """(after - before) / |before| of two numbers; None of anything else."""
-        numbers = [value for value in (self.before, self.after) if _is_number(value)]
-        if len(numbers) != 2 or not self.before:
+        before, after = as_number(self.before), as_number(self.after)
+        if before is None or after is None or not before:
             return None
-        return float((self.after - self.before) / abs(self.before))
+        return (after - before) / abs(before)
 
 
 class RunDifference(NamedTuple):
@@ -175,7 +174,3 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _says(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

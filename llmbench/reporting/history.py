@@ -8,7 +8,6 @@ the ledger repeats those of an earlier one, so only a run that made all of its c
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from llmbench.plain_table import PlainTable
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.sparkline import sparkline
 from llmbench.reporting.wording import minute
-from llmbench.result_files import read_envelope
+from llmbench.result_files import as_count, as_number, read_envelope
 from llmbench.results import ResultEnvelope
 
 if TYPE_CHECKING:
@@ -196,8 +195,8 @@ def _point(run_id: str, result: ResultEnvelope) -> RunPoint:
         run_id=run_id,
         generated_at=str(result.generated_at),
         decision=str(result.verdict.decision),
-        made=_count(calls.get("made")),
-        replayed=_count(calls.get("replayed")),
+        made=as_count(calls.get("made")),
+        replayed=as_count(calls.get("replayed")),
         spent_usd=result.spend.actual_usd,
         models=(),
     )
@@ -213,12 +212,12 @@ def _model(row: Mapping[str, Any], fresh: bool, price_book: str) -> ModelPoint:
     low, high = limits if isinstance(limits, list) and len(limits) == 2 else (None, None)
     return ModelPoint(
         model=_label(row),
-        n=_count(row.get("n")),
-        score=_number(row.get("score")),
-        score_low=_number(low),
-        score_high=_number(high),
-        cost_per_1k_calls=_number(row.get("cost_per_1k_calls")) if fresh else None,
-        latency_p50_ms=_number(latency.get("p50")) if fresh and isinstance(latency, Mapping) else None,
+        n=as_count(row.get("n")),
+        score=as_number(row.get("score")),
+        score_low=as_number(low),
+        score_high=as_number(high),
+        cost_per_1k_calls=as_number(row.get("cost_per_1k_calls")) if fresh else None,
+        latency_p50_ms=as_number(latency.get("p50")) if fresh and isinstance(latency, Mapping) else None,
         usd_per_million_tokens=_price(row) if fresh else None,
         price_book=price_book,
     )
@@ -227,10 +226,12 @@ def _model(row: Mapping[str, Any], fresh: bool, price_book: str) -> ModelPoint:
 def _price(row: Mapping[str, Any]) -> float | None:
     tokens = row.get("tokens")
     counts = (
-        [_number(tokens.get(kind)) for kind in ("input", "output")] if isinstance(tokens, Mapping) else [None]
+        [as_number(tokens.get(kind)) for kind in ("input", "output")]
+        if isinstance(tokens, Mapping)
+        else [None]
     )
     known = [count for count in counts if count is not None]
-    cost = _number(row.get("cost_usd"))
+    cost = as_number(row.get("cost_usd"))
     if cost is None or len(known) < len(counts) or not sum(known):
         return None
     return cost / sum(known) * 1e6
@@ -241,12 +242,3 @@ def _label(row: Mapping[str, Any]) -> str:
     name = row.get("model")
     extra = ", ".join(str(row[key]) for key in ("prompt", "params") if row.get(key))
     return f"{name}[{extra}]" if name and extra else str(name or "")
-
-
-def _number(value: Any) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
