@@ -158,7 +158,7 @@ def verdict(study: RoutingStudy) -> Verdict:
     that is not so; HOLD where there are too few prompts to say.
     """
     routing = study.routing
-    reasons = [*_reasons(study)]
+    reasons = _reasons(study)
     if routing.status is Status.NOT_ENOUGH_DATA:
         return Verdict(Decision.HOLD, routing.summary, reasons)
     if routing.status not in _GOOD:
