@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["MonteCarlo", "Range", "Tornado", "Uncertainty", "monte_carlo", "tornado"]
+__all__ = ["MonteCarlo", "Range", "Tornado", "Uncertainty", "monte_carlo", "tornado", "triangular"]
 
 _P90 = 1.2815515655446004
 """The 90% quantile of the standard normal distribution."""
@@ -160,7 +160,7 @@ def monte_carlo(
     random = np.random.default_rng(seed)
     uniform = random.random((draws, len(fields(given))))
     draw = {
-        each.name: _triangular(uniform[:, place], getattr(given, each.name))
+        each.name: triangular(uniform[:, place], getattr(given, each.name))
         for place, each in enumerate(fields(given))
     }
     volume = load.messages_per_month if messages_per_month is None else messages_per_month
@@ -217,7 +217,7 @@ def _log_spread(option: HostingOption) -> float:
     return math.log(option.high / option.low) / (2 * _P90)
 
 
-def _triangular(uniform: Floats, given: Range) -> Floats:
+def triangular(uniform: Floats, given: Range) -> Floats:
     """The inverse of the triangle's distribution function: the same uniform number, the same place in it."""
     import numpy as np
 
@@ -271,7 +271,7 @@ def tornado(
 
     found = []
     for each in fields(given):
-        moved = stated | {each.name: _triangular(tails, getattr(given, each.name))}
+        moved = stated | {each.name: triangular(tails, getattr(given, each.name))}
         low, high = saving(moved, np.zeros(2))
         found.append(Tornado(each.name, float(low), float(high)))
     low, high = saving(stated, np.array([-_P90, _P90]))
