@@ -180,13 +180,17 @@ def _payback(stated: Floats, drawn: Floats) -> Payback:
 
     reached = _paid_back(drawn)
     counts = np.array([(reached <= month).mean() for month in range(drawn.shape[1])])
-    quantiles = [
-        next((month for month, share in enumerate(counts) if share >= level - 1e-12), None)
-        for level in (0.1, 0.5, 0.9)
-    ]
+
+    def by(level: float) -> int | None:
+        return next((month for month, share in enumerate(counts) if share >= level - 1e-12), None)
+
     first = float(_paid_back(stated)[0])
     return Payback(
-        None if math.isinf(first) else int(first), *quantiles, tuple(float(share) for share in counts)
+        None if math.isinf(first) else int(first),
+        by(0.1),
+        by(0.5),
+        by(0.9),
+        tuple(float(share) for share in counts),
     )
 
 

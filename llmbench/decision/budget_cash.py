@@ -104,22 +104,20 @@ def cash_of(plan: Plan, draw: Draw) -> Cash:
         once[:, plan.off - 1] += factors["one_off"] * plan.one_off.decommission_usd
     after = api + hosting + idle + shadow + people + once - won * moved
     today = factors["one_off"] * plan.one_off.today_usd
-    none = np.zeros_like(today)
+
+    def with_today(later: Floats, first: Floats | None = None) -> Floats:
+        return np.column_stack([np.zeros_like(today) if first is None else first, later])
+
     return Cash(
-        *(
-            np.column_stack([first, later])
-            for first, later in (
-                (none, before),
-                (today, after),
-                (none, api),
-                (none, hosting),
-                (none, idle),
-                (none, shadow + people),
-                (today, once),
-                (none, -won * moved),
-                (none, messages * (each[0] - each[1]) + rent[0] - rent[1] + won),
-            )
-        ),
+        before=with_today(before),
+        after=with_today(after, today),
+        api=with_today(api),
+        hosting=with_today(hosting),
+        idle=with_today(idle),
+        dual=with_today(shadow + people),
+        one_off=with_today(once, today),
+        quality=with_today(-won * moved),
+        full=with_today(messages * (each[0] - each[1]) + rent[0] - rent[1] + won),
         bills=bills,
     )
 

@@ -103,7 +103,8 @@ class Budget:
         import pandas as pd
 
         frame = pd.DataFrame(self.rows, columns=list(BudgetMonth._fields))
-        frame.insert(frame.columns.get_loc("after_usd") + 1, "saving_usd", frame.before_usd - frame.after_usd)
+        place = list(frame.columns).index("after_usd") + 1
+        frame.insert(place, "saving_usd", frame.before_usd - frame.after_usd)
         return frame
 
     def table(self) -> PlainTable:
