@@ -126,6 +126,13 @@ class ReplyEffect:
         """That the effect is below `at`."""
         return self._cdf(at, 0.0)
 
+    def quantile(self, chance: float) -> float:
+        """The effect that the true one is below with that chance. Raises UsageError outside of 0 and 1."""
+        if not 0 < check_amount("chance", chance) < 1:
+            raise UsageError(f"chance must lie between 0 and 1; it is {chance!r}.")
+        away = self.spread * _Z.inv_cdf(chance)
+        return self.value * math.exp(away) if self.scale == "ratio" else self.value + away
+
     def loss_below(self, at: float) -> float:
         """Replies per message lost, times whether the effect is below `at`: E[-change; effect < at].
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from llmbench.decision.effects import DAYS_OF_MONTH, ReplyEffect, Spread, check_amount, spread_of
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CostOfHold", "RevenueAtRisk", "cost_of_hold", "revenue_at_risk"]
 
+_POINTS = 21
 _P90 = 1.2815515655446004
 """The 90% quantile of the standard normal distribution."""
 
@@ -40,26 +44,12 @@ class RevenueAtRisk:
     """At the bad end of the interval; 0 where even there nothing is lost."""
     confidence: float
     """Of the interval."""
-    days_to_trigger: float | None
-    """How long a loss goes on before it is rolled back; None: not looked at."""
-
-    @property
-    def expected_until_trigger_usd(self) -> float | None:
-        """The mean of what is lost before it is rolled back."""
-        return self._until(self.expected_usd)
-
-    @property
-    def if_wrong_until_trigger_usd(self) -> float | None:
-        """The mean of what is lost before it is rolled back, if the decision is wrong."""
-        return None if self.if_wrong_usd is None else self._until(self.if_wrong_usd)
-
-    @property
-    def worst_until_trigger_usd(self) -> float | None:
-        """At the bad end of the interval."""
-        return self._until(self.worst_usd)
-
-    def _until(self, usd: float) -> float | None:
-        return None if self.days_to_trigger is None else usd * self.days_to_trigger / DAYS_OF_MONTH
+    days_at_worst: float | None
+    """How long a loss of that size goes on before it is rolled back; None: not looked at."""
+    expected_until_trigger_usd: float | None
+    """The same three, in all, before the loss is rolled back."""
+    if_wrong_until_trigger_usd: float | None
+    worst_until_trigger_usd: float | None
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per way to look at it; NaN is unknown."""
@@ -80,7 +70,9 @@ class RevenueAtRisk:
         ]
 
     def __str__(self) -> str:
-        until = "" if self.days_to_trigger is None else f", {self.days_to_trigger:.0f} days to the rollback"
+        until = ""
+        if self.days_at_worst is not None:
+            until = f"; at the bad end it is rolled back after {self.days_at_worst:.0f} days"
         return f"the decision is wrong with a chance of {self.probability_wrong:.0%}{until}"
 
     def _repr_html_(self) -> str:
@@ -96,7 +88,7 @@ def revenue_at_risk(
     *,
     share: float = 1.0,
     wrong_below: float | None = None,
-    days_to_trigger: float | None = None,
+    days_to_trigger: float | Callable[[float], float] | None = None,
 ) -> RevenueAtRisk:
     """What the replies are worth that a candidate loses, in USD a month.
 
@@ -105,7 +97,8 @@ def revenue_at_risk(
     `messages_per_month` is counted in what the reply rate is of: messages or leads. `share` is the part of
     them that the candidate answers. The decision is wrong where the ratio (the difference) is below
     `wrong_below`; None: where there are fewer replies at all. `days_to_trigger` is how long a loss goes on,
-    the wait for replies included: `RollbackTrigger.days_to_rollback`.
+    the wait for replies included: a number, or a function of the true effect such as
+    `RollbackTrigger.days_to_rollback`, which is averaged over what the data leave open (21 points).
 
     Raises UsageError for a negative value or volume and a share above 1.
 
@@ -117,20 +110,62 @@ def revenue_at_risk(
     check_amount("value_per_reply", value_per_reply)
     if check_amount("share", share) > 1:
         raise UsageError(f"share must be a share between 0 and 1; it is {share!r}.")
-    if days_to_trigger is not None:
-        check_amount("days_to_trigger", days_to_trigger)
+    days = _days(days_to_trigger)
     least = effect.no_change if wrong_below is None else check_amount("wrong_below", wrong_below, least=-1.0)
     usd = messages_per_month * share * value_per_reply
     wrong = effect.probability_below(least)
+    expected = usd * effect.expected_loss
+    if_wrong = usd * effect.loss_below(least) / wrong if wrong > 1e-12 else None
+    worst = usd * max(0.0, -effect.change(effect.low))
+    until: list[float | None] = [None, None, None]
+    if days is not None:
+        until = [
+            _times_days(effect, days, expected, effect.no_change),
+            _times_days(effect, days, if_wrong, least),
+            worst * days(effect.low) / DAYS_OF_MONTH,
+        ]
     return RevenueAtRisk(
         probability_wrong=wrong,
         wrong_below=least,
-        expected_usd=usd * effect.expected_loss,
-        if_wrong_usd=usd * effect.loss_below(least) / wrong if wrong > 1e-12 else None,
-        worst_usd=usd * max(0.0, -effect.change(effect.low)),
+        expected_usd=expected,
+        if_wrong_usd=if_wrong,
+        worst_usd=worst,
         confidence=effect.confidence,
-        days_to_trigger=days_to_trigger,
+        days_at_worst=None if days is None else days(effect.low),
+        expected_until_trigger_usd=until[0],
+        if_wrong_until_trigger_usd=until[1],
+        worst_until_trigger_usd=until[2],
     )
+
+
+def _days(given: float | Callable[[float], float] | None) -> Callable[[float], float] | None:
+    if given is None:
+        return None
+    if callable(given):
+        return cache(lambda at: check_amount("days_to_trigger", given(at)))
+    fixed = check_amount("days_to_trigger", given)
+    return lambda at: fixed  # noqa: ARG005 - the same for any
+
+
+def _times_days(
+    effect: ReplyEffect, days: Callable[[float], float], usd: float | None, below: float
+) -> float | None:
+    """A mean loss times how long it goes on, each point of the effect below `below` by its own loss.
+
+    The points are the middles of equal shares of the probability below; the mean is made to be `usd` a month.
+    """
+    if usd is None:
+        return None
+    part = effect.probability_below(below)
+    if part <= 1e-12:
+        return 0.0
+    points = [effect.quantile(part * (place + 0.5) / _POINTS) for place in range(_POINTS)]
+    lost = [-effect.change(at) for at in points]
+    total = math.fsum(lost)
+    if total == 0:
+        return 0.0
+    mean = math.fsum(loss * days(at) for loss, at in zip(lost, points, strict=True)) / total
+    return usd * mean / DAYS_OF_MONTH
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 
 from llmbench.decision.effects import ReplyEffect, Spread
 from llmbench.decision.hold import cost_of_hold, revenue_at_risk
+from llmbench.decision.rollback import rollback_trigger
 from llmbench.errors import UsageError
 
 EFFECT = ReplyEffect(0.03, 0.97, 0.88, 1.07)
@@ -43,6 +44,29 @@ def test_bad_end_is_that_of_the_interval() -> None:
     assert found.worst_until_trigger_usd == pytest.approx(found.worst_usd)
     assert found.expected_until_trigger_usd == pytest.approx(found.expected_usd)
     assert revenue_at_risk(DIFFERENCE, 20, 1000).worst_usd == pytest.approx(80)
+
+
+def test_each_loss_goes_on_for_its_own_time() -> None:
+    """The greater the loss, the sooner it is found: the mean over the distribution, drawn here."""
+
+    def days(ratio: float) -> float:
+        return 10 + 100 * ratio**4
+
+    found = revenue_at_risk(EFFECT, 20, 100_000, wrong_below=0.95, days_to_trigger=days)
+    ratio = _changes(EFFECT) / 0.03 + 1
+    lost = 60_000 * (1 - ratio) * (10 + 100 * ratio**4) * 12 / 365
+    assert found.expected_until_trigger_usd == pytest.approx(np.where(ratio < 1, lost, 0).mean(), rel=0.01)
+    assert found.if_wrong_until_trigger_usd == pytest.approx(lost[ratio < 0.95].mean(), rel=0.01)
+    assert found.worst_until_trigger_usd == pytest.approx(7200 * days(0.88) * 12 / 365)
+    assert found.days_at_worst == days(0.88)
+
+
+def test_rollback_rule_tells_how_long() -> None:
+    rule = rollback_trigger(0.03, 3300, 0.25)
+    found = revenue_at_risk(EFFECT, 20, 3300 * 365 / 12, share=0.25, days_to_trigger=rule.days_to_rollback)
+    assert found.days_at_worst == rule.days_to_rollback(0.88)
+    assert found.expected_until_trigger_usd is not None
+    assert found.expected_until_trigger_usd > found.expected_usd  # small losses go on for months
 
 
 def test_nothing_is_at_risk_where_replies_are_won_for_sure() -> None:
