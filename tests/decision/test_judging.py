@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,10 @@ def _gate(metric: str = "score_difference", threshold: float = -0.03, **changed:
 
 def _judged(leave: Leave, gate: Gate, data: dict[str, Any] | None = None, **options: Any) -> GateResult:
     reports = leave(gate.metric.source, data)
+    return _again(reports, gate, **options)
+
+
+def _again(reports: Path, gate: Gate, **options: Any) -> GateResult:
     return judge_gate(gate, find_source(reports, gate.metric.source, SUBJECT), TODAY, **options)
 
 
@@ -109,10 +114,13 @@ def test_the_range_of_a_saving_is_stretched_to_the_confidence_of_gates(leave: Le
 
 def test_missing_answers_are_bounded(leave: Leave) -> None:
     comparison = {**MATRIX["comparisons"][0], "worst_case_low": -0.035, "best_case_high": 0.015}
-    data = {**MATRIX, "comparisons": [comparison]}
-    assert _judged(leave, _gate(), data).state == "insufficient"
-    assert _judged(leave, _gate(threshold=0.01), data).state == "insufficient"
-    assert "with missing answers: -0.035 to 0.015" in _judged(leave, _gate(), data).reason
+    reports = leave("model_matrix", {**MATRIX, "comparisons": [comparison]})
+    found = _again(reports, _gate())
+    assert found.state == "insufficient"
+    assert "with missing answers: -0.035 to 0.015" in found.reason
+    assert _again(reports, _gate(threshold=0.01)).state == "insufficient"
+    assert _again(reports, _gate(threshold=-0.035)).state == "pass"
+    assert _again(reports, _gate(threshold=0.016)).state == "fail"
 
 
 def test_the_best_of_several_candidates_needs_more(leave: Leave) -> None:
@@ -120,8 +128,7 @@ def test_the_best_of_several_candidates_needs_more(leave: Leave) -> None:
     row = MATRIX["comparisons"][0]
     rivals = [{**row, "candidate": f"c{i}"} for i in range(4)]
     other = [{**row, "baseline": "another", "candidate": "c9"}]
-    assert _judged(leave, _gate(), {**MATRIX, "comparisons": [row, *other]}).state == "pass"
-    found = _judged(leave, _gate(), {**MATRIX, "comparisons": [row, *rivals, *other]})
+    found = _judged(leave, _gate(threshold=-0.028), {**MATRIX, "comparisons": [row, *rivals, *other]})
     assert found.state == "insufficient"
     assert "5 candidates" in found.reason
 
@@ -213,11 +220,11 @@ def test_gates_that_are_not_required_neither_count_nor_change() -> None:
 
 
 def test_the_p_of_a_fail_is_at_the_level_where_its_interval_ends(leave: Leave) -> None:
-    found = _judged(leave, _gate(threshold=0.005))
-    assert found.fail_p == pytest.approx(0.025)
-    assert _judged(leave, _gate(threshold=0.01)).fail_p == pytest.approx(0.004675, rel=1e-3)
-    assert _judged(leave, _gate(threshold=-0.025, at_least=False)).fail_p == pytest.approx(0.025)
-    assert _judged(leave, _gate(minimum_n=500)).fail_p is None
+    reports = leave()
+    assert _again(reports, _gate(threshold=0.005)).fail_p == pytest.approx(0.025)
+    assert _again(reports, _gate(threshold=0.01)).fail_p == pytest.approx(0.004484, rel=1e-3)
+    assert _again(reports, _gate(threshold=-0.025, at_least=False)).fail_p == pytest.approx(0.025)
+    assert _again(reports, _gate(minimum_n=500)).fail_p is None
 
 
 def test_stale_data_set_a_condition() -> None:
