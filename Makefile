@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install model reports test test-real test-statistics lint format types unit notebooks provider-table lock lab bench clean
+.PHONY: help install model reports test test-real test-statistics test-decisions lint format types unit notebooks provider-table lock lab bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -39,6 +39,9 @@ test-real: model ## the tests against real servers; installs them into .real/ (v
 
 test-statistics: $(INSTALLED) ## the gates of the A/B statistics: error rates and coverage, in full
 	$(RUN) -m pytest -m statistics tests/statistics
+
+test-decisions: $(INSTALLED) ## how often the decision of a migration errs, on 28,000 simulated ones
+	$(RUN) -m pytest -m decisions tests/decisions
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

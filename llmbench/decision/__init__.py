@@ -10,14 +10,55 @@ from llmbench.decision.budget_parts import (
 )
 from llmbench.decision.budget_result import Budget, BudgetMonth, BudgetTotals
 from llmbench.decision.effects import ReplyEffect, Spread
-from llmbench.decision.gates import STAGES, Gate, GateBook, read_gates
-from llmbench.decision.judging import GateResult, decide, judge_gate
+from llmbench.decision.flip import (
+    FlipCell,
+    FlipGrid,
+    FlipLine,
+    FlipVerdict,
+    flip_grid,
+    months_discounted,
+)
+from llmbench.decision.gates import (
+    STAGES,
+    Gate,
+    GateBook,
+    read_gates,
+)
+from llmbench.decision.hold import (
+    CostOfHold,
+    RevenueAtRisk,
+    cost_of_hold,
+    revenue_at_risk,
+)
+from llmbench.decision.judging import (
+    FAIL_LEVEL,
+    GateResult,
+    adjust_fails,
+    decide,
+    judge_gate,
+)
 from llmbench.decision.metrics import METRICS, Measured, Metric
+from llmbench.decision.planned_gates import (
+    MeanGate,
+    PlannedGate,
+    RatesGate,
+    ShareGate,
+    SureGate,
+)
+from llmbench.decision.planning import GateNeed, GatesPlan, plan_gates
 from llmbench.decision.ramp import DEFAULT_WEEKS, RampMonth, ramp_by_stage
-from llmbench.decision.sources import Source, SourceState, Subject, find_source, same_model
+from llmbench.decision.rollback import RollbackBound, RollbackTrigger, rollback_trigger
+from llmbench.decision.sources import (
+    Source,
+    SourceState,
+    Subject,
+    find_source,
+    same_model,
+)
 
 __all__ = [
     "DEFAULT_WEEKS",
+    "FAIL_LEVEL",
     "METRICS",
     "STAGES",
     "Budget",
@@ -25,25 +66,47 @@ __all__ = [
     "BudgetTotals",
     "BudgetUncertainty",
     "Commitment",
+    "CostOfHold",
+    "FlipCell",
+    "FlipGrid",
+    "FlipLine",
+    "FlipVerdict",
     "Gate",
     "GateBook",
+    "GateNeed",
     "GateResult",
+    "GatesPlan",
+    "MeanGate",
     "Measured",
     "Metric",
     "OneOffCosts",
     "Payback",
+    "PlannedGate",
     "RampMonth",
+    "RatesGate",
     "ReplyEffect",
+    "RevenueAtRisk",
+    "RollbackBound",
+    "RollbackTrigger",
+    "ShareGate",
     "Source",
     "SourceState",
     "Spread",
     "Subject",
+    "SureGate",
+    "adjust_fails",
+    "cost_of_hold",
     "decide",
     "find_source",
+    "flip_grid",
     "judge_gate",
+    "months_discounted",
     "months_until",
+    "plan_gates",
     "ramp_by_stage",
     "read_gates",
+    "revenue_at_risk",
+    "rollback_trigger",
     "same_model",
     "twelve_month_budget",
 ]

@@ -14,7 +14,9 @@ from typing import Any, Literal, NamedTuple
 from llmbench.errors import UsageError
 from llmbench.result_files import as_count, as_number
 
-__all__ = ["METRICS", "Measured", "Metric", "metric_named"]
+__all__ = ["METRICS", "Measured", "Metric", "Unit", "metric_named"]
+
+Unit = Literal["share", "points", "times", "usd", "ms", "probability", "count"]
 
 
 class Measured(NamedTuple):
@@ -24,6 +26,17 @@ class Measured(NamedTuple):
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    confidence: float = 0.95
+    """Of the interval from `low` to `high`."""
+    clusters: int | None = None
+    """Independent groups behind it, where it is a Student's t interval of them."""
+    among: int = 1
+    """Of how many comparisons of its report it is one, where the report adjusts for that and `low` and `high`
+    do not."""
+    worst_low: float | None = None
+    """The lower limit with every missing answer counted against the candidate."""
+    best_high: float | None = None
+    """The upper limit with every missing answer counted for it."""
 
 
 NOTHING = Measured(None)
@@ -38,12 +51,16 @@ class Metric:
     source: str
     """The notebook whose result.json has it."""
     what: str
-    unit: Literal["share", "points", "times", "usd", "ms", "probability", "count"]
+    unit: Unit
     read: _Read
     """From `data` and the candidate's name as that report writes it."""
     certain: bool = False
     """It has no interval because nothing in it was drawn: a count, a probability that is itself a statement
     of what is not known."""
+    says: Literal["number", "chance", "p-value"] = "number"
+    """Of a certain one. "chance": how likely it is that what is asked for is so; below the threshold it is
+    not shown, and refuted only where the opposite is as likely as the threshold. "p-value": how likely such
+    data are where all is well."""
 
 
 def _pair(value: Any) -> tuple[float | None, float | None]:
@@ -61,10 +78,27 @@ def _one(data: Mapping[str, Any], key: str, field: str, wanted: str) -> Mapping[
     return next((row for row in _rows(data, key) if row.get(field) == wanted), {})
 
 
-def _compared(value: str, interval: str, field: str = "candidate") -> _Read:
+def _compared(*, several: bool) -> _Read:
+    """`several`: the candidate was picked among those of the report, which adjusts its verdicts for that."""
+
     def read(data: Mapping[str, Any], candidate: str) -> Measured:
-        row = _one(data, "comparisons", field, candidate)
-        return Measured(as_number(row.get(value)), *_pair(row.get(interval)), as_count(row.get("n")))
+        row = _one(data, "comparisons", "candidate", candidate)
+        low, high = _pair(row.get("ci"))
+        rivals = [
+            each
+            for each in _rows(data, "comparisons")
+            if each.get("baseline") == row.get("baseline") and as_number(each.get("difference")) is not None
+        ]
+        return Measured(
+            as_number(row.get("difference")),
+            low,
+            high,
+            as_count(row.get("n")),
+            clusters=as_count(row.get("clusters")),
+            among=max(1, len(rivals)) if several else 1,
+            worst_low=as_number(row.get("worst_case_low")),
+            best_high=as_number(row.get("best_case_high")),
+        )
 
     return read
 
@@ -144,7 +178,10 @@ def _drawn(value: str) -> _Read:
         rows = _rows(data, "monte_carlo")
         row = rows[0] if rows else {}
         if value == "saving":
-            return Measured(as_number(row.get("p50")), as_number(row.get("p10")), as_number(row.get("p90")))
+            return Measured(
+                as_number(row.get("p50")), as_number(row.get("p10")), as_number(row.get("p90")),
+                confidence=0.8,
+            )  # fmt: skip
         return Measured(as_number(row.get(value)))
 
     return read
@@ -171,7 +208,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("score", "model_matrix", "score of the candidate", "share", _score),
         Metric(
             "score_difference", "model_matrix", "candidate's score minus the baseline's, on the same items",
-            "points", _compared("difference", "ci"),
+            "points", _compared(several=True),
         ),
         Metric("missing_share", "model_matrix", "answers that failed after every retry", "share", _missing),
         Metric("latency_p95_ms", "model_matrix", "time that 95% of the answers take", "ms", _latency),
@@ -180,14 +217,16 @@ METRICS: Mapping[str, Metric] = {
             "reply_difference", "ab_test", "reply rate minus the baseline's", "points",
             _arm("difference"),
         ),
-        Metric("split_p_value", "ab_test", "p of the split of leads", "probability", _split, certain=True),
+        Metric("split_p_value", "ab_test", "p of the split of leads", "probability", _split, certain=True,
+            says="p-value",
+        ),
         Metric(
             "net_value_per_1000", "ab_test", "what 1,000 leads bring more, costs taken off", "usd",
             _nested("net_value_per_1000", "estimate"),
         ),
         Metric(
             "net_value_probability", "ab_test", "chance that the candidate brings more", "probability",
-            _nested("net_value_per_1000", "probability_positive"), certain=True,
+            _nested("net_value_per_1000", "probability_positive"), certain=True, says="chance",
         ),
         Metric(
             "served_by_other_share", "ab_test", "the candidate's messages that another model wrote", "share",
@@ -195,7 +234,7 @@ METRICS: Mapping[str, Metric] = {
         ),
         Metric(
             "self_hosting_probability", "break_even", "chance that own machines cost less", "probability",
-            _drawn("probability_cheaper"), certain=True,
+            _drawn("probability_cheaper"), certain=True, says="chance",
         ),
         Metric(
             "self_hosting_saving", "break_even", "USD a month that own machines save, p10 to p90", "usd",
@@ -203,7 +242,7 @@ METRICS: Mapping[str, Metric] = {
         ),
         Metric(
             "tuned_difference", "fine_tune", "the tuned model's score minus the baseline's", "points",
-            _compared("difference", "ci"),
+            _compared(several=False),
         ),
         Metric(
             "tuned_break_even_requests", "fine_tune", "requests after which the training is earned", "count",
