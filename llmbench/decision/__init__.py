@@ -10,6 +10,13 @@ from llmbench.decision.budget_parts import (
 )
 from llmbench.decision.budget_result import Budget, BudgetMonth, BudgetTotals
 from llmbench.decision.effects import ReplyEffect, Spread
+from llmbench.decision.ending import (
+    EndingModel,
+    EndingModels,
+    EndingSpend,
+    EndState,
+    ending_models,
+)
 from llmbench.decision.flip import (
     FlipCell,
     FlipGrid,
@@ -67,6 +74,10 @@ __all__ = [
     "BudgetUncertainty",
     "Commitment",
     "CostOfHold",
+    "EndState",
+    "EndingModel",
+    "EndingModels",
+    "EndingSpend",
     "FlipCell",
     "FlipGrid",
     "FlipLine",
@@ -97,6 +108,7 @@ __all__ = [
     "adjust_fails",
     "cost_of_hold",
     "decide",
+    "ending_models",
     "find_source",
     "flip_grid",
     "judge_gate",

@@ -4,8 +4,8 @@
 
 V messages a month, s the saving per message, v the value of a reply, c the change of replies per message
 (below 0: lost), and A the months of the horizon, discounted: the sum of (1 + r)^(-m/12), m from 1 to the
-last. The low and the high end are those of the interval of the replies, and of the saving where it has a range:
-both ends together, which is more cautious than an interval of the sum.
+last. The low and the high end are those of the interval of the replies, and of the saving where it has a
+range: both ends together, which is more cautious than an interval of the sum.
 """
 
 from __future__ import annotations

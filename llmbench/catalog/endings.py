@@ -1,0 +1,57 @@
+"""When a vendor ends a model: the day, when it was announced, and where that stands."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from llmbench.catalog.models import all_models, canonical_name
+
+__all__ = ["Ending", "ending_of"]
+
+
+class Ending(NamedTuple):
+    """The end of a model at one backend."""
+
+    ends: date
+    """From this day on it is not answered any more."""
+    announced: date | None
+    """None: not known, which is not to say that it was not announced."""
+    source: str
+    url: str
+    as_of: str
+    """ISO date on which the source was read."""
+
+
+@cache
+def _facts() -> Mapping[str, Any]:
+    text = files("llmbench.catalog").joinpath("facts/endings.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def ending_of(model: str, backend: str) -> Ending | None:
+    """The end of `model` (any spelling that the catalog knows) at `backend`; None where none is known.
+
+    None is not "never": what is not announced may be announced tomorrow.
+
+    >>> found = ending_of("gpt-4o", "openai")
+    >>> str(found.ends), str(found.announced)
+    ('2027-01-14', '2026-10-14')
+    """
+    name = canonical_name(model)
+    day = all_models()[name].shutdown.get(backend) if name else None
+    if day is None:
+        return None
+    about = _facts()[backend]
+    told = [date.fromisoformat(at) for at, names in about.get("announced", {}).items() if name in names]
+    return Ending(
+        date.fromisoformat(day),
+        min(told, default=None),
+        about["source"],
+        about["url"],
+        about["as_of"],
+    )
