@@ -115,9 +115,15 @@ async def train(options: argparse.Namespace) -> None:
                 **RECIPE,
             )
         _say(name_of(size, seed), job["job_id"])
+        said = ""
         while job["status"] in {"queued", "running"}:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             job = await trainer.get_fine_tuning_status(job["job_id"])
+            told = job["details"]
+            where = f"step {told['step']} of {told['steps']}" if told.get("step") else job["status"]
+            if where != said:
+                _say(name_of(size, seed), where)
+            said = where
         if job["status"] != "succeeded":
             raise SystemExit(f"{job['job_id']} {job['status']}: {job['error']}")
         record.write_text(json.dumps(job, indent=1) + "\n", encoding="utf-8")
