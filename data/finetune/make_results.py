@@ -193,7 +193,7 @@ def ask(options: argparse.Namespace) -> None:
             for matrix in all_of_them:
                 results = matrix.run(budget_usd=options.budget_usd)
                 cell = results.cells[0]
-                _say(kind, cell.cell, f"{cell.score:.3f}", str(results.calls))
+                _say(kind, cell.cell, f"{cell.score:.3f}, {results.calls.made} calls made")
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -392,7 +392,7 @@ def main() -> None:
     )
     parser.add_argument("--stronger", metavar="ENDPOINT/MODEL", help="a stronger model to ask as well")
     parser.add_argument(
-        "--budget-usd", type=float, default=1.0, help="what asking each model may cost at most"
+        "--budget-usd", type=float, default=1.0, help="what a model's answers to one file may cost"
     )
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
