@@ -65,7 +65,7 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
     told = means if most > 1 else f"one seed each, {level}"
     caption = (
         f"Blue: {told}. All under the prompt of {tuned.candidate}; 0 is the untrained model under it. "
-        f"Dashed: what a prompt alone gets{' of the base model, and a stronger one' * (len(beside) > 1)}."
+        f"Dashed: what a prompt alone gets{' of the base model and of a stronger one' * (len(beside) > 1)}."
     )
     return Plot(figure, frame, caption)
 

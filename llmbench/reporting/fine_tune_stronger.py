@@ -121,7 +121,7 @@ def _whether_stronger(tuned: TunedResults, stronger: str) -> str:
         return f"That one is itself above {found.baseline}: {change}."
     if found.ci.high < 0:
         return f"On this task that one is not the stronger: it is below {found.baseline}, {change}."
-    return f"That it is the stronger on this task is not shown: {change} against {found.baseline}."
+    return f"That {stronger} is stronger on this task is not shown: {change} against {found.baseline}."
 
 
 def _kept(tuned: TunedResults, stronger: str) -> bool:

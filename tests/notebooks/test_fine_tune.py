@@ -43,7 +43,10 @@ def test_the_first_screen_has_the_verdict_one_table_and_two_figures(run: ReportR
     assert "up to 3 seeds" in first
     # Better or not than the stronger model, it stands there with its interval.
     assert "Beside the stronger gemma/gemma-3-270m[few_shot] it is better: +34.0 (+24.4 to +43.6)" in first
-    assert "That it is the stronger on this task is not shown: +8.3 (−0.7 to +17.4)" in first
+    assert (
+        "That gemma/gemma-3-270m[few_shot] is stronger on this task is not shown: +8.3 (−0.7 to +17.4)"
+        in first
+    )
 
 
 def test_the_stronger_model_has_a_section_of_its_own(run: ReportRun, result: dict[str, Any]) -> None:

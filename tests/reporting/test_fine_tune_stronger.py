@@ -71,7 +71,7 @@ def test_it_is_said_with_the_interval_whichever_way(tmp_path: Path, tuned: int, 
     [
         (2, 9, "That one is itself above local/base[long]: +70.0 ("),
         (5, 2, "On this task that one is not the stronger: it is below local/base[long], −30.0 ("),
-        (5, 5, "That it is the stronger on this task is not shown: +0.0 ("),
+        (5, 5, "That big/model[long] is stronger on this task is not shown: +0.0 ("),
     ],
 )
 def test_whether_it_is_stronger_is_measured(tmp_path: Path, base: int, big: int, words: str) -> None:
