@@ -16,9 +16,9 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 def _job(tag: str, state: str = "succeeded", *, estimated: float | None = None, **changes: Any) -> TuningRow:
     values: dict[str, Any] = {
         "order_hash": tag, "turn": 1, "endpoint": "together", "place": "together", "base_model": "llama",
-        "ordered": {}, "quoted": {"usd": 4.0, "method": "lora", "usd_per_million_tokens": 0.5}, "prepared_at": NOON,
-        "asked_at": NOON, "estimated_usd": estimated, "job_id": f"job-{tag}", "state": state,
-        "status": {"job_id": f"job-{tag}", "state": state, "base_model": "llama"},
+        "ordered": {}, "quoted": {"usd": 4.0, "method": "lora", "usd_per_million_tokens": 0.5},
+        "prepared_at": NOON, "asked_at": NOON, "estimated_usd": estimated, "job_id": f"job-{tag}",
+        "state": state, "status": {"job_id": f"job-{tag}", "state": state, "base_model": "llama"},
     } | changes  # fmt: skip
     return TuningRow(tag, **values)
 
