@@ -12,6 +12,10 @@ Four steps, each of which leaves alone what is there already, so that it may be 
     python data/finetune/make_results.py --sizes 40 --seeds 1  # a part
     python data/finetune/make_results.py ask store
 
+A stronger model is asked too where `--stronger ENDPOINT/MODEL` names one, its endpoint in the llmbench.toml
+of the current folder; stronger_model.py tells how to get that of results/. Without it, its stored answers
+are taken from there.
+
 The adapters and the tuned models stay on the machine: in the models folder, and in `--work`.
 """
 
@@ -33,9 +37,11 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+STORED = HERE / "results"
 sys.path.insert(0, str(HERE))
 
 from make_training import HELD_OUT, draw, lines, make  # noqa: E402
+from stronger_model import Stored, described, stored  # noqa: E402
 
 from llmbench import Dataset, Ledger, LocalProvider, Matrix, UniversalModelTrainer  # noqa: E402
 from llmbench.finetune.local_job import loss_curve, resume_local_job  # noqa: E402
@@ -66,6 +72,8 @@ PROMPTS = {
 }
 HELD_OUT_PARAMS = {"temperature": 0.0, "max_tokens": 16}
 GENERAL_PARAMS = {"temperature": 0.0, "max_tokens": 24}
+STRONGER_PARAMS = {**HELD_OUT_PARAMS, "stop": ["\n"]}
+"""It may be a model that only continues a text, and goes on to the next example."""
 SECONDS_BETWEEN_LOOKS = 5.0
 KEPT_COLUMNS = (
     "item", "model", "prompt", "category", "cluster", "question", "expected", "answer", "score",
@@ -107,9 +115,15 @@ async def train(options: argparse.Namespace) -> None:
                 **RECIPE,
             )
         _say(name_of(size, seed), job["job_id"])
+        said = ""
         while job["status"] in {"queued", "running"}:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             job = await trainer.get_fine_tuning_status(job["job_id"])
+            told = job["details"]
+            where = f"step {told['step']} of {told['steps']}" if told.get("step") else job["status"]
+            if where != said:
+                _say(name_of(size, seed), where)
+            said = where
         if job["status"] != "succeeded":
             raise SystemExit(f"{job['job_id']} {job['status']}: {job['error']}")
         record.write_text(json.dumps(job, indent=1) + "\n", encoding="utf-8")
@@ -138,7 +152,7 @@ def trained(options: argparse.Namespace) -> dict[tuple[int, int], dict[str, Any]
 
 
 def matrices(options: argparse.Namespace, ledger: Ledger) -> dict[str, list[Matrix]]:
-    """What is asked: of the held-out items and of the general questions, model after model."""
+    """What is asked, model after model: of the held-out items and of the general questions."""
     tuned = [f"local/{name_of(size, seed)}" for size, seed in trained(options)]
     largest = [f"local/{name_of(size, seed)}" for size, seed in trained(options) if size == max(EPOCHS)]
     held_out = Dataset.load(HELD_OUT, prompt_column="question")
@@ -154,10 +168,14 @@ def matrices(options: argparse.Namespace, ledger: Ledger) -> dict[str, list[Matr
         (base, "few_shot"),
         *((model, "short") for model in (base, *tuned)),
     ]
+    beyond = [*largest, options.stronger] if options.stronger else largest
+    answers = [matrix(held_out, m, p, PROMPTS[p], HELD_OUT_PARAMS) for m, p in asked]
+    if options.stronger:
+        answers.append(matrix(held_out, options.stronger, "few_shot", PROMPTS["few_shot"], STRONGER_PARAMS))
     return {
-        "answers": [matrix(held_out, m, p, PROMPTS[p], HELD_OUT_PARAMS) for m, p in asked],
+        "answers": answers,
         "general": [
-            matrix(general, m, "plain", HERE / "general.txt", GENERAL_PARAMS) for m in (base, *largest)
+            matrix(general, m, "plain", HERE / "general.txt", GENERAL_PARAMS) for m in (base, *beyond)
         ],
     }
 
@@ -173,9 +191,9 @@ def ask(options: argparse.Namespace) -> None:
             ledger.import_lines(path)
         for kind, all_of_them in matrices(options, ledger).items():
             for matrix in all_of_them:
-                results = matrix.run()
+                results = matrix.run(budget_usd=options.budget_usd)
                 cell = results.cells[0]
-                _say(kind, cell.cell, f"{cell.score:.3f}", str(results.calls))
+                _say(kind, cell.cell, f"{cell.score:.3f}, {results.calls.made} calls made")
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -207,22 +225,31 @@ def store(options: argparse.Namespace) -> None:
     """Write results/ from the ledger and the jobs; makes no call."""
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
+    kept = None if options.stronger else stored(STORED, _asked_of_the_stronger())
     wanted: set[str] = set()
     with Ledger(options.work / "ledger.db") as ledger:
         for name, all_of_them in matrices(options, ledger).items():
-            _write_answers(out / f"{name}.csv", all_of_them)
+            _write_answers(out / f"{name}.csv", all_of_them, kept)
             wanted |= {_key(call) for matrix in all_of_them for call in _planned(matrix)}
         every = options.work / "calls.jsonl"
         every.unlink(missing_ok=True)
         ledger.export(every)
     newest = {_key(json.loads(line)): line for line in every.read_text("utf-8").splitlines()}
+    for line in kept.calls if kept else ():
+        newest[_key(json.loads(line))] = line
+        wanted.add(_key(json.loads(line)))
     calls = [newest[key] for key in sorted(wanted & set(newest))]
     with (out / "calls.jsonl.gz").open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:
         packed.write(("\n".join(calls) + "\n").encode())
     jobs = [_job(size, seed, job) for (size, seed), job in trained(options).items()]
     _write_json(out / "jobs.json", jobs)
     _write_curves(out / "loss_curves.csv", trained(options))
-    _write_json(out / "provenance.json", _provenance(options, calls))
+    told: dict[str, Any] | None = None
+    if options.stronger:
+        told = described(options.stronger, {"answers": STRONGER_PARAMS, "general": GENERAL_PARAMS})
+    elif kept:
+        told = dict(kept.told) if kept.folder == out.resolve() else {**kept.told, "asked_again": False}
+    _write_json(out / "provenance.json", _provenance(options, calls, told))
 
 
 def _planned(matrix: Matrix) -> Iterator[dict[str, Any]]:
@@ -238,7 +265,7 @@ def _key(call: dict[str, Any]) -> str:
     return json.dumps([call["model"], call["messages"], call["params"]], sort_keys=True)
 
 
-def _write_answers(path: Path, all_of_them: Sequence[Matrix]) -> None:
+def _write_answers(path: Path, all_of_them: Sequence[Matrix], kept: Stored | None) -> None:
     import pandas as pd
 
     frames = [matrix.results().answers for matrix in all_of_them]
@@ -251,7 +278,9 @@ def _write_answers(path: Path, all_of_them: Sequence[Matrix]) -> None:
     table["latency_ms"] = table["latency_ms"].round(1)
     for name in ("input_tokens", "output_tokens"):
         table[name] = table[name].astype("Int64")
-    table.loc[:, list(KEPT_COLUMNS)].to_csv(path, index=False, lineterminator="\n")
+    more = kept.rows(path.name) if kept else ""  # read before it may be written over
+    text = table.loc[:, list(KEPT_COLUMNS)].to_csv(index=False, lineterminator="\n")
+    path.write_text(text + more, encoding="utf-8", newline="")
 
 
 def _job(size: int, seed: int, job: dict[str, Any]) -> dict[str, Any]:
@@ -298,7 +327,14 @@ def _write_curves(path: Path, jobs: dict[tuple[int, int], dict[str, Any]]) -> No
     table.to_csv(path, index=False, lineterminator="\n")
 
 
-def _provenance(options: argparse.Namespace, calls: Sequence[str]) -> dict[str, Any]:
+def _asked_of_the_stronger() -> dict[str, str]:
+    paths = [HELD_OUT, PROMPTS["few_shot"], HERE / "general.jsonl", HERE / "general.txt"]
+    return {path.relative_to(ROOT).as_posix(): _sha256(path) for path in paths}
+
+
+def _provenance(
+    options: argparse.Namespace, calls: Sequence[str], stronger: dict[str, Any] | None
+) -> dict[str, Any]:
     days = sorted(json.loads(call)["started_at"] for call in calls)
     inputs = [
         HELD_OUT,
@@ -308,7 +344,7 @@ def _provenance(options: argparse.Namespace, calls: Sequence[str]) -> dict[str, 
         "made_by": "data/finetune/make_results.py",
         "base_model": {"name": BASE, "file_sha256": find(BASE).sha256, "licence": "Apache-2.0"},
         "adapters": "LoRA by peft, trained on the dequantised base; not kept here, its answers are",
-        "stronger_model": None,
+        "stronger_model": stronger,
         "agreement_of_engines": json.loads((options.work / "agreement.json").read_text("utf-8"))
         if (options.work / "agreement.json").exists()
         else None,
@@ -350,9 +386,13 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, choices=sorted(EPOCHS), default=sorted(EPOCHS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--work", type=Path, default=ROOT / ".llmbench" / "fine-tune")
-    parser.add_argument("--out", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=STORED)
     parser.add_argument(
         "--answers", type=Path, nargs="*", default=[], help="ledger exports to take answers from"
+    )
+    parser.add_argument("--stronger", metavar="ENDPOINT/MODEL", help="a stronger model to ask as well")
+    parser.add_argument(
+        "--budget-usd", type=float, default=1.0, help="what a model's answers to one file may cost"
     )
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

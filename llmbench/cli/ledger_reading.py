@@ -137,13 +137,16 @@ def spend(
     csv_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Calls and USD, with the calls whose price is not known counted apart."""
+    """Calls and USD, with the calls whose price is not known counted apart; fine-tuning jobs on their own."""
     from llmbench.cli.tables import show as draw
+    from llmbench.finetune import training_spend
 
     with open_ledger() as book:
         selected = (run_id, start_of(since), start_of(until))
         total = book.spend(*selected)
         parts = book.spend_by(by, *selected) if by else {}
+        # A job belongs to no run.
+        training = training_spend(book, *selected[1:]) if run_id is None else None
     rows = {"(none)" if key is None else key: part for key, part in parts.items()}
     if csv_path is not None:
         from llmbench.ledger.exports import frame_to_csv
@@ -153,6 +156,8 @@ def spend(
         data: dict[str, Any] = {"total": total._asdict()}
         if by:
             data[by] = {key: part._asdict() for key, part in rows.items()}
+        if training is not None:
+            data["training"] = training._asdict()
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
         return
     if by:
@@ -163,6 +168,12 @@ def spend(
         f"{total.calls:,} attempts: {total.ok:,} answered, {total.failed:,} failed, "
         f"{total.cancelled:,} cancelled; {dollars(total.usd)}, {priced_of(total.priced, total.calls)}"
     )
+    if training is not None and training.jobs:
+        plural = "s" * (training.jobs != 1)
+        click.echo(
+            f"Training on top: {training.jobs:,} fine-tuning job{plural}, {training.succeeded:,} succeeded; "
+            f"{dollars(training.usd)}, the cost of {training.priced:,} is known"
+        )
 
 
 def _frame(name: str, rows: dict[str, SpendTotals]) -> pd.DataFrame:

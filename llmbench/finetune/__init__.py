@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llmbench.finetune.quoting import TrainingQuote
     from llmbench.finetune.report import TrainingReport
     from llmbench.finetune.serving import VllmServing, vllm_serving
+    from llmbench.finetune.spending import TrainingSpend, training_spend
     from llmbench.finetune.splitting import Split, split
     from llmbench.finetune.starting import jobs, quote, resume, start
     from llmbench.finetune.states import ENDED, STATES, JobEvent, JobState, JobStatus, TrainingMetric
@@ -41,6 +42,7 @@ _MODULE_OF = {
     "TrainingMetric": "states",
     "TrainingQuote": "quoting",
     "TrainingReport": "report",
+    "TrainingSpend": "spending",
     "TuningBackend": "backend",
     "UniversalModelTrainer": "trainer",
     "VllmServing": "serving",
@@ -57,6 +59,7 @@ _MODULE_OF = {
     "split": "splitting",
     "start": "starting",
     "training_cost": "costs",
+    "training_spend": "spending",
     "vllm_serving": "serving",
 }
 
@@ -77,6 +80,7 @@ __all__ = [
     "TrainingMetric",
     "TrainingQuote",
     "TrainingReport",
+    "TrainingSpend",
     "TuningBackend",
     "UniversalModelTrainer",
     "VllmServing",
@@ -93,6 +97,7 @@ __all__ = [
     "split",
     "start",
     "training_cost",
+    "training_spend",
     "vllm_serving",
 ]
 

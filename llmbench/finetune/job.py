@@ -131,10 +131,15 @@ class Job:
         return price._replace(usd_per_million_tokens=quote.usd_per_million_tokens).usd(status.trained_tokens)
 
     @property
+    def begun_at(self) -> datetime | None:
+        """When it was asked for; None where it was not yet."""
+        return self._row.asked_at or self.status.created_at
+
+    @property
     def seconds(self) -> float | None:
         """Since it was asked for, up to its end; None where one of both is not known."""
         status = self.status
-        begin = self._row.asked_at or status.created_at
+        begin = self.begun_at
         end = status.finished_at if status.ended else self._row.seen_at
         return None if begin is None or end is None else max(0.0, (end - begin).total_seconds())
 

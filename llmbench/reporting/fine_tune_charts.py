@@ -28,12 +28,17 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
         return None
     figure, axes = new_figure(height=3.4)
     places = {point.n_train: place for place, point in enumerate(curve.points)}
-    baseline = tuned.results.cell(tuned.results.baseline)
-    if baseline.score is not None:
-        axes.axhline(100 * baseline.score, color=PALETTE["orange"], linewidth=1.4, linestyle=(0, (4, 3)))
+    beside = [(tuned.results.baseline, "orange")]
+    if tuned.beside_stronger is not None:
+        beside.append((tuned.beside_stronger.baseline, "green"))
+    for name, colour in beside:
+        score = tuned.results.cell(name).score
+        if score is None:
+            continue
+        axes.axhline(100 * score, color=PALETTE[colour], linewidth=1.4, linestyle=(0, (4, 3)))
         axes.annotate(
-            baseline.cell, (len(places) - 1, 100 * baseline.score), xytext=(0, 4), textcoords="offset points",
-            fontsize=8, color=PALETTE["orange"], ha="right",
+            name, (len(places) - 1, 100 * score), xytext=(0, 4), textcoords="offset points", fontsize=8,
+            color=PALETTE[colour], ha="right",
         )  # fmt: skip
     for each in curve.trained:
         axes.plot(places[each.n_train], 100 * each.score, "o", color=PALETTE["grey"], markersize=4, alpha=0.7)
@@ -60,7 +65,7 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
     told = means if most > 1 else f"one seed each, {level}"
     caption = (
         f"Blue: {told}. All under the prompt of {tuned.candidate}; 0 is the untrained model under it. "
-        "Dashed: what a prompt alone gets."
+        f"Dashed: what a prompt alone gets{' of the base model and of a stronger one' * (len(beside) > 1)}."
     )
     return Plot(figure, frame, caption)
 

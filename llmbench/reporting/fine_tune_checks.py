@@ -45,6 +45,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         _refuse("utilisation", "a share above 0 and at most 1", p["utilisation"])
     if not -math.inf < p["training_usd"] < math.inf:
         _refuse("training_usd", "an amount in USD, or below 0 where jobs.json has it", p["training_usd"])
+    _check_speeds(p["speeds"])
     for cell in p["also"]:
         if not isinstance(cell, str):
             _refuse("also", "a list of cells, each written model[prompt]", p["also"])
@@ -79,6 +80,14 @@ def need_columns(path: Path, frame: pd.DataFrame, *names: str) -> None:
         raise DatasetError(
             f"{path.name} has no column {lacking[0]}; it has {', '.join(map(str, frame.columns)) or 'none'}."
         )
+
+
+def _check_speeds(speeds: Mapping[str, Any]) -> None:
+    for model, pair in speeds.items():
+        numbers = pair if isinstance(pair, list) else []
+        good = [type(each) in {int, float} and 0 < each < math.inf for each in numbers]
+        if good != [True, True]:
+            _refuse("speeds", f"for {model} a list of two numbers above 0: tokens read, written", pair)
 
 
 def _refuse(name: str, what: str, value: Any) -> None:

@@ -136,10 +136,12 @@ def cost_figure(tuned: TunedResults, parameters: Mapping[str, Any]) -> Plot | No
     requests = np.linspace(0, most or 1.0, 101)
     figure, axes = new_figure(height=3.4)
     frames: list[pd.DataFrame] = []
-    colours = [PALETTE[name] for name in ("orange", "green", "grey", "ink")]
+    colours = {tuned.candidate: "blue", tuned.results.baseline: "orange"}
+    if tuned.beside_stronger is not None:
+        colours[tuned.beside_stronger.baseline] = "green"
     for each in known:
         mine = each.cell == tuned.candidate
-        colour = PALETTE["blue"] if mine else colours[len(frames) % len(colours)]
+        colour = PALETTE[colours.get(each.cell, "grey")]
         months = requests / volume if volume else np.zeros_like(requests)
         usd = (
             (each.cost.training_usd or 0.0)
@@ -175,7 +177,8 @@ def _request_usd(
         return None, "not told"
     if into is None or out is None:
         return None, "tokens not told"
-    seconds = into / p["input_tokens_per_s"] + out / p["output_tokens_per_s"]
+    reading, writing = p["speeds"].get(cell.model, (p["input_tokens_per_s"], p["output_tokens_per_s"]))
+    seconds = into / reading + out / writing
     return seconds * p["usd_per_hour"] / _SECONDS_PER_HOUR / p["utilisation"], "hours of one's own machine"
 
 

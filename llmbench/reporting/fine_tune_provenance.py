@@ -59,7 +59,7 @@ def provenance_sentence(told: Mapping[str, Any]) -> str:
         return "Nothing tells where the answers come from: there is no provenance.json beside them."
     base = told.get("base_model")
     name = base.get("name") if isinstance(base, dict) else base
-    parts = [f"The base model is {name}." if name else ""]
+    parts = [f"The base model is {name}." if name else "", _stronger(told.get("stronger_model"))]
     for key, sentence in (
         ("adapters", "Adapters: {}."),
         ("calls", "{} calls were made."),
@@ -69,3 +69,19 @@ def provenance_sentence(told: Mapping[str, Any]) -> str:
         if told.get(key):
             parts.append(sentence.format(told[key]))
     return " ".join(part for part in parts if part) or f"{NAME} tells nothing of model or machine."
+
+
+def _stronger(told: Any) -> str:
+    if not isinstance(told, dict) or not told.get("name"):
+        return ""
+    parts = [f"The stronger model is {told['name']}{': ' + told['kind'] if told.get('kind') else ''}."]
+    for key, sentence in (
+        ("source", "Its file: {}."),
+        ("template", "Its template: {}."),
+        ("licence", "Its licence: {}."),
+    ):
+        if told.get(key):
+            parts.append(sentence.format(told[key]))
+    if told.get("asked_again") is False:
+        parts.append("Its stored answers are taken, it was not asked again.")
+    return " ".join(parts)

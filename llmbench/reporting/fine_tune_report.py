@@ -25,17 +25,8 @@ __all__ = [
     "first_table",
     "general_sentence",
     "result_text",
-    "stronger_sentence",
     "verdict",
 ]
-
-
-_BESIDE = {
-    "better": "better",
-    "not worse": "not worse, within the margin",
-    "worse": "worse",
-    "cannot tell": "not known whether it is as good",
-}
 
 
 def evidence(tuned: TunedResults, parameters: Mapping[str, Any]) -> TuningEvidence:
@@ -74,19 +65,6 @@ def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
     if found.difference is None:
         return f"{how}: no question that nobody trained for has an answer of both models."
     return f"{how}: {change} points on {asked}, against the untrained model."
-
-
-def stronger_sentence(tuned: TunedResults) -> str:
-    """How the tuned model stands beside a stronger one, on the same items."""
-    beside = tuned.beside_stronger
-    if beside is None:
-        return "No stronger model was asked, so how far it could go is not known."
-    found = beside.comparisons[0]
-    change = estimate(found.difference, found.ci, signed_points)
-    return (
-        f"Beside the stronger {found.baseline} it is {_BESIDE[found.verdict]}: {change} points on the "
-        f"{found.n:,} items that both answered."
-    )
 
 
 def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:

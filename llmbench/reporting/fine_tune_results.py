@@ -10,14 +10,12 @@ provenance.json   asked_until, base_model, engine, machine, sha256 of the files;
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmbench.errors import DatasetError, ReportError, UsageError
+from llmbench.errors import DatasetError, UsageError
 from llmbench.reporting.fine_tune_checks import check_jobs, check_parameters, need_columns
 from llmbench.reporting.fine_tune_provenance import NAME, read_provenance
 
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
     from llmbench.finetune.report import TrainingReport
     from llmbench.matrix import MatrixResults
 
-__all__ = ["TrainedModel", "TunedResults", "read_tuned_results", "retrain"]
-
-_MAKER = Path("data") / "finetune" / "make_results.py"
+__all__ = ["TrainedModel", "TunedResults", "read_tuned_results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,34 +137,6 @@ def read_tuned_results(parameters: Mapping[str, Any], root: Path) -> TunedResult
         results, candidate, pair, general, curve, jobs, losses, training, tuple(files),
         bool(p["evaluation"]), _questions(p, root), provenance, beside,
     )  # fmt: skip
-
-
-def retrain(parameters: Mapping[str, Any], root: Path) -> None:
-    """Train, ask and store again, where the parameters ask for it: into the folder of results.
-
-    Raises UsageError where the results are those that came with llmbench, which are not overwritten, and
-    ReportError when the program that makes them fails.
-    """
-    check_parameters(parameters)  # before hours of training
-    if not parameters["retrain"]:
-        return
-    maker = root / _MAKER
-    if not maker.is_file():
-        raise UsageError(f"{_MAKER.as_posix()} is not here, and it trains; run `llmbench init .` for it.")
-    out = root / Path(parameters["results"]).expanduser()
-    if out.resolve() == (root / "data" / "finetune" / "results").resolve():
-        raise UsageError(
-            "retrain writes into the folder `results`; name another one than that which came with llmbench, "
-            "such as -p results .llmbench/fine-tune/results."
-        )
-    ended = subprocess.run(
-        [sys.executable, str(maker), "--out", str(out)], cwd=root, capture_output=True, text=True, check=False
-    )
-    if ended.returncode:
-        said = (ended.stderr or ended.stdout).strip().splitlines() or ["it said nothing"]
-        raise ReportError(
-            f"The training failed: {said[-1]}; what was trained is kept: run it again to go on."
-        )
 
 
 def _frame(path: Path) -> pd.DataFrame:

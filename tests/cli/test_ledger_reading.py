@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from llmbench.cli import cli
 from llmbench.errors import LLMBenchError
 from llmbench.ledger import Ledger
+from llmbench.ledger.tuning import TuningRow
 from llmbench.types import CallRecord, Message, Usage
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -101,6 +102,24 @@ def test_spend_counts_the_unpriced_apart(filled: Path) -> None:
     assert data["day"]["2026-11-02"] == {
         "calls": 1, "ok": 1, "failed": 0, "cancelled": 0, "priced": 0, "unpriced": 1, "usd": None,
     }  # fmt: skip
+
+
+def test_spend_tells_the_training_on_a_line_of_its_own(filled: Path) -> None:
+    assert "Training" not in run("spend").output
+    row = TuningRow(
+        "tag", "order", 1, "together", "together", "llama-3.1-8b", {}, {"usd": 4.0}, START, asked_at=START,
+        estimated_usd=4.5, job_id="ft-1", state="succeeded", status={"job_id": "ft-1", "state": "succeeded"},
+    )  # fmt: skip
+    with Ledger(filled) as ledger:
+        ledger.prepare_tuning(row)
+    shown = run("spend").output
+    assert "$1.75, 3 of 4" in shown  # the calls as before
+    assert "Training on top: 1 fine-tuning job, 1 succeeded; $4.50, the cost of 1 is known" in shown
+    data = json.loads(run("spend", "--json").output)
+    assert data["training"] == {"jobs": 1, "succeeded": 1, "priced": 1, "usd": 4.5}
+    assert data["total"]["usd"] == 1.75
+    assert "Training" not in run("spend", "--since", "2026-11-02").output
+    assert "training" not in json.loads(run("spend", "--run", "r1", "--json").output)
 
 
 @pytest.mark.parametrize("by", ["day", "model", "endpoint", "run", "experiment", "unit"])

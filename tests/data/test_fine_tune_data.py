@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import importlib.util
 import json
 import re
@@ -25,15 +26,27 @@ RESULTS = FOLDER / "results"
 BASE = "local/smollm2-135m"
 
 
-@pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_training", FOLDER / "make_training.py")
+STRONGER = "gemma/gemma-3-270m"
+
+
+def _program(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["make_training"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    return _program("make_training")
+
+
+@pytest.fixture(scope="module")
+def stronger_model() -> ModuleType:
+    return _program("stronger_model")
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +124,10 @@ def test_the_stored_results_are_whole() -> None:
     assert set(cells) == {144}
     assert {(BASE, "zero_shot"), (BASE, "few_shot"), (BASE, "short")} <= set(cells.index)
     assert {(model, "short") for model in jobs["model"]} <= set(cells.index)
+    assert (STRONGER, "few_shot") in cells.index
     assert answers["score"].isin([0, 1]).all()
     assert set(general.groupby("model").size()) == {60}
+    assert STRONGER in set(general["model"])
     assert (jobs["status"] == "succeeded").all()
     calls = [
         json.loads(line) for line in gzip.decompress((RESULTS / "calls.jsonl.gz").read_bytes()).splitlines()
@@ -141,3 +156,43 @@ def test_the_answers_are_a_table_of_results_for_the_matrix() -> None:
     for cell in results.cells:
         rows = stored[(stored["model"] == cell.model) & (stored["prompt"] == cell.prompt)]
         assert cell.score == pytest.approx(rows["score"].mean())
+
+
+def test_the_stronger_model_is_told(stronger_model: ModuleType) -> None:
+    told = json.loads((RESULTS / "provenance.json").read_text("utf-8"))["stronger_model"]
+    assert told["name"] == STRONGER
+    known = stronger_model.KNOWN[told["file_sha256"]]
+    assert all(known.values())
+    assert known.items() <= told.items()
+    assert told["parameters"]["answers"] == {"temperature": 0.0, "max_tokens": 16, "stop": ["\n"]}
+
+
+def test_stored_answers_of_the_stronger_model_can_be_kept_as_they_are(stronger_model: ModuleType) -> None:
+    provenance = json.loads((RESULTS / "provenance.json").read_text("utf-8"))
+    kept = stronger_model.stored(
+        RESULTS, {"data/prompts/few_shot.txt": provenance["inputs"]["data/prompts/few_shot.txt"]}
+    )
+    assert len(kept.calls) == 144 + 60
+    for name in ("answers.csv", "general.csv"):
+        rows = kept.rows(name)
+        assert f",{STRONGER}," in rows
+        assert (RESULTS / name).read_text("utf-8").endswith("\n" + rows)
+
+
+def test_answers_to_other_questions_are_not_kept(stronger_model: ModuleType, tmp_path: Path) -> None:
+    assert stronger_model.stored(RESULTS, {"data/prompts/few_shot.txt": "0"}) is None
+    assert stronger_model.stored(tmp_path, {}) is None
+
+
+def test_of_a_model_nobody_has_described_nothing_is_made_up(
+    stronger_model: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.gguf").write_bytes(b"x")
+    (tmp_path / "llmbench.toml").write_text(
+        '[endpoints.own]\nprovider = "local"\nmodel = "own"\nmodel_path = "own.gguf"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    told = stronger_model.described("own/own", {})
+    assert told["file_sha256"] == hashlib.sha256(b"x").hexdigest()
+    assert told["licence"] is None
+    assert stronger_model.described("openai/gpt-4o", {})["file_sha256"] is None

@@ -41,6 +41,28 @@ def test_the_first_screen_has_the_verdict_one_table_and_two_figures(run: ReportR
     assert "is better than local/smollm2-135m[few_shot]" in first
     assert "it has lost what it could do otherwise" in first
     assert "up to 3 seeds" in first
+    # Better or not than the stronger model, it stands there with its interval.
+    assert "Beside the stronger gemma/gemma-3-270m[few_shot] it is better: +34.0 (+24.4 to +43.6)" in first
+    assert (
+        "That gemma/gemma-3-270m[few_shot] is stronger on this task is not shown: +8.3 (−0.7 to +17.4)"
+        in first
+    )
+
+
+def test_the_stronger_model_has_a_section_of_its_own(run: ReportRun, result: dict[str, Any]) -> None:
+    page = run.path.read_text(encoding="utf-8")
+    _, _, section = page.partition("Beside a stronger model")
+    assert "at the tuned model" in section.partition("<h2")[0]
+    assert (run.folder / "tables" / "stronger.csv").is_file()
+    (beside,) = result["data"]["beside_stronger"]
+    assert (beside["baseline"], beside["verdict"]) == ("gemma/gemma-3-270m[few_shot]", "better")
+
+
+def test_results_without_a_stronger_model_are_a_report_too(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        run = run_report("fine_tune", {"stronger": ""}, out=tmp_path, console=Console(file=io.StringIO()))
+    assert "No stronger model was asked" in run.path.read_text(encoding="utf-8")
 
 
 def test_data_has_the_keys_that_others_read(result: dict[str, Any]) -> None:

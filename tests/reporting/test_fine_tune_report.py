@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from llmbench.errors import DatasetError, ReportError, UsageError
+from llmbench.errors import DatasetError, UsageError
 from llmbench.reporting import fine_tune_charts as charts
 from llmbench.reporting import fine_tune_money as money
 from llmbench.reporting import fine_tune_report as whole
 from llmbench.reporting import fine_tune_tables as show
 from llmbench.reporting.fine_tune_provenance import provenance_sentence
-from llmbench.reporting.fine_tune_results import TunedResults, read_tuned_results, retrain
+from llmbench.reporting.fine_tune_results import TunedResults, read_tuned_results
 from llmbench.results import Decision
 
 PARAMETERS: dict[str, Any] = {
@@ -26,6 +26,7 @@ PARAMETERS: dict[str, Any] = {
     "margin": 0.03, "least_gain": 0.03, "general_margin": 0.05, "requests_per_month": 1000.0,
     "value_per_answer_usd": 0.0, "training_usd": -1.0, "preparation_usd": 0.0, "hosting_usd_per_month": 0.0,
     "usd_per_hour": 3.6, "utilisation": 0.5, "input_tokens_per_s": 100.0, "output_tokens_per_s": 50.0,
+    "speeds": {},
     "confidence": 0.95, "seed": 1, "horizon_months": 24.0,
 }  # fmt: skip
 ITEMS = 120
@@ -241,6 +242,17 @@ def test_a_prompt_that_is_no_shorter_saves_nothing(folder: Path) -> None:
     assert money.token_sentence(tuned, parameters).endswith("as many as the 20 of local/base[short].")
 
 
+def test_a_model_of_another_speed_costs_its_own_seconds(folder: Path) -> None:
+    tuned, parameters = _read(folder, speeds={"local/base": [50.0, 25.0]})
+    before = {each.cell: each for each in money.cell_costs(*_read(folder))}
+    after = {each.cell: each for each in money.cell_costs(tuned, parameters)}
+    of_base = after["local/base[long]"].cost.usd_per_request
+    # 100 tokens read at 50 a second, 2 written at 25: 2.08 s at $3.6 an hour, half of it busy.
+    assert of_base == pytest.approx((100 / 50 + 2 / 25) * 3.6 / 3600 / 0.5)
+    assert of_base == pytest.approx(2 * (before["local/base[long]"].cost.usd_per_request or 0.0))
+    assert after[tuned.candidate] == before[tuned.candidate]
+
+
 def test_figures_have_their_numbers(folder: Path) -> None:
     (folder / "loss_curves.csv").write_text(
         "n_train,seed,event,step,loss,validation_loss\n10,1,step,1,2.0,\n10,1,validation,1,,2.5\n90,1,step,1,1.0,\n"
@@ -275,6 +287,10 @@ def test_figures_have_their_numbers(folder: Path) -> None:
         ({"training_usd": math.nan}, UsageError, "'training_usd' must be an amount"),
         ({"horizon_months": 0.0}, UsageError, "'horizon_months' must be a number above 0"),
         ({"input_tokens_per_s": 0.0}, UsageError, "'input_tokens_per_s' must be a number above 0"),
+        ({"speeds": {"a/b": [1.0]}}, UsageError, "'speeds' must be for a/b a list of two numbers above 0"),
+        ({"speeds": {"a/b": [1.0, 0]}}, UsageError, "'speeds' must be for a/b a list of two numbers"),
+        ({"speeds": {"a/b": "12"}}, UsageError, "'speeds' must be for a/b a list of two numbers"),
+        ({"speeds": {"a/b": [1.0, True]}}, UsageError, "'speeds' must be for a/b a list of two numbers"),
         ({"training_file": "no.jsonl"}, DatasetError, "There is no file .*the path of the training file"),
         ({"evaluation": "no.jsonl"}, DatasetError, "There is no file .*the path of the evaluation"),
     ],
@@ -313,21 +329,6 @@ def test_a_broken_list_of_jobs_is_named(folder: Path, text: str) -> None:
         _read(folder)
 
 
-def test_retraining_keeps_what_came_with_the_project(tmp_path: Path) -> None:
-    retrain({**PARAMETERS, "retrain": False}, tmp_path)
-    with pytest.raises(UsageError, match="'utilisation'"):
-        retrain({**PARAMETERS, "retrain": True, "utilisation": 7.0}, tmp_path)
-    with pytest.raises(UsageError, match="run `llmbench init"):
-        retrain({**PARAMETERS, "retrain": True}, tmp_path)
-    maker = tmp_path / "data" / "finetune" / "make_results.py"
-    maker.parent.mkdir(parents=True)
-    maker.write_text("import sys; sys.exit('no memory')")
-    with pytest.raises(UsageError, match="name another one"):
-        retrain({**PARAMETERS, "retrain": True, "results": "data/finetune/results"}, tmp_path)
-    with pytest.raises(ReportError, match="The training failed: no memory"):
-        retrain({**PARAMETERS, "retrain": True, "results": "mine"}, tmp_path)
-
-
 def test_where_answers_come_from_is_told_and_checked(folder: Path) -> None:
     tuned, parameters = _read(folder)
     assert whole.envelope_fields(tuned, parameters, folder.parent)["data_until"] is None
@@ -354,17 +355,3 @@ def test_a_provenance_that_is_none_is_named(folder: Path, text: str) -> None:
     (folder / "provenance.json").write_text(text)
     with pytest.raises(DatasetError, match=r"provenance\.json"):
         _read(folder)
-
-
-def test_the_tuned_model_beside_a_stronger_one(folder: Path) -> None:
-    tuned, _ = _read(folder)
-    assert whole.stronger_sentence(tuned).startswith("No stronger model was asked")
-    more = _answers({"big/model|long": 1.0}).splitlines()[1:]
-    with (folder / "answers.csv").open("a") as file:
-        file.write("\n".join(more) + "\n")
-    tuned, parameters = _read(folder, stronger="big/model[long]")
-    said = whole.stronger_sentence(tuned)
-    assert said.startswith("Beside the stronger big/model[long] it is worse: −20.0 (")
-    assert said.endswith("points on the 120 items that both answered.")
-    data = whole.envelope_fields(tuned, parameters, folder.parent)["data"]
-    assert data["beside_stronger"][0]["baseline"] == "big/model[long]"
