@@ -19,6 +19,7 @@ from llmbench.decision.metrics import METRICS, Measured, Metric
 from llmbench.decision.ramp import DEFAULT_WEEKS, RampMonth, ramp_by_stage
 from llmbench.decision.rollback import RollbackBound, RollbackTrigger, rollback_trigger
 from llmbench.decision.sources import Source, SourceState, Subject, find_source, same_model
+from llmbench.decision.stage_advice import StageAdvice, StageRow, stage_advice
 
 __all__ = [
     "DEFAULT_WEEKS",
@@ -51,6 +52,8 @@ __all__ = [
     "Source",
     "SourceState",
     "Spread",
+    "StageAdvice",
+    "StageRow",
     "Subject",
     "cost_of_hold",
     "decide",
@@ -64,5 +67,6 @@ __all__ = [
     "revenue_at_risk",
     "rollback_trigger",
     "same_model",
+    "stage_advice",
     "twelve_month_budget",
 ]
