@@ -116,7 +116,7 @@ def cash_of(plan: Plan, draw: Draw) -> Cash:
         idle=with_today(idle),
         dual=with_today(shadow + people),
         one_off=with_today(once, today),
-        quality=with_today(-won * moved),
+        quality=with_today(0.0 - won * moved),
         full=with_today(messages * (each[0] - each[1]) + rent[0] - rent[1] + won),
         bills=bills,
     )

@@ -132,9 +132,9 @@ class Budget:
     def __str__(self) -> str:
         total, month = self.total_saving, self.full_saving_per_month
         return (
-            f"{self.months} months save {dollars(total.p50)} (p10 {dollars(total.p10)}, p90 "
-            f"{dollars(total.p90)}), {dollars(month.p50)} a month once all is moved ({dollars(month.p10)} to "
-            f"{dollars(month.p90)}); payback: {self.payback.words()}"
+            f"saving of {self.months} months {dollars(total.p50)} (p10 {dollars(total.p10)}, p90 "
+            f"{dollars(total.p90)}), of a month once all is moved {dollars(month.p50)} ({dollars(month.p10)} "
+            f"to {dollars(month.p90)}); payback: {self.payback.words()}"
         )
 
     def _repr_html_(self) -> str:

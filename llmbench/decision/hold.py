@@ -208,11 +208,16 @@ class CostOfHold:
 
     def __str__(self) -> str:
         time = "a week" if self.weeks == 1 else f"{self.weeks:g} weeks"
+        risk = self.risk_avoided_usd
+        replies = (
+            f"less {dollars(risk)} of replies not lost"
+            if risk >= 0
+            else (f"and {dollars(-risk)} of replies not won")
+        )
         kind = "costs" if self.mean_usd >= 0 else "spares"
         return (
             f"{time} of HOLD {kind} {dollars(abs(self.mean_usd))} on average (p10 {dollars(self.net.p10)}, "
-            f"p90 {dollars(self.net.p90)}): a saving of {dollars(self.saving_usd)} foregone, less "
-            f"{dollars(self.risk_avoided_usd)} of replies not risked"
+            f"p90 {dollars(self.net.p90)}): a saving of {dollars(self.saving_usd)} foregone, {replies}"
         )
 
     def _repr_html_(self) -> str:

@@ -99,6 +99,9 @@ def test_hold_that_pays_says_so() -> None:
     found = cost_of_hold(ReplyEffect(0.03, 0.8, 0.75, 0.85), 20, 100_000, 500.0)
     assert found.mean_usd < 0
     assert str(found).startswith("a week of HOLD spares")
+    assert "of replies not lost" in str(found)
+    won = cost_of_hold(ReplyEffect(0.03, 1.2, 1.1, 1.3), 20, 100_000, 500.0)
+    assert "of replies not won" in str(won)
     assert found.to_pandas().loc[0, "p10"] == found.net.p10
     assert "HOLD" in found._repr_html_()
 
