@@ -26,7 +26,7 @@ from llmbench.decision.budget_parts import (
     kept_commitments,
 )
 from llmbench.decision.budget_result import Budget, BudgetMonth
-from llmbench.decision.effects import ReplyEffect, check_amount, spread_of
+from llmbench.decision.effects import ReplyEffect, check_amount, check_whole, spread_of
 from llmbench.decision.ramp import RampMonth, check_ramp, ramp_by_stage
 from llmbench.errors import UsageError
 
@@ -80,11 +80,11 @@ def twelve_month_budget(
     1440 7
     """
     check_amount("messages_per_month", messages_per_month)
-    counts = {"months": months, "payback_months": payback_months, "draws": draws, "seed": seed}
-    for name, value in counts.items():
-        least = {"seed": 0, "draws": 100}.get(name, 1)
-        if check_amount(name, value, least=least) != int(value):
-            raise UsageError(f"{name} must be a whole number; it is {value!r}.")
+    months, payback_months = (
+        check_whole(name, value, least=1)
+        for name, value in (("months", months), ("payback_months", payback_months))
+    )
+    draws, seed = check_whole("draws", draws, least=100), check_whole("seed", seed)
     if check_amount("growth_per_month", growth_per_month, least=-1, above=True) > 1:
         raise UsageError(f"growth_per_month must lie between -1 and 1; it is {growth_per_month!r}.")
     check_amount("discount_per_year", discount_per_year, least=-1, above=True)

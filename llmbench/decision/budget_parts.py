@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Literal, NamedTuple
 
-from llmbench.decision.effects import check_amount
+from llmbench.decision.effects import check_amount, check_whole
 from llmbench.economics.monte_carlo import Range
 from llmbench.errors import UsageError
 
@@ -68,8 +68,7 @@ class Commitment:
 
     def __post_init__(self) -> None:
         check_amount(f"usd_per_month of {self.name}", self.usd_per_month)
-        if check_amount(f"months of {self.name}", self.months) != int(self.months):
-            raise UsageError(f"months of {self.name} must be a whole number; it is {self.months!r}.")
+        check_whole(f"months of {self.name}", self.months)
         if self.covers not in _LINES:
             raise UsageError(f"{self.name} covers one of {', '.join(_LINES)}, not {self.covers!r}.")
         if self.penalty_usd is not None:

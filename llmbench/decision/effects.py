@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DAYS_OF_MONTH", "ReplyEffect", "Spread", "check_amount", "spread_of"]
+__all__ = ["DAYS_OF_MONTH", "ReplyEffect", "Spread", "check_amount", "check_whole", "spread_of"]
 
 DAYS_OF_MONTH = 730 / 24
 """A month is 730 hours."""
@@ -55,6 +55,18 @@ def check_amount(name: str, value: object, *, least: float = 0.0, above: bool = 
     if value < least or (above and value == least):
         raise UsageError(f"{name} must be {'above' if above else 'at least'} {least:g}; it is {value!r}.")
     return float(value)
+
+
+def check_whole(name: str, value: object, *, least: int = 0) -> int:
+    """`value` as int. Raises UsageError unless it is a whole number of at least `least`.
+
+    >>> check_whole("months", 12.0)
+    12
+    """
+    number = check_amount(name, value, least=least)
+    if number != int(number):
+        raise UsageError(f"{name} must be a whole number; it is {value!r}.")
+    return int(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from llmbench.catalog.books import HOSTED
 from llmbench.catalog.endings import ending_of
 from llmbench.catalog.models import all_models, canonical_name
-from llmbench.decision.effects import check_amount
+from llmbench.decision.effects import check_amount, check_whole
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import UNKNOWN, PlainTable
@@ -165,20 +165,18 @@ def ending_models(
     for model, usd in usage.items():
         if usd is not None:
             check_amount(f"the spend on {model}", usd)
-    for days in within:
-        if check_amount("within", days, above=True) != int(days):
-            raise UsageError(f"within must hold whole numbers of days; it holds {days!r}.")
+    horizons = [check_whole("each day of within", days, least=1) for days in within]
     rows = [_row(model, usd, today, backends or {}) for model, usd in usage.items()]
     rows.sort(key=lambda row: (row.ends is None, row.ends or today, -(row.usd_per_month or 0.0)))
     known = _sum(rows)
     totals = []
-    for days in within:
+    for days in horizons:
         soon = [row for row in rows if row.days_left is not None and 0 < row.days_left <= days]
         usd = _sum(soon)
         totals.append(
             EndingSpend(
-                within_days=int(days),
-                by=today + timedelta(days=int(days)),
+                within_days=days,
+                by=today + timedelta(days=days),
                 usd_per_month=usd,
                 share=usd / known if known else None,
                 models=tuple(row.model for row in soon),

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from llmbench.decision.effects import ReplyEffect, check_amount
+from llmbench.decision.effects import ReplyEffect, check_amount, check_whole
 from llmbench.economics.monte_carlo import Range
 from llmbench.errors import UsageError
 from llmbench.money import dollars
@@ -188,10 +188,9 @@ def flip_grid(
             check_amount(name, each)
     check_amount("one_off_usd", one_off_usd)
     check_amount("discount_per_year", discount_per_year, least=-1, above=True)
-    if check_amount("months", months, least=1) != int(months):
-        raise UsageError(f"months must be a whole number; it is {months!r}.")
+    months = check_whole("months", months, least=1)
     saving = _saving(saving_per_message)
-    factor = months_discounted(int(months), discount_per_year)
+    factor = months_discounted(months, discount_per_year)
     ends = (effect.low, effect.value, effect.high)
 
     def per_message(value: float) -> list[float]:
@@ -208,7 +207,7 @@ def flip_grid(
         FlipLine(value, *(_volume(one_off_usd, factor, each) for each in per_message(value)))
         for value in dict.fromkeys(float(each) for each in values_per_reply)
     ]
-    return FlipGrid(tuple(cells), tuple(lines), effect, saving, one_off_usd, int(months), discount_per_year)
+    return FlipGrid(tuple(cells), tuple(lines), effect, saving, one_off_usd, months, discount_per_year)
 
 
 def _volume(one_off_usd: float, factor: float, per_message: float) -> float | None:

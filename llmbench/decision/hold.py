@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from llmbench.decision.effects import DAYS_OF_MONTH, ReplyEffect, Spread, check_amount, spread_of
+from llmbench.decision.effects import DAYS_OF_MONTH, ReplyEffect, Spread, check_amount, check_whole, spread_of
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable
@@ -256,9 +256,7 @@ def cost_of_hold(
     check_amount("weeks", weeks, above=True)
     if check_amount("share", share) > 1:
         raise UsageError(f"share must be a share between 0 and 1; it is {share!r}.")
-    for name, value, least in (("draws", draws, 100), ("seed", seed, 0)):
-        if check_amount(name, value, least=least) != int(value):
-            raise UsageError(f"{name} must be a whole number; it is {value!r}.")
+    draws, seed = check_whole("draws", draws, least=100), check_whole("seed", seed)
     time = weeks * 7 / DAYS_OF_MONTH
     normal = np.random.default_rng(seed).standard_normal((2, draws))
     saving = _savings(saving_per_month, normal[0]) * time

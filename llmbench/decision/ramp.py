@@ -7,7 +7,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from llmbench.decision.effects import check_amount
+from llmbench.decision.effects import check_amount, check_whole
 from llmbench.decision.gates import STAGES
 from llmbench.errors import UsageError
 
@@ -58,8 +58,7 @@ def ramp_by_stage(
         raise UsageError(
             f"There is no stage {', '.join(map(repr, strange))} that ends; there is {', '.join(STAGES[:-1])}."
         )
-    if check_amount("months", months, least=1) != int(months):
-        raise UsageError(f"months must be a whole number; it is {months!r}.")
+    months = check_whole("months", months, least=1)
     if check_amount("shadow_share", shadow_share) > 1:
         raise UsageError(f"shadow_share must be a share between 0 and 1; it is {shadow_share!r}.")
     ends, so_far = [0.0], 0.0
@@ -67,7 +66,7 @@ def ramp_by_stage(
         so_far += check_amount(f"weeks of {stage}", given.get(stage, 0.0)) / WEEKS_OF_MONTH
         ends.append(so_far)
     spans = [*pairwise(ends), (so_far, float("inf"))]
-    return tuple(_month(spans, month, shadow_share) for month in range(int(months)))
+    return tuple(_month(spans, month, shadow_share) for month in range(months))
 
 
 def _month(spans: Sequence[tuple[float, float]], month: int, shadow_share: float) -> RampMonth:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmbench.decision.effects import check_amount
+from llmbench.decision.effects import check_amount, check_whole
 from llmbench.errors import UsageError
 from llmbench.plain_table import UNKNOWN, PlainTable
 
@@ -65,7 +65,7 @@ class RollbackTrigger:
             raise UsageError(f"share must be above 0 and at most 1; it is {self.share!r}.")
         check_amount("messages_per_day", self.messages_per_day, above=True)
         check_amount("reply_window_days", self.reply_window_days)
-        if check_amount("days", self.days, least=1) != int(self.days) or self.days > _YEAR:
+        if check_whole("days", self.days, least=1) > _YEAR:
             raise UsageError(f"days must be a whole number from 1 to {_YEAR}; it is {self.days!r}.")
         self._check_ratio("margin", self.margin)
         if check_amount("true_ratio", self.true_ratio, above=True) >= self.margin:
@@ -100,11 +100,10 @@ class RollbackTrigger:
 
         from llmbench.stats.e_process import log_e_values_of_shares
 
-        if check_amount("total", total) != int(total):
-            raise UsageError(f"total must be a whole number; it is {total!r}.")
+        total = check_whole("total", total)
         own, ratio, _ = self._odds(1.0)
         odds = math.log(own / (1 - own))
-        counts = np.arange(int(total) + 1, dtype=float)
+        counts = np.arange(total + 1, dtype=float)
         evidence = log_e_values_of_shares(counts, total - counts, odds + math.log(ratio), odds, "less")
         passed = np.flatnonzero(evidence >= -math.log(self.alpha))
         return int(passed[-1]) if len(passed) else None
@@ -239,5 +238,12 @@ def rollback_trigger(
     (272, 0.986, 10.6)
     """
     return RollbackTrigger(
-        reply_rate, messages_per_day, share, margin, true_ratio, alpha, days, reply_window_days
+        reply_rate,
+        messages_per_day,
+        share,
+        margin,
+        true_ratio,
+        alpha,
+        check_whole("days", days, least=1),
+        reply_window_days,
     )

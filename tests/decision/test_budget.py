@@ -284,3 +284,15 @@ def test_budget_that_cannot_be_meant(what: str, options: dict[str, Any]) -> None
 def test_parts_that_cannot_be_meant(make: Callable[[], object]) -> None:
     with pytest.raises(UsageError):
         make()
+
+
+def test_whole_numbers_may_come_as_floats() -> None:
+    """As parameters of notebooks and of TOML do."""
+    one = twelve_month_budget(1000, 0.01, 0.001, months=6, draws=200, seed=3)
+    other = twelve_month_budget(1000, 0.01, 0.001, months=6.0, draws=200.0, seed=3.0)  # type: ignore[arg-type]
+    assert one == other
+
+
+def test_price_that_is_not_known_is_not_free() -> None:
+    with pytest.raises(UsageError, match="candidate_usd must be a number; it is None"):
+        twelve_month_budget(1000, 0.01, None)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from llmbench.decision.effects import ReplyEffect, Spread, check_amount, spread_of
+from llmbench.decision.effects import ReplyEffect, Spread, check_amount, check_whole, spread_of
 from llmbench.errors import UsageError
 
 RATIO = ReplyEffect(0.03, 0.97, 0.88, 1.07)
@@ -82,3 +82,10 @@ def test_amounts_may_be_of_numpy() -> None:
         check_amount("n", True)
     with pytest.raises(UsageError, match="n must be above 0"):
         check_amount("n", 0, above=True)
+
+
+def test_whole_numbers_may_come_as_floats() -> None:
+    assert check_whole("n", 3.0) == 3
+    for value in (2.5, -1, float("nan"), "3", None):
+        with pytest.raises(UsageError, match="n must be"):
+            check_whole("n", value)

@@ -95,6 +95,10 @@ def test_little_traffic_says_so() -> None:
     assert found.to_pandas()["at_most"].isna().all()
 
 
+def test_days_may_come_as_a_float() -> None:
+    assert rollback_trigger(0.03, 3300, 0.25, days=28.0) == CANARY  # type: ignore[arg-type]
+
+
 def test_rule_in_words() -> None:
     assert "9 of 99 replies of both models after 1 day (25 expected)" in CANARY.sentence()
     assert "messages after 28 days" in FULL.sentence()
