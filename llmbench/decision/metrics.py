@@ -153,7 +153,8 @@ def _nested(section: str, value: str) -> _Read:
         inner = _one(data, "comparisons", "treatment", candidate).get(section)
         if not isinstance(inner, Mapping):
             return NOTHING
-        return Measured(as_number(inner.get(value)), *_pair(inner.get("ci")))
+        ends = _pair(inner.get("ci")) if value == "estimate" else (None, None)
+        return Measured(as_number(inner.get(value)), *ends)
 
     return read
 

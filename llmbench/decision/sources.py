@@ -58,6 +58,10 @@ class Source:
     data_until: str | None = None
     envelope: ResultEnvelope | None = None
     """None where it could not be read."""
+    candidate: str = ""
+    """What the decision is about, by the report's own name."""
+    of_example: bool = False
+    """It stands in for a report that there is none of."""
 
     @property
     def used(self) -> bool:
@@ -100,43 +104,92 @@ def find_source(reports: Path, report: str, subject: Subject, *, run: str = "", 
         digest = hashlib.sha256((folder / "result.json").read_bytes()).hexdigest()
     except (ReportError, OSError) as error:
         return Source(report, SourceState.UNREADABLE, _clause(error), run_id)
-    reason = _mismatch(report, envelope, subject) if match else ""
+    if not match:
+        return Source(report, SourceState.USED, "", run_id, digest, envelope.data_until, envelope)
+    candidate, reason = _joined(report, envelope, subject)
     state = SourceState.MISMATCHED if reason else SourceState.USED
-    return Source(report, state, reason, run_id, digest, envelope.data_until, envelope)
+    return Source(report, state, reason, run_id, digest, envelope.data_until, envelope, candidate)
 
 
 def same_model(one: str | None, other: str | None, names: Mapping[str, str] | None = None) -> bool:
-    """Whether two reports mean the same model, each in its own spelling.
+    """Whether two reports mean the same model, each in its own spelling. A prompt that only one of them
+    names (`model[prompt]`) is no difference.
 
     >>> same_model("together/mixtral-8x7b", "mistralai/Mixtral-8x7B-Instruct-v0.1")
     True
     >>> same_model("arm b", "mixtral-8x7b"), same_model("arm b", "mixtral-8x7b", {"arm b": "mixtral-8x7b"})
     (False, True)
+    >>> same_model("openai/gpt-4o[few_shot]", "gpt-4o"), same_model("gpt-4o[few_shot]", "gpt-4o[zero_shot]")
+    (True, False)
     """
     if one is None or other is None:
         return False
-    return _plain(one, names or {}) == _plain(other, names or {})
+    (model, label), (other_model, other_label) = (_plain(name, names or {}) for name in (one, other))
+    return model == other_model and (not label or not other_label or label == other_label)
 
 
-def _plain(name: str, names: Mapping[str, str]) -> str:
+def _plain(name: str, names: Mapping[str, str]) -> tuple[str, str]:
+    """The model by its catalog name where it has one, and the prompt and parameters of a matrix's cell."""
     name = names.get(name, name)
-    for spelling in (name, name.partition("/")[2]):
+    model, bracket, label = name.partition("[")
+    model = names.get(model, model)
+    for spelling in (model, model.partition("/")[2]):
         if spelling and (known := canonical_name(spelling)) is not None:
-            return known
-    return name.casefold()
+            return known, bracket + label
+    return model.casefold(), bracket + label
 
 
-def _mismatch(report: str, envelope: ResultEnvelope, subject: Subject) -> str:
+def _joined(report: str, envelope: ResultEnvelope, subject: Subject) -> tuple[str, str]:
+    """The candidate as the report calls it, and why the report is about something else: one is empty."""
     if envelope.report != report:
-        return f"it is a result of {envelope.report}"
-    for role in ("baseline", "candidate"):
-        wanted, found = getattr(subject, role), getattr(envelope, role)
-        if wanted and not same_model(found, wanted, subject.names):
-            return f"its {role} is {found or 'not told'}, and the decision is about {wanted}"
+        return "", f"it is a result of {envelope.report}"
     wanted = subject.workload_sha256
-    if wanted and envelope.workload_sha256 is not None and envelope.workload_sha256 != wanted:
-        return "it was made on another workload"
-    return ""
+    told = envelope.workload_sha256
+    if wanted and told is not None and not told.startswith(wanted):
+        return "", "it was made on another workload"
+    if _prices_both(envelope, subject):
+        return envelope.candidate or "", ""
+    if not _means(envelope.baseline, subject.baseline, subject):
+        told = envelope.baseline or "not told"
+        return "", f"its baseline is {told}, and the decision is about {subject.baseline}"
+    for candidate in _candidates(envelope):
+        if _means(candidate, subject.candidate, subject):
+            return candidate or "", ""
+    told = envelope.candidate or "not told"
+    return "", f"its candidate is {told}, and the decision is about {subject.candidate}"
+
+
+def _candidates(envelope: ResultEnvelope) -> list[str | None]:
+    """The candidate that the report decides about, then the others that it compares with its baseline."""
+    rows = envelope.data.get("comparisons")
+    compared = [
+        _text(row.get("candidate", row.get("treatment")))
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, Mapping)
+    ]
+    return [envelope.candidate, *(compared if envelope.candidate in compared else [])]
+
+
+def _prices_both(envelope: ResultEnvelope, subject: Subject) -> bool:
+    """Whether it has the API prices of both, as break_even does whatever it decides about."""
+    rows = envelope.data.get("api")
+    names = (
+        [_text(row.get("model")) for row in rows if isinstance(row, Mapping)]
+        if isinstance(rows, list)
+        else []
+    )
+    return bool(subject.baseline and subject.candidate) and all(
+        any(_means(name, wanted, subject) for name in names)
+        for wanted in (subject.baseline, subject.candidate)
+    )
+
+
+def _means(found: str | None, wanted: str, subject: Subject) -> bool:
+    return not wanted or same_model(found, wanted, subject.names)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _newest_run(folder: Path) -> str | None:

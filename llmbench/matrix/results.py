@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
@@ -82,6 +82,8 @@ class MatrixResults:
     """Columns of the items that hold past answers, their costs and their times."""
     sources: tuple[Path, ...] = ()
     """Files that another tool wrote, where the results are read from those (`Matrix.from_results`)."""
+    simulated: bool = False
+    """Those files say that nobody answered: every report of them must say so too."""
     _frontiers: dict[int, tuple[FrontierPoint, ...]] = field(default_factory=dict, repr=False)
     """What was computed before: it takes seconds for a million answers, and is asked for twice."""
 
@@ -119,7 +121,8 @@ class MatrixResults:
     def verdict(self) -> Verdict:
         """GO, HOLD or NO_GO, and one sentence with its numbers."""
         cells = {c.cell: c for c in self.cells}
-        return decide(self.comparisons, cells, self.confirmation, self.uneven)
+        verdict = decide(self.comparisons, cells, self.confirmation, self.uneven)
+        return replace(verdict, summary=f"Simulated data: {verdict.summary}") if self.simulated else verdict
 
     @property
     def chosen(self) -> Comparison | None:
@@ -206,6 +209,7 @@ def make_results(
     judging: Judging | None = None,
     confirmation_share: float = 0.5,
     sources: tuple[Path, ...] = (),
+    simulated: bool = False,
 ) -> MatrixResults:
     """Summaries and comparisons of graded `answers` (see `llmbench.matrix.scoring.answer_table`)."""
     clusters = _clusters(plan.dataset)
@@ -244,6 +248,7 @@ def make_results(
         asked=shown_columns(plan),
         recorded=recorded_columns(plan),
         sources=sources,
+        simulated=simulated,
     )
 
 

@@ -24,6 +24,7 @@ def results_data(results: MatrixResults) -> dict[str, Any]:
                 "cost_per_correct": c.cost_per_correct,
                 "latency_ms": {
                     "p50": c.latency_p50_ms, "p95": c.latency_p95_ms, "p50_ci": _pair(c.latency_p50_ci),
+                    "p95_ci": _pair(c.latency_p95_ci),
                 },
                 "tokens": {"input": c.input_tokens, "output": c.output_tokens},
                 "served_model": c.served_model,
@@ -63,6 +64,7 @@ def results_data(results: MatrixResults) -> dict[str, Any]:
             {**each._asdict(), "ci": _pair(each.ci)} for each in results.strengths()
         ],
         "quote": results.quote.data(),
+        **({"simulated": True} if results.simulated else {}),
     }  # fmt: skip
 
 

@@ -47,6 +47,7 @@ class CellSummary:
     latency_p50_ci: Interval | None
     latency_p95_ms: float | None
     """From 200 answers on."""
+    latency_p95_ci: Interval | None
     input_tokens: int | None
     """All its answers together."""
     output_tokens: int | None
@@ -103,6 +104,7 @@ def summarise(
     known_costs = bool(len(costs)) and not np.isnan(costs).any()
     latencies = latencies[~np.isnan(latencies)]
     median = quantile_interval(latencies, 0.5, confidence)
+    enough = len(latencies) >= P95_LEAST_ANSWERS
     return CellSummary(
         cell=cell.label,
         model=cell.model,
@@ -118,7 +120,8 @@ def summarise(
         cost_per_correct=_cost_per_correct(answers, scores) if known_costs else None,
         latency_p50_ms=float(np.median(latencies)) if len(latencies) else None,
         latency_p50_ci=_known(median),
-        latency_p95_ms=float(np.quantile(latencies, 0.95)) if len(latencies) >= P95_LEAST_ANSWERS else None,
+        latency_p95_ms=float(np.quantile(latencies, 0.95)) if enough else None,
+        latency_p95_ci=_known(quantile_interval(latencies, 0.95, confidence)) if enough else None,
         input_tokens=_total(_column(given, "input_tokens")),
         output_tokens=_total(_column(given, "output_tokens")),
         served_model=", ".join(sorted({str(name) for name in given["served_model"] if name})) or None,

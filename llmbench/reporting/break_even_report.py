@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmbench.catalog import price_book
 from llmbench.catalog.gpu_offers import Purchase
 from llmbench.economics import ClaimAudit, HostingOption, api_lines
 from llmbench.economics.api_lines import NO_BATCH_PRICE
@@ -83,6 +84,8 @@ def envelope_fields(
         "baseline": study.baseline,
         "candidate": option.name,
         "price_book": study.lines.price_book,
+        # The prices are its data: it is as old as they are.
+        "data_until": price_book(study.lines.price_book).as_of,
         "seed": study.seed,
         "spend": Spend(0.0, 0.0),
         "inputs": input_files(question, root),

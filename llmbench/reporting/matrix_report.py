@@ -34,6 +34,7 @@ __all__ = [
     "ResultsOfOthers",
     "envelope_fields",
     "input_files",
+    "is_simulated",
     "make_matrix",
     "quote_matrix",
     "refuse_redacted_filter",
@@ -140,6 +141,11 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
         seed=p["seed"],
         limits=limits_of(p["limits"]),
     )
+
+
+def is_simulated(matrix: Matrix | ResultsOfOthers) -> bool:
+    """Whether nobody gave these answers, as a table of results may say of itself."""
+    return isinstance(matrix, ResultsOfOthers) and matrix.results.simulated
 
 
 def quote_matrix(matrix: Matrix | ResultsOfOthers, parameters: Mapping[str, Any], progress: Any) -> Quote:

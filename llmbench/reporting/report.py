@@ -143,6 +143,12 @@ class Report:
         return load_config(self.root).resolve(relative)
 
     @property
+    def published(self) -> Path:
+        """The folder of all published reports: OUT of `llmbench report`, and reports/ in JupyterLab."""
+        # The folder of a run is OUT/NOTEBOOK/runs/.staging-RUN-ID.
+        return self.root / "reports" if self.folder is None else self._folder().parents[2]
+
+    @property
     def progress(self) -> Callable[[Any], None]:
         """Give it to `Matrix.run(progress=...)`: `llmbench report` shows it in the terminal,
         JupyterLab below the cell.
@@ -236,7 +242,7 @@ class Report:
 
         if isinstance(inputs, Mapping):
             inputs = [input_file(self.root, path, rows) for path, rows in inputs.items()]
-        if self.simulated:
+        if self.simulated and not any(item.simulated for item in inputs):
             inputs = [replace(item, simulated=True) for item in inputs]
         envelope = ResultEnvelope(
             report=self.notebook,
@@ -302,8 +308,7 @@ class Report:
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> ReportError:
-        # The folder of a run is OUT/NOTEBOOK/runs/.staging-RUN-ID.
-        return unwritable(error, self._folder().parents[2], self.root)
+        return unwritable(error, self.published, self.root)
 
     def _folder(self) -> Path:
         if self.folder is None or not self.folder.is_dir():

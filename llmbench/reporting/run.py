@@ -50,6 +50,10 @@ class ReportRun:
     spent_usd: float | None
 
 
+_LAST = ("migration_memo",)
+"""Of all: reads what the others have left."""
+
+
 def available_notebooks(root: Path | None = None) -> tuple[str, ...]:
     """Names of the notebooks that the project has, in alphabetical order."""
     folder = (root or load_config().root) / "notebooks"
@@ -61,7 +65,7 @@ def resolve_notebooks(names: Iterable[str], root: Path | None = None) -> list[st
     available = available_notebooks(root)
     found: list[str] = []
     for name in names:
-        wanted = list(available) if name == "all" else [name]
+        wanted = sorted(available, key=_LAST.__contains__) if name == "all" else [name]
         for notebook in wanted:
             find_notebook(notebook, root or load_config().root)
         found += [notebook for notebook in wanted if notebook not in found]

@@ -54,12 +54,15 @@ def test_cost_and_latency_by_hand(recorded: Callable[..., MatrixResults]) -> Non
     assert cell.latency_p50_ci is not None
     assert cell.latency_p50_ci.low < 224.5 < cell.latency_p50_ci.high
     assert cell.latency_p95_ms == pytest.approx(np.quantile(latencies, 0.95))
+    assert cell.latency_p95_ci is not None
+    assert cell.latency_p95_ci.low < cell.latency_p95_ms < cell.latency_p95_ci.high
     assert cell.priced == n
 
 
 def test_p95_needs_two_hundred_answers(recorded: Callable[..., MatrixResults]) -> None:
     cell = recorded({"a": answers(199, 0)}, {"a_ms": [5.0] * 199}).cells[0]
     assert cell.latency_p95_ms is None
+    assert cell.latency_p95_ci is None
     assert cell.latency_p50_ms == 5
 
 
@@ -216,7 +219,7 @@ def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]
         1,
         None,
     )
-    assert set(data["models"][0]["latency_ms"]) == {"p50", "p95", "p50_ci"}
+    assert set(data["models"][0]["latency_ms"]) == {"p50", "p95", "p50_ci", "p95_ci"}
     assert set(data["models"][0]["tokens"]) == {"input", "output"}
     assert set(data["comparisons"][0]) == {
         "baseline", "candidate", "difference", "ci", "p_value", "p_adjusted", "n", "mde", "margin", "verdict",

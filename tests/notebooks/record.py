@@ -60,7 +60,7 @@ def main() -> None:
                 ledger.import_lines(REPLAY)
         record("model_matrix", Path(folder) / "reports")
         record("break_even", Path(folder) / "reports")  # makes no call: the catalog may have changed
-        for name in ("ab_test", "fine_tune", "routing"):
+        for name in ("ab_test", "fine_tune", "routing", "migration_memo"):
             record(name, Path(folder) / "reports")
         wanted = planned_messages("model_matrix")
         all_calls = Path(folder) / "all.jsonl"

@@ -11,7 +11,7 @@ from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.foreign.draws import numbered, refuse_sparse
 from llmbench.matrix.foreign.reading import ResultFiles
-from llmbench.matrix.foreign.rows import first_known
+from llmbench.matrix.foreign.rows import first_known, is_simulated, newest_answer
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.quote import CellQuote, Quote, Range
 from llmbench.matrix.results import MatrixResults, make_results
@@ -80,13 +80,14 @@ def results_of(
         quote=Quote(tuple(nothing), files.notes),
         spent_usd=0.0,
         price_book=None,
-        data_until=None,
+        data_until=newest_answer(files.paths[0], frame),
         margin=margin,
         confidence=confidence,
         seed=seed,
         run_id=None,
         confirmation_share=confirmation,
         sources=files.paths,
+        simulated=is_simulated(frame),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ __all__ = [
     "checked",
     "column_text",
     "first_known",
+    "is_simulated",
+    "newest_answer",
     "refuse",
     "same_everywhere",
 ]
@@ -47,16 +50,19 @@ SCHEMA = {
     "finish_reason": "stop, length or content_filter",
     "error": "why there is no answer",
     "note": "what the grader said",
+    "answered_at": "when, as an ISO instant with its time zone",
+    "simulated": "true where nobody answered: every report of it says so",
 }
 """The columns of a table of results, of which the first three are needed."""
 
 NUMBERS = ("cost_usd", "latency_ms", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _NEEDED = ("item", "model")
 _NAMES = ("item", "model", "prompt", "category", "cluster")
-_TEXTS = (*_NAMES, "answer", "question", "expected", "finish_reason", "error", "note")
+_TEXTS = (*_NAMES, "answer", "question", "expected", "finish_reason", "error", "note", "answered_at")
 _OF_THE_ITEM = ("category", "cluster")
 _NESTED = (list, dict, tuple)
 _NO_NUMBER = frozenset({"", "nan", "null", "none", "na", "n/a"})
+_YES = frozenset({"true", "1", "1.0", "yes"})
 _SHOWN = 10
 _MOST_DRAWS = 2.0**53
 
@@ -142,6 +148,30 @@ def same_everywhere(path: Path, frame: pd.DataFrame) -> None:
                 f"{path.name}:{frame['line'][place]}: item {frame['item'][place]!r} has the {name} "
                 f"{given[place]!r} here and {first[place]!r} before; an item has one {name}."
             )
+
+
+def newest_answer(path: Path, frame: pd.DataFrame) -> str | None:
+    """The latest `answered_at` as an ISO instant (UTC); None where none is told.
+
+    Raises DatasetError by line for one that is no instant or has no time zone.
+    """
+    newest: datetime | None = None
+    for value in frame["answered_at"].dropna().unique():
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            instant = None
+        if instant is None or instant.tzinfo is None:
+            what = f"answered_at is {value!r:.60}; write an ISO instant with its zone: 2025-03-28T09:00:00Z."
+            _refuse_where(path, frame, frame["answered_at"] == value, what)
+        elif newest is None or instant > newest:
+            newest = instant
+    return newest.astimezone(UTC).isoformat(timespec="seconds") if newest is not None else None
+
+
+def is_simulated(frame: pd.DataFrame) -> bool:
+    """Whether a row says that nobody answered."""
+    return any(str(value).strip().casefold() in _YES for value in frame["simulated"].dropna().unique())
 
 
 def first_known(values: NDArray[np.object_], codes: NDArray[np.intp], count: int) -> NDArray[np.object_]:

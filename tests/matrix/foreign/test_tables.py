@@ -298,3 +298,25 @@ def test_only_the_cells_that_are_named_are_looked_at(tmp_path: Path) -> None:
     assert len(results.comparisons) == 1
     with pytest.raises(UsageError, match=r"no cell 'd\[p\]' in these results"):
         Matrix.from_results(path, cells=["d[p]"])
+
+
+def test_when_it_was_answered_and_whether_anybody_did(tmp_path: Path) -> None:
+    text = (
+        "item,model,score,answered_at,simulated\n"
+        "a,old,1,2025-03-28T09:00:00+01:00,true\n"
+        "a,new,1,2025-03-27T09:00:00Z,true\n"
+    )
+    results = Matrix.from_results(write(tmp_path, text))
+    assert results.data_until == "2025-03-28T08:00:00+00:00"
+    assert results.simulated
+    assert results.verdict().summary.startswith("Simulated data: ")
+    assert results.data()["simulated"] is True
+    real = Matrix.from_results(write(tmp_path, LONG))
+    assert (real.data_until, real.simulated, "simulated" in real.data()) == (None, False, False)
+
+
+@pytest.mark.parametrize("when", ["yesterday", "2025-03-28T09:00:00"])
+def test_an_answer_of_no_known_instant_is_refused(tmp_path: Path, when: str) -> None:
+    text = f"item,model,score,answered_at\na,old,1,\nb,old,1,{when}\n"
+    with pytest.raises(DatasetError, match=rf"results\.csv:3: answered_at is '{when}'; write an ISO instant"):
+        Matrix.from_results(write(tmp_path, text))

@@ -1,0 +1,216 @@
+"""The few numbers that a memo takes from its sources: quality, replies, traffic, prices, what was spent.
+
+Each says where it comes from. What no source tells is None, and stays unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+from llmbench.catalog import canonical_name, price_book
+from llmbench.decision.effects import ReplyEffect
+from llmbench.decision.gathering import Evidence
+from llmbench.decision.sources import Source, same_model
+from llmbench.economics import Workload, api_lines
+from llmbench.errors import UsageError
+from llmbench.result_files import as_count, as_number
+
+__all__ = [
+    "Needed",
+    "Price",
+    "Quality",
+    "Traffic",
+    "measured_quality",
+    "measured_replies",
+    "needed_evidence",
+    "price_of",
+    "spent_usd",
+    "traffic_of",
+    "training_usd",
+]
+
+
+class Quality(NamedTuple):
+    """The candidate's score minus the baseline's, on the same items."""
+
+    difference: float
+    low: float | None
+    high: float | None
+    margin: float | None
+    """How much lower is still good enough, as that report says."""
+    n: int | None
+    report: str
+
+
+class Traffic(NamedTuple):
+    """A month of messages."""
+
+    messages_per_month: float
+    input_tokens: float
+    output_tokens: float
+    of: str
+    """Who says so: a report, or "parameters"."""
+
+
+class Price(NamedTuple):
+    """What a model costs; both None where nobody has a price."""
+
+    usd_per_message: float | None
+    usd_per_month: float | None
+    """Of machines, however many messages there are."""
+    of: str
+    day: date | None
+    """Of the prices."""
+    book: str | None = None
+    """The price book they are from."""
+
+
+class Needed(NamedTuple):
+    """How much more would have to be seen."""
+
+    report: str
+    what: str
+    """In words: "1,200 more items"."""
+
+
+def measured_quality(evidence: Evidence) -> Quality | None:
+    """Of the fine-tune where there is one about this candidate, else of the matrix."""
+    for report in ("fine_tune", "model_matrix"):
+        source = evidence.source(report)
+        row = _compared(source, "candidate")
+        value = as_number(row.get("difference"))
+        if value is not None:
+            low, high = _pair(row.get("ci"))
+            return Quality(value, low, high, as_number(row.get("margin")), as_count(row.get("n")), report)
+    return None
+
+
+def measured_replies(evidence: Evidence, reply_rate: float | None = None) -> ReplyEffect | None:
+    """What the A/B test says of the replies to a message; None where it has no interval of the ratio.
+
+    `reply_rate`: replies per message of the baseline, where another than the test's counts.
+    """
+    source = evidence.source("ab_test")
+    row = _compared(source, "treatment")
+    ratio, (low, high) = as_number(row.get("ratio")), _pair(row.get("ratio_ci"))
+    arm = _row(source.data, "arms", "arm", row.get("control"))
+    replies, messages = as_number(arm.get("replies")), as_number(arm.get("messages"))
+    rate = reply_rate or (replies / messages if replies and messages else None)
+    if ratio is None or low is None or high is None or rate is None or not 0 < low <= ratio <= high:
+        return None
+    return ReplyEffect(rate, ratio, low, high)
+
+
+def traffic_of(
+    evidence: Evidence, messages: float = 0.0, input_tokens: float = 0.0, output_tokens: float = 0.0
+) -> Traffic:
+    """The workload that break_even was about, but for what is given (0: not given).
+
+    Raises UsageError where neither says it.
+    """
+    found = evidence.source("break_even").data.get("workload")
+    told = found if isinstance(found, Mapping) else {}
+    given = {
+        "messages_per_month": messages,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+    }
+    values: dict[str, float] = {}
+    for name, value in given.items():
+        known = value or as_number(told.get(name))
+        if not known:
+            raise UsageError(
+                f"Parameter {name!r} is needed: no break_even result that counts says how much is asked "
+                f"(-p {name} NUMBER)."
+            )
+        values[name] = float(known)
+    return Traffic(**values, of="parameters" if any(given.values()) or not told else "break_even")
+
+
+def price_of(model: str, evidence: Evidence, traffic: Traffic, book: str = "") -> Price:
+    """What `model` costs with this traffic: as break_even has it, which also knows machines of one's own;
+    by the price book where it does not have it, or was about other messages.
+    """
+    source = evidence.source("break_even")
+    if source.used and not book and traffic.of == "break_even":
+        day, listed = _book_day(source), source.envelope.price_book if source.envelope is not None else None
+        for row in _rows(source.data, "api"):
+            if same_model(_text(row.get("model")), model, evidence.subject.names):
+                return Price(as_number(row.get("usd_per_message")), None, "break_even", day, listed)
+        for row in _rows(source.data, "options"):
+            if row.get("option") == model:
+                return Price(None, as_number(row.get("usd_per_month")), "break_even", day, listed)
+    if canonical_name(model) is None and canonical_name(model.partition("/")[2]) is None:
+        return Price(None, None, "no price is known", None)
+    name = book or "current"
+    load = Workload(traffic.messages_per_month, traffic.input_tokens, traffic.output_tokens)
+    line = api_lines(load, [model], price_book=name)[model]
+    day = date.fromisoformat(line.price_as_of) if line.price_as_of else None
+    return Price(line.usd_per_message, None, f"price book {name}", day, name)
+
+
+def spent_usd(evidence: Evidence) -> float | None:
+    """What the reports that count have spent on calls; None where one does not know."""
+    spent = [source.envelope.spend.actual_usd for source in evidence.used if source.envelope is not None]
+    known = [usd for usd in spent if usd is not None]
+    return sum(known) if len(known) == len(spent) else None
+
+
+def training_usd(evidence: Evidence) -> float | None:
+    """What the fine-tune has cost; None where there is none, or nobody knows."""
+    costs = evidence.source("fine_tune").data.get("costs")
+    return as_number(costs.get("training_usd")) if isinstance(costs, Mapping) else None
+
+
+def needed_evidence(evidence: Evidence) -> tuple[Needed, ...]:
+    """How much more each report says that an answer takes."""
+    found = []
+    for report in ("model_matrix", "fine_tune"):
+        items = as_count(_compared(evidence.source(report), "candidate").get("items_needed"))
+        if items:
+            found.append(Needed(report, f"{items:,} more items"))
+    test = evidence.source("ab_test")
+    power = test.data.get("power")
+    units = as_count(power.get("units_needed")) if isinstance(power, Mapping) else None
+    row = _compared(test, "treatment")
+    arms = [_row(test.data, "arms", "arm", row.get(side)).get("units") for side in ("treatment", "control")]
+    seen = sum(as_count(arm) or 0 for arm in arms)
+    if units and row.get("verdict") == "cannot tell" and units > seen:
+        days = as_number(power.get("days_needed")) if isinstance(power, Mapping) else None
+        rest = "" if not days else f", about {days * (units - seen) / units:,.0f} days at the present rate"
+        found.append(Needed("ab_test", f"{units - seen:,} more leads{rest}"))
+    return tuple(found)
+
+
+def _compared(source: Source, field: str) -> Mapping[str, Any]:
+    """The comparison of the candidate in a report that counts."""
+    return _row(source.data, "comparisons", field, source.candidate)
+
+
+def _row(data: Mapping[str, Any], key: str, field: str, wanted: Any) -> Mapping[str, Any]:
+    return next((row for row in _rows(data, key) if row.get(field) == wanted), {})
+
+
+def _rows(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = data.get(key)
+    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+
+
+def _pair(value: Any) -> tuple[float | None, float | None]:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return as_number(value[0]), as_number(value[1])
+    return None, None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _book_day(source: Source) -> date | None:
+    name = source.envelope.price_book if source.envelope is not None else ""
+    try:
+        return date.fromisoformat(price_book(name).as_of)
+    except (UsageError, ValueError):
+        return None

@@ -1,0 +1,154 @@
+"""The results that a memo rests on: those of its folder of reports, or those of an example.
+
+A memo that nobody has fed yet shows what one looks like: as long as every report in the folder ran on the
+example data of its own notebook, the results of an example folder stand in for those that say nothing of the
+decision. From the first report on data of one's own on, only the folder counts. A file that was changed is
+never replaced, so that it is seen.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from llmbench.decision.gates import Gate
+from llmbench.decision.sources import Source, SourceState, Subject, find_source, same_model
+from llmbench.errors import ConfigError
+
+__all__ = ["REPORTS", "STALE_AFTER_DAYS", "Evidence", "Example", "gather", "read_example"]
+
+REPORTS = ("model_matrix", "ab_test", "break_even", "fine_tune", "routing")
+"""The reports that a memo reads."""
+STALE_AFTER_DAYS = 90
+"""Of a report that no gate reads, but the money does."""
+_INJECTED = "injected-parameters"
+"""The tag that papermill gives the cell of parameters that differ from the notebook's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A folder of results to look at a memo with."""
+
+    folder: Path
+    baseline: str
+    candidate: str
+    as_of: date
+
+    def is_about(self, subject: Subject) -> bool:
+        """Whether it is about the same two models."""
+        pairs = ((self.baseline, subject.baseline), (self.candidate, subject.candidate))
+        return all(same_model(own, wanted, subject.names) for own, wanted in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What there is, and of which day it is looked at."""
+
+    subject: Subject
+    sources: tuple[Source, ...]
+    """One a report, in the order of REPORTS."""
+    today: date
+    passed_over: tuple[Source, ...] = ()
+    """Results of the folder in whose place the example's stand."""
+    example: bool = False
+    accept_stale: str = ""
+    """Why results that are too old count all the same."""
+
+    def source(self, report: str) -> Source:
+        """The source of `report`."""
+        return next(source for source in self.sources if source.report == report)
+
+    @property
+    def used(self) -> tuple[Source, ...]:
+        """Those whose numbers count."""
+        return tuple(source for source in self.sources if source.used)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of what counts was simulated."""
+        return any(source.data.get("simulated") is True for source in self.used)
+
+
+def read_example(folder: Path) -> Example:
+    """What the example in `folder` is about. Raises ConfigError."""
+    path = folder / "example.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Example(folder, table["baseline"], table["candidate"], date.fromisoformat(table["as_of"]))
+    except OSError as error:
+        raise ConfigError(
+            f"Parameter 'example': {folder.name}/{path.name} cannot be read ({error.strerror}); give a "
+            "folder that has it, or an empty text for no example."
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{folder.name}/{path.name} needs the texts baseline, candidate and as_of (a day): {error}."
+        ) from error
+
+
+def gather(
+    reports: Path,
+    subject: Subject,
+    *,
+    today: date,
+    runs: Mapping[str, str] | None = None,
+    example: Example | None = None,
+    gates: Sequence[Gate] = (),
+    accept_stale: str = "",
+) -> Evidence:
+    """The newest result of each report under `reports`, or the run that `runs` names, as far as they count.
+
+    `today` is the day of the decision; where the example is used, the example's day. What is older than all
+    of `gates` on it allow is stale, unless `accept_stale` says why it counts.
+    """
+    named = dict(runs or {})
+    found = [find_source(reports, report, subject, run=named.get(report, "")) for report in REPORTS]
+    shown: list[Source] = []
+    as_example = (
+        example is not None and not named and example.is_about(subject) and _untouched(reports, found)
+    )
+    if example is not None and as_example:
+        today = example.as_of
+        for place, source in enumerate(found):
+            age = source.age_days(today)
+            if source.state in {SourceState.CHANGED, SourceState.UNREADABLE}:
+                continue
+            if source.used and age is not None and age >= 0:
+                continue
+            if source.state is not SourceState.MISSING:
+                shown.append(source)
+            stand_in = find_source(example.folder, source.report, subject)
+            found[place] = replace(stand_in, of_example=stand_in.used)
+    sources = found if accept_stale else [_dated(source, gates, today) for source in found]
+    return Evidence(subject, tuple(sources), today, tuple(shown), as_example, accept_stale)
+
+
+def _untouched(reports: Path, found: Sequence[Source]) -> bool:
+    """Whether every result there is was made with the parameters that its notebook comes with."""
+    return all(
+        _has_own_parameters(reports / source.report)
+        for source in found
+        if source.state in {SourceState.USED, SourceState.MISMATCHED}
+    )
+
+
+def _has_own_parameters(folder: Path) -> bool:
+    try:
+        notebook = json.loads((folder / "executed.ipynb").read_text(encoding="utf-8"))
+        return not any(_INJECTED in cell.get("metadata", {}).get("tags", []) for cell in notebook["cells"])
+    except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        return False
+
+
+def _dated(source: Source, gates: Sequence[Gate], today: date) -> Source:
+    """The source as stale where it is too old for every gate on it."""
+    allowed = [gate.stale_after_days for gate in gates if gate.metric.source == source.report]
+    limit, age = max(allowed, default=STALE_AFTER_DAYS), source.age_days(today)
+    if not source.used or (age is not None and age <= limit):
+        return source
+    told = "it does not say of when its data are" if age is None else f"its data are {age:,} days old"
+    return replace(source, state=SourceState.STALE, reason=f"{told}, and {limit} are allowed")

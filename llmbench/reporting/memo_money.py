@@ -1,0 +1,175 @@
+"""The tables of the notebook `migration_memo` about money, for those who sign budgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.memo_words import usd, usd_range
+from llmbench.reporting.wording import NONE, UNKNOWN
+
+if TYPE_CHECKING:
+    from llmbench.reporting.memo_study import MemoStudy
+
+__all__ = ["advice_table", "budget_table", "commitment_table", "ending_table", "flip_table", "risk_table"]
+
+
+def budget_table(study: MemoStudy) -> Table | None:
+    """Before and after, month by month, with what is spent once; None where a price is not known."""
+    import pandas as pd
+
+    if study.budget is None:
+        return None
+    budget, total = study.budget, study.budget.totals
+    shown = [
+        {
+            "month": "today" if row.month == 0 else str(row.month),
+            "moved": f"{row.moved:.0%}",
+            "before": usd(row.before_usd),
+            "after": usd(row.after_usd),
+            "of it once": usd(row.one_off_usd),
+            "both running": usd(row.dual_usd),
+            "saved": usd(row.before_usd - row.after_usd),
+            "saved, 8 of 10 draws": f"{usd(row.p10)} to {usd(row.p90)}",
+        }
+        for row in budget.rows
+    ]
+    shown.append(
+        {
+            "month": "all",
+            "moved": "",
+            "before": usd(total.before_usd),
+            "after": usd(total.after_usd),
+            "of it once": usd(total.one_off_usd),
+            "both running": usd(total.dual_usd),
+            "saved": usd(total.saving_usd),
+            "saved, 8 of 10 draws": f"{usd(budget.total_saving.p10)} to {usd(budget.total_saving.p90)}",
+        }
+    )
+    frame = pd.DataFrame(shown)
+    return Table(budget.to_pandas(), frame, tuple(frame.columns[1:]))
+
+
+def risk_table(study: MemoStudy) -> Table | None:
+    """Revenue at risk if the decision is wrong, beside the saving; None without replies and their value."""
+    import pandas as pd
+
+    risk, hold = study.risk, study.hold
+    if risk is None:
+        return None
+    rows = [
+        ("chance that replies are lost", risk.probability_wrong, f"{risk.probability_wrong:.0%}"),
+        ("lost a month, on average over what is not known", risk.expected_usd, usd(risk.expected_usd)),
+        ("lost a month, if replies are lost at all", risk.if_wrong_usd, usd(risk.if_wrong_usd)),
+        ("lost a month, at the bad end of the interval", risk.worst_usd, usd(risk.worst_usd)),
+    ]
+    until = risk.worst_until_trigger_usd
+    if until is not None:
+        rows.append(("lost until the rollback fires, at the bad end", until, usd(until)))
+    if study.budget is not None:
+        month = study.budget.full_saving_per_month
+        rows.append(("saved a month, once all has moved", month.p50, usd_range(month)))
+    if hold is not None:
+        rows.append(("a week of HOLD costs", hold.net.p50, usd_range(hold.net)))
+    frame = pd.DataFrame(rows, columns=["what", "value", "shown"])
+    shown = frame[["what", "shown"]].rename(columns={"shown": "USD"})
+    return Table(frame[["what", "value"]], shown, ("USD",))
+
+
+def ending_table(study: MemoStudy) -> Table:
+    """Models in use that end, and what is spent on them."""
+    import pandas as pd
+
+    rows = study.ending.rows
+    frame = study.ending.to_pandas()
+    shown = pd.DataFrame(
+        {
+            "model": [row.model for row in rows],
+            "at": [row.backend or NONE for row in rows],
+            "USD a month": [usd(row.usd_per_month) for row in rows],
+            "ends": [str(row.ends) if row.ends else UNKNOWN for row in rows],
+            "in days": [NONE if row.days_left is None else f"{row.days_left:,}" for row in rows],
+            **{
+                f"within {days} days": [
+                    "yes" if row.days_left is not None and row.days_left <= days else NONE for row in rows
+                ]
+                for days in (total.within_days for total in study.ending.totals)
+            },
+        }
+    )
+    return Table(frame, shown, ("USD a month", "in days"))
+
+
+def commitment_table(study: MemoStudy) -> Table | None:
+    """What contracts still take; None where there are none."""
+    import pandas as pd
+
+    if not study.commitments:
+        return None
+    frame = pd.DataFrame(
+        [
+            {
+                "commitment": each.name,
+                "covers": each.covers,
+                "usd_per_month": each.usd_per_month,
+                "months": each.months,
+                "penalty_usd": each.penalty_usd,
+            }
+            for each in study.commitments
+        ]
+    )
+    shown = frame.assign(
+        usd_per_month=[usd(each.usd_per_month) for each in study.commitments],
+        penalty_usd=[
+            "cannot be ended" if each.penalty_usd is None else usd(each.penalty_usd)
+            for each in study.commitments
+        ],
+    ).rename(columns={"usd_per_month": "USD a month", "months": "months left", "penalty_usd": "to end it"})
+    return Table(frame, shown, ("USD a month", "months left", "to end it"))
+
+
+def flip_table(study: MemoStudy) -> Table | None:
+    """From how many messages on it pays, by the value of a reply; None where nothing could be computed."""
+    import pandas as pd
+
+    if study.flip is None:
+        return None
+    lines = study.flip.lines
+    shown = pd.DataFrame(
+        {
+            "value of a reply": [usd(line.value_per_reply) for line in lines],
+            "surely pays from": [_volume(line.go_from) for line in lines],
+            "pays on average from": [_volume(line.even_at) for line in lines],
+            "surely does not below": [_volume(line.no_go_below) for line in lines],
+        }
+    )
+    return Table(pd.DataFrame(lines), shown, tuple(shown.columns))
+
+
+def advice_table(study: MemoStudy) -> Table:
+    """The document's recommendations by stage of the company, at this volume and by our numbers."""
+    import pandas as pd
+
+    rows = study.advice.rows
+    shown = pd.DataFrame(
+        {
+            "stage": [row.stage for row in rows],
+            "the document advises": [row.advice for row in rows],
+            "": [f"{row.verdict}: {'; '.join(row.reasons)}" if row.reasons else row.verdict for row in rows],
+            "it says": [_claimed(row.claimed_usd) for row in rows],
+            "it costs": [usd(row.derived_usd) for row in rows],
+            "instead": [
+                NONE if row.alternative is None else f"{row.alternative}, {usd(row.alternative_usd)}"
+                for row in rows
+            ],
+        }
+    )
+    return Table(study.advice.to_pandas(), shown, ("it says", "it costs"))
+
+
+def _claimed(amount: float | tuple[float, float]) -> str:
+    return " to ".join(usd(each) for each in amount) if isinstance(amount, tuple) else usd(amount)
+
+
+def _volume(messages: float | None) -> str:
+    return "never" if messages is None else f"{messages:,.0f}"

@@ -1,0 +1,130 @@
+"""The notebook `migration_memo` to its result.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmbench.reporting.envelope import input_file
+from llmbench.reporting.memo_tables import gate_rows
+from llmbench.reporting.memo_words import verdict
+from llmbench.results import InputFile, Spend
+
+if TYPE_CHECKING:
+    from llmbench.reporting.memo_study import MemoStudy
+
+__all__ = ["envelope_fields"]
+
+
+def envelope_fields(study: MemoStudy, parameters: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """What `Report.finish` is told."""
+    evidence = study.evidence
+    days = [source.data_until for source in evidence.used if source.data_until]
+    return {
+        "verdict": verdict(study),
+        "data": {
+            "phase": _phase(study),
+            "gates": gate_rows(study),
+            "budget": _budget(study),
+            "ending_models": study.ending.data(),
+            "sources": _sources(study),
+            "stages": study.advice.data(),
+            "risk": _risk(study),
+            "rollback": None if study.rollback is None else study.rollback.sentence(),
+            "flip": None if study.flip is None else [cell._asdict() for cell in study.flip.cells],
+            **({"simulated": True} if evidence.simulated else {}),
+        },
+        "inputs": _inputs(study, parameters, root),
+        "workload_sha256": evidence.subject.workload_sha256 or None,
+        "baseline": study.baseline,
+        "candidate": study.candidate,
+        "data_until": max(days, default=None),
+        "price_book": ", ".join(sorted({price.book for price in study.prices or () if price.book})) or "none",
+        "seed": parameters["seed"],
+        "spend": Spend(0.0, 0.0),
+    }
+
+
+def _phase(study: MemoStudy) -> dict[str, Any]:
+    phase = study.phase
+    return {
+        "name": phase.name,
+        "title": phase.title,
+        "stage": study.stage,
+        "open_stage": study.open_stage,
+        "share": phase.share,
+        "expects": phase.expects,
+        "as_of": str(study.evidence.today),
+        "example": study.evidence.example,
+        "accept_stale": study.evidence.accept_stale or None,
+    }
+
+
+def _budget(study: MemoStudy) -> dict[str, Any] | None:
+    budget = study.budget
+    if budget is None:
+        return None
+    payback = budget.payback
+    return {
+        "months": [row._asdict() for row in budget.rows],
+        "totals": budget.totals._asdict(),
+        "total_saving": budget.total_saving._asdict(),
+        "npv": budget.npv._asdict(),
+        "saving_per_month": budget.saving_per_month._asdict(),
+        "full_saving_per_month": budget.full_saving_per_month._asdict(),
+        "payback": {
+            "stated": payback.stated,
+            "p10": payback.p10,
+            "p50": payback.p50,
+            "p90": payback.p90,
+            "within_horizon": payback.within(payback.horizon),
+            "horizon": payback.horizon,
+        },
+    }
+
+
+def _risk(study: MemoStudy) -> dict[str, Any] | None:
+    risk, hold = study.risk, study.hold
+    if risk is None:
+        return None
+    return {
+        "probability_wrong": risk.probability_wrong,
+        "expected_usd": risk.expected_usd,
+        "if_wrong_usd": risk.if_wrong_usd,
+        "worst_usd": risk.worst_usd,
+        "worst_until_trigger_usd": risk.worst_until_trigger_usd,
+        "week_of_hold_usd": None if hold is None else hold.net._asdict(),
+    }
+
+
+def _sources(study: MemoStudy) -> list[dict[str, Any]]:
+    evidence = study.evidence
+    rows = [(source, False) for source in evidence.sources]
+    rows += [(source, True) for source in evidence.passed_over]
+    return [
+        {
+            "report": source.report,
+            "state": str(source.state),
+            "reason": source.reason or None,
+            "passed_over": over,
+            "run": source.run_id,
+            "sha256": source.sha256,
+            "data_until": source.data_until,
+            "age_days": source.age_days(evidence.today),
+            "decision": None if source.envelope is None else str(source.envelope.verdict.decision),
+        }
+        for source, over in rows
+    ]
+
+
+def _inputs(study: MemoStudy, parameters: Mapping[str, Any], root: Path) -> list[InputFile]:
+    """The gates, and the results of the example; those of the folder of reports are told by their runs."""
+    found = [input_file(root, parameters["gates"], None)]
+    for source in study.evidence.used:
+        if source.of_example:
+            path = f"{parameters['example']}/{source.report}/result.json"
+            simulated = source.data.get("simulated") is True
+            found.append(replace(input_file(root, path, None), simulated=simulated))
+    return found

@@ -1,0 +1,125 @@
+"""The notebook `migration_memo` as a report: the example, own results, and those that do not count."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from llmbench.reporting import ReportRun, run_report
+from llmbench.reporting.folder import write_manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "data" / "migration"
+
+pytestmark = pytest.mark.slow
+
+
+def memo(out: Path, **parameters: Any) -> tuple[ReportRun, dict[str, Any]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        run = run_report("migration_memo", parameters, out=out, console=Console(file=io.StringIO()))
+    read: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
+    return run, read
+
+
+def own_results(out: Path, **changed: dict[str, Any]) -> None:
+    """Reports of one's own in `out`: the example's, as if they had been measured, with other fields."""
+    for report in ("model_matrix", "ab_test", "break_even"):
+        shutil.copytree(EXAMPLE / report, out / report)
+        path = out / report / "result.json"
+        result = json.loads(path.read_text(encoding="utf-8"))
+        result["data"].pop("simulated", None)
+        result.update(changed.get(report, {}))
+        path.write_text(json.dumps(result), encoding="utf-8")
+        write_manifest(path.parent)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReportRun, dict[str, Any]]:
+    return memo(tmp_path_factory.mktemp("reports"))
+
+
+def test_the_first_screen_has_the_verdict_one_table_and_two_figures(
+    example: tuple[ReportRun, dict[str, Any]],
+) -> None:
+    page = example[0].path.read_text(encoding="utf-8")
+    first = page[: page.index("<h2")]
+    assert first.count('class="verdict"') == 1
+    assert first.count("<table") == 1
+    assert first.count("<figure") == 2
+    assert "Simulated data" in first
+    assert "Quality: −0.5 (−1.5 to +0.5) points on 1,198 items, and 3 may be lost" in first
+    assert "Main risk" in first
+    assert page.count("<figure") <= 4
+
+
+def test_data_has_the_keys_that_others_read(example: tuple[ReportRun, dict[str, Any]]) -> None:
+    result = example[1]
+    data = result["data"]
+    assert result["verdict"]["decision"] == "HOLD"
+    assert (result["baseline"], result["candidate"]) == ("gpt-4o", "mixtral-8x7b")
+    assert set(data) >= {"phase", "gates", "budget", "ending_models", "sources", "stages"}
+    assert data["phase"]["open_stage"] == "canary-25"
+    states = {gate["gate"]: gate["state"] for gate in data["gates"]}
+    assert states["quality"] == "pass"
+    assert states["replies"] == "insufficient"
+    used = {source["report"] for source in data["sources"] if source["state"] == "used"}
+    assert used == {"model_matrix", "ab_test", "break_even"}
+    assert data["budget"]["full_saving_per_month"]["p10"] > 0
+    assert {row["model"] for row in data["ending_models"]} == {"gpt-4o", "mixtral-8x7b"}
+    assert len(data["stages"]) == 4
+
+
+def test_results_of_ones_own_are_used_and_old_ones_are_not(tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    own_results(out)
+    _, result = memo(out, as_of="2025-05-20")
+    states = {source["report"]: source["state"] for source in result["data"]["sources"]}
+    assert states == {
+        "model_matrix": "used",
+        "ab_test": "stale",
+        "break_even": "stale",
+        "fine_tune": "missing",
+        "routing": "missing",
+    }
+    gates = {gate["gate"]: gate for gate in result["data"]["gates"]}
+    assert gates["replies"]["state"] == "insufficient"
+    assert "days old" in gates["replies"]["reason"]
+    assert not result["title"].startswith("Simulated")
+    assert result["data"]["risk"] is None
+
+    run, accepted = memo(out, as_of="2025-05-20", accept_stale="the vendor sells no more tests")
+    assert {s["report"] for s in accepted["data"]["sources"] if s["state"] == "used"} == {
+        *("model_matrix", "ab_test", "break_even"),
+    }
+    assert any("the vendor sells no more tests" in reason for reason in accepted["verdict"]["reasons"])
+    assert "the vendor sells no more tests" in run.path.read_text(encoding="utf-8")
+
+
+def test_a_changed_file_and_another_candidate_are_named(tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    own_results(out, model_matrix={"candidate": "llama-3.1-70b"})
+    path = out / "ab_test" / "result.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("1.00343", "1.40343"), encoding="utf-8")
+    run, result = memo(out, as_of="2025-04-02", accept_stale="none of it matters")
+    sources = {source["report"]: source for source in result["data"]["sources"]}
+    assert sources["ab_test"]["state"] == "changed"
+    assert "result.json is not as manifest.json has it" in sources["ab_test"]["reason"]
+    assert sources["model_matrix"]["state"] == "mismatched"
+    assert "its candidate is llama-3.1-70b" in sources["model_matrix"]["reason"]
+    assert result["verdict"]["decision"] == "HOLD"
+    assert {gate["state"] for gate in result["data"]["gates"]} == {"insufficient"}
+    assert "not as manifest.json has it" in run.path.read_text(encoding="utf-8")
+
+
+def test_without_any_result_the_memo_still_renders(tmp_path: Path) -> None:
+    _, result = memo(tmp_path / "reports", phase="vllm")
+    assert result["verdict"]["decision"] == "HOLD"
+    assert all(source["state"] == "missing" for source in result["data"]["sources"])
+    assert result["data"]["budget"] is None
