@@ -18,11 +18,14 @@ from llmbench.decision.planned_gates import PlannedGate
 from llmbench.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 __all__ = ["GateNeed", "GatesPlan", "plan_gates"]
 
 _MOST_UNITS = 1e12
+_SLACK = 1e-5
 
 
 class GateNeed(NamedTuple):
@@ -137,23 +140,29 @@ def _cheapest(
 ) -> dict[str, float]:
     """The cheapest units with the same joint chance. The problem is convex: log P is concave in n."""
     import numpy as np
-    from scipy.optimize import minimize
+    from scipy.optimize import NonlinearConstraint, minimize
 
     start = np.array([equal[sample] for sample in of])
     price = np.array(prices) * start
     price /= price.sum()
 
-    def joint(scale: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    def cost(scale: NDArray[np.float64]) -> float:
+        return float(price @ np.exp(scale))
+
+    def joint(scale: NDArray[np.float64]) -> list[float]:
         chances = [_chance(gates, n) for gates, n in zip(of.values(), start * np.exp(scale), strict=True)]
-        return math.fsum(math.log(max(chance, 1e-300)) for chance in chances) - math.log(target)
+        return [math.fsum(math.log(max(chance, 1e-300)) for chance in chances) - math.log(target)]
 
     found = minimize(
-        lambda scale: float(price @ np.exp(scale)), np.zeros(len(start)), method="SLSQP",
-        constraints={"type": "ineq", "fun": joint}, bounds=[(-1.5, 1.5)] * len(start),
+        cost, np.zeros(len(start)), method="SLSQP", bounds=[(-1.5, 1.5) for _ in start],
+        constraints=NonlinearConstraint(joint, 0, math.inf),
     )  # fmt: skip
-    if not found.success or joint(found.x) < -1e-6:
+    scale = np.asarray(found.x)
+    if not found.success or joint(scale)[0] < -_SLACK:
         return dict(equal)
-    return dict(zip(of, (float(n) for n in start * np.exp(found.x)), strict=True))
+    while joint(scale)[0] < 0:
+        scale = scale + _SLACK
+    return dict(zip(of, (float(n) for n in start * np.exp(scale)), strict=True))
 
 
 def _price(usd_per_unit: Mapping[str, float], sample: str) -> float:

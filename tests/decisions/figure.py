@@ -25,14 +25,13 @@ def table(found: Operating) -> pd.DataFrame:
             low, high = clopper_pearson_interval(count, tally.runs, 0.98)
             row |= {column: count / tally.runs, f"{column}_low": low, f"{column}_high": high}
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).round(5)
 
 
 @house_style()
-def plot(found: Operating) -> Plot:
-    """Chances to go and to stop by scenario: the errors on the left, the power on the right of the axis."""
-    frame = table(found)
-    figure, axes = new_figure(height=4.6)
+def plot(frame: pd.DataFrame) -> Plot:
+    """Chances to go and to stop by scenario: errors lie on the left, the power on the right."""
+    figure, axes = new_figure(width=7.2, height=4.8)
     looks = (
         ("go", "GO", "blue", "o", -0.2),
         ("no_go", "NO_GO", "orange", "s", 0.0),
@@ -50,21 +49,21 @@ def plot(found: Operating) -> Plot:
     axes.axvline(_WANTED, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
     axes.set_xscale("symlog", linthresh=10)
     axes.set_xlim(-0.3, 110)
-    ticks = [0, 2.5, 5.5, 10, 20, 50, 80, 100]
+    ticks = [0, 2.5, 5.5, 10, 20, 40, 80]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_yticks(range(len(frame)), frame["scenario"])
+    axes.set_yticks(range(len(frame)), [name.replace(", ", ",\n") for name in frame["scenario"]])
     axes.set_ylim(len(frame) - 0.5, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(f"% of {int(frame['migrations'].iloc[0]):,} migrations")
-    axes.set_title("How often a decision errs, and how often it finds a good candidate")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=3, frameon=False, fontsize=8)
+    axes.set_title("What is decided, by what is true")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.38, -0.12), ncols=3, frameon=False, fontsize=8)
     return Plot(figure, frame, "Decisions of simulated migrations by what is true of them.")
 
 
 def write(found: Operating, folder: Path = FIGURES) -> None:
     """decisions.svg and decisions.csv."""
-    made = plot(found)
+    made = plot(table(found))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{_NAME}.svg").write_bytes(figure_svg(made.figure))
-    made.frame.round(5).to_csv(folder / f"{_NAME}.csv", index=False, lineterminator="\n")
+    made.frame.to_csv(folder / f"{_NAME}.csv", index=False, lineterminator="\n")

@@ -7,8 +7,9 @@ so that only the other gates matter) or "planned" (as good as the plan expects).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
@@ -17,12 +18,13 @@ import numpy as np
 from llmbench.abtest import Plan, analyse
 from llmbench.abtest.cells import design_effect, paired_cells
 from llmbench.abtest.counts import AssignedCounts, ClusterProducts, CostCounts, Counts, UnitSums
+from llmbench.abtest.looks import Look, standing
 from llmbench.decision import GatesPlan, MeanGate, RatesGate, ShareGate, SureGate, plan_gates
 from llmbench.economics import MonteCarlo, monte_carlo
 from llmbench.economics.monte_carlo import _costs
 from llmbench.matrix.compare import compare
 from llmbench.matrix.summary import ItemScores
-from llmbench.stats import mean_and_standard_error
+from llmbench.stats import mean_and_standard_error, sequential_inflation
 from tests.decisions.worlds import (
     BASELINE_MISSING,
     COSTS,
@@ -178,14 +180,74 @@ def _counts(units: Any, replied: Any, base_cost: dict[str, float], rng: np.rando
 
 
 def ab_data(of: Product, leads: int, replies: Level, value: Level, rng: np.random.Generator) -> Any:
-    """`data` of ab_test, of one look at the planned end."""
-    counts = draw_counts(of, leads, replies, value, rng)
+    """`data` of ab_test: of the look that decided, or of the last one."""
+    batch = math.ceil(1.02 * leads / of.looks) if of.looks > 1 else leads
+    parts = [draw_counts(of, batch, replies, value, rng) for _ in range(of.looks)]
+    planned_units = leads if of.looks > 1 else sum(each.units for each in parts[0].arms)
     plan = Plan(
-        "migration", control="baseline", margin=0.9, stopping_rule="fixed",
-        planned_units=sum(each.units for each in counts.arms), value_per_reply_usd=of.value_usd,
-        seed=int(rng.integers(2**31)),
+        "migration", control="baseline", margin=0.9, looks=of.looks, planned_units=planned_units,
+        stopping_rule="group-sequential" if of.looks > 1 else "fixed", value_per_reply_usd=of.value_usd,
+        bootstrap=1000, seed=int(rng.integers(2**31)),
     )  # fmt: skip
-    return analyse(counts, plan, now=NOW).data()
+    book = Looks()
+    for number in range(1, of.looks + 1):
+        now = NOW + timedelta(days=7 * number)
+        found = analyse(together(parts[:number], now), plan, book, now=now)
+        if standing([Look(*each) for each in book.looks("migration")]):
+            break
+    return found.data()
+
+
+class Looks:
+    """What a ledger remembers of an experiment, in memory."""
+
+    def __init__(self) -> None:
+        self._looks: list[Any] = []
+        self._plan: dict[str, Any] | None = None
+
+    def looks(self, experiment_id: str) -> list[Any]:
+        return list(self._looks)
+
+    def frozen_plan(self, experiment_id: str) -> dict[str, Any] | None:
+        return self._plan
+
+    def record_look(
+        self, experiment_id: str, number: int, *, cut_off: datetime, units: int, information: float,
+        parameters: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]], seen_at: datetime,
+    ) -> bool:  # fmt: skip
+        self._plan = self._plan or dict(parameters)
+        self._looks.append((number, cut_off, units, information, comparisons, seen_at))
+        return True
+
+
+def together(parts: Sequence[Counts], now: datetime) -> Counts:
+    """Counts of leads in other mailboxes: sums add up."""
+    one = parts[0]
+    if len(parts) == 1:
+        return replace(one, as_of=now, data_until=now)
+    arms = [
+        UnitSums(*each[0][:2], *map(sum, zip(*(e[2:] for e in each), strict=True)))
+        for each in _same([part.arms for part in parts])
+    ]
+    products = [
+        ClusterProducts(*each[0][:4], *map(sum, zip(*(e[4:] for e in each), strict=True)))
+        for each in _same([part.clusters for part in parts])
+    ]
+    costs: dict[tuple[str, bool, float | None], int] = {}
+    for part in parts:
+        for c in part.costs:
+            key = (c.arm, c.replied, c.cost_usd)
+            costs[key] = costs.get(key, 0) + c.units
+    return replace(
+        one, as_of=now, data_until=now, arms=tuple(arms), clusters=tuple(products),
+        assigned=tuple(AssignedCounts(a.arm, "", a.units, 0.5, None, None) for a in arms),
+        costs=tuple(CostCounts(arm, "", did, n, usd) for (arm, did, usd), n in costs.items()),
+    )  # fmt: skip
+
+
+def _same(parts: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """The rows of all parts side by side: all have the same, in the same order."""
+    return list(zip(*parts, strict=True))
 
 
 def saving(of: Product, fixed_usd: float, seed: int) -> MonteCarlo:
@@ -246,6 +308,10 @@ def planned(number: int) -> GatesPlan:
     assert design is not None
     rate = of.reply_rate
     worth = of.value_usd * rate
+    inflation = 1.0
+    if of.looks > 1:
+        fractions = [(look + 1) / of.looks for look in range(of.looks)]
+        inflation = sequential_inflation(fractions, alpha=0.025, sides=1, power=0.95)
     # Of half the leads in each arm; the spread of the costs is small beside that of the replies.
     spread = 2000 * of.value_usd * math.sqrt(rate * (1 - rate) * max(1.0, design.difference))
     return plan_gates(
@@ -257,7 +323,7 @@ def planned(number: int) -> GatesPlan:
             ShareGate("missing", MISSING["planned"], MISSING["edge"]),
             RatesGate(
                 "replies", REPLIES["planned"] * rate, rate, REPLIES["edge"],
-                design_effect=max(1.0, design.ratio),
+                design_effect=max(1.0, design.ratio) * inflation,
             ),
             MeanGate("value", 1000 * VALUE["planned"] * worth, 0.0, spread, sample="leads"),
             SureGate("split", 0.999),

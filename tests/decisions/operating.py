@@ -23,6 +23,7 @@ import numpy as np
 from llmbench.decision import GateBook, Source, SourceState, decide, judge_gate, read_gates
 from llmbench.decision.gates import STAGES
 from llmbench.results import Decision, ResultEnvelope, Spend, Verdict
+from llmbench.stats import sequential_inflation
 from tests.decisions.migrations import Level, ab_data, matrix_data, money_data, product_of
 from tests.decisions.worlds import SEED
 
@@ -43,6 +44,10 @@ def scenarios() -> dict[str, dict[str, Level]]:
     found: dict[str, dict[str, Level]] = {
         f"{name} at its threshold": {gate: "edge" if gate == name else "clear" for gate in AT_EDGE}
         for name in AT_EDGE
+    }
+    # An experiment that ends as soon as replies are shown ends at a moment that favours their value.
+    found["value at its threshold, replies as planned"] = {
+        gate: "edge" if gate == "value" else "planned" if gate == "replies" else "clear" for gate in AT_EDGE
     }
     found["all at their thresholds"] = dict.fromkeys(AT_EDGE, "edge")
     good: dict[str, Level] = dict.fromkeys(AT_EDGE, "planned")
@@ -89,17 +94,31 @@ def _book() -> GateBook:
     return read_gates(GATES)
 
 
+@cache
+def _inflation(fractions: tuple[float, ...], **options: Any) -> float:
+    return sequential_inflation(list(fractions), **options)
+
+
 @contextmanager
-def _without_other_analyses() -> Iterator[None]:
-    """They decide nothing and are not in `data`; Fisher's exact test of 100,000 leads takes a second."""
-    with patch("llmbench.abtest.analysis.other_analyses", return_value=[]):
+def _nothing_twice() -> Iterator[None]:
+    """Without what takes most of the time and changes no decision: the other analyses, which are not in
+    `data` (Fisher's exact test of 100,000 leads takes a second), and one plan's inflation made again.
+    """
+
+    def inflation(fractions: Sequence[float], **options: Any) -> float:
+        return _inflation(tuple(fractions), **options)
+
+    with (
+        patch("llmbench.abtest.analysis.other_analyses", return_value=[]),
+        patch("llmbench.stats.sequential_inflation", inflation),
+    ):
         yield
 
 
 def observe(first: int, last: int) -> Operating:
     """Migrations number `first` up to before `last`."""
     found = Operating({name: Tally() for name in scenarios()})
-    with _without_other_analyses():
+    with _nothing_twice():
         for migration in range(first, last):
             _one(migration, found)
     return found

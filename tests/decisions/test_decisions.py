@@ -113,6 +113,6 @@ def test_every_gate_is_judged_in_every_scenario(few: Operating) -> None:
 
 
 def test_the_figure_has_a_row_a_scenario(few: Operating) -> None:
-    made = figure.plot(few)
+    made = figure.plot(figure.table(few))
     assert list(made.frame["scenario"]) == list(scenarios())
     assert made.frame["go_high"].between(0, 1).all()

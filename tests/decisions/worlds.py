@@ -48,6 +48,8 @@ class Product:
     """Correlation of the replies of one mailbox in one arm."""
     value_usd: float
     """Of a reply."""
+    looks: int
+    """More than one: group-sequential, and it ends at the look that decides."""
     # The machines.
     option: HostingOption
     prices: TokenPrices
@@ -74,6 +76,7 @@ def product(number: int) -> Product:
         mailbox=float(rng.uniform(5, 40)),
         between=float(rng.uniform(0.002, 0.02)),
         value_usd=float(rng.uniform(5, 60)),
+        looks=4 if number % 10 == 3 else 1,
         option=HostingOption(
             "A10G", 1, "m", "fp16", float(rng.uniform(0.8, 2.0)), tokens_per_s, low * tokens_per_s,
             float(rng.uniform(1.1, 1.6)) * tokens_per_s,

@@ -58,6 +58,17 @@ def test_draws_are_shared_and_repeat() -> None:
     assert (first.self_usd[:, 1] > first.self_usd[:, 0]).all()
 
 
+def test_the_interval_of_a_saving_holds_its_share_of_the_draws() -> None:
+    found = monte_carlo([A10G], {"api": TokenPrices(0.001, 0.001)}, LOAD, COSTS, draws=4000)
+    saved = found.api_usd[:, 0] - found.self_usd[:, 0]
+    low, high = found.saving_interval(A10G.name, "api")
+    assert ((saved >= low) & (saved <= high)).mean() == pytest.approx(0.9, abs=0.001)
+    p10, _, p90 = found.saving_quantiles(A10G.name, "api")
+    assert found.saving_interval(A10G.name, "api", 0.8) == pytest.approx((p10, p90))
+    with pytest.raises(UsageError, match="confidence must lie strictly between 0 and 1"):
+        found.saving_interval(A10G.name, "api", 1.0)
+
+
 def test_the_illustration_of_the_research_is_met_in_kind() -> None:
     """8B on a g5.xlarge, N+1: dearer than its API at any volume, cheaper than gpt-4 nearly always."""
     apis = {
