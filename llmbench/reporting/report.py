@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Parameters", "Report"]
+__all__ = ["Parameters", "Report", "csv_bytes"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _FILE = re.compile(r"(?!result\.|manifest\.)[a-z0-9][a-z0-9_-]*\.(xlsx|csv|txt|json)")
@@ -287,7 +287,7 @@ class Report:
         _show(table_html(frame, "Where these numbers come from"), frame.to_string(index=False))
 
     def _csv(self, frame: pd.DataFrame) -> bytes:
-        return _csv(frame.assign(simulated=True) if self.simulated else frame)
+        return csv_bytes(frame.assign(simulated=True) if self.simulated else frame)
 
     def _write(self, relative: str, content: bytes) -> None:
         if self.folder is None:
@@ -340,7 +340,7 @@ def _checked(name: str) -> str:
     return name
 
 
-def _csv(frame: pd.DataFrame) -> bytes:
+def csv_bytes(frame: pd.DataFrame) -> bytes:
     """UTF-8, one line ending everywhere; lists and dicts as JSON; formulas defused."""
     plain = frame.copy()
     for column in plain.columns:

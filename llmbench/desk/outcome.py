@@ -1,0 +1,56 @@
+"""The newest result of a report, as a cell of JupyterLab shows it: verdict, links, first figures."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+
+from llmbench.desk.overview import link_to
+from llmbench.errors import ReportError
+from llmbench.money import dollars
+from llmbench.reporting.display import banner_html
+from llmbench.reporting.wording import minute
+from llmbench.result_files import read_envelope
+
+__all__ = ["outcome_html"]
+
+_FIRST_FIGURES = 2
+_PAIR = (
+    '<div style="display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 16px; '
+    'max-width: 1200px; background-color: #ffffff; color: #111827">'
+)
+
+
+def outcome_html(folder: Path) -> str:
+    """What the run in `folder` found; a sentence where it left nothing that can be read.
+
+    Links are relative to the current folder, which is that of the notebook.
+    """
+    try:
+        found = read_envelope(folder / "result.json")
+    except ReportError as error:
+        return f"<p>{html.escape(str(error))}</p>"
+    page = html.escape(link_to(folder / "report.html"))
+    spent = dollars(found.spend.actual_usd)
+    facts = (
+        f'<p><a href="{page}" style="font-weight: 600">Open the report</a> · '
+        f'<a href="{html.escape(link_to(folder / "executed.ipynb"))}">its notebook</a> · '
+        f"generated {html.escape(minute(found.generated_at))} · {html.escape(spent)} spent</p>"
+    )
+    figures = _figures(folder / "executed.ipynb")
+    shown = f"{_PAIR}{''.join(figures[:_FIRST_FIGURES])}</div>" if figures else ""
+    more = len(figures) - _FIRST_FIGURES
+    rest = f"<p>{more} more figure{'s' if more > 1 else ''} in the report.</p>" if more > 0 else ""
+    return f"{banner_html(found.verdict)}{facts}{shown}{rest}"
+
+
+def _figures(executed: Path) -> list[str]:
+    """The figures of a run in the order of its notebook: `Report.figure` wrote them, and escaped them."""
+    try:
+        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", ())]
+        pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return [page for page in pages if page.startswith("<figure><img alt=")]
