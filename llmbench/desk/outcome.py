@@ -12,12 +12,14 @@ from llmbench.money import dollars
 from llmbench.reporting.display import banner_html
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
+from llmbench.shown import AS_IT_IS
 
 __all__ = ["outcome_html"]
 
 _FIRST_FIGURES = 2
 _PAIR = (
-    '<div style="display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 16px; '
+    f'<div class="{AS_IT_IS}" style="display: grid; gap: 16px; '
+    "grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); "
     'max-width: 1200px; background-color: #ffffff; color: #111827">'
 )
 
@@ -34,7 +36,7 @@ def outcome_html(folder: Path) -> str:
     page = html.escape(link_to(folder / "report.html"))
     spent = dollars(found.spend.actual_usd)
     facts = (
-        f'<p><a href="{page}" style="font-weight: 600">Open the report</a> · '
+        f'<p class="{AS_IT_IS}"><a href="{page}" style="font-weight: 600">Open the report</a> · '
         f'<a href="{html.escape(link_to(folder / "executed.ipynb"))}">its notebook</a> · '
         f"generated {html.escape(minute(found.generated_at))} · {html.escape(spent)} spent</p>"
     )
@@ -53,4 +55,12 @@ def _figures(executed: Path) -> list[str]:
         pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
-    return [page for page in pages if page.startswith("<figure><img alt=")]
+    return [_small(page) for page in pages if page.startswith(("<figure><img alt=", "<figure class="))]
+
+
+def _small(figure: str) -> str:
+    """Styled inline, because JupyterLab has none of a report's style."""
+    head, rest = figure.split(">", 1)
+    return f'{head} style="margin: 0">' + rest.replace(
+        "<figcaption>", '<figcaption style="font-size: 13px; line-height: 1.4; color: #4b5563">'
+    )

@@ -19,6 +19,7 @@ from llmbench.reporting.run import available_notebooks
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ class ReportLine(NamedTuple):
     """The page of the newest run."""
 
 
+@shown
 class Overview(NamedTuple):
     """Every report of the project, in alphabetical order."""
 

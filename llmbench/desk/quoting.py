@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llmbench.errors import BudgetExceededError
 from llmbench.reporting.parameters import read_parameters
 from llmbench.reporting.run import check_run
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,7 @@ _QUIET = frozenset({"ab_test", "break_even", "migration_memo", "routing"})
 """Notebooks that call no model, whatever their parameters are."""
 
 
+@shown
 class Quoted(NamedTuple):
     """What is known of a run beforehand."""
 

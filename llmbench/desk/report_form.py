@@ -18,6 +18,7 @@ from llmbench.desk.running import BackgroundRun
 from llmbench.desk.tables import run_tables, table_names
 from llmbench.errors import LLMBenchError, UsageError
 from llmbench.reporting.run import available_notebooks, check_run
+from llmbench.shown import AS_IT_IS
 
 __all__ = ["ReportForm", "form"]
 
@@ -62,9 +63,9 @@ class ReportForm:
         self.run_button = widgets.Button(description="Run", button_style="primary")
         self.cancel_button = widgets.Button(description="Cancel", disabled=True)
         self.reset_button = widgets.Button(description="Defaults")
-        self.question, self.command, self.quoted, self.status = (widgets.HTML() for _ in range(4))
+        self.question, self.command, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.bar = widgets.IntProgress(layout=widgets.Layout(display="none", width="40em"))
-        self.result, self.table = widgets.Output(), widgets.Output()
+        self.quoted, self.result, self.table = widgets.Output(), widgets.Output(), widgets.Output()
         self.tables = widgets.Dropdown(description="Table")
         self._parameters = widgets.VBox()
         buttons = (self.quote_button, self.run_button, self.cancel_button, self.reset_button, self.fresh)
@@ -93,7 +94,7 @@ class ReportForm:
 
     def quote(self) -> threading.Thread:
         """Show what a run would call and cost; returns the thread that finds it out."""
-        self.quoted.value = "<p>Writing and looking up the calls of this run ...</p>"
+        _put(self.quoted, _paragraph("Writing and looking up the calls of this run ..."))
         self.quote_button.disabled = True
         asked, notebook, fresh = self._asked(), self.notebook, self.fresh.value
         rows = self.rows
@@ -101,7 +102,7 @@ class ReportForm:
         def find_out() -> None:
             text = _sentence(lambda: quote_run(notebook, rows.values(), self._root, fresh=fresh))
             if asked == self._asked():  # else it is of what was typed before
-                self.quoted.value = text
+                _put(self.quoted, text)
             self._typed(keep_quote=True)
 
         thread = threading.Thread(target=find_out, name="quote", daemon=True)
@@ -161,7 +162,7 @@ class ReportForm:
         self.quote_button.disabled = bool(wrong)
         self.run_button.disabled = bool(wrong) or running
         if not keep_quote:
-            self.quoted.value = ""
+            _put(self.quoted, "")
 
     def _asked(self) -> tuple[Any, ...]:
         typed = {name: control.value for name, control in self.rows.controls.items()}
@@ -222,6 +223,6 @@ def _paragraph(text: str, *, wrong: bool = False) -> str:
 
 def _put(output: Any, markup: str) -> None:
     """Show `markup` in an Output, which resolves links as a notebook does; allowed in any thread."""
-    data = {"text/html": markup, "text/plain": ""}
+    data = {"text/html": f'<div class="{AS_IT_IS}">{markup}</div>', "text/plain": ""}
     shown = {"output_type": "display_data", "data": data, "metadata": {}}
     output.outputs = (shown,) if markup else ()

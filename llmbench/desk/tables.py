@@ -17,6 +17,7 @@ from llmbench.errors import UsageError
 from llmbench.reporting.display import table_html
 from llmbench.reporting.report import csv_bytes
 from llmbench.reporting.text import encodable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ _ROWS = 10
 _NO_ITABLES = "To sort and search it: pip install 'llmbench[notebooks]'."
 
 
+@shown
 class InteractiveTable:
     """A table that shows itself; `csv` is the file that holds it, where there is one."""
 
@@ -114,10 +116,14 @@ def _grid(frame: pd.DataFrame) -> str:
         from itables.options import dt_bundle
     except ImportError:
         return table_html(frame) + f"<p>{html.escape(_NO_ITABLES)}</p>"
-    shown = frame.map(lambda value: encodable(value) if isinstance(value, str) else value)
-    shown.columns = [encodable(str(column)) for column in shown.columns]
+    from pandas.api.types import is_numeric_dtype
+
+    plain = frame.map(lambda value: encodable(value) if isinstance(value, str) else value)
+    plain.columns = [encodable(str(column)) for column in frame.columns]
+    words = [place for place, kind in enumerate(frame.dtypes) if not is_numeric_dtype(kind)]
     grid: str = to_html_datatable(
-        shown, connected=False, showIndex=False, maxBytes=0, pageLength=_ROWS, allow_html=False,
+        plain, connected=False, showIndex=False, maxBytes=0, pageLength=_ROWS, scrollX=True, allow_html=False,
         display_logo_when_loading=False, style="table-layout:auto; width:auto; margin:0",
+        columnDefs=[{"className": "dt-left", "targets": words}],
     )  # fmt: skip
     return str(generate_init_offline_itables_html(dt_bundle)) + grid

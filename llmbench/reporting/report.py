@@ -28,6 +28,7 @@ from llmbench.reporting.progress import Progress, progress_writer
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
+from llmbench.shown import AS_IT_IS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,7 +211,7 @@ class Report:
         """Show a sentence or a few; nothing in it is markup."""
         import html
 
-        _show(f"<p>{html.escape(text)}</p>", text)
+        _show(f'<p class="{AS_IT_IS}">{html.escape(text)}</p>', text)
 
     def finish(
         self,

@@ -22,6 +22,7 @@ from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import EXECUTED, Job, execute
+from llmbench.reporting.progress import Progress
 from llmbench.reporting.secrets import SecretFoundError, find_secret, known_secrets
 from llmbench.reporting.wording import minute
 
@@ -183,6 +184,8 @@ def _run(
         raise unwritable(error, folder.path.parent, job.root) from error
     if outcome["status"] != "ok":
         raise _failure(job, outcome, folder)
+    if follower is not None:
+        follower.show(Progress(message="writing the report"))
     try:
         envelope = finish_run(job)
         published = folder.publish(job.staging, job.run_id)
