@@ -21,6 +21,7 @@ AS_IT_IS = "mathjax_ignore"
 _Class = TypeVar("_Class", bound=type)
 _LONG = 120
 """Characters of a value."""
+_MOST_ROWS = 20
 
 
 def shown(cls: _Class) -> _Class:
@@ -39,7 +40,8 @@ def shown(cls: _Class) -> _Class:
     >>> "<td>low</td><td>0.1</td>" in Interval(0.1, 0.2)._repr_html_()
     True
     """
-    own: Callable[[Any], str] = getattr(cls, "_repr_html_", _html)
+    default = _frame_html if hasattr(cls, "to_pandas") else _html
+    own: Callable[[Any], str] = getattr(cls, "_repr_html_", default)
 
     @functools.wraps(own)
     def repr_html(self: Any) -> str:
@@ -55,6 +57,13 @@ def _html(result: Any) -> str:
     """A name and a table of fields."""
     rows = [(name.replace("_", " "), _text(value)) for name, value in _flat(result)]
     return f"<p><b>{type(result).__name__}</b></p>{PlainTable(('', ''), rows, texts=1).html()}"
+
+
+def _frame_html(result: Any) -> str:
+    """A name and the first and last rows of the table that the result turns into."""
+    frame: pd.DataFrame = result.to_pandas()
+    table = frame.to_html(index=False, border=0, max_rows=_MOST_ROWS, na_rep=UNKNOWN)
+    return f"<p><b>{type(result).__name__}</b>, {len(frame):,} rows</p>{table}"
 
 
 def _to_pandas(self: Any) -> pd.DataFrame:

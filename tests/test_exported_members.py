@@ -41,6 +41,7 @@ FLOORS = [
     {"matrix", "abtest", "finetune", "loadtest"},
     {"decision"},
     {"reporting", "starter"},
+    {"desk"},
     {"doctor"},
     {"cli"},
     {"__main__"},

@@ -16,12 +16,14 @@ from llmbench.decision.gates import Gate
 from llmbench.decision.metrics import Measured
 from llmbench.decision.sources import Source
 from llmbench.results import Decision, Verdict
+from llmbench.shown import shown
 
 __all__ = ["GateResult", "GateState", "decide", "judge_gate"]
 
 GateState = Literal["pass", "fail", "insufficient"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """A gate and what was found."""

@@ -13,10 +13,12 @@ from typing import Any, Literal, NamedTuple
 
 from llmbench.errors import UsageError
 from llmbench.result_files import as_count, as_number
+from llmbench.shown import shown
 
 __all__ = ["METRICS", "Measured", "Metric", "metric_named"]
 
 
+@shown
 class Measured(NamedTuple):
     """A number of a report; None where the report does not have it."""
 

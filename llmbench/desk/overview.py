@@ -30,6 +30,7 @@ _HEAD = ("report", "question", "verdict", "in one sentence", "newest run", "spen
 _HOUR, _DAY = 3600.0, 86400.0
 
 
+@shown
 class ReportLine(NamedTuple):
     """One report; None where it was never run, or its result cannot be read."""
 

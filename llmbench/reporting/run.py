@@ -25,6 +25,7 @@ from llmbench.reporting.process import EXECUTED, Job, execute
 from llmbench.reporting.progress import Progress
 from llmbench.reporting.secrets import SecretFoundError, find_secret, known_secrets
 from llmbench.reporting.wording import minute
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +47,7 @@ DESK = "start"
 """The notebook that `llmbench lab` opens: it lies among the reports' notebooks and is none."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class ReportRun:
     """A report that was published."""
