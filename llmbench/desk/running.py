@@ -80,7 +80,7 @@ class BackgroundRun:
     def show(self, progress: Progress) -> None:
         """The run is so far."""
         self.progress = progress
-        self._tell()
+        self._tell(at_once=True)
 
     def stopped(self) -> bool:
         """Whether it was cancelled; asked five times a second, which also moves the clock."""
@@ -107,8 +107,8 @@ class BackgroundRun:
         self.state = state
         self._changed(self)
 
-    def _tell(self) -> None:
+    def _tell(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
-        if now - self._last_shown >= 1.0:
+        if at_once or now - self._last_shown >= 1.0:
             self._last_shown = now
             self._changed(self)

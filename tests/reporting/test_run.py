@@ -173,6 +173,11 @@ def test_notebooks_are_found_by_name_and_all(reports_project: Any, monkeypatch: 
     assert "small" in available_notebooks()
     assert resolve_notebooks(["small", "all"])[0] == "small"
     assert sorted(resolve_notebooks(["all"])) == sorted(path.stem for path in folder.glob("*.ipynb"))
+    (folder / "start.ipynb").write_text("{}")  # the desk, which is none of them
+    assert "start" not in resolve_notebooks(["all"])
+    with pytest.raises(UsageError, match="is the desk, not a report; open it with `llmbench lab`"):
+        resolve_notebooks(["start"])
+    (folder / "start.ipynb").unlink()
     with pytest.raises(UsageError, match="did you mean 'small'"):
         resolve_notebooks(["smal"])
 
