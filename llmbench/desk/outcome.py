@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 
 from llmbench.desk.overview import link_to
@@ -17,6 +18,11 @@ from llmbench.shown import AS_IT_IS
 __all__ = ["outcome_html"]
 
 _FIRST_FIGURES = 2
+_CAPTION = "font-size: 13px; line-height: 1.4; color: #4b5563"
+_FIGURE = re.compile(
+    r'<figure(?: class="[a-z_]+")?><img alt="([^"<>]*)" src="(data:image/svg\+xml;base64,[A-Za-z0-9+/=]+)">'
+    r"<figcaption>([^<>]*)</figcaption></figure>"
+)
 _PAIR = (
     f'<div class="{AS_IT_IS}" style="display: grid; gap: 16px; '
     "grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); "
@@ -48,19 +54,23 @@ def outcome_html(folder: Path) -> str:
 
 
 def _figures(executed: Path) -> list[str]:
-    """The figures of a run in the order of its notebook: `Report.figure` wrote them, and escaped them."""
+    """The figures of a run in the order of its notebook, as `Report.figure` wrote them.
+
+    Anything else is left out: a page that came with somebody's report must run nothing here.
+    """
     try:
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
         pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
-    return [_small(page) for page in pages if page.startswith(("<figure><img alt=", "<figure class="))]
+    return [_small(figure) for page in pages if (figure := _FIGURE.fullmatch(page)) is not None]
 
 
-def _small(figure: str) -> str:
+def _small(figure: re.Match[str]) -> str:
     """Styled inline, because JupyterLab has none of a report's style."""
-    head, rest = figure.split(">", 1)
-    return f'{head} style="margin: 0">' + rest.replace(
-        "<figcaption>", '<figcaption style="font-size: 13px; line-height: 1.4; color: #4b5563">'
+    alternative, source, caption = figure.groups()
+    return (
+        f'<figure style="margin: 0"><img alt="{alternative}" src="{source}">'
+        f'<figcaption style="{_CAPTION}">{caption}</figcaption></figure>'
     )

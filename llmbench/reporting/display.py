@@ -55,11 +55,12 @@ def banner_html(verdict: Verdict) -> str:
     colour = _DECISION_COLOURS[verdict.decision]
     reasons = "".join(f"<li>{html.escape(str(reason))}</li>" for reason in verdict.reasons)
     return (
-        f'<section class="verdict {AS_IT_IS}" style="border-left: 8px solid {colour}; '
+        f'<section class="verdict" style="border-left: 8px solid {colour}; '
         f'background-color: #f8fafc; color: #111827; padding: 8px 14px">'
-        f'<p style="margin: 0"><strong style="color: {colour}">{_DECISION_MARKS[verdict.decision]} '
+        f'<p class="{AS_IT_IS}" style="margin: 0"><strong style="color: {colour}">'
+        f"{_DECISION_MARKS[verdict.decision]} "
         f"{DECISION_WORDS[verdict.decision]}</strong> {html.escape(str(verdict.summary))}</p>"
-        f"{f'<ul>{reasons}</ul>' if reasons else ''}</section>"
+        f"{f'<ul class={AS_IT_IS!r}>{reasons}</ul>' if reasons else ''}</section>"
     )
 
 

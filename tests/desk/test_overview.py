@@ -46,6 +46,19 @@ def test_the_outcome_has_the_verdict_and_the_first_figures(
     assert "more figure" not in page
 
 
+def test_what_is_no_figure_of_ours_is_left_out(
+    good_run: ReportRun, reports_project: Project, tmp_path: Path
+) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "result.json").write_bytes((good_run.folder / "result.json").read_bytes())
+    executed = (good_run.folder / "executed.ipynb").read_text()
+    (folder / "executed.ipynb").write_text(executed.replace("<figcaption>", "<figcaption><i>"))
+    assert "<img " not in outcome_html(folder)
+    (folder / "executed.ipynb").write_text('{"cells": [{"outputs": [{"data": 1}]}]}')
+    assert "<img " not in outcome_html(folder)
+
+
 def test_a_result_that_cannot_be_read_is_a_sentence(project: Path) -> None:
     (project / "notebooks").mkdir()
     (project / "notebooks" / "mine.ipynb").write_text("{}")

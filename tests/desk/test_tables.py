@@ -43,6 +43,7 @@ def test_itables_fetches_nothing_and_runs_nothing_of_the_data() -> None:
     pytest.importorskip("itables", reason="itables is not installed: the extra notebooks has it")
     page = interactive(FRAME)._repr_html_()
     assert HOSTILE not in page
+    assert HOSTILE not in interactive(pd.DataFrame({HOSTILE: [1]}))._repr_html_()
     tags = re.findall(r"<(?:script|link|img|iframe|a)\b[^>]*(?:src|href)=[\"']?(https?:[^\"'> ]+)", page)
     assert [url for url in tags if not url.startswith("https://itables.org/")] == []  # a link in a fallback
     assert "import(" not in page.replace("await import(url)", "")
