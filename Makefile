@@ -63,8 +63,8 @@ notebooks: $(INSTALLED)
 provider-table: $(INSTALLED) ## docs/providers.md, from the results of the conformance suite
 	LLMBENCH_WRITE_PROVIDER_TABLE=1 $(RUN) -m pytest -q tests/providers/test_conformance.py
 
-lab: model ## JupyterLab on the notebooks
-	$(RUN) -m jupyter lab notebooks
+lab: model ## JupyterLab at the desk: the reports there are, and a form to run one
+	$(RUN) -m llmbench lab
 
 bench: $(INSTALLED) ## the measurements that the documents quote
 	$(RUN) benchmarks

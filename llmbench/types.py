@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = [
     "CHAT_OPTIONS",
@@ -74,6 +75,7 @@ class ModelCapability(enum.StrEnum):
     EMBEDDINGS = "embeddings"
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call. `cache_read_tokens` and `cache_write_tokens` are part of
@@ -143,6 +145,7 @@ class Attempt:
     """endpoint/model."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class LLMResponse:
     """An answer, the same for every provider."""
@@ -177,6 +180,7 @@ class LLMResponse:
     """True where the answer comes from the ledger and no call was made."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What the catalog knows of a model."""

@@ -19,7 +19,18 @@ MODULES = sorted(
 
 # From the bottom floor to the top; a module imports only from its own floor or below.
 FLOORS = [
-    {"errors", "types", "results", "result_files", "secret", "background", "money", "lazy", "plain_table"},
+    {
+        "errors",
+        "types",
+        "results",
+        "result_files",
+        "secret",
+        "background",
+        "money",
+        "lazy",
+        "plain_table",
+        "shown",
+    },
     {"config"},
     {"catalog"},
     {"stats"},
@@ -30,6 +41,7 @@ FLOORS = [
     {"matrix", "abtest", "finetune", "loadtest"},
     {"decision"},
     {"reporting", "starter"},
+    {"desk"},
     {"doctor"},
     {"cli"},
     {"__main__"},

@@ -25,6 +25,9 @@ def test_a_project_has_notebooks_data_and_configuration(
         ROOT / "data/sales_tasks.jsonl"
     ).read_bytes()
     assert not (made.root / "notebooks" / "conftest.py").exists()
+    assert (made.root / "notebooks" / "start.ipynb").read_bytes() == (
+        ROOT / "notebooks/start.ipynb"
+    ).read_bytes()
     assert made.kept == ()
     monkeypatch.chdir(made.root / "notebooks")
     assert load_config().root == made.root.resolve()

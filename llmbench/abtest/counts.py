@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
+from llmbench.shown import shown
+
 __all__ = [
     "AssignedCounts",
     "AssignedDayCounts",
@@ -186,6 +188,7 @@ class Excluded(NamedTuple):
     rows: int
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Counts:
     """All that is read of one experiment."""

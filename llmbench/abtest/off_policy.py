@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from llmbench.abtest.counts import ContextCounts, UnitSums
 from llmbench.abtest.off_policy_log import Policy, context_key, not_logged
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats import Interval
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _PRIOR_UNITS = 50.0
 """Units of the arm's own mean that each context's estimate starts from."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class PolicyValue:
     """A policy valued from a log, or why it cannot be."""

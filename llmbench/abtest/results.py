@@ -25,6 +25,7 @@ from llmbench.abtest.supplementary import OtherAnalysis
 from llmbench.money import dollars
 from llmbench.plain_table import UNKNOWN, PlainTable, count_text
 from llmbench.results import Verdict
+from llmbench.shown import shown
 from llmbench.stats import Interval
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Bayes(NamedTuple):
     """Of taking the treatment, in the unit of the rate."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A treatment against the control; numbers are None where no effect may be shown."""
@@ -122,6 +124,7 @@ class Power(NamedTuple):
     days_needed: float | None
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class AbResult:
     """Result of one experiment as of one day. Made by `analyse`."""

@@ -17,7 +17,20 @@ from typing import Any, TypeVar
 from llmbench.abtest.source_parts import Assignments, Costs, Epoch, Guardrail, Replies, Sends
 from llmbench.errors import UsageError
 
-__all__ = ["Assignments", "Costs", "Epoch", "Guardrail", "OutcomeSource", "Replies", "Sends"]
+__all__ = [
+    "EMPTY_REPLIED",
+    "REPLIED_FORMS",
+    "Assignments",
+    "Costs",
+    "Epoch",
+    "Guardrail",
+    "OutcomeSource",
+    "Replies",
+    "Sends",
+]
+
+REPLIED_FORMS = ("auto", "boolean", "time", "count")
+EMPTY_REPLIED = ("refuse", "no")
 
 _Part = TypeVar("_Part")
 _MOST_GUARDRAILS = 6
@@ -106,8 +119,8 @@ class OutcomeSource:
                 "Replies are a table (replies=) or a column of the sends (replied= or replied_at=): give one "
                 f"of both; {'both are' if wide else 'neither is'} given."
             )
-        _one_of("replied_form", self.replied_form, ("auto", "boolean", "time", "count"))
-        _one_of("empty_replied", self.empty_replied, ("refuse", "no"))
+        _one_of("replied_form", self.replied_form, REPLIED_FORMS)
+        _one_of("empty_replied", self.empty_replied, EMPTY_REPLIED)
         kind = sends.kind if self.replies is None else self.replies.kind
         if self.not_human and kind is None:
             raise UsageError(

@@ -17,10 +17,12 @@ from llmbench.abtest.rows import event_columns
 from llmbench.abtest.source import OutcomeSource
 from llmbench.abtest.sql_text import Column, flag, is_blank, number, plain_text
 from llmbench.errors import DatasetError, UsageError
+from llmbench.shown import shown
 
 __all__ = ["ArmTotals", "read_totals"]
 
 
+@shown
 class ArmTotals(NamedTuple):
     """Plain sums over the rows of one arm."""
 

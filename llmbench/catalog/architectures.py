@@ -13,6 +13,7 @@ from typing import Any
 from llmbench.catalog.dtypes import DType
 from llmbench.catalog.models import canonical_name
 from llmbench.catalog.spellings import find_spelling, plain_spelling
+from llmbench.shown import shown
 
 __all__ = ["Architecture", "all_architectures", "architecture"]
 
@@ -25,6 +26,7 @@ _SILENT = re.compile(
 """Words of a published name that do not change the shape: what it was tuned for, its format, its date."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """A decoder of the Llama or Mixtral kind: grouped-query attention and a gated feed-forward part.

@@ -29,6 +29,7 @@ from llmbench.catalog.project_prices import project_prices
 from llmbench.catalog.tuned_models import priced_as
 from llmbench.catalog.vendor_lists import listed_price
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.types import Usage
 
 __all__ = ["BOOKS", "CURRENT", "HOSTED", "PriceBook", "price_book", "price_call"]
@@ -41,6 +42,7 @@ HOSTED = ("openai", "together", "replicate", "anthropic", "gemini", "mistral")
 """Backends that sell tokens."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class PriceBook:
     """The prices of one date."""

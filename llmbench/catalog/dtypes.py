@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from llmbench.catalog.gpus import GpuFacts
 from llmbench.catalog.spellings import find_spelling, plain_spelling
+from llmbench.shown import shown
 
 __all__ = ["DTYPES", "DType", "dtype_facts", "why_not_on"]
 
 
+@shown
 class DType(NamedTuple):
     """One number format."""
 

@@ -10,12 +10,14 @@ from functools import cache
 from importlib.resources import files
 
 from llmbench.catalog.spellings import find_spelling, plain_spelling
+from llmbench.shown import shown
 
 __all__ = ["EngineFacts", "all_engines", "engine_facts"]
 
 _VERSION = re.compile(r"[\s=@_:(vb-]+\d[\w.+-]*\)?$")
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
     """One engine."""

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from llmbench.catalog.spellings import find_spelling, plain_spelling
+from llmbench.shown import shown
 
 __all__ = ["GpuFacts", "all_gpus", "gpu_facts"]
 
@@ -19,6 +20,7 @@ _SILENT = re.compile(r"gpus?|tensor|cores?|hbm\d?e?|gddr\d?x?|graphics|generatio
 """Words of a name that tell no GPU from another."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class GpuFacts:
     """One kind of GPU."""

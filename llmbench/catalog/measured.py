@@ -8,12 +8,14 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["MeasuredRow", "measured_gpus", "measured_sources", "measured_throughput"]
 
 _COLUMNS = 12
 
 
+@shown
 class MeasuredRow(NamedTuple):
     """One measured operating point; None is not stated."""
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from llmbench.catalog.quirks import Quirks
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.types import ModelCapability
 
 __all__ = ["ModelFacts", "all_models", "canonical_name", "model_facts"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """One model of the catalog. `shutdown` gives the ISO date of its end at a backend."""

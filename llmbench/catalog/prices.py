@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple, get_args
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.types import CostBasis, Usage
 
 __all__ = [
@@ -36,6 +37,7 @@ _RATES = frozenset({"input", "output", "cached_input", "cache_write"})
 _PRICE_KEYS = _RATES | {"as_of", "source", "up_to_input_tokens", "beyond"}
 
 
+@shown
 class TokenPrice(NamedTuple):
     """USD per 1M tokens of one model at one backend."""
 
@@ -66,6 +68,7 @@ class TokenPrice(NamedTuple):
         )
 
 
+@shown
 class Price(NamedTuple):
     """What one call costs."""
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmbench.shown import shown
+
 __all__ = ["Quirks"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Quirks:
     """The peculiarities of one model, from the catalog.

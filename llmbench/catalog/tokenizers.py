@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from llmbench.catalog.models import canonical_name
 from llmbench.catalog.tuned_models import tuned_base
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["TokenCount", "TokenizerChoice", "count_tokens", "tokenizer_for"]
 
@@ -30,6 +31,7 @@ _OTHER_TEXT = 0.005
 _NO_QUICKTOK = "4 (6 to 2) characters a token; to count, pip install 'llmbench[tokens]'"
 
 
+@shown
 class TokenizerChoice(NamedTuple):
     """What counts the input of a model at a provider.
 
@@ -45,6 +47,7 @@ class TokenizerChoice(NamedTuple):
     """Why it is exact, or why only near and by how much."""
 
 
+@shown
 class TokenCount(NamedTuple):
     """The input tokens of one request; `low` and `high` equal `tokens` where the count is exact."""
 

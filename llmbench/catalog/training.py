@@ -12,10 +12,12 @@ from typing import Any
 from llmbench.catalog.models import canonical_name
 from llmbench.catalog.training_prices import TrainingMethod, TrainingPrice, training_price
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["TrainingTerms", "training_terms"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class TrainingTerms:
     """How one vendor trains. What is not known is None."""

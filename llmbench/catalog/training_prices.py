@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from llmbench.catalog.architectures import all_architectures
 from llmbench.catalog.models import canonical_name
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["TRAINING_METHODS", "TrainingMethod", "TrainingPrice", "training_price"]
 
@@ -28,6 +29,7 @@ _TRAINED_AS = "-Reference"
 """Ends Together's id of a model that is trained; the one that is called ends otherwise."""
 
 
+@shown
 class TrainingPrice(NamedTuple):
     """USD of one job at one place."""
 

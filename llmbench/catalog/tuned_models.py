@@ -19,6 +19,7 @@ from pathlib import Path
 
 from llmbench.catalog.models import canonical_name
 from llmbench.config import find_root
+from llmbench.shown import shown
 
 __all__ = ["TunedModel", "priced_as", "register_tuned_model", "tuned_base", "tuned_model", "tuned_models"]
 
@@ -26,6 +27,7 @@ _FOLDER = Path(".llmbench", "tuned")
 _NAMED_BY_VENDOR = re.compile(r"ft:([^:]+)(:.*)?", re.IGNORECASE | re.DOTALL)
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class TunedModel:
     """A tuned model, as its job registered it."""

@@ -11,6 +11,7 @@ from llmbench.cli.diff import diff
 from llmbench.cli.doctor import doctor
 from llmbench.cli.estimate import estimate
 from llmbench.cli.init import init
+from llmbench.cli.lab import lab
 from llmbench.cli.label import label
 from llmbench.cli.ledger import ledger
 from llmbench.cli.loadtest import loadtest
@@ -33,7 +34,7 @@ def cli() -> None:
 
 
 for _command in (
-    init, report, schedule, models, estimate, prices, loadtest, simulate, label, ledger, diff, doctor,
+    init, lab, report, schedule, models, estimate, prices, loadtest, simulate, label, ledger, diff, doctor,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -31,4 +31,4 @@ def init(folder: Path) -> None:
         more = f" and {len(made.kept) - _KEPT_SHOWN} more" if len(made.kept) > _KEPT_SHOWN else ""
         click.echo(f"Left as they are, because yours differ: {shown}{more}.")
     where = "" if folder == Path() else f"cd {folder} && "
-    click.echo(f"Next: {where}llmbench doctor && llmbench report break_even")
+    click.echo(f"Next: {where}llmbench doctor && llmbench report break_even, or llmbench lab in a browser")

@@ -24,6 +24,7 @@ from llmbench.decision.gates import Gate
 from llmbench.decision.metrics import Measured
 from llmbench.decision.sources import Source
 from llmbench.results import Decision, Verdict
+from llmbench.shown import shown
 
 __all__ = ["FAIL_LEVEL", "GateResult", "GateState", "adjust_fails", "decide", "judge_gate"]
 
@@ -33,6 +34,7 @@ FAIL_LEVEL = (1 - CONFIDENCE) / 2
 """Chance of all required gates together to stop a migration that keeps every one of them."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """A gate and what was found."""

@@ -13,12 +13,14 @@ from typing import Any, Literal, NamedTuple
 
 from llmbench.errors import UsageError
 from llmbench.result_files import as_count, as_number
+from llmbench.shown import shown
 
 __all__ = ["METRICS", "Measured", "Metric", "Unit", "metric_named"]
 
 Unit = Literal["share", "points", "times", "usd", "ms", "probability", "count"]
 
 
+@shown
 class Measured(NamedTuple):
     """A number of a report; None where the report does not have it."""
 

@@ -18,6 +18,7 @@ from llmbench.catalog.models import canonical_name
 from llmbench.errors import ReportError
 from llmbench.result_files import MANIFEST, changed_files, read_envelope
 from llmbench.results import ResultEnvelope
+from llmbench.shown import shown
 
 __all__ = ["Source", "SourceState", "Subject", "find_source", "same_model"]
 
@@ -33,6 +34,7 @@ class SourceState(StrEnum):
     STALE = "stale"
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What the decision is about; empty texts match anything."""
@@ -44,6 +46,7 @@ class Subject:
     """{a report's own name: ours}, for names that the catalog does not know: arms, adapters."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Source:
     """One report of the memo."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +16,7 @@ __all__ = ["Check", "Diagnosis", "Status"]
 Status = Literal["ok", "warning", "problem"]
 
 
+@shown
 class Check(NamedTuple):
     """One check: what was looked at, how it is, and a sentence that says what to do."""
 
@@ -23,6 +25,7 @@ class Check(NamedTuple):
     message: str
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """All checks of one examination.

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["AcceptedCost", "accepted_costs"]
 
 
+@shown
 class AcceptedCost(NamedTuple):
     """What one good answer costs of one way to get answers."""
 

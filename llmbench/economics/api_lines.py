@@ -13,6 +13,7 @@ from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,7 @@ NO_BATCH_PRICE = "no batch price is listed: messages that can wait are charged l
 """Note of a model that costs no less in batches, as far as its price book knows."""
 
 
+@shown
 class ApiLine(NamedTuple):
     """One model at its vendor. What it costs is proportional to the messages."""
 
@@ -38,6 +40,7 @@ class ApiLine(NamedTuple):
     note: str = ""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class ApiLines:
     """The models' lines, cheapest first; those without a price are last. Made by `api_lines`."""
@@ -136,6 +139,7 @@ def api_lines(
     return ApiLines(workload, price_book, tuple(rows))
 
 
+@shown
 class TokenPrices(NamedTuple):
     """USD of a message by what makes it up, at a workload's lengths."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["ScaledHours", "cold_start_s", "scaled_hours"]
 
@@ -14,6 +15,7 @@ _MONTH_HOURS = 730.0
 _HOUR_S = 3600.0
 
 
+@shown
 class ScaledHours(NamedTuple):
     """A month of replicas that follow the load."""
 

@@ -18,12 +18,14 @@ from typing import NamedTuple
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["BreakEven", "Crossing", "break_even", "break_even_of"]
 
 _MOST_STEPS = 1000
 
 
+@shown
 class Crossing(NamedTuple):
     """A volume at which the cheaper side changes."""
 
@@ -34,6 +36,7 @@ class Crossing(NamedTuple):
     """Who is cheaper just above it: "self-hosting" or "api"."""
 
 
+@shown
 class BreakEven(NamedTuple):
     """One option against one API."""
 

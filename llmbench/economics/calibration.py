@@ -16,6 +16,7 @@ from llmbench.catalog.gpus import gpu_facts
 from llmbench.catalog.measured import MeasuredRow
 from llmbench.economics.roofline import OperatingPoint, Points, points_of, serve
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,6 +91,7 @@ PRIORS: Mapping[str, Prior] = {
 }
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Constants, and how far predictions with them have been from rows that they were not fitted to."""

@@ -17,6 +17,7 @@ from llmbench.economics.claim_parts import Rule
 from llmbench.economics.claim_rules import RULES
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ __all__ = ["CheckedClaim", "ClaimAudit", "ClaimVerdict", "audit_claims", "check_
 ClaimVerdict = Literal["holds", "wrong", "impossible", "cannot be checked"]
 
 
+@shown
 class CheckedClaim(NamedTuple):
     """A claim beside what comes out."""
 
@@ -44,6 +46,7 @@ class CheckedClaim(NamedTuple):
     implied: bool
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class ClaimAudit:
     """All claims. Made by `audit_claims`."""

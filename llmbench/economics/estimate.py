@@ -15,6 +15,7 @@ from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 from llmbench.types import ModelCapability
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Estimate", "EstimateRow", "estimate"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class EstimateRow:
     """One model, or one mix of models."""
@@ -50,6 +52,7 @@ class EstimateRow:
         return self.price_source.split("; ") if self.price_source else []
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a workload costs a month. Made by `estimate`."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,7 @@ def payback_month(cash: Sequence[float]) -> int | None:
     return None
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class CashFlow:
     """Month by month, what self-hosting saves against an API. Made by `cash_flow`."""

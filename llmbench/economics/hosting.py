@@ -13,6 +13,7 @@ from typing import Any
 
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["HostingCosts", "HostingOption", "MonthlyCost"]
 
@@ -64,6 +65,7 @@ class HostingCosts:
         return float(self.operations_hours * self.operations_usd_per_hour + self.storage_usd)
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class HostingOption:
     """A model on machines of one kind. One replica is `n_gpu` GPUs that together hold the model once."""
@@ -190,6 +192,7 @@ class HostingOption:
         )
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class MonthlyCost:
     """The month of an option, by parts."""

@@ -8,12 +8,14 @@ from typing import NamedTuple
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import HOURS_OF_WEEK, Workload
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["HybridPlan", "JobPlan", "hybrid_plans", "nightly_job"]
 
 _NIGHTS = 730 / 24
 
 
+@shown
 class HybridPlan(NamedTuple):
     """So many replicas that are always on; what is above them goes to the API."""
 
@@ -78,6 +80,7 @@ def hybrid_plans(
     return plans
 
 
+@shown
 class JobPlan(NamedTuple):
     """A machine that is rented only while it works through what has waited."""
 

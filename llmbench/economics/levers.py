@@ -8,10 +8,12 @@ from typing import NamedTuple
 from llmbench.economics.break_even import break_even_of
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import Workload
+from llmbench.shown import shown
 
 __all__ = ["Lever", "levers"]
 
 
+@shown
 class Lever(NamedTuple):
     """One number that alone would have to move."""
 

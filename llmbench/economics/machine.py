@@ -10,6 +10,7 @@ from typing import NamedTuple
 from llmbench.catalog.architectures import architecture
 from llmbench.catalog.dtypes import dtype_facts
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["Machine", "MachineRun", "fit_machine"]
 
@@ -17,6 +18,7 @@ _ENOUGH = 3
 """Runs from which on each can be left out and predicted from the others."""
 
 
+@shown
 class MachineRun(NamedTuple):
     """One rate of a load test, on average."""
 
@@ -27,6 +29,7 @@ class MachineRun(NamedTuple):
     tpot_ms: float
 
 
+@shown
 class Machine(NamedTuple):
     """A processor as a roofline sees it: what it reads and multiplies in a second, losses included."""
 

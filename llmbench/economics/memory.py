@@ -12,6 +12,7 @@ from llmbench.catalog.engines import EngineFacts, engine_facts
 from llmbench.catalog.gpus import GpuFacts, gpu_facts
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 __all__ = [
     "STARVED_BELOW",
@@ -36,6 +37,7 @@ _LINKED = 0.4e9
 """And for the buffers of the collective operations, once there are several (NCCL: 342 to 392 MB)."""
 
 
+@shown
 class MemoryFit(NamedTuple):
     """What of a model, its number format and GPUs. Bytes are decimal GB."""
 

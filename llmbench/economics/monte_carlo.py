@@ -15,6 +15,7 @@ from llmbench.economics.api_lines import TokenPrices
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,7 @@ _P90 = 1.2815515655446004
 """The 90% quantile of the standard normal distribution."""
 
 
+@shown
 class Range(NamedTuple):
     """Low, most likely and high: the ends of a triangle. `low == high` is known for sure."""
 
@@ -62,6 +64,7 @@ class Uncertainty:
                 )
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class MonteCarlo:
     """The draws of an analysis. Made by `monte_carlo`."""
@@ -243,6 +246,7 @@ def triangular(uniform: Floats, given: Range) -> Floats:
     return np.where(uniform < turn, rising, falling)
 
 
+@shown
 class Tornado(NamedTuple):
     """What one unknown alone moves the saving by."""
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 __all__ = ["ReplicaPlan", "Waiting", "availability", "erlang_c", "replicas_needed", "waiting"]
 
@@ -34,6 +35,7 @@ def erlang_c(servers: int, offered_load: float) -> float:
     return blocked / (1 - load / count * (1 - blocked))
 
 
+@shown
 class Waiting(NamedTuple):
     """The queue before a group of servers, in seconds. Infinite where the load is not below the servers."""
 
@@ -84,6 +86,7 @@ def waiting(
     return Waiting(probability, probability * decay, decay, load / count)
 
 
+@shown
 class ReplicaPlan(NamedTuple):
     """Replicas for the busiest hour."""
 

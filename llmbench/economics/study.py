@@ -17,10 +17,12 @@ from llmbench.economics.memory import memory_fit
 from llmbench.economics.monte_carlo import MonteCarlo, Uncertainty, monte_carlo
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["BreakEvenStudy", "Money", "Pays"]
 
 
+@shown
 class Pays(NamedTuple):
     """From which volume on one's own machines cost less than an API, and which of them gets there first."""
 
@@ -46,6 +48,7 @@ class Money:
     gpu_fall_per_year: float = 1.0
 
 
+@shown
 @dataclass(frozen=True)
 class BreakEvenStudy:
     """`model` on machines of one's own against `against`, the decision being made against `baseline`.

@@ -16,6 +16,7 @@ from llmbench.catalog.tails import latency_tails
 from llmbench.economics.memory import cache_bytes, check_gpu_count, format_of
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 from llmbench.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _FULL = 0.98
 """Share of the visible memory that weights and one sequence may fill at most."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Throughput:
     """One operating point, as predicted. Made by `throughput`."""

@@ -25,6 +25,7 @@ from llmbench.economics.calibration import (
 )
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,7 @@ class MetricScore(NamedTuple):
     within_30pct_rows: float
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Validation:
     """Predictions of each row from a fit without its GPU and model."""

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeGuard
 
 from llmbench.economics.workload import HOURS_OF_WEEK, Workload
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["MeasuredWorkload", "week_profile", "workload_of_log"]
 
@@ -60,6 +61,7 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
+@shown
 class MeasuredWorkload(NamedTuple):
     """A workload as a log tells it, with what one must know to trust it."""
 

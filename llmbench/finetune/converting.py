@@ -13,6 +13,7 @@ from llmbench.finetune.formats import VENDORS, check_vendor, problems_of
 from llmbench.finetune.reading import Row, open_training, rows
 from llmbench.finetune.writing import json_line, refuse_same, replacing_all
 from llmbench.providers.training_lines import CHAT, COMPLETION, KEYS, TEXT
+from llmbench.shown import shown
 
 __all__ = ["Conversion", "convert"]
 
@@ -40,6 +41,7 @@ Render = Callable[[Sequence[Mapping[str, Any]]], str]
 """Makes one prompt of the messages before an answer."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """What was written."""

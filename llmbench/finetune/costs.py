@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from llmbench.catalog import TrainingMethod, canonical_name, training_terms
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["TrainingCost", "bare_model", "training_cost"]
 
 
+@shown
 class TrainingCost(NamedTuple):
     """One job at one vendor. What is not known is None, and `note` says why."""
 

@@ -18,6 +18,7 @@ from llmbench.finetune.writing import json_line, replacing_all
 from llmbench.ledger.privacy import compiled, redacted
 from llmbench.ledger.rows import instant_text
 from llmbench.plain_table import PlainTable, count_text
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from llmbench.ledger import Ledger
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Export", "export"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Export:
     """What was written, and where it comes from."""

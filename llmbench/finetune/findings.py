@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal, NamedTuple
 
+from llmbench.shown import shown
+
 __all__ = ["Finding", "Findings", "Severity"]
 
 Severity = Literal["error", "warning"]
 """An error is refused by the vendor, or makes a comparison wrong; a warning is to be looked at."""
 
 
+@shown
 class Finding(NamedTuple):
     """One thing that is wrong with one line, or with the file."""
 

@@ -11,10 +11,12 @@ from llmbench.errors import BudgetExceededError
 from llmbench.finetune.backend import JobOrder, TuningBackend
 from llmbench.finetune.trained_tokens import FileTokens, count_file_tokens
 from llmbench.money import dollars
+from llmbench.shown import shown
 
 __all__ = ["TrainingQuote", "quote_order"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class TrainingQuote:
     """A job's price in USD: trained tokens (those of the file times the epochs) times a dated price.

@@ -14,6 +14,7 @@ from llmbench.finetune.findings import Finding, Severity
 from llmbench.finetune.lengths import Lengths, LengthSummary
 from llmbench.money import dollars
 from llmbench.plain_table import UNKNOWN, PlainTable, count_text
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,7 @@ class TokenTotals:
     """Tokens beyond the longest example that the vendor trains: neither learned nor charged."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
     """A training file, examined. It shows itself, and turns into tables by `to_pandas`."""

@@ -11,6 +11,7 @@ from llmbench.errors import UsageError
 from llmbench.finetune.dequantise import dequantised
 from llmbench.providers.local_jobs import LocalJob
 from llmbench.providers.local_tuning import find_job
+from llmbench.shown import shown
 
 __all__ = ["VllmServing", "vllm_serving"]
 
@@ -18,6 +19,7 @@ _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What vLLM takes for --max-lora-rank."""
 
 
+@shown
 class VllmServing(NamedTuple):
     """What to run and what to write into llmbench.toml."""
 

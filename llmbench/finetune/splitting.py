@@ -15,6 +15,7 @@ from llmbench.finetune.grouping import Groups
 from llmbench.finetune.reading import open_training, rows
 from llmbench.finetune.writing import json_line, refuse_same, replacing_all
 from llmbench.plain_table import PlainTable, count_text
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ __all__ = ["Split", "split"]
 _PARTS = ("train", "validation", "test")
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Split:
     """The parts of a file."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from llmbench.providers.tuning_result import JobEvent, TrainingMetric
+from llmbench.shown import shown
 
 __all__ = ["ENDED", "STATES", "JobEvent", "JobState", "JobStatus", "TrainingMetric"]
 
@@ -21,6 +22,7 @@ ENDED: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled", "una
 """States after which nothing more is to be waited for."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class JobStatus:
     """What one look at a job showed; None where the trainer does not say."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger.rows import SELECT_RECORD, decode, instant_text, stored_text
+from llmbench.shown import shown
 from llmbench.types import CallStatus
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Selection(NamedTuple):
         return sql, values
 
 
+@shown
 class SpendTotals(NamedTuple):
     """Attempts and what they cost."""
 
@@ -88,6 +90,7 @@ class SpendTotals(NamedTuple):
     """Sum of the known costs; None where none is known."""
 
 
+@shown
 class Verification(NamedTuple):
     """The state of a ledger."""
 

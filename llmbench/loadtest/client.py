@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.errors import LLMBenchError, ProviderError
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
@@ -21,6 +22,7 @@ _HOPELESS_SHARE, _HOPELESS_LEAST = 0.05, 3
 """So many requests without a first token after all patience, and the 95th percentile is lost."""
 
 
+@shown
 @dataclass(slots=True)
 class Sample:
     """One request, in seconds from the start of its rate; None is not (yet) known."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from llmbench.loadtest.summary import RateResult
+from llmbench.shown import shown
 
 __all__ = ["Knee", "find_knee", "next_rate"]
 
@@ -13,6 +14,7 @@ _NEAR = 1.3
 """A search ends where the rate that fails is no more than this times the one that is kept."""
 
 
+@shown
 class Knee(NamedTuple):
     """Between two rates; None where none was seen."""
 

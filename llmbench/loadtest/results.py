@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.loadtest.knee import Knee, find_knee
 from llmbench.loadtest.summary import Latency, Objective, RateResult
 from llmbench.plain_table import UNKNOWN, PlainTable, count_text
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ _HEAD = (
 )  # fmt: skip
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class LoadTest:
     """Rates in ascending order, with what they were measured at."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from llmbench.errors import UsageError
 from llmbench.loadtest.client import Sample
+from llmbench.shown import shown
 from llmbench.stats import Interval, quantile_interval
 
 __all__ = ["Latency", "Objective", "RateResult", "summarise"]
@@ -30,6 +31,7 @@ class Objective(NamedTuple):
     tpot_ms: float = 100.0
 
 
+@shown
 class Latency(NamedTuple):
     """Milliseconds of `n` requests; a quantile is the least value that such a share does not exceed."""
 
@@ -47,6 +49,7 @@ class Latency(NamedTuple):
     """True where requests that were given up are in it with the time they had waited by then."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class RateResult:
     """One rate. Failed requests are in no time and no throughput."""

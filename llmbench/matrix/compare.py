@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from llmbench.shown import shown
 from llmbench.stats import (
     Interval,
     adjust_p_values,
@@ -36,6 +37,7 @@ _POWER = 0.8
 _MOST_ITEMS = 1_000_000
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One cell against the baseline; `difference` is candidate minus baseline, in score (0..1)."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
+from llmbench.shown import shown
+
 __all__ = ["CallCounts"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class CallCounts:
     """Calls of one run."""

@@ -18,7 +18,7 @@ from llmbench.matrix.rules import Choice, Contains, Exact, Numeric, Regex
 from llmbench.matrix.similarity import Similarity
 from llmbench.matrix.text import as_text, nearest
 
-__all__ = ["Function", "GraderLike", "PerItem", "grader_for"]
+__all__ = ["GRADERS", "Function", "GraderLike", "PerItem", "grader_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,9 @@ _BY_NAME: dict[str, Callable[[], Grader]] = {
     "json_schema": JsonSchema,
     "similarity": Similarity,
 }
+
+GRADERS = tuple(_BY_NAME)
+"""Names of the rules that grade."""
 
 GraderLike = str | Grader | Judge | Callable[[str, Item], Any] | None
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.text import as_text
+from llmbench.shown import shown
 
 __all__ = [
     "DOES_NOT_PARSE",
@@ -32,6 +33,7 @@ not hold up ten thousand others."""
 DOES_NOT_PARSE = "does not parse"
 
 
+@shown
 class Grade(NamedTuple):
     """How right one answer is."""
 

@@ -13,6 +13,7 @@ from llmbench.errors import UsageError
 from llmbench.matrix.judges import Judge, Pairwise
 from llmbench.matrix.judging import Judged
 from llmbench.matrix.plan import Plan
+from llmbench.shown import shown
 from llmbench.stats import Interval, bootstrap_interval, cohen_kappa, mean_interval
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _LEAST_FOR_CORRELATION = 20
 _VENDORS = frozenset({"openai", "anthropic", "gemini", "llama", "mixtral"})
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class Judging:
     """What the judge of a matrix did. Shares are of verdicts that were read; None where there is none."""

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llmbench.matrix.counts import CallCounts
+from llmbench.shown import shown
 
 __all__ = ["Progress", "ProgressCallback", "ProgressReporter"]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where a run is."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.money import dollars
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CellQuote", "PerCall", "Quote", "Range", "clock"]
 
 
+@shown
 class Range(NamedTuple):
     """Low, expected and high; None where it is not known."""
 
@@ -32,6 +34,7 @@ class PerCall(NamedTuple):
     p95: float
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class CellQuote:
     """What one cell would take. Tokens and dollars are of the calls still to make, all together."""
@@ -71,6 +74,7 @@ class CellQuote:
         }  # fmt: skip
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Quote:
     """What a run would take, cell by cell. An unknown price is None and shown as "unknown"; a

@@ -31,6 +31,7 @@ from llmbench.matrix.summary import CellSummary, item_scores, summarise
 from llmbench.matrix.text import nearest
 from llmbench.matrix.verdict import decide, decisive
 from llmbench.results import Verdict
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["MatrixResults", "make_results"]
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class MatrixResults:
     """Results of one matrix. Made by `Matrix.run` and `Matrix.results`."""
@@ -177,6 +179,10 @@ class MatrixResults:
     def missing(self) -> list[dict[str, Any]]:
         """Missing answers, and those without a score, by model and reason, most first."""
         return missing_by_reason(self.answers)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per cell, best first: `ranking()`; single answers are in `answers`."""
+        return self.ranking()
 
     def __repr__(self) -> str:
         return (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llmbench.shown import shown
 from llmbench.stats import Interval, mean_interval, quantile_interval, ratio_of_totals, wilson_interval
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["P95_LEAST_ANSWERS", "CellSummary", "ItemScores", "item_scores", "sum
 P95_LEAST_ANSWERS = 200
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class CellSummary:
     """One cell over all its items. None is not known, or too few answers to say."""

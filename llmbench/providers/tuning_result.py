@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import BadResponseError
 from llmbench.providers.wire_errors import mask
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
@@ -37,6 +38,7 @@ _KEYS = (
 )  # fmt: skip
 
 
+@shown
 class JobEvent(NamedTuple):
     """Something that happened to a job."""
 
@@ -47,6 +49,7 @@ class JobEvent(NamedTuple):
     step: int | None = None
 
 
+@shown
 class TrainingMetric(NamedTuple):
     """How training stood at one step; None where the trainer does not say."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from llmbench.catalog import canonical_name
 from llmbench.catalog.architectures import architecture
@@ -32,10 +32,11 @@ from llmbench.results import InputFile
 if TYPE_CHECKING:
     from llmbench.economics.calibration import Calibration
 
-__all__ = ["Question", "ask", "input_files", "stale_prices"]
+__all__ = ["LATENCY_CLASSES", "Question", "ask", "input_files", "stale_prices"]
 
 _STALE_DAYS = 90
-_PURCHASES = ("on-demand", "spot", "reserved")
+_PURCHASES = get_args(Purchase)
+LATENCY_CLASSES = ("interactive", "batch")
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkl
 
 
 def _batch_share(p: Mapping[str, Any]) -> float:
-    if p["latency_class"] not in {"interactive", "batch"}:
+    if p["latency_class"] not in LATENCY_CLASSES:
         raise UsageError(
             f"Parameter 'latency_class' is interactive (somebody waits) or batch (it may take a day), not "
             f"{p['latency_class']!r}."

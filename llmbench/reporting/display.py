@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmbench.results import Decision, Verdict
+from llmbench.shown import AS_IT_IS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,7 @@ _DECISION_COLOURS = {
     Decision.NO_GO: "#9A3412",
 }
 UNKNOWN = "–"
+_TABLE = f'<table class="{AS_IT_IS}">'
 _LONG_TEXT, _SHORT_TEXT = 60, 32
 """Characters of a cell."""
 
@@ -53,17 +55,18 @@ def banner_html(verdict: Verdict) -> str:
     colour = _DECISION_COLOURS[verdict.decision]
     reasons = "".join(f"<li>{html.escape(str(reason))}</li>" for reason in verdict.reasons)
     return (
-        f'<section class="verdict" style="border-left: 8px solid {colour}; background-color: #f8fafc; '
-        f'color: #111827; padding: 8px 14px">'
-        f'<p style="margin: 0"><strong style="color: {colour}">{_DECISION_MARKS[verdict.decision]} '
+        f'<section class="verdict" style="border-left: 8px solid {colour}; '
+        f'background-color: #f8fafc; color: #111827; padding: 8px 14px">'
+        f'<p class="{AS_IT_IS}" style="margin: 0"><strong style="color: {colour}">'
+        f"{_DECISION_MARKS[verdict.decision]} "
         f"{DECISION_WORDS[verdict.decision]}</strong> {html.escape(str(verdict.summary))}</p>"
-        f"{f'<ul>{reasons}</ul>' if reasons else ''}</section>"
+        f"{f'<ul class={AS_IT_IS!r}>{reasons}</ul>' if reasons else ''}</section>"
     )
 
 
 def link_html(target: str, text: str) -> str:
     """A sentence that leads to a file beside the report."""
-    return f'<p><a href="{html.escape(target)}">{html.escape(text)}</a></p>'
+    return f'<p class="{AS_IT_IS}"><a href="{html.escape(target)}">{html.escape(text)}</a></p>'
 
 
 def table_html(frame: pd.DataFrame, caption: str = "", numbers: Collection[str] = ()) -> str:
@@ -90,14 +93,15 @@ def table_html(frame: pd.DataFrame, caption: str = "", numbers: Collection[str] 
         for row in frame.itertuples(index=False, name=None)
     )
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"{_TABLE}{title}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def figure_html(svg: bytes, caption: str, alternative: str) -> str:
     """The figure as an image inside the page: an SVG used as an image runs nothing."""
     data = base64.b64encode(svg).decode()
     return (
-        f'<figure><img alt="{html.escape(alternative)}" src="data:image/svg+xml;base64,{data}">'
+        f'<figure class="{AS_IT_IS}"><img alt="{html.escape(alternative)}" '
+        f'src="data:image/svg+xml;base64,{data}">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
 
@@ -110,7 +114,7 @@ def parameters_html(rows: Iterable[Mapping[str, Any]]) -> str:
         for row in rows
     )
     return (
-        "<table><caption>Parameters of this run</caption><thead><tr>"
+        f"{_TABLE}<caption>Parameters of this run</caption><thead><tr>"
         '<th scope="col">parameter</th><th scope="col">value</th><th scope="col"></th>'
         '<th scope="col">what it is</th>'
         f"</tr></thead><tbody>{body}</tbody></table>"

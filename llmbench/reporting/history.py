@@ -20,6 +20,7 @@ from llmbench.reporting.sparkline import sparkline
 from llmbench.reporting.wording import minute
 from llmbench.result_files import as_count, as_number, read_envelope
 from llmbench.results import ResultEnvelope
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelPoint", "RunHistory", "RunPoint", "Trend", "history_of", "run_history"]
 
 
+@shown
 class ModelPoint(NamedTuple):
     """One model in one run; None: not known, or not measured by this run."""
 
@@ -46,6 +48,7 @@ class ModelPoint(NamedTuple):
     """The book by which the run priced its calls."""
 
 
+@shown
 class RunPoint(NamedTuple):
     """One run of the report."""
 
@@ -65,6 +68,7 @@ class RunPoint(NamedTuple):
         return bool(self.made) and self.replayed == 0
 
 
+@shown
 class Trend(NamedTuple):
     """One number of one model, run by run; None where a run does not know it."""
 
@@ -88,6 +92,7 @@ class Trend(NamedTuple):
         return f"from {known[0]:.3g} to {known[-1]:.3g} over {runs}"
 
 
+@shown
 class RunHistory(NamedTuple):
     """Every run of a notebook that can be read, oldest first."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,18 +11,18 @@ import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import llmbench
 from llmbench.reporting.console import RunDisplay
 from llmbench.reporting.disk import FULL
 from llmbench.reporting.execute import OUTCOME
-from llmbench.reporting.progress import ProgressFile
+from llmbench.reporting.progress import Progress, ProgressFile
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["EXECUTED", "PRIVATE_FILES", "Job", "execute", "run_environment"]
+__all__ = ["EXECUTED", "PRIVATE_FILES", "Follower", "Job", "execute", "run_environment"]
 
 EXECUTED = "executed.ipynb"
 _PROGRESS = "progress.jsonl"
@@ -31,6 +32,16 @@ PRIVATE_FILES = (OUTCOME, _PROGRESS, _LOG)
 _POLL_SECONDS = 0.2
 _INTERRUPT_SECONDS = 20.0
 """Longer than a child takes to give up on a kernel that ignores interrupts."""
+
+
+class Follower(Protocol):
+    """Who looks on while a notebook runs where there is no terminal; asked five times a second."""
+
+    def show(self, progress: Progress) -> None:
+        """The run is so far."""
+
+    def stopped(self) -> bool:
+        """Whether the run is to be stopped, as Ctrl-C does in a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,10 @@ class Job:
         return self.notebook.stem
 
 
-def execute(job: Job, console: Console) -> dict[str, Any]:
+def execute(job: Job, console: Console, follower: Follower | None = None) -> dict[str, Any]:
     """Run the child process to its end; returns its outcome (see `llmbench.reporting.execute`).
+
+    How far it is goes to `follower` where there is one, else to `console`.
 
     The outcome of a run that could not write its files has their `errno`. Raises OSError when the
     run cannot be started, and KeyboardInterrupt with a sentence once both processes have stopped.
@@ -81,7 +94,7 @@ def execute(job: Job, console: Console) -> dict[str, Any]:
         assert process.stdin is not None  # noqa: S101 - stdin=PIPE gives one
         try:
             _order(process, json.dumps(request))
-            _follow(process, job, console)
+            _follow(process, job, console, follower)
         except KeyboardInterrupt:
             _interrupt(process)
             raise KeyboardInterrupt(
@@ -124,9 +137,10 @@ def _order(process: subprocess.Popen[bytes], line: str) -> None:
         pass  # it has ended; its log or its outcome says why
 
 
-def _follow(process: subprocess.Popen[bytes], job: Job, console: Console) -> None:
+def _follow(process: subprocess.Popen[bytes], job: Job, console: Console, follower: Follower | None) -> None:
     progress_file = ProgressFile(job.staging / _PROGRESS)
-    with RunDisplay(job.name, console) as display:
+    with contextlib.ExitStack() as stack:
+        shown = follower if follower is not None else stack.enter_context(RunDisplay(job.name, console))
         running = True
         while running:
             try:
@@ -135,7 +149,9 @@ def _follow(process: subprocess.Popen[bytes], job: Job, console: Console) -> Non
             except subprocess.TimeoutExpired:
                 pass
             if (progress := progress_file.newest()) is not None:
-                display.show(progress)
+                shown.show(progress)
+            if running and follower is not None and follower.stopped():
+                raise KeyboardInterrupt
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:

@@ -28,12 +28,13 @@ from llmbench.reporting.progress import Progress, progress_writer
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
+from llmbench.shown import AS_IT_IS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Parameters", "Report"]
+__all__ = ["Parameters", "Report", "csv_bytes"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _FILE = re.compile(r"(?!result\.|manifest\.)[a-z0-9][a-z0-9_-]*\.(xlsx|csv|txt|json)")
@@ -216,7 +217,7 @@ class Report:
         """Show a sentence or a few; nothing in it is markup."""
         import html
 
-        _show(f"<p>{html.escape(text)}</p>", text)
+        _show(f'<p class="{AS_IT_IS}">{html.escape(text)}</p>', text)
 
     def finish(
         self,
@@ -293,7 +294,7 @@ class Report:
         _show(table_html(frame, "Where these numbers come from"), frame.to_string(index=False))
 
     def _csv(self, frame: pd.DataFrame) -> bytes:
-        return _csv(frame.assign(simulated=True) if self.simulated else frame)
+        return csv_bytes(frame.assign(simulated=True) if self.simulated else frame)
 
     def _write(self, relative: str, content: bytes) -> None:
         if self.folder is None:
@@ -345,7 +346,7 @@ def _checked(name: str) -> str:
     return name
 
 
-def _csv(frame: pd.DataFrame) -> bytes:
+def csv_bytes(frame: pd.DataFrame) -> bytes:
     """UTF-8, one line ending everywhere; lists and dicts as JSON; formulas defused."""
     plain = frame.copy()
     for column in plain.columns:

@@ -22,17 +22,32 @@ from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import EXECUTED, Job, execute
+from llmbench.reporting.progress import Progress
 from llmbench.reporting.secrets import SecretFoundError, find_secret, known_secrets
 from llmbench.reporting.wording import minute
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from llmbench.reporting.process import Follower
     from llmbench.results import Decision, ResultEnvelope
 
-__all__ = ["ReportRun", "available_notebooks", "find_notebook", "resolve_notebooks", "run_report"]
+__all__ = [
+    "DESK",
+    "ReportRun",
+    "available_notebooks",
+    "check_run",
+    "find_notebook",
+    "resolve_notebooks",
+    "run_report",
+]
+
+DESK = "start"
+"""The notebook that `llmbench lab` opens: it lies among the reports' notebooks and is none."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class ReportRun:
     """A report that was published."""
@@ -55,9 +70,9 @@ _LAST = ("migration_memo",)
 
 
 def available_notebooks(root: Path | None = None) -> tuple[str, ...]:
-    """Names of the notebooks that the project has, in alphabetical order."""
+    """Names of the reports' notebooks that the project has, in alphabetical order."""
     folder = (root or load_config().root) / "notebooks"
-    return tuple(sorted(path.stem for path in folder.glob("*.ipynb")))
+    return tuple(sorted(path.stem for path in folder.glob("*.ipynb") if path.stem != DESK))
 
 
 def resolve_notebooks(names: Iterable[str], root: Path | None = None) -> list[str]:
@@ -81,13 +96,14 @@ def run_report(
     *,
     fresh: bool = False,
     console: Console | None = None,
+    follower: Follower | None = None,
 ) -> ReportRun:
     """Run `notebook` (a name of the project's notebooks/, or a path) and publish its report.
 
     `out` is the folder of reports; without it, reports/ under the project's root. With `fresh`,
     answers of earlier runs are not replayed; the same fresh run that was cut off less than 24 hours
     ago goes on under its run id, with the answers it had. The last good report stays as it is until
-    the new one is whole.
+    the new one is whole. A `follower` is told how far the run is in place of `console`, and can stop it.
 
     Raises UsageError for a notebook or parameter that does not exist or does not fit, before
     anything runs; ReportError with the notebook's own sentence when it fails (what was executed is
@@ -99,9 +115,7 @@ def run_report(
 
     root = load_config().root
     path = find_notebook(notebook, root)
-    declared = read_parameters(path)
-    values = check_parameters(declared, parameters or {}, where=path.stem)
-    refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
+    values = check_run(path, parameters or {})
     folder = ReportFolder(Path(out).resolve() if out is not None else root / "reports", path.stem)
     console = console or Console(stderr=True)
     run_id = new_run_id()
@@ -120,7 +134,7 @@ def run_report(
                     markup=False, highlight=False, soft_wrap=True,
                 )  # fmt: skip
         job = Job(path, root, values, run_id, stack.enter_context(folder.staging(run_id, root)), fresh)
-        envelope, published, index = _run(job, folder, marker, console)
+        envelope, published, index = _run(job, folder, marker, console, follower)
     return ReportRun(
         notebook=job.name,
         run_id=run_id,
@@ -133,8 +147,22 @@ def run_report(
     )
 
 
+def check_run(notebook: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values given to a run of `notebook`, as the types that it declares; nothing is added.
+
+    Everything that is asked before a notebook runs. Raises UsageError for a value that does not fit, and
+    ReportError for a notebook that does not declare its parameters as it must.
+    """
+    declared = read_parameters(notebook)
+    values = check_parameters(declared, parameters, where=notebook.stem)
+    refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
+    return values
+
+
 def find_notebook(notebook: str | Path, root: Path) -> Path:
     """The file of a notebook, named as in `run_report`; raises UsageError with those that there are."""
+    if notebook == DESK:
+        raise UsageError(f"The notebook {DESK!r} is the desk, not a report; open it with `llmbench lab`.")
     given = Path(notebook)
     if given.suffix == ".ipynb":
         if given.is_file():
@@ -153,15 +181,17 @@ def find_notebook(notebook: str | Path, root: Path) -> Path:
 
 
 def _run(
-    job: Job, folder: ReportFolder, marker: FreshRun | None, console: Console
+    job: Job, folder: ReportFolder, marker: FreshRun | None, console: Console, follower: Follower | None
 ) -> tuple[ResultEnvelope, Path, Path]:
     """Execute and publish: the result, the folder of the run, and the index."""
     try:
-        outcome = execute(job, console)
+        outcome = execute(job, console, follower)
     except OSError as error:
         raise unwritable(error, folder.path.parent, job.root) from error
     if outcome["status"] != "ok":
         raise _failure(job, outcome, folder)
+    if follower is not None:
+        follower.show(Progress(message="writing the report"))
     try:
         envelope = finish_run(job)
         published = folder.publish(job.staging, job.run_id)

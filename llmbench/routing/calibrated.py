@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from llmbench.routing.drift import DriftMonitor, DriftReference
 from llmbench.routing.success_scorer import SuccessScorer
 from llmbench.routing.table import Choice
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,6 +116,7 @@ class Scored(NamedTuple):
     """What the drift monitor counts."""
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibratedRouting:
     """Made by `ModelRouter.calibrate`; given to `ModelRouter(routes=...)`, or saved and given by its path."""

@@ -15,6 +15,7 @@ from llmbench.routing.cascade_judges import CascadeJudge, checked
 from llmbench.routing.curve import Curve
 from llmbench.routing.evaluation import RoutingEvaluation, evaluate
 from llmbench.routing.resampling import percentile_interval
+from llmbench.shown import shown
 from llmbench.stats.checks import number_array, paired_arrays
 from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
 
@@ -53,6 +54,7 @@ class _Stages(NamedTuple):
     strong_ms: NDArray[np.float64]
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class CascadeEvaluation:
     """What `evaluate_cascade` and `evaluate_trust` found."""
@@ -94,6 +96,10 @@ class CascadeEvaluation:
         levels = np.unique(trust[~np.isnan(trust)])
         thresholds = [*levels.tolist(), float(np.nextafter(levels[-1], math.inf))] if len(levels) else [0.0]
         return pd.DataFrame([self.at(each) for each in thresholds])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per threshold: `points()`."""
+        return self.points()
 
     def saving_at(self, quality: float) -> float:
         """What the cascade saves per prompt beside the strong model alone where it reaches `quality`;

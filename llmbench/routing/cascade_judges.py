@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = ["CascadeJudge", "Judgement", "format_check", "self_consistency", "verifier"]
 
 
+@shown
 class Judgement(NamedTuple):
     """What a judge makes of the cheap model's answers to one prompt."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from llmbench.errors import UsageError
 from llmbench.routing.hull import Hull, upper_hull
+from llmbench.shown import shown
 from llmbench.stats.checks import check_number
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _ROUNDING = 1e-12
 """Sums of thousands of scores differ by about this share of the gap, depending on their order."""
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
     """Mean quality and cost by the share of prompts that the strong model answers.

@@ -17,6 +17,7 @@ from llmbench.routing.policy_rows import PolicyRow, known, policy_table, single_
 from llmbench.routing.resampling import Draws, percentile_interval
 from llmbench.routing.table import RoutingTable
 from llmbench.routing.two_models import TwoModels, two_models
+from llmbench.shown import shown
 from llmbench.stats.checks import check_confidence, check_count, finite_array
 from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RoutingEvaluation", "evaluate"]
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class RoutingEvaluation:
     """What `evaluate` found. Shows itself as a table; `data()` is for a report."""

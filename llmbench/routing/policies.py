@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats import mean_interval, paired_difference
 from llmbench.stats.checks import check_confidence, label_list, number_array
 from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
@@ -42,6 +43,7 @@ class SingleModel(NamedTuple):
     saving_interval: Interval
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class PolicyEvaluation:
     """What `evaluate_policy` found. Shows itself as a table."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.routing.strategy import RoutingStrategy
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Assigned", "Candidate", "Route"]
 
 
+@shown
 class Candidate(NamedTuple):
     """One model of a route, in the order in which they are asked."""
 
@@ -40,6 +42,7 @@ class Assigned(NamedTuple):
     """It was assigned before, and so recorded."""
 
 
+@shown
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """Which model a request goes to, which come next, and why."""

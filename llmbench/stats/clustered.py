@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import (
     NO_SPREAD,
     check_choice,
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 
+@shown
 @dataclass(frozen=True)
 class ClusterMoments:
     """Totals of every cell, and sums over clusters of products of two cells: all that the variance needs.
@@ -80,6 +82,7 @@ class ClusterMoments:
             raise UsageError("successes must lie between 0 and units in every cell.")
 
 
+@shown
 class ClusteredComparison(NamedTuple):
     """Arm 1 against arm 2, clusters taken into account; NaN where the data cannot tell."""
 

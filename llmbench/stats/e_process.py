@@ -19,6 +19,7 @@ from scipy.optimize import brentq
 from scipy.special import betainc, betaln, log_expit
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import check_choice, check_confidence, check_number, finite_array
 from llmbench.stats.intervals import Interval
 
@@ -34,6 +35,7 @@ _FARTHEST = 60.0
 _LEAST_TAIL = 1e-280
 
 
+@shown
 class ReplyShareEProcess(NamedTuple):
     """What each look found; one value per look."""
 

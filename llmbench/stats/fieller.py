@@ -10,6 +10,7 @@ import math
 from typing import Literal, Self
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import check_number
 from llmbench.stats.intervals import Interval
 
@@ -20,6 +21,7 @@ FiellerKind = Literal["bounded", "unbounded", "whole line"]
 _ROUNDING = 1e-12
 
 
+@shown
 class FiellerInterval(Interval):
     """Unpacks as `(low, high)`, infinite where the set of ratios has no end.
 

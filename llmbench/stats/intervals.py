@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from llmbench.shown import shown
+
 __all__ = ["UNKNOWN_INTERVAL", "Interval", "TestResult"]
 
 
+@shown
 class Interval(NamedTuple):
     """A confidence interval; a limit that the data cannot give is NaN.
 
@@ -21,6 +24,7 @@ class Interval(NamedTuple):
     """Upper limit."""
 
 
+@shown
 class TestResult(NamedTuple):
     """What a test of a null value found."""
 

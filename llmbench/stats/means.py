@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from llmbench.shown import shown
 from llmbench.stats.checks import (
     NO_SPREAD,
     check_confidence,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MeanEstimate", "mean_and_standard_error", "mean_interval", "standard_error_of_mean"]
 
 
+@shown
 class MeanEstimate(NamedTuple):
     """A mean and how far it may be off."""
 

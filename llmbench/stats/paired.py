@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import bdtr, ndtr, stdtr
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import (
     NO_SPREAD,
     check_choice,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["PairedDifference", "mcnemar", "paired_difference", "paired_margin_test"]
 
 
+@shown
 class PairedDifference(NamedTuple):
     """Mean of first minus second over the items that both answered."""
 

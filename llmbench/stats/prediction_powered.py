@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import (
     check_confidence,
     check_same_items,
@@ -34,6 +35,7 @@ __all__ = [
 _NO_SPREAD = 1e-12
 
 
+@shown
 class PredictionPoweredMean(NamedTuple):
     """A mean of labels, helped by a judge."""
 
@@ -47,6 +49,7 @@ class PredictionPoweredMean(NamedTuple):
     """Scores without a label."""
 
 
+@shown
 class PredictionPoweredDifference(NamedTuple):
     """First mean less the second, both helped by a judge."""
 
@@ -55,6 +58,7 @@ class PredictionPoweredDifference(NamedTuple):
     standard_error: float
 
 
+@shown
 class JudgedSample(NamedTuple):
     """What `prediction_powered_mean` takes, of one of two models over the same items."""
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import check_same_items, cluster_codes, finite_array
 from llmbench.stats.means import standard_error_of_mean
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["RatioEstimate", "ratio_of_totals"]
 
 
+@shown
 class RatioEstimate(NamedTuple):
     """A ratio of totals and how far it may be off."""
 

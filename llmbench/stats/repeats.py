@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import check_count, cluster_codes, finite_array
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def pass_hat_k(n: ArrayLike, c: ArrayLike, k: int) -> float | NDArray[np.float64
     return _shares(n, c, k, lambda total, right: _without(total, right, k))
 
 
+@shown
 class VarianceComponents(NamedTuple):
     """Variance of scores, split by a one-way random-effects analysis."""
 

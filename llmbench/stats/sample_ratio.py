@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import chdtrc, gammaln
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import check_choice, check_number, finite_array
 from llmbench.stats.intervals import TestResult
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SequentialSampleRatio", "sample_ratio_mismatch", "sequential_sample_ratio_mismatch"]
 
 
+@shown
 class SequentialSampleRatio(NamedTuple):
     """What each look at the split found; one value per look."""
 

@@ -14,6 +14,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.brownian import Walk
 from llmbench.stats.checks import check_choice, check_number, check_open_unit, finite_array
 
@@ -38,6 +39,7 @@ _LEAST_SPENT = 1e-11
 _HIGHEST = 40.0
 
 
+@shown
 class SpendingSchedule(NamedTuple):
     """The looks of a test, one value of each per look."""
 
@@ -52,6 +54,7 @@ class SpendingSchedule(NamedTuple):
     Turnbull (1989), JRSS B 51:305."""
 
 
+@shown
 class CrossingProbabilities(NamedTuple):
     """Probability that the test stops at each look, by the side on which it does."""
 

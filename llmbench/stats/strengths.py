@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import expit, ndtri
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats.checks import check_confidence, finite_array
 from llmbench.stats.intervals import Interval
 
@@ -22,6 +23,7 @@ _STEPS = 200
 _CLOSE = 1e-12
 
 
+@shown
 class BradleyTerry(NamedTuple):
     """Log strengths of k players and how far they may be off; NaN throughout where none can be told."""
 

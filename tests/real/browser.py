@@ -17,7 +17,7 @@ import aiohttp
 
 from tests.real.install import NPM, REAL
 
-__all__ = ["Page", "browser"]
+__all__ = ["Page", "browser", "executable"]
 
 _UNPACK = "import c from '@sparticuz/chromium'; console.log(await c.executablePath())"
 _FLAGS = (
@@ -70,7 +70,7 @@ async def browser() -> AsyncIterator[Page]:
     """A browser with one tab; it ends with the block."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
-            str(_executable()), *_FLAGS, f"--user-data-dir={profile}",
+            str(executable()), *_FLAGS, f"--user-data-dir={profile}",
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, limit=1 << 20,
         )  # fmt: skip
         try:
@@ -95,7 +95,7 @@ async def _port(process: asyncio.subprocess.Process) -> int:
     raise AssertionError(f"the browser ended with status {await process.wait()}")
 
 
-def _executable() -> Path:
+def executable() -> Path:
     """Unpacked once, into the ignored folder."""
     folder = REAL / "browser"
     path = folder / "chromium"

@@ -29,6 +29,7 @@ _MODULES = {
     "test_postgres.py": "PostgreSQL",
     "test_warehouses.py": "outcomes in PostgreSQL and Spark",
     "test_browser.py": "Chromium",
+    "test_desk.py": "JupyterLab in Chromium",
 }
 _began = time.monotonic()
 _seconds: dict[str, Counter[str]] = defaultdict(Counter)

@@ -21,6 +21,7 @@ from pathlib import Path
 __all__ = [
     "MODELS",
     "NODE_MODULES",
+    "PLAYWRIGHT",
     "POSTGRES",
     "REAL",
     "ROOT",
@@ -41,6 +42,7 @@ VLLM = REAL / "vllm"
 POSTGRES = REAL / "postgres"
 SPARK = REAL / "spark"
 TRAIN = REAL / "train"
+PLAYWRIGHT = REAL / "playwright"
 _BIN = "Scripts" if os.name == "nt" else "bin"
 VLLM_PYTHON = VLLM / _BIN / "python"
 SPARK_PYTHON = SPARK / _BIN / "python"
@@ -121,12 +123,21 @@ def install_train() -> None:
     _run("torch and peft", [*pip, "--progress-bar", "off", "-r", requirements])
 
 
+def install_playwright() -> None:
+    """What drives a browser, in a folder of its own; the browser is that of npm."""
+    shutil.rmtree(PLAYWRIGHT, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    requirements = str(HERE / "playwright-requirements.txt")
+    _run("Playwright", [*pip, "--progress-bar", "off", "--target", str(PLAYWRIGHT), "-r", requirements])
+
+
 # Name, how it is installed, and what it is made from: when one of these changes, it is made again.
 _PARTS: Sequence[tuple[str, Callable[[], None], Sequence[Path]]] = (
     ("vllm", install_vllm, [HERE / "vllm-requirements.txt"]),
     ("models", make_models, [HERE / "make_tiny_models.py", HERE / "vllm-requirements.txt", _TEXT]),
     ("postgres", install_postgres, [HERE / "postgres-requirements.txt"]),
     ("spark", install_spark, [HERE / "spark-requirements.txt"]),
+    ("playwright", install_playwright, [HERE / "playwright-requirements.txt"]),
     ("train", install_train, [HERE / "train-requirements.txt"]),
     ("npm", install_npm, [HERE / "npm" / "package.json", HERE / "npm" / "package-lock.json"]),
 )

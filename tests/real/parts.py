@@ -64,6 +64,7 @@ class Part:
         within_s: float,
         environment: Mapping[str, str] | None = None,
         any_status: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.name = name
         self.port = _free_port()
@@ -71,6 +72,7 @@ class Part:
         self._command = [str(word) for word in command(self.port)]
         self._ready = ready
         self._any_status = any_status
+        self._folder = folder
         self._within_s = within_s
         # A developer's keys are none of the server's business.
         clean = {key: value for key, value in os.environ.items() if not key.endswith(_SECRETS)}
@@ -93,6 +95,7 @@ class Part:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command,
+                cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

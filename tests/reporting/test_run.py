@@ -173,6 +173,11 @@ def test_notebooks_are_found_by_name_and_all(reports_project: Any, monkeypatch: 
     assert "small" in available_notebooks()
     assert resolve_notebooks(["small", "all"])[0] == "small"
     assert sorted(resolve_notebooks(["all"])) == sorted(path.stem for path in folder.glob("*.ipynb"))
+    (folder / "start.ipynb").write_text("{}")  # the desk, which is none of them
+    assert "start" not in resolve_notebooks(["all"])
+    with pytest.raises(UsageError, match="is the desk, not a report; open it with `llmbench lab`"):
+        resolve_notebooks(["start"])
+    (folder / "start.ipynb").unlink()
     with pytest.raises(UsageError, match="did you mean 'small'"):
         resolve_notebooks(["smal"])
 
@@ -359,7 +364,7 @@ def test_kill_9_of_the_run_ends_child_and_kernel(reports_project: Any, tmp_path:
     assert list((reports_project.root / "reports" / "long" / "runs").iterdir()) == []
 
 
-def _result_of(job: Job, console: object) -> dict[str, Any]:
+def _result_of(job: Job, console: object, follower: object = None) -> dict[str, Any]:
     """In place of a kernel: a run that ends at once, well."""
     executed = nbformat.read(job.notebook, as_version=4)
     executed.cells[1].outputs = [nbformat.v4.new_output("stream", text="half \ud800")]
@@ -382,7 +387,7 @@ def made(reports_project: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[st
     reports_project.notebook("made", ["note: str = ''  # anything", "f()"], {0: ["parameters"]})
     runs: list[tuple[str, bool]] = []
 
-    def instead(job: Job, console: object) -> dict[str, Any]:
+    def instead(job: Job, console: object, follower: object = None) -> dict[str, Any]:
         runs.append((job.run_id, job.fresh))
         return _result_of(job, console)
 
@@ -402,7 +407,7 @@ def test_a_fresh_run_that_was_killed_is_gone_on_with(
 ) -> None:
     with monkeypatch.context() as patch:
 
-        def killed(job: Job, console: object) -> dict[str, Any]:
+        def killed(job: Job, console: object, follower: object = None) -> dict[str, Any]:
             made.append((job.run_id, job.fresh))
             raise KeyboardInterrupt
 
