@@ -24,7 +24,10 @@ INPUTS = {
     "llmbench.abtest": {
         "Assignments", "Costs", "Epoch", "Guardrail", "OutcomeSource", "Plan", "Replies", "Sends",
     },
-    "llmbench.decision": {"Gate", "GateBook", "Metric"},
+    "llmbench.decision": {
+        "BudgetUncertainty", "Commitment", "Example", "Gate", "GateBook", "MeanGate", "Metric", "OneOffCosts",
+        "Phase", "RampMonth", "RatesGate", "ShareGate", "SureGate",
+    },
     "llmbench.desk": {"Field"},
     "llmbench.economics": {"HostingCosts", "Money", "Uncertainty", "Workload"},
     "llmbench.finetune": {"JobOrder"},

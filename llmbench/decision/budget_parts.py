@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from llmbench.decision.effects import check_amount, check_whole
 from llmbench.economics.monte_carlo import Range
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 __all__ = [
     "BudgetUncertainty",
@@ -146,6 +147,7 @@ def check_range(what: str, value: Range) -> Range:
     return Range(*ends)
 
 
+@shown
 class Payback(NamedTuple):
     """The month from whose end on nothing is owed any more, to the end of the horizon; None: never within it.
 

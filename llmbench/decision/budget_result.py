@@ -12,6 +12,7 @@ from llmbench.decision.effects import Spread
 from llmbench.economics.finance import net_present_value
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Budget", "BudgetMonth", "BudgetTotals"]
 
 
+@shown
 class BudgetMonth(NamedTuple):
     """One month, USD, everything as stated; month 0 is today."""
 
@@ -50,6 +52,7 @@ class BudgetMonth(NamedTuple):
         return self.before_usd - self.after_usd
 
 
+@shown
 class BudgetTotals(NamedTuple):
     """All months, USD, everything as stated."""
 

@@ -10,6 +10,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,7 @@ DAYS_OF_MONTH = 730 / 24
 _Z = NormalDist()
 
 
+@shown
 class Spread(NamedTuple):
     """An amount that is not known: its 10%, 50% and 90% quantiles."""
 
@@ -69,6 +71,7 @@ def check_whole(name: str, value: object, *, least: int = 0) -> int:
     return int(number)
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class ReplyEffect:
     """What the candidate does to the replies, as an A/B test left it.

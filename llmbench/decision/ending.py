@@ -16,6 +16,7 @@ from llmbench.decision.effects import check_amount, check_whole
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ EndState = Literal["ended", "ends", "no end known", "own machine", "not in the c
 _OWN = ("local", "vllm", "ollama")
 
 
+@shown
 class EndingModel(NamedTuple):
     """One model that is paid for."""
 
@@ -47,6 +49,7 @@ class EndingModel(NamedTuple):
     state: EndState
 
 
+@shown
 class EndingSpend(NamedTuple):
     """What is spent on models that end within so many days, those that have ended left out."""
 

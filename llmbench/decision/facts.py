@@ -16,6 +16,7 @@ from llmbench.decision.sources import Source, same_model
 from llmbench.economics import Workload, api_lines
 from llmbench.errors import UsageError
 from llmbench.result_files import as_count, as_number
+from llmbench.shown import shown
 
 __all__ = [
     "Needed",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 
+@shown
 class Quality(NamedTuple):
     """The candidate's score minus the baseline's, on the same items."""
 
@@ -44,6 +46,7 @@ class Quality(NamedTuple):
     report: str
 
 
+@shown
 class Traffic(NamedTuple):
     """A month of messages."""
 
@@ -54,6 +57,7 @@ class Traffic(NamedTuple):
     """Who says so: a report, or "parameters"."""
 
 
+@shown
 class Price(NamedTuple):
     """What a model costs; both None where nobody has a price."""
 
@@ -67,6 +71,7 @@ class Price(NamedTuple):
     """The price book they are from."""
 
 
+@shown
 class Needed(NamedTuple):
     """How much more would have to be seen."""
 

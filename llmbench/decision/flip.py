@@ -21,6 +21,7 @@ from llmbench.economics.monte_carlo import Range
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ __all__ = ["FlipCell", "FlipGrid", "FlipLine", "FlipVerdict", "flip_grid", "mont
 FlipVerdict = Literal["GO", "NO_GO", "cannot tell"]
 
 
+@shown
 class FlipCell(NamedTuple):
     """One volume and value; USD over the horizon, discounted."""
 
@@ -42,6 +44,7 @@ class FlipCell(NamedTuple):
     """GO where even the low end is above 0, NO_GO where even the high end is below it."""
 
 
+@shown
 class FlipLine(NamedTuple):
     """Where the verdict changes at one value of a reply. Messages a month; None: at no volume."""
 

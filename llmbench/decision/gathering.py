@@ -18,6 +18,7 @@ from pathlib import Path
 from llmbench.decision.gates import Gate
 from llmbench.decision.sources import Source, SourceState, Subject, find_source, same_model
 from llmbench.errors import ConfigError
+from llmbench.shown import shown
 
 __all__ = ["REPORTS", "STALE_AFTER_DAYS", "Evidence", "Example", "gather", "read_example"]
 
@@ -44,6 +45,7 @@ class Example:
         return all(same_model(own, wanted, subject.names) for own, wanted in pairs)
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What there is, and of which day it is looked at."""

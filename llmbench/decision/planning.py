@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.decision.planned_gates import PlannedGate
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,7 @@ _MOST_UNITS = 1e12
 _SLACK = 1e-5
 
 
+@shown
 class GateNeed(NamedTuple):
     """One gate of a plan."""
 
@@ -41,6 +43,7 @@ class GateNeed(NamedTuple):
     """Units that it would need for the target as the only gate."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class GatesPlan:
     """What all gates together need. Made by `plan_gates`."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmbench.decision.effects import check_amount, check_whole
 from llmbench.errors import UsageError
 from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ __all__ = ["RollbackBound", "RollbackTrigger", "rollback_trigger"]
 _YEAR = 365
 
 
+@shown
 class RollbackBound(NamedTuple):
     """What takes the candidate back on one day."""
 

@@ -25,6 +25,7 @@ from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,7 @@ _FALLBACK_SHARE = 50 / 0.00325 / 500_000
 """What the document's $50 of gpt-4o buy of its 500,000 messages: 3.1%."""
 
 
+@shown
 class StageRow(NamedTuple):
     """One stage."""
 
