@@ -28,6 +28,7 @@ from llmbench.reporting.progress import Progress, progress_writer
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
+from llmbench.spreadsheet import frame_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -346,14 +347,10 @@ def _csv(frame: pd.DataFrame) -> bytes:
     for column in plain.columns:
         if plain[column].dtype == object or str(plain[column].dtype) in {"str", "string"}:
             plain[column] = [_csv_cell(value) for value in plain[column]]
-    return bytes(plain.to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace"))
+    return frame_csv(plain).encode("utf-8", "backslashreplace")
 
 
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, list | tuple | dict):
         return json.dumps(to_json(value), ensure_ascii=False)
-    # A spreadsheet runs a cell that starts like a formula; an answer of a model may.
-    if isinstance(value, str):
-        formula = value[:1] in {"=", "+", "-", "@", "\t", "\r"}
-        return encodable("'" + value if formula else value)
-    return value
+    return encodable(value) if isinstance(value, str) else value
