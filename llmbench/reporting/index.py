@@ -36,8 +36,10 @@ _PAGE = """<!DOCTYPE html>
 </style>
 </head>
 <body>
+<main>
 <h1>Reports</h1>
 {body}
+</main>
 </body>
 </html>
 """

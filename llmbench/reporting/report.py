@@ -175,7 +175,7 @@ class Report:
         """
         self._write(f"tables/{_checked(name)}.csv", self._csv(frame))
         visible = frame if shown is None else shown
-        _show(table_html(visible, caption, numbers), visible.to_string(index=False))
+        _show(table_html(visible, caption, numbers, name=_in_words(name)), visible.to_string(index=False))
 
     def figure(
         self, name: str, figure: Figure, frame: pd.DataFrame, caption: str, *, alternative: str = ""
@@ -339,6 +339,11 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a table or figure; use lower case letters, digits, - and _.")
     return name
+
+
+def _in_words(name: str) -> str:
+    words = name.replace("_", " ").replace("-", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from llmbench.reporting.html import clean_html
+from llmbench.reporting.clean import UNDESCRIBED, clean_html
+
+SCROLL = '<div class="scroll" role="group" tabindex="0" aria-label='
 
 
 @pytest.mark.parametrize(
@@ -10,7 +12,26 @@ from llmbench.reporting.html import clean_html
     [
         (
             "<table><tr><th scope='col'>a</th></tr></table>",
-            '<table><tbody><tr><th scope="col">a</th></tr></tbody></table>',
+            f'{SCROLL}"Table"><table><tbody><tr><th scope="col">a</th></tr></tbody></table></div>',
+        ),
+        (  # as pandas writes it
+            "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>0</th><td>1</td></tr></tbody></table>",
+            f'{SCROLL}"Table"><table><thead><tr><th scope="col"></th><th scope="col">a</th></tr></thead>'
+            '<tbody><tr><th scope="row">0</th><td>1</td></tr></tbody></table></div>',
+        ),
+        (
+            "<table><tr><td><table><caption>in</caption></table></td></tr></table>after",
+            f'{SCROLL}"in"><table><tbody><tr><td><table><caption>in</caption></table></td></tr></tbody></table></div>'
+            "after",
+        ),
+        (
+            "<table><caption>\"><b x='&quot;y=1'>&lt;i&gt; &amp;</b></caption></table>",
+            f"{SCROLL}'\">&lt;i> &amp;'><table><caption>\"&gt;<b>&lt;i&gt; &amp;</b></caption></table></div>",
+        ),
+        ("</table></div>x<table>", f'x{SCROLL}"Table"><table></table></div>'),
+        (
+            "<img src='data:image/png;base64,AA=='>",
+            f'<img src="data:image/png;base64,AA==" alt="{UNDESCRIBED}">',
         ),
         ("<script>alert(1)</script>kept", "kept"),
         ("<style>body{}</style><b>kept</b>", "<b>kept</b>"),
