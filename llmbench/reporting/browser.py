@@ -1,8 +1,8 @@
-"""A page as PDF, printed by the Chromium, Chrome or Edge of the machine: no window, no network, no trace left.
+"""A page as PDF, printed by the Chromium, Chrome or Edge of the machine: no window, no network, no trace.
 
-The browser gets a profile of its own, which is removed, and is ended by its id after a time limit. Its sandbox
-stays on where it can: not for root, to whom Chromium refuses it, nor where the kernel gives it none (most
-containers). The page's own policy forbids scripts and requests in each case.
+The browser gets a profile of its own, which is removed, and is ended by its id after a time limit. Its
+sandbox stays on where it can: not for root, to whom Chromium refuses it, nor where the kernel gives it none
+(most containers). The page's own policy forbids scripts and requests in each case.
 """
 
 from __future__ import annotations
@@ -96,8 +96,9 @@ def _print(browser: Path, page: Path, target: Path, seconds: float, *, sandboxed
     """Run it once to its end; what it said."""
     with tempfile.TemporaryDirectory(prefix="llmbench-", ignore_cleanup_errors=True) as folder:
         command = [
-            str(browser), *_FLAGS, *(() if sandboxed else ("--no-sandbox",)), f"--user-data-dir={folder}/profile",
-            f"--print-to-pdf={target.resolve()}", page.resolve().as_uri(),
+            str(browser), *_FLAGS, *(() if sandboxed else ("--no-sandbox",)),
+            f"--user-data-dir={folder}/profile", f"--print-to-pdf={target.resolve()}",
+            page.resolve().as_uri(),
         ]  # fmt: skip
         log = Path(folder, "log")
         # A file, not a pipe: a child of the browser's that outlives it would keep a pipe open.

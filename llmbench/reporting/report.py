@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
 from llmbench.money import dollars
+from llmbench.reporting.alternative import describe_figure
 from llmbench.reporting.disk import unwritable
 from llmbench.reporting.display import banner_html, figure_html, link_html, parameters_html, table_html
 from llmbench.reporting.envelope import git_commit, input_file, to_json, write_envelope
@@ -182,12 +183,13 @@ class Report:
     ) -> None:
         """Show a figure and keep it as figures/NAME.svg, with its numbers in figures/NAME.csv.
 
-        The caption says what is estimated; `alternative` is read to those who do not see it.
+        The caption says what is estimated; `alternative` is read to those who do not see it, without one
+        what the figure's title, axes and labels say.
         """
         svg = figure_svg(figure)
         self._write(f"figures/{_checked(name)}.svg", svg)
         self._write(f"figures/{name}.csv", self._csv(frame))
-        _show(figure_html(svg, caption, alternative or caption), caption)
+        _show(figure_html(svg, caption, alternative or describe_figure(figure) or caption), caption)
 
     def page(self, name: str, html: str, frame: pd.DataFrame, text: str) -> None:
         """Keep a whole page as NAME.html beside the report, its numbers as tables/NAME.csv, and show a

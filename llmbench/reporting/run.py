@@ -14,8 +14,9 @@ from llmbench import errors
 from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.finish import finish_run, scrubber_of
+from llmbench.reporting.finish import Finished, finish_run, scrubber_of
 from llmbench.reporting.folder import ReportFolder, new_run_id
+from llmbench.reporting.formats import read_formats, read_paper
 from llmbench.reporting.fresh import FreshRun
 from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
@@ -28,7 +29,7 @@ from llmbench.reporting.wording import minute
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from llmbench.results import Decision, ResultEnvelope
+    from llmbench.results import Decision
 
 __all__ = ["ReportRun", "available_notebooks", "find_notebook", "resolve_notebooks", "run_report"]
 
@@ -48,6 +49,8 @@ class ReportRun:
     decision: Decision
     summary: str
     spent_usd: float | None
+    warnings: tuple[str, ...] = ()
+    """What was asked for and could not be made, such as report.pdf without a browser."""
 
 
 def available_notebooks(root: Path | None = None) -> tuple[str, ...]:
@@ -77,6 +80,8 @@ def run_report(
     *,
     fresh: bool = False,
     console: Console | None = None,
+    formats: str | Iterable[str] = (),
+    paper: str = "A4",
 ) -> ReportRun:
     """Run `notebook` (a name of the project's notebooks/, or a path) and publish its report.
 
@@ -84,6 +89,9 @@ def run_report(
     answers of earlier runs are not replayed; the same fresh run that was cut off less than 24 hours
     ago goes on under its run id, with the answers it had. The last good report stays as it is until
     the new one is whole.
+
+    `formats` are "pdf", "docx" and "md", made beside report.html on `paper`, A4 or letter. One that cannot
+    be made (a PDF needs Chromium, Chrome or Edge; a DOCX the extra `docx`) is told of in `warnings`.
 
     Raises UsageError for a notebook or parameter that does not exist or does not fit, before
     anything runs; ReportError with the notebook's own sentence when it fails (what was executed is
@@ -93,6 +101,7 @@ def run_report(
     """
     from rich.console import Console
 
+    wanted, size = read_formats([formats] if isinstance(formats, str) else formats), read_paper(paper)
     root = load_config().root
     path = find_notebook(notebook, root)
     declared = read_parameters(path)
@@ -116,7 +125,8 @@ def run_report(
                     markup=False, highlight=False, soft_wrap=True,
                 )  # fmt: skip
         job = Job(path, root, values, run_id, stack.enter_context(folder.staging(run_id, root)), fresh)
-        envelope, published, index = _run(job, folder, marker, console)
+        finished, published, index = _run(job, folder, marker, console, wanted, size)
+    envelope = finished.envelope
     return ReportRun(
         notebook=job.name,
         run_id=run_id,
@@ -126,6 +136,7 @@ def run_report(
         decision=envelope.verdict.decision,
         summary=envelope.verdict.summary,
         spent_usd=envelope.spend.actual_usd,
+        warnings=finished.warnings,
     )
 
 
@@ -149,8 +160,13 @@ def find_notebook(notebook: str | Path, root: Path) -> Path:
 
 
 def _run(
-    job: Job, folder: ReportFolder, marker: FreshRun | None, console: Console
-) -> tuple[ResultEnvelope, Path, Path]:
+    job: Job,
+    folder: ReportFolder,
+    marker: FreshRun | None,
+    console: Console,
+    formats: tuple[str, ...],
+    paper: str,
+) -> tuple[Finished, Path, Path]:
     """Execute and publish: the result, the folder of the run, and the index."""
     try:
         outcome = execute(job, console)
@@ -159,11 +175,11 @@ def _run(
     if outcome["status"] != "ok":
         raise _failure(job, outcome, folder)
     try:
-        envelope = finish_run(job)
+        finished = finish_run(job, formats, paper)
         published = folder.publish(job.staging, job.run_id)
         if marker is not None:
             marker.finish()
-        return envelope, published, write_index(folder.path.parent)
+        return finished, published, write_index(folder.path.parent)
     except SecretFoundError:
         if marker is not None:
             marker.finish()  # gone on with, the run would replay the answer that holds the secret
