@@ -73,17 +73,28 @@ def _without_empty_images(source: Iterable[_Token]) -> Iterator[_Token]:
 
 
 def _described(source: Iterable[_Token]) -> Iterator[_Token]:
-    """Headings of tables with their scope, images with a text."""
+    """Headings of tables with their scope, an empty one as a cell; images with a text."""
     scope = "row"
+    held: _Token | None = None
     for token in source:
         name, starts = token.get("name"), token["type"] == "StartTag"
+        if held is not None:
+            if name == "th" and not starts:
+                held["name"] = token["name"] = "td"
+                del held["data"][None, "scope"]
+            yield held
+            held = None
         if name == "thead":
             scope = "col" if starts else "row"
-        elif starts and name == "th":
-            token["data"].setdefault((None, "scope"), scope)
         elif name == "img" and not token["data"].get((None, "alt")):
             token["data"][None, "alt"] = UNDESCRIBED
-        yield token
+        if starts and name == "th":
+            token["data"].setdefault((None, "scope"), scope)
+            held = token
+        else:
+            yield token
+    if held is not None:
+        yield held
 
 
 def _reachable(source: Iterable[_Token]) -> Iterator[_Token]:

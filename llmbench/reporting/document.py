@@ -258,10 +258,11 @@ def _verdict(node: _Node) -> VerdictBox:
 def _table(node: _Node) -> Table:
     head: tuple[Cell, ...] = ()
     rows: list[tuple[Cell, ...]] = []
+    heads = [row for part in node.every("thead") for row in part.every("tr")]
     for row in node.every("tr"):
         cells = list(row.every("td", "th"))
         made = tuple(made for cell in cells for made in _cells(cell))
-        if not head and not rows and cells and all(cell.tag == "th" for cell in cells):
+        if not head and not rows and (row in heads or all(cell.tag == "th" for cell in cells)):
             head = made
         else:
             rows.append(made)

@@ -155,7 +155,7 @@ def _write_docx(target: Path, source: _Source) -> None:
 def _write_markdown(target: Path, source: _Source) -> None:
     known = {
         _digest(path.read_bytes()): path.name
-        for path in source.figures.glob("*")
+        for path in sorted(source.figures.glob("*"), reverse=True)  # of two alike, the first by name
         if path.suffix in {".svg", ".png"}
     }
     figures = target.parent / _FIGURES

@@ -5,6 +5,9 @@ import pytest
 from llmbench.reporting.clean import UNDESCRIBED, clean_html
 
 SCROLL = '<div class="scroll" role="group" tabindex="0" aria-label='
+COLUMNS = '<thead><tr><td></td><th scope="col">a</th></tr></thead>'
+ROW = '<tbody><tr><th scope="row">0</th></tr></tbody>'
+END = "</td></tr></tbody>"
 
 
 @pytest.mark.parametrize(
@@ -15,14 +18,12 @@ SCROLL = '<div class="scroll" role="group" tabindex="0" aria-label='
             f'{SCROLL}"Table"><table><tbody><tr><th scope="col">a</th></tr></tbody></table></div>',
         ),
         (  # as pandas writes it
-            "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>0</th><td>1</td></tr></tbody></table>",
-            f'{SCROLL}"Table"><table><thead><tr><th scope="col"></th><th scope="col">a</th></tr></thead>'
-            '<tbody><tr><th scope="row">0</th><td>1</td></tr></tbody></table></div>',
+            "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>0</th></tr></tbody></table>",
+            f'{SCROLL}"Table"><table>{COLUMNS}{ROW}</table></div>',
         ),
         (
-            "<table><tr><td><table><caption>in</caption></table></td></tr></table>after",
-            f'{SCROLL}"in"><table><tbody><tr><td><table><caption>in</caption></table></td></tr></tbody></table></div>'
-            "after",
+            "<table><tr><td><table><caption>in</caption></table></table>after",
+            f'{SCROLL}"in"><table><tbody><tr><td><table><caption>in</caption></table>{END}</table></div>after',
         ),
         (
             "<table><caption>\"><b x='&quot;y=1'>&lt;i&gt; &amp;</b></caption></table>",
