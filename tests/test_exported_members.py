@@ -19,7 +19,18 @@ MODULES = sorted(
 
 # From the bottom floor to the top; a module imports only from its own floor or below.
 FLOORS = [
-    {"errors", "types", "results", "result_files", "secret", "background", "money", "lazy", "plain_table"},
+    {
+        "errors",
+        "types",
+        "results",
+        "result_files",
+        "secret",
+        "background",
+        "money",
+        "lazy",
+        "plain_table",
+        "spreadsheet",
+    },
     {"config"},
     {"catalog"},
     {"stats"},

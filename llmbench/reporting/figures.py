@@ -144,8 +144,8 @@ def figure_svg(figure: Figure) -> bytes:
 
     with house_style():
         for text in figure.findobj(Text):
-            colour = to_hex(text.get_color()).upper()  # type: ignore[attr-defined]
-            text.set_color(_READABLE.get(colour, colour))  # type: ignore[attr-defined]
+            colour = to_hex(text.get_color()).upper()
+            text.set_color(_READABLE.get(colour, colour))
         buffer = BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
