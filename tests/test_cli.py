@@ -26,6 +26,8 @@ def llmbench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (("report", "model_matrix", "-p", "temperature", "warm"), "temperature"),
         (("report", "model_matrix", "-p", "limit", "1", "-p", "limit", "2"), "twice"),
         (("report", "model_matrix", "-f", "nowhere.yaml"), "nowhere.yaml"),
+        (("report", "model_matrix", "--to", "pdf,odt"), "'odt'"),
+        (("report", "model_matrix", "--paper", "A5"), "'A5'"),
         (("models", "pull", "smollm3"), "smollm2-135m"),
     ],
 )

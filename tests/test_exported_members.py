@@ -30,6 +30,7 @@ FLOORS = [
         "lazy",
         "plain_table",
         "shown",
+        "spreadsheet",
     },
     {"config"},
     {"catalog"},

@@ -36,12 +36,13 @@ def diff(before: str, after: str, out: Path | None, *, as_csv: bool, fail_on_cha
     from llmbench.config import load_config
     from llmbench.plain_table import PlainTable
     from llmbench.reporting.compare_runs import compare_runs, find_run
+    from llmbench.spreadsheet import frame_csv
 
     folder = out if out is not None else load_config().root / "reports"
     found = compare_runs(find_run(before, folder), find_run(after, folder))
     frame = found.to_pandas()
     if as_csv:
-        click.echo(frame.to_csv(index=False, lineterminator="\n"), nl=False)
+        click.echo(frame_csv(frame), nl=False)
     else:
         click.echo(found.line())
         rows = found.changes[:_ROWS_SHOWN]

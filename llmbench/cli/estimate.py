@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import click
 
 from llmbench.errors import UsageError
+from llmbench.spreadsheet import formula_safe
 
 __all__ = ["estimate"]
 
@@ -72,7 +73,7 @@ def estimate(
         for row in found.rows:
             cells = {title: getattr(row, title) for title in titles}
             amounts = {key: "unknown" for key in _AMOUNTS if cells[key] is None}
-            writer.writerow((cells | amounts).values())
+            writer.writerow(formula_safe(cell) for cell in (cells | amounts).values())
         return
     today = datetime.now(UTC).date()
     ends = [(row.name, row.shutdown_date) for row in found.rows if row.shutdown_date]

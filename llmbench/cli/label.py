@@ -63,6 +63,7 @@ def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
     """Check a filled-in SHEET and say what it holds."""
     from llmbench.matrix.label_statistics import few_labels
     from llmbench.matrix.labels import import_labels
+    from llmbench.spreadsheet import frame_csv
 
     found = import_labels(sheet, key)
     count = len(found.table) - found.blank
@@ -87,5 +88,5 @@ def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
                 f"{few_labels(corrected.labels)}."
             )
     if out is not None:
-        found.table.to_csv(out, index=False, lineterminator="\n")
+        out.write_bytes(frame_csv(found.table).encode())
         click.echo(f"Labels in {out}.")

@@ -146,10 +146,11 @@ class _Live:
 def _write(found: LoadTest, out: Path) -> None:
     from llmbench.reporting.figures import figure_svg, house_style
     from llmbench.reporting.loadtest_charts import load_figure
+    from llmbench.spreadsheet import frame_csv
 
     found.write(out)
     plot = load_figure(found)
-    plot.frame.to_csv(out.with_suffix(".csv"), index=False, lineterminator="\n")
+    out.with_suffix(".csv").write_bytes(frame_csv(plot.frame).encode())
     out.with_suffix(".svg").write_bytes(figure_svg(plot.figure))
     with house_style():
         plot.figure.savefig(out.with_suffix(".png"), dpi=_DPI, metadata={"Software": None})

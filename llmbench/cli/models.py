@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
+from llmbench.spreadsheet import formula_safe
+
 __all__ = ["models"]
 
 _SOON = timedelta(days=90)
@@ -37,7 +39,8 @@ def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bo
         for row, at in zip(rows, serving, strict=True):
             price = (row.price_as_of, row.price_until, row.price_source)
             numbers = (row.context, row.input_usd, row.output_usd)
-            writer.writerow((row.model, row.provider, at, row.ends, *price, *numbers))
+            cells = (row.model, row.provider, at, row.ends, *price, *numbers)
+            writer.writerow(formula_safe(cell) for cell in cells)
         return
     body = [
         (

@@ -37,6 +37,11 @@ _WORSE = 4
 @click.option(
     "--keep", type=click.IntRange(min=1), metavar="N", help="Remove all but the newest N runs; default: none."
 )
+@click.option(
+    "--format", "--to", "formats", multiple=True, metavar="FORMAT",
+    help="Also as pdf, docx or md (or all); several with commas, or the option again.",
+)  # fmt: skip
+@click.option("--paper", default="A4", show_default=True, metavar="A4|letter", help="Of PDF and DOCX.")
 def report(
     notebooks: tuple[str, ...],
     given: tuple[tuple[str, str], ...],
@@ -47,21 +52,30 @@ def report(
     fail_on_regression: bool,
     webhook_env: str | None,
     keep: int | None,
+    formats: tuple[str, ...],
+    paper: str,
 ) -> None:
-    """Run notebooks and publish their reports. NOTEBOOK may be `all`."""
+    """Run notebooks and publish their reports. NOTEBOOK may be `all`.
+
+    A format that cannot be made (a PDF needs Chromium, Chrome or Edge; a DOCX the extra `docx`) is a warning:
+    the report is published without it.
+    """
     from llmbench.reporting import read_parameter_file, resolve_notebooks, run_report
     from llmbench.reporting.after_run import follow_up, remove_old_runs
+    from llmbench.reporting.formats import read_formats, read_paper
     from llmbench.reporting.webhook import webhook_address
 
     address = webhook_address(webhook_env) if webhook_env is not None else None
+    wanted, paper = read_formats(formats), read_paper(paper)
     parameters: dict[str, Any] = read_parameter_file(file) if file else {}
     parameters |= unique_parameters(given)
     runs, worse = [], []
     for name in resolve_notebooks(notebooks):
-        runs.append(run_report(name, parameters, out=out, fresh=fresh))
+        runs.append(run_report(name, parameters, out=out, fresh=fresh, formats=wanted, paper=paper))
         after = follow_up(runs[-1], address)
         click.echo(after.line)
-        warnings = after.warnings + (remove_old_runs(runs[-1], keep) if keep is not None else ())
+        warnings = tuple(f"{name}: {warning}" for warning in runs[-1].warnings) + after.warnings
+        warnings += remove_old_runs(runs[-1], keep) if keep is not None else ()
         for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
         if fail_on_regression and after.worse:

@@ -146,13 +146,14 @@ def _numbers(text: str) -> tuple[float, ...]:
 def _write(found: AbSimulation, folder: Path) -> None:
     from llmbench.reporting.figures import house_style
     from llmbench.reporting.simulation_charts import boundary_figure, power_figure, stopping_figure
+    from llmbench.spreadsheet import frame_csv
 
     folder.mkdir(parents=True, exist_ok=True)
-    found.to_pandas().to_csv(folder / "outcomes.csv", index=False, lineterminator="\n")
+    (folder / "outcomes.csv").write_bytes(frame_csv(found.to_pandas()).encode())
     figures = {"power": power_figure, "stopping_days": stopping_figure, "boundaries": boundary_figure}
     for name, draw in figures.items():
         plot = draw(found)
-        plot.frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        (folder / f"{name}.csv").write_bytes(frame_csv(plot.frame).encode())
         with house_style():
             plot.figure.savefig(folder / f"{name}.png", dpi=_DPI, metadata={"Software": None})
         click.echo(f"{folder / name}.png: {plot.caption}")

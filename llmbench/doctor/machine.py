@@ -27,6 +27,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "local": ("xllamacpp",),
     "keyring": ("keyring",),
     "notebooks": ("ipykernel", "matplotlib", "nbconvert", "numpy", "pandas", "papermill", "scipy"),
+    "docx": ("docx", "resvg_py"),
     "postgres": ("psycopg",),
     "warehouse": ("ibis", "duckdb"),
 }

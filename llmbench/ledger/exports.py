@@ -19,16 +19,16 @@ from llmbench.errors import UsageError
 from llmbench.ledger.frames import NUMBERS, WHOLE, columns_of, values_of
 from llmbench.ledger.rows import instant_text
 from llmbench.ledger.whole_file import replacing
+from llmbench.spreadsheet import formula_safe, frame_csv
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from llmbench.types import CallRecord
 
-__all__ = ["formula_safe", "frame_to_csv", "write_table"]
+__all__ = ["frame_to_csv", "write_table"]
 
 _ROWS_A_PAGE = 10_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_table(path: Path, records: Iterable[CallRecord], *, messages: bool = False) -> int:
@@ -46,19 +46,10 @@ def write_table(path: Path, records: Iterable[CallRecord], *, messages: bool = F
         return write(file, records, columns_of(messages=messages))
 
 
-def formula_safe(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, with ' in front; anything else as it is.
-
-    >>> formula_safe("=HYPERLINK(1)"), formula_safe("a=1"), formula_safe(-1.5)
-    ("'=HYPERLINK(1)", 'a=1', -1.5)
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
 def frame_to_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a small table, safe to open in a spreadsheet. Raises LedgerError where it cannot be written."""
     with replacing(path) as file:
-        frame.map(formula_safe).to_csv(file, index=False)
+        file.write(frame_csv(frame).encode("utf-8", "backslashreplace"))
 
 
 def _write_csv(file: IO[bytes], records: Iterable[CallRecord], columns: tuple[str, ...]) -> int:

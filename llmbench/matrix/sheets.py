@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from llmbench.spreadsheet import formula_safe, holdable
+
 __all__ = ["write_sheet"]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LONGEST = 32_000
 """A cell of a spreadsheet holds 32,767 characters."""
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def write_sheet(given: Sequence[Mapping[str, Any]], path: Path, remark: str) -> list[dict[str, Any]]:
@@ -59,6 +58,5 @@ def write_sheet(given: Sequence[Mapping[str, Any]], path: Path, remark: str) -> 
 def _safe(value: Any) -> Any:
     if not isinstance(value, str):
         return None if value is None or value != value else value
-    text = _UNWRITABLE.sub("�", value)
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + " [cut here]"
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    text = holdable(value)
+    return formula_safe(text if len(text) <= _LONGEST else text[:_LONGEST] + " [cut here]")

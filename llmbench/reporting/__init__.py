@@ -11,6 +11,7 @@ from llmbench.lazy import attach
 
 if TYPE_CHECKING:
     from llmbench.reporting.figures import DifferenceRow, ForestRow, difference_forest, forest
+    from llmbench.reporting.formats import convert_report
     from llmbench.reporting.history import ModelPoint, RunHistory, RunPoint, Trend, run_history
     from llmbench.reporting.index import write_index
     from llmbench.reporting.parameters import (
@@ -36,6 +37,7 @@ __all__ = [
     "Trend",
     "available_notebooks",
     "check_parameters",
+    "convert_report",
     "difference_forest",
     "forest",
     "lint_parameters",
@@ -49,6 +51,7 @@ __all__ = [
 
 _HOMES = {
     "figures": ("DifferenceRow", "ForestRow", "difference_forest", "forest"),
+    "formats": ("convert_report",),
     "history": ("ModelPoint", "RunHistory", "RunPoint", "Trend", "run_history"),
     "index": ("write_index",),
     "parameters": (

@@ -44,7 +44,7 @@ _DECISION_COLOURS = {
 }
 UNKNOWN = "–"
 _TABLE = f'<table class="{AS_IT_IS}">'
-_LONG_TEXT, _SHORT_TEXT = 60, 32
+_LONG_TEXT, _SHORT_TEXT, _WORD = 60, 32, 14
 """Characters of a cell."""
 
 
@@ -69,10 +69,13 @@ def link_html(target: str, text: str) -> str:
     return f'<p class="{AS_IT_IS}"><a href="{html.escape(target)}">{html.escape(text)}</a></p>'
 
 
-def table_html(frame: pd.DataFrame, caption: str = "", numbers: Collection[str] = ()) -> str:
+def table_html(
+    frame: pd.DataFrame, caption: str = "", numbers: Collection[str] = (), *, name: str = ""
+) -> str:
     """A table without its index; numbers to the right, unknown values as a dash, text escaped.
 
-    Text is never taken for a number by its looks: `numbers` are the columns of formatted ones.
+    Text is never taken for a number by its looks: `numbers` are the columns of formatted ones. Without a
+    caption, `name` is the one that only a screen reader says.
     """
     numeric = [
         column
@@ -93,6 +96,8 @@ def table_html(frame: pd.DataFrame, caption: str = "", numbers: Collection[str] 
         for row in frame.itertuples(index=False, name=None)
     )
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    if name and not caption:
+        title = f'<caption class="unseen">{html.escape(name)}</caption>'
     return f"{_TABLE}{title}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
@@ -115,7 +120,7 @@ def parameters_html(rows: Iterable[Mapping[str, Any]]) -> str:
     )
     return (
         f"{_TABLE}<caption>Parameters of this run</caption><thead><tr>"
-        '<th scope="col">parameter</th><th scope="col">value</th><th scope="col"></th>'
+        '<th scope="col">parameter</th><th scope="col">value</th><th scope="col">set</th>'
         '<th scope="col">what it is</th>'
         f"</tr></thead><tbody>{body}</tbody></table>"
     )
@@ -168,6 +173,7 @@ def _is_numeric(column: Any) -> bool:
 def _cell_html(text: str, *, right: bool) -> str:
     # Only a long text may be broken anywhere; a number or a name must not be broken at all.
     kind = "long" if len(text) > _LONG_TEXT else "short" if len(text) <= _SHORT_TEXT else ""
+    kind += " word" if len(text) <= _WORD else ""  # such as a date: not even on paper
     return f"<td{kind and f' class={kind!r}'}{_align(right)}>{html.escape(text)}</td>"
 
 

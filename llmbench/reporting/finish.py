@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmbench.config import load_config
 from llmbench.errors import ReportError
 from llmbench.reporting.envelope import to_json
 from llmbench.reporting.folder import write_manifest
+from llmbench.reporting.formats import write_formats
 from llmbench.reporting.html import render_report
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.process import EXECUTED, PRIVATE_FILES, Job
@@ -19,11 +21,21 @@ from llmbench.reporting.text import encodable
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
 
-__all__ = ["finish_run", "scrubber_of"]
+__all__ = ["Finished", "finish_run", "scrubber_of"]
 
 
-def finish_run(job: Job) -> ResultEnvelope:
+class Finished(NamedTuple):
+    """A run that is fit to be kept."""
+
+    envelope: ResultEnvelope
+    warnings: tuple[str, ...]
+    """A sentence about each format that could not be made."""
+
+
+def finish_run(job: Job, formats: Sequence[str] = (), paper: str = "A4") -> Finished:
     """Make the staged run fit to be kept: scrubbed, rendered, free of secrets, with its manifest.
+
+    `formats` are what the report is made as beside HTML (see `llmbench.reporting.formats`).
 
     Raises ReportError where the notebook left no result, or left a secret.
     """
@@ -42,11 +54,17 @@ def finish_run(job: Job) -> ResultEnvelope:
     envelope = read_envelope(result)
     executed = scrubber.notebook(read_notebook(job.staging / EXECUTED))
     write_notebook(executed, job.staging / EXECUTED)
-    page = render_report(executed, envelope, job.run_id)
-    (job.staging / "report.html").write_text(encodable(page), encoding="utf-8")
-    refuse_secrets(job.staging, known_secrets(load_config(job.root)))
+    secrets = known_secrets(load_config(job.root))
+    page = encodable(render_report(executed, envelope, job.run_id))
+    (job.staging / "report.html").write_text(page, encoding="utf-8")
+    refuse_secrets(job.staging, secrets)  # before another program sees the page
+    made, warnings = write_formats(job.staging, page, envelope, job.run_id, formats, paper)
+    if made:
+        page = encodable(render_report(executed, envelope, job.run_id, made))
+        (job.staging / "report.html").write_text(page, encoding="utf-8")
+        refuse_secrets(job.staging, secrets)
     write_manifest(job.staging)
-    return envelope
+    return Finished(envelope, tuple(warnings))
 
 
 def scrubber_of(job: Job) -> Scrubber:

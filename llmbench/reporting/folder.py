@@ -145,6 +145,9 @@ class ReportFolder:
             temporary = target.with_name(f".{target.name}.new")
             shutil.copyfile(run / relative, temporary)
             temporary.replace(target)
+        for old in self.path.glob("report.*"):  # a format that the newest run was not made as
+            if old.name not in wanted:
+                old.unlink(missing_ok=True)
         for folder in ("tables", "figures"):
             for name in _files(self.path / folder):
                 if f"{folder}/{name}" not in wanted:

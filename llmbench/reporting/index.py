@@ -9,6 +9,7 @@ from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.reporting.display import DECISION_WORDS
 from llmbench.reporting.folder import ReportFolder
+from llmbench.reporting.formats import FORMATS
 from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
 from llmbench.reporting.sparkline import sparkline
@@ -36,8 +37,10 @@ _PAGE = """<!DOCTYPE html>
 </style>
 </head>
 <body>
+<main>
 <h1>Reports</h1>
 {body}
+</main>
 </body>
 </html>
 """
@@ -53,7 +56,7 @@ def write_index(out: Path) -> Path:
         report = ReportFolder(out, folder.name)
         runs = [(run_id, _read(report.runs / run_id)) for run_id in report.run_ids()]
         if runs:
-            sections.append((runs[0][0], _section(folder.name, runs)))
+            sections.append((runs[0][0], _section(report, runs)))
     sections.sort(reverse=True)
     body = "\n".join(section for _, section in sections) or "<p>No report yet.</p>"
     target = out / "index.html"
@@ -71,13 +74,16 @@ def _read(run: Path) -> ResultEnvelope | str:
         return str(error)
 
 
-def _section(notebook: str, runs: list[tuple[str, ResultEnvelope | str]]) -> str:
+def _section(report: ReportFolder, runs: list[tuple[str, ResultEnvelope | str]]) -> str:
+    notebook = report.path.name
     name = html.escape(notebook)
     newest = next((result for _, result in runs if isinstance(result, ResultEnvelope)), None)
     title = html.escape(newest.title) if newest else name
     count = f"{len(runs)} run{'s' if len(runs) != 1 else ''}"
     trends = _trends(history_of(notebook, runs))
-    history = "".join(_row(name, html.escape(run_id), result) for run_id, result in runs)
+    history = "".join(
+        _row(name, html.escape(run_id), result, report.runs / run_id) for run_id, result in runs
+    )
     return (
         f'<h2><a href="{name}/report.html">{title}</a></h2>'
         f"{trends}<table><caption>{name}: {count}, newest first</caption>"
@@ -107,15 +113,20 @@ def _trends(history: RunHistory) -> str:
     return f"<p>{line} {html.escape(words)}</p>{details}"
 
 
-def _row(notebook: str, run_id: str, result: ResultEnvelope | str) -> str:
+def _row(notebook: str, run_id: str, result: ResultEnvelope | str, run: Path) -> str:
     folder = f"{notebook}/runs/{run_id}"
     if isinstance(result, str):
         return f'<tr><td>{run_id}</td><td colspan="5">{html.escape(result)}</td></tr>'
+    others = "".join(
+        f' · <a href="{folder}/report.{name}">{name}</a>'
+        for name in FORMATS
+        if (run / f"report.{name}").is_file()
+    )
     return (
         f"<tr><td>{html.escape(minute(result.generated_at))}</td>"
         f'<td class="decision">{html.escape(DECISION_WORDS[result.verdict.decision])}</td>'
         f"<td>{html.escape(result.verdict.summary)}</td><td>{html.escape(minute(result.data_until))}</td>"
         f"<td>{html.escape(dollars(result.spend.actual_usd))}</td>"
         f'<td><a href="{folder}/report.html">report</a> · <a href="{folder}/result.json">result</a> · '
-        f'<a href="{folder}/executed.ipynb">notebook</a></td></tr>'
+        f'<a href="{folder}/executed.ipynb">notebook</a>{others}</td></tr>'
     )

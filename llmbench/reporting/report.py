@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
 from llmbench.money import dollars
+from llmbench.reporting.alternative import describe_figure
 from llmbench.reporting.disk import unwritable
 from llmbench.reporting.display import banner_html, figure_html, link_html, parameters_html, table_html
 from llmbench.reporting.envelope import git_commit, input_file, to_json, write_envelope
@@ -29,6 +30,7 @@ from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
 from llmbench.shown import AS_IT_IS
+from llmbench.spreadsheet import frame_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,19 +183,20 @@ class Report:
         """
         self._write(f"tables/{_checked(name)}.csv", self._csv(frame))
         visible = frame if shown is None else shown
-        _show(table_html(visible, caption, numbers), visible.to_string(index=False))
+        _show(table_html(visible, caption, numbers, name=_in_words(name)), visible.to_string(index=False))
 
     def figure(
         self, name: str, figure: Figure, frame: pd.DataFrame, caption: str, *, alternative: str = ""
     ) -> None:
         """Show a figure and keep it as figures/NAME.svg, with its numbers in figures/NAME.csv.
 
-        The caption says what is estimated; `alternative` is read to those who do not see it.
+        The caption says what is estimated; `alternative` is read to those who do not see it, without one
+        what the figure's title, axes and labels say.
         """
         svg = figure_svg(figure)
         self._write(f"figures/{_checked(name)}.svg", svg)
         self._write(f"figures/{name}.csv", self._csv(frame))
-        _show(figure_html(svg, caption, alternative or caption), caption)
+        _show(figure_html(svg, caption, alternative or describe_figure(figure) or caption), caption)
 
     def page(self, name: str, html: str, frame: pd.DataFrame, text: str) -> None:
         """Keep a whole page as NAME.html beside the report, its numbers as tables/NAME.csv, and show a
@@ -346,20 +349,21 @@ def _checked(name: str) -> str:
     return name
 
 
+def _in_words(name: str) -> str:
+    words = name.replace("_", " ").replace("-", " ")
+    return words[:1].upper() + words[1:]
+
+
 def csv_bytes(frame: pd.DataFrame) -> bytes:
     """UTF-8, one line ending everywhere; lists and dicts as JSON; formulas defused."""
     plain = frame.copy()
     for column in plain.columns:
         if plain[column].dtype == object or str(plain[column].dtype) in {"str", "string"}:
             plain[column] = [_csv_cell(value) for value in plain[column]]
-    return bytes(plain.to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace"))
+    return frame_csv(plain).encode("utf-8", "backslashreplace")
 
 
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, list | tuple | dict):
         return json.dumps(to_json(value), ensure_ascii=False)
-    # A spreadsheet runs a cell that starts like a formula; an answer of a model may.
-    if isinstance(value, str):
-        formula = value[:1] in {"=", "+", "-", "@", "\t", "\r"}
-        return encodable("'" + value if formula else value)
-    return value
+    return encodable(value) if isinstance(value, str) else value

@@ -14,8 +14,9 @@ from llmbench import errors
 from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.finish import finish_run, scrubber_of
+from llmbench.reporting.finish import Finished, finish_run, scrubber_of
 from llmbench.reporting.folder import ReportFolder, new_run_id
+from llmbench.reporting.formats import read_formats, read_paper
 from llmbench.reporting.fresh import FreshRun
 from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmbench.reporting.process import Follower
-    from llmbench.results import Decision, ResultEnvelope
+    from llmbench.results import Decision
 
 __all__ = [
     "DESK",
@@ -63,6 +64,8 @@ class ReportRun:
     decision: Decision
     summary: str
     spent_usd: float | None
+    warnings: tuple[str, ...] = ()
+    """What was asked for and could not be made, such as report.pdf without a browser."""
 
 
 _LAST = ("migration_memo",)
@@ -97,6 +100,8 @@ def run_report(
     fresh: bool = False,
     console: Console | None = None,
     follower: Follower | None = None,
+    formats: str | Iterable[str] = (),
+    paper: str = "A4",
 ) -> ReportRun:
     """Run `notebook` (a name of the project's notebooks/, or a path) and publish its report.
 
@@ -104,6 +109,9 @@ def run_report(
     answers of earlier runs are not replayed; the same fresh run that was cut off less than 24 hours
     ago goes on under its run id, with the answers it had. The last good report stays as it is until
     the new one is whole. A `follower` is told how far the run is in place of `console`, and can stop it.
+
+    `formats` are "pdf", "docx" and "md", made beside report.html on `paper`, A4 or letter. One that cannot
+    be made (a PDF needs Chromium, Chrome or Edge; a DOCX the extra `docx`) is told of in `warnings`.
 
     Raises UsageError for a notebook or parameter that does not exist or does not fit, before
     anything runs; ReportError with the notebook's own sentence when it fails (what was executed is
@@ -113,6 +121,7 @@ def run_report(
     """
     from rich.console import Console
 
+    wanted, size = read_formats([formats] if isinstance(formats, str) else formats), read_paper(paper)
     root = load_config().root
     path = find_notebook(notebook, root)
     values = check_run(path, parameters or {})
@@ -134,7 +143,8 @@ def run_report(
                     markup=False, highlight=False, soft_wrap=True,
                 )  # fmt: skip
         job = Job(path, root, values, run_id, stack.enter_context(folder.staging(run_id, root)), fresh)
-        envelope, published, index = _run(job, folder, marker, console, follower)
+        finished, published, index = _run(job, folder, marker, console, follower, wanted, size)
+    envelope = finished.envelope
     return ReportRun(
         notebook=job.name,
         run_id=run_id,
@@ -144,6 +154,7 @@ def run_report(
         decision=envelope.verdict.decision,
         summary=envelope.verdict.summary,
         spent_usd=envelope.spend.actual_usd,
+        warnings=finished.warnings,
     )
 
 
@@ -181,8 +192,14 @@ def find_notebook(notebook: str | Path, root: Path) -> Path:
 
 
 def _run(
-    job: Job, folder: ReportFolder, marker: FreshRun | None, console: Console, follower: Follower | None
-) -> tuple[ResultEnvelope, Path, Path]:
+    job: Job,
+    folder: ReportFolder,
+    marker: FreshRun | None,
+    console: Console,
+    follower: Follower | None,
+    formats: tuple[str, ...],
+    paper: str,
+) -> tuple[Finished, Path, Path]:
     """Execute and publish: the result, the folder of the run, and the index."""
     try:
         outcome = execute(job, console, follower)
@@ -193,11 +210,11 @@ def _run(
     if follower is not None:
         follower.show(Progress(message="writing the report"))
     try:
-        envelope = finish_run(job)
+        finished = finish_run(job, formats, paper)
         published = folder.publish(job.staging, job.run_id)
         if marker is not None:
             marker.finish()
-        return envelope, published, write_index(folder.path.parent)
+        return finished, published, write_index(folder.path.parent)
     except SecretFoundError:
         if marker is not None:
             marker.finish()  # gone on with, the run would replay the answer that holds the secret

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from llmbench.reporting.disk import unwritable
 from llmbench.reporting.execute import literal_path
 from llmbench.reporting.finish import finish_run
 from llmbench.reporting.folder import ReportFolder, new_run_id
+from llmbench.reporting.formats import read_formats, read_paper
 from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.parameters import check_parameters, read_parameters
@@ -35,6 +37,9 @@ class StagedRun:
 
     job: Job
     reports: ReportFolder
+    formats: tuple[str, ...] = ()
+    """What the report is made as beside HTML."""
+    paper: str = "A4"
 
     @property
     def input(self) -> str:
@@ -54,14 +59,17 @@ class StagedRun:
     def publish(self) -> str:
         """Publish what the notebook left; returns the run's id.
 
-        Raises ReportError where it left no result, where a secret is in it, or where nothing can be written.
+        A format that cannot be made is named on stderr, and the report published without it. Raises
+        ReportError where it left no result, where a secret is in it, or where nothing can be written.
         """
         try:
-            finish_run(self.job)
+            finished = finish_run(self.job, self.formats, self.paper)
             self.reports.publish(self.job.staging, self.job.run_id)
             write_index(self.reports.path.parent)
         except OSError as error:
             raise unwritable(error, self.reports.path.parent, self.job.root) from error
+        for warning in finished.warnings:
+            print(f"Warning: {self.job.name}: {warning}", file=sys.stderr)  # noqa: T201 - the log of whoever runs it
         return self.job.run_id
 
 
@@ -73,14 +81,17 @@ def staged_run(
     *,
     root: str | Path | None = None,
     fresh: bool = False,
+    formats: str | Iterable[str] = (),
+    paper: str = "A4",
 ) -> Iterator[StagedRun]:
     """Within this, the environment and the current folder of the process are those of the run.
 
     `root` is the project's root, without it that of the current folder. What was not published at the end is
-    removed. For one run at a time in a process.
+    removed. For one run at a time in a process. `formats` and `paper` are those of `run_report`.
 
-    Raises UsageError for a notebook or a parameter that does not exist or does not fit.
+    Raises UsageError for a notebook, a parameter or a format that does not exist or does not fit.
     """
+    wanted, size = read_formats([formats] if isinstance(formats, str) else formats), read_paper(paper)
     home = load_config(Path(root) if root is not None else None).root
     path = find_notebook(notebook, home)
     declared = read_parameters(path)
@@ -93,7 +104,7 @@ def staged_run(
         before = dict(os.environ)
         os.environ.update(run_environment(job))
         try:
-            yield StagedRun(job, reports)
+            yield StagedRun(job, reports, wanted, size)
         finally:
             os.environ.clear()
             os.environ.update(before)

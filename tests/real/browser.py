@@ -45,8 +45,10 @@ class Page:
                 await self._message()
 
     async def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression."""
-        reply = await self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of a JavaScript expression, or of what it promises."""
+        reply = await self._call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in reply, reply
         return reply["result"].get("value")
 

@@ -105,7 +105,10 @@ def reports_project(session_project: Project, monkeypatch: pytest.MonkeyPatch) -
 def good_run(session_project: Project) -> ReportRun:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(session_project.root / "notebooks")  # the root is found from below, too
-        return run_report("small", {"repeat": "3", "share": 1}, console=session_project.console)
+        patch.setenv("LLMBENCH_BROWSER", "no-browser")
+        return run_report(
+            "small", {"repeat": "3", "share": 1}, console=session_project.console, formats="md,pdf"
+        )
 
 
 @pytest.fixture

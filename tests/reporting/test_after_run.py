@@ -129,7 +129,7 @@ def ran(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[s
     (project / "notebooks" / "model_matrix.ipynb").write_text("{}")
     coming: list[tuple[str, float, Decision]] = []
 
-    def stand_in(*_: object, out: Path, fresh: bool) -> ReportRun:
+    def stand_in(*_: object, out: Path, **_more: object) -> ReportRun:
         run_id, score, decision = coming.pop(0)
         return _run(out, keep_run(out, run_id, [model("a", score)], decision), decision)
 

@@ -79,13 +79,13 @@ def test_report_is_published_whole_in_both_places(good_run: ReportRun) -> None:
     for folder in (good_run.folder, good_run.path.parent):
         manifest = json.loads((folder / "manifest.json").read_text())
         assert set(manifest) == {
-            *("report.html", "executed.ipynb", "result.json", "tables/answers.csv"),
+            *("report.html", "report.md", "executed.ipynb", "result.json", "tables/answers.csv"),
             *("figures/one.svg", "figures/one.csv", "figures/two.svg", "figures/two.csv"),
         }
         for name, digest in manifest.items():
             assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     assert {p.name for p in good_run.folder.iterdir()} == {
-        *("report.html", "executed.ipynb", "result.json", "manifest.json", "tables", "figures")
+        *("report.html", "report.md", "executed.ipynb", "result.json", "manifest.json", "tables", "figures")
     }
     assert good_run.folder.parent.name == "runs"
     assert [p.name for p in good_run.folder.parent.iterdir()] == [good_run.run_id]

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from llmbench.reporting.html import clean_html
+from llmbench.reporting.clean import UNDESCRIBED, clean_html
+
+SCROLL = '<div class="scroll" role="group" tabindex="0" aria-label='
+COLUMNS = '<thead><tr><td></td><th scope="col">a</th></tr></thead>'
+ROW = '<tbody><tr><th scope="row">0</th></tr></tbody>'
+END = "</td></tr></tbody>"
 
 
 @pytest.mark.parametrize(
@@ -10,7 +15,24 @@ from llmbench.reporting.html import clean_html
     [
         (
             "<table><tr><th scope='col'>a</th></tr></table>",
-            '<table><tbody><tr><th scope="col">a</th></tr></tbody></table>',
+            f'{SCROLL}"Table"><table><tbody><tr><th scope="col">a</th></tr></tbody></table></div>',
+        ),
+        (  # as pandas writes it
+            "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>0</th></tr></tbody></table>",
+            f'{SCROLL}"Table"><table>{COLUMNS}{ROW}</table></div>',
+        ),
+        (
+            "<table><tr><td><table><caption>in</caption></table></table>after",
+            f'{SCROLL}"in"><table><tbody><tr><td><table><caption>in</caption></table>{END}</table></div>after',
+        ),
+        (
+            "<table><caption>\"><b x='&quot;y=1'>&lt;i&gt; &amp;</b></caption></table>",
+            f"{SCROLL}'\">&lt;i> &amp;'><table><caption>\"&gt;<b>&lt;i&gt; &amp;</b></caption></table></div>",
+        ),
+        ("</table></div>x<table>", f'x{SCROLL}"Table"><table></table></div>'),
+        (
+            "<img src='data:image/png;base64,AA=='>",
+            f'<img src="data:image/png;base64,AA==" alt="{UNDESCRIBED}">',
         ),
         ("<script>alert(1)</script>kept", "kept"),
         ("<style>body{}</style><b>kept</b>", "<b>kept</b>"),
