@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.finetune.starting import jobs
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     from llmbench.finetune.job import Job
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainingSpend", "training_spend"]
 
 
+@shown
 class TrainingSpend(NamedTuple):
     """Jobs that were asked for, and what is known of their cost."""
 
