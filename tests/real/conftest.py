@@ -28,6 +28,7 @@ _MODULES = {
     "test_local_training.py": "local training (peft)",
     "test_postgres.py": "PostgreSQL",
     "test_warehouses.py": "outcomes in PostgreSQL and Spark",
+    "test_airflow.py": "Airflow",
     "test_browser.py": "Chromium",
 }
 _began = time.monotonic()
