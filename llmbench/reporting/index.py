@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import secrets
 from pathlib import Path
 
 from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.reporting.display import DECISION_WORDS
 from llmbench.reporting.folder import ReportFolder
+from llmbench.reporting.folder_lock import folder_lock
 from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
 from llmbench.reporting.sparkline import sparkline
@@ -48,6 +50,11 @@ def write_index(out: Path) -> Path:
 
     A run whose result cannot be read is listed with the reason: it must not hide the others.
     """
+    with folder_lock(out):  # else a page that was read earlier could be written later
+        return _write_index(out)
+
+
+def _write_index(out: Path) -> Path:
     sections: list[tuple[str, str]] = []
     for folder in sorted(p for p in out.iterdir() if (p / "runs").is_dir()):
         report = ReportFolder(out, folder.name)
@@ -57,7 +64,9 @@ def write_index(out: Path) -> Path:
     sections.sort(reverse=True)
     body = "\n".join(section for _, section in sections) or "<p>No report yet.</p>"
     target = out / "index.html"
-    temporary = out / ".index.html.new"
+    for left in out.glob(".index-*.html"):  # by a run that was killed
+        left.unlink(missing_ok=True)
+    temporary = out / f".index-{secrets.token_hex(3)}.html"
     page = _PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body)
     temporary.write_text(encodable(page), encoding="utf-8")
     temporary.replace(target)

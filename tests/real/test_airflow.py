@@ -1,7 +1,7 @@
 """A DAG of `llmbench schedule` in a real Airflow, run by `airflow dags test`.
 
-Three runs at once, each in a home and a data base of its own, into one folder of reports: two of a good notebook,
-one of a good and a broken one. An `airflow dags test` takes most of its time to import Airflow.
+Three runs at once, each in a home and a data base of its own, into one folder of reports: two of a good
+notebook, one of a good and a broken one. An `airflow dags test` takes most of its time to import Airflow.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     finally:
         for process in started.values():
             process.kill()
-    yield Ran(root, {name: process.returncode for name, process in started.items()}, said)
+    return Ran(root, {name: process.returncode for name, process in started.items()}, said)
 
 
 def _start(home: Path, *words: str) -> subprocess.Popen[str]:

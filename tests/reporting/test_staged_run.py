@@ -119,7 +119,8 @@ def test_a_failure_that_holds_a_secret_is_told_without_it(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
 def test_the_kernel_is_this_python_without_a_history_and_ends_with_its_starter(project: Path) -> None:
-    cell = "import json, os, sys, time\njson.dump([os.getpid(), sys.orig_argv], open('who', 'w'))\ntime.sleep(60)"
+    told = "json.dump([os.getpid(), sys.orig_argv], open('who', 'w'))"
+    cell = f"import json, os, sys, time\n{told}\ntime.sleep(60)"
     write_notebook(project / "notebooks" / "slow.ipynb", ["seed: int = 1  # seed", cell], {0: ["parameters"]})
     script = """\
 import papermill
