@@ -153,13 +153,15 @@ _NUMBERS = {
 
 
 def run_history(out: str | Path, notebook: str) -> RunHistory:
-    """The history of one notebook's runs under the folder of reports `out`.
+    """The history of one notebook's runs under the folder of reports `out`, a path or a URL (extra `remote`).
 
     A run whose result cannot be read is named and does not hide the others.
 
     Raises UsageError where the notebook has no run there.
     """
-    report = ReportFolder(Path(out), notebook)
+    from llmbench.reporting.remote import reports_folder
+
+    report = ReportFolder(reports_folder(out), notebook)
     ids = report.run_ids() if Path(notebook).name == notebook and notebook else []
     if not ids:
         raise UsageError(f"There is no run of {notebook!r} in that folder of reports; make one first.")

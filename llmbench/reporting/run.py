@@ -20,6 +20,7 @@ from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import Job, execute
+from llmbench.reporting.remote import local_folder
 from llmbench.reporting.secrets import SecretFoundError
 from llmbench.reporting.wording import minute
 
@@ -96,7 +97,7 @@ def run_report(
     declared = read_parameters(path)
     values = check_parameters(declared, parameters or {}, where=path.stem)
     refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
-    folder = ReportFolder(Path(out).resolve() if out is not None else root / "reports", path.stem)
+    folder = ReportFolder(local_folder(out).resolve() if out is not None else root / "reports", path.stem)
     console = console or Console(stderr=True)
     run_id = new_run_id()
     with contextlib.ExitStack() as stack:
