@@ -98,7 +98,7 @@ def _section(notebook: str, runs: list[tuple[str, ResultEnvelope | str]]) -> str
 
 
 def _trends(history: RunHistory) -> str:
-    """How the verdict went from run to run, and each model's numbers where there are models."""
+    """How the verdict went from run to run, and the numbers that are followed."""
     if len(history.runs) < 2:
         return ""
     decisions = [run.decision for run in history.runs]
@@ -106,11 +106,13 @@ def _trends(history: RunHistory) -> str:
     newest = "; ".join(DECISION_WORDS[Decision(decision)] for decision in decisions[-_DECISIONS_IN_WORDS:])
     last = "the last of them" if len(decisions) > _DECISIONS_IN_WORDS else "oldest first"
     words = f"Verdicts over {len(decisions)} runs, {last}: {newest}"
-    models = history.models()
+    kind, count = (
+        ("model", len(history.models())) if history.models() else ("number", len(history.measures()))
+    )
     details = (
-        f"<details><summary>Trends of {len(models)} model{'s' if len(models) != 1 else ''}</summary>"
+        f"<details><summary>Trends of {count} {kind}{'s' if count != 1 else ''}</summary>"
         f"{history._repr_html_()}</details>"
-        if models
+        if count
         else ""
     )
     return f"<p>{line} {html.escape(words)}</p>{details}"

@@ -439,13 +439,13 @@ def test_a_disk_that_cannot_be_written_is_named_whatever_else_fails(
     )
 
 
-def test_what_cannot_be_kept_does_not_hide_thefailed_run(
+def test_what_cannot_be_kept_does_not_hide_the_failure(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fail_in_second_cell(job, "boom")
     outcome = {"status": "failed", "error": "ValueError", "message": "first", "cell": 1}
     with monkeypatch.context() as patch:
-        patch.setattr("llmbench.reporting.run.write_notebook", _no_space)
+        patch.setattr("llmbench.reporting.failure.write_notebook", _no_space)
         message = str(failed_run(job, outcome, ReportFolder(tmp_path, "made")))
     assert message == "made failed in cell 2: ValueError: first"
     (job.staging / "executed.ipynb").write_text("")
