@@ -29,6 +29,7 @@ _MODULES = {
     "test_postgres.py": "PostgreSQL",
     "test_warehouses.py": "outcomes in PostgreSQL and Spark",
     "test_airflow.py": "Airflow",
+    "test_s3.py": "S3 (moto)",
     "test_browser.py": "Chromium",
 }
 _began = time.monotonic()

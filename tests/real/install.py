@@ -25,6 +25,7 @@ __all__ = [
     "POSTGRES",
     "REAL",
     "ROOT",
+    "S3_PYTHON",
     "SPARK_PYTHON",
     "TIMES",
     "TRAIN_PYTHON",
@@ -43,11 +44,13 @@ POSTGRES = REAL / "postgres"
 SPARK = REAL / "spark"
 TRAIN = REAL / "train"
 AIRFLOW = REAL / "airflow"
+S3 = REAL / "s3"
 _BIN = "Scripts" if os.name == "nt" else "bin"
 VLLM_PYTHON = VLLM / _BIN / "python"
 SPARK_PYTHON = SPARK / _BIN / "python"
 TRAIN_PYTHON = TRAIN / _BIN / "python"
 AIRFLOW_PYTHON = AIRFLOW / _BIN / "python"
+S3_PYTHON = S3 / _BIN / "python"
 _TEXT = ROOT / "LICENSE"
 _LONGEST_S = 30 * 60
 # Of another build of torch than vLLM's: with them, importing a model fails on `torchvision::nms`.
@@ -125,15 +128,30 @@ def install_train() -> None:
 
 
 def install_airflow() -> None:
-    """A virtual environment with Airflow, its papermill operator, and this clone of llmbench.
+    """A virtual environment with Airflow, its papermill operator, and this clone of llmbench."""
+    _install_with_llmbench("Airflow", AIRFLOW, HERE / "airflow-requirements.txt")
 
-    By uv: pip takes minutes to choose among the 250 packages.
-    """
-    shutil.rmtree(AIRFLOW, ignore_errors=True)
-    _run("Airflow", [sys.executable, "-m", "venv", str(AIRFLOW)])
-    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(AIRFLOW_PYTHON)]
-    requirements = ["-r", str(HERE / "airflow-requirements.txt"), "-e", f"{ROOT}[notebooks]"]
-    _run("Airflow", [*install, *requirements])
+
+def install_s3() -> None:
+    """A virtual environment with moto's server of S3, fsspec's client of it, and this clone of llmbench."""
+    _install_with_llmbench("moto", S3, HERE / "s3-requirements.txt")
+
+
+def _install_with_llmbench(part: str, folder: Path, requirements: Path) -> None:
+    """By uv: pip takes minutes to choose among the 250 packages."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _run(part, [sys.executable, "-m", "venv", str(folder)])
+    install = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        str(folder / _BIN / "python"),
+    ]
+    _run(part, [*install, "-r", str(requirements), "-e", f"{ROOT}[notebooks,remote]"])
 
 
 # Name, how it is installed, and what it is made from: when one of these changes, it is made again.
@@ -144,9 +162,10 @@ _PARTS: Sequence[tuple[str, Callable[[], None], Sequence[Path]]] = (
     ("spark", install_spark, [HERE / "spark-requirements.txt"]),
     ("train", install_train, [HERE / "train-requirements.txt"]),
     ("airflow", install_airflow, [HERE / "airflow-requirements.txt", ROOT / "pyproject.toml"]),
+    ("s3", install_s3, [HERE / "s3-requirements.txt", ROOT / "pyproject.toml"]),
     ("npm", install_npm, [HERE / "npm" / "package.json", HERE / "npm" / "package-lock.json"]),
 )
-_OPTIONAL = {"airflow"}
+_OPTIONAL = {"airflow", "s3"}
 """Without these the rest is tested all the same; their own tests are left out with a reason."""
 
 

@@ -1,4 +1,4 @@
-"""A DAG of `llmbench schedule` in a real Airflow, run by `airflow dags test`.
+"""A DAG of `llmbench schedule` in a real Airflow, run by `airflow dags test`; a workflow against its schema.
 
 Three runs at once, each in a home and a data base of its own, into one folder of reports: two of a good
 notebook, one of a good and a broken one. An `airflow dags test` takes most of its time to import Airflow.
@@ -135,3 +135,13 @@ def test_no_path_and_no_secret_is_kept_or_logged(ran: Ran) -> None:
     assert TOKEN not in said
     assert "broken failed" in ran.said["broken"]
     assert "its message is not shown because it contains a secret" in ran.said["broken"]
+
+
+def test_the_workflow_is_as_its_schema_has_it(ran: Ran) -> None:
+    target = ran.root / ".github" / "workflows" / "good.yml"
+    words = ["schedule", "good", "-p", "greeting", TEXT, "--cron", "@weekly", "--as", "github"]
+    command = [sys.executable, "-m", "llmbench", *words, "--out", str(target)]
+    subprocess.run(command, cwd=ran.root, check=True, timeout=60, capture_output=True)
+    check = [str(AIRFLOW_PYTHON.with_name("check-jsonschema")), "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run([*check, str(target)], check=False, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
