@@ -96,5 +96,5 @@ def test_reports_in_a_bucket(s3: Part, root: Path) -> None:
     assert "good: 2 runs, newest first" in _get(s3, "/bucket/team/reports/index.html")
     assert not any(".written" in key for key in _keys(s3))
     compared = _start(s3, root, "diff", "good~1", "good")
-    assert "good: NO_GO, as before" in compared.communicate(timeout=120)[0]
+    assert "small: NO_GO, as before" in compared.communicate(timeout=120)[0]
     assert not any(KEY in _get(s3, f"/bucket/team/reports/{key}") for key in _keys(s3))
