@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -19,12 +18,12 @@ _CHANGED = 3
 @click.argument("after", metavar="RUN")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
-    help="Folder of reports; default: reports in the project's root.",
+    metavar="DIR|URL",
+    help="Folder of reports, or its URL; default: reports in the project's root.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Every change, as CSV.")
 @click.option("--fail-on-change", is_flag=True, help="Exit with 3 when the decision is another one.")
-def diff(before: str, after: str, out: Path | None, *, as_csv: bool, fail_on_change: bool) -> None:
+def diff(before: str, after: str, out: str | None, *, as_csv: bool, fail_on_change: bool) -> None:
     r"""What changed between two runs of a report: verdict, parameters, inputs, numbers.
 
     RUN is a folder, NOTEBOOK/RUN-ID, a run id, NOTEBOOK for its newest run, or NOTEBOOK~1 for the one before.
@@ -36,9 +35,10 @@ def diff(before: str, after: str, out: Path | None, *, as_csv: bool, fail_on_cha
     from llmbench.config import load_config
     from llmbench.plain_table import PlainTable
     from llmbench.reporting.compare_runs import compare_runs, find_run
+    from llmbench.reporting.remote import reports_folder
     from llmbench.spreadsheet import frame_csv
 
-    folder = out if out is not None else load_config().root / "reports"
+    folder = reports_folder(out) if out is not None else load_config().root / "reports"
     found = compare_runs(find_run(before, folder), find_run(after, folder))
     frame = found.to_pandas()
     if as_csv:

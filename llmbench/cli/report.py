@@ -19,9 +19,7 @@ _WORSE = 4
 @click.command()
 @click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...")
 @parameter_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder; default: reports in the project's root."
-)
+@click.option("--out", metavar="DIR|URL", help="Folder, or its URL; default: reports in the project's root.")
 @click.option("--fresh", is_flag=True, help="Ask every model again (a cut-off fresh run goes on for a day).")
 @click.option("--fail-on-no-go", is_flag=True, help="Exit with 3 when a verdict is NO_GO.")
 @click.option(
@@ -46,7 +44,7 @@ def report(
     notebooks: tuple[str, ...],
     given: tuple[tuple[str, str], ...],
     file: Path | None,
-    out: Path | None,
+    out: str | None,
     fresh: bool,
     fail_on_no_go: bool,
     fail_on_regression: bool,
@@ -63,24 +61,33 @@ def report(
     from llmbench.reporting import read_parameter_file, resolve_notebooks, run_report
     from llmbench.reporting.after_run import follow_up, remove_old_runs
     from llmbench.reporting.formats import read_formats, read_paper
+    from llmbench.reporting.remote import RemoteReports, local_folder, remote_url
     from llmbench.reporting.webhook import webhook_address
 
+    remote = RemoteReports(out) if out is not None and remote_url(out) is not None else None
+    folder = remote.local if remote is not None else local_folder(out) if out is not None else None
     address = webhook_address(webhook_env) if webhook_env is not None else None
     wanted, paper = read_formats(formats), read_paper(paper)
     parameters: dict[str, Any] = read_parameter_file(file) if file else {}
     parameters |= unique_parameters(given)
     runs, worse = [], []
-    for name in resolve_notebooks(notebooks):
-        runs.append(run_report(name, parameters, out=out, fresh=fresh, formats=wanted, paper=paper))
+    names = resolve_notebooks(notebooks)
+    if remote is not None:
+        remote.pull()
+        remote.check()
+    for name in names:
+        runs.append(run_report(name, parameters, out=folder, fresh=fresh, formats=wanted, paper=paper))
+        if remote is not None:
+            remote.push(runs[-1].notebook)
         after = follow_up(runs[-1], address)
         click.echo(after.line)
         warnings = tuple(f"{name}: {warning}" for warning in runs[-1].warnings) + after.warnings
-        warnings += remove_old_runs(runs[-1], keep) if keep is not None else ()
+        warnings += remove_old_runs(runs[-1], keep, remote) if keep is not None else ()
         for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
         if fail_on_regression and after.worse:
             worse.append(after.worse)
-    click.echo(str(_shown(runs[-1].index)))
+    click.echo(remote.index if remote is not None else str(_shown(runs[-1].index)))
     for line in worse:
         click.echo(line, err=True)
     if worse:

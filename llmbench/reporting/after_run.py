@@ -12,6 +12,7 @@ from llmbench.money import dollars
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.index import write_index
 from llmbench.reporting.regression import find_previous, worse_run
+from llmbench.reporting.remote import RemoteReports
 from llmbench.reporting.run import ReportRun
 from llmbench.reporting.webhook import post_change
 from llmbench.result_files import read_envelope
@@ -57,15 +58,21 @@ def follow_up(run: ReportRun, webhook: str | None = None) -> AfterRun:
     return AfterRun(line, worse, warnings)
 
 
-def remove_old_runs(run: ReportRun, keep: int) -> tuple[str, ...]:
+def remove_old_runs(run: ReportRun, keep: int, remote: RemoteReports | None = None) -> tuple[str, ...]:
     """Keep the newest `keep` runs of a run's notebook, and the newest whole one; warnings, if any.
+
+    With `remote`, of which the run's folder is the local copy, there as well.
 
     Raises UsageError for a `keep` below 1.
     """
     out = run.index.parent
     try:
-        if ReportFolder(out, run.folder.parents[1].name).keep_newest(keep):
+        if removed := ReportFolder(out, run.folder.parents[1].name).keep_newest(keep):
             write_index(out)
+            if remote is not None:
+                remote.remove(run.notebook, removed)
+    except ReportError as error:
+        return (f"{run.notebook}: old runs are not all removed: {error}",)
     except OSError as error:
         return (f"{run.notebook}: old runs are not all removed: {error.strerror or type(error).__name__}.",)
     return ()

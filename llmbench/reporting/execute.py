@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from llmbench.reporting.disk import UNWRITABLE
 
-__all__ = ["OUTCOME", "literal_path", "main"]
+__all__ = ["OUTCOME", "failed_outcome", "kernel_command", "literal_path", "main"]
 
 OUTCOME = "outcome.json"
 _RETRY_SECONDS = 3.0
@@ -71,11 +71,8 @@ def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
             cwd=request["cwd"],
             km=manager,
         )
-    except PapermillExecutionError as error:
-        status = "interrupted" if error.ename == "KeyboardInterrupt" else "failed"
-        return {"status": status, "error": error.ename, "message": error.evalue, "cell": error.cell_index}
-    except DeadKernelError:
-        return {"status": "failed", "error": "DeadKernelError", "message": "", "cell": None}
+    except (PapermillExecutionError, DeadKernelError) as error:
+        return failed_outcome(error) or {}
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -84,17 +81,38 @@ def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
     return {"status": "ok"}
 
 
+def failed_outcome(error: BaseException) -> dict[str, Any] | None:
+    """The outcome of a notebook that papermill ended with this error; None for one that is not its own."""
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    if isinstance(error, PapermillExecutionError):
+        status = "interrupted" if error.ename == "KeyboardInterrupt" else "failed"
+        return {"status": status, "error": error.ename, "message": error.evalue, "cell": error.cell_index}
+    if isinstance(error, DeadKernelError):
+        return {"status": "failed", "error": "DeadKernelError", "message": "", "cell": None}
+    return None
+
+
+def kernel_command() -> list[str]:
+    """How a kernel of this very Python is started.
+
+    An installed kernelspec named python3 may be another one. Without a history: that would keep every cell,
+    with its parameters, in the user's home.
+    """
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    return [*argv, "--HistoryManager.enabled=False"]
+
+
 def _kernel_manager() -> Any:
-    """A kernel of this very Python: an installed kernelspec named python3 may be another one."""
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
 
     class ThisPython(KernelSpecManager):
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-            # No history: it would keep every cell, with its parameters, in the user's home.
-            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-            argv.append("--HistoryManager.enabled=False")
-            return KernelSpec(argv=argv, display_name="Python 3", language="python", name=kernel_name)
+            return KernelSpec(
+                argv=kernel_command(), display_name="Python 3", language="python", name=kernel_name
+            )
 
     return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
 

@@ -6,9 +6,10 @@
     DIR/NOTEBOOK/runs/RUN-ID/                  every run, with the same files
     DIR/NOTEBOOK/failed/RUN-ID/failed.ipynb    what failed, as far as it came
 
-`runs/RUN-ID` appears in one rename and never changes. The newest run's copy is replaced file by file,
-each by a rename, its manifest last: a reader never sees half a file, and can tell by the manifest
-whether the files belong together.
+`runs/RUN-ID` appears in one rename and never changes. The newest run's copy is made aside and then moved into
+place file by file, its manifest last, by one process at a time: a reader never sees half a file, and can
+tell by the manifest whether the files belong together. What a kill in between leaves, the next run puts
+right.
 """
 
 from __future__ import annotations
@@ -27,14 +28,17 @@ from pathlib import Path
 
 from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.disk import unwritable
+from llmbench.reporting.folder_lock import folder_lock
 from llmbench.result_files import MANIFEST, changed_files, read_envelope
 
 __all__ = ["ReportFolder", "new_run_id", "write_manifest"]
 
 _STAGING_PREFIX = ".staging-"
 _REMOVED_PREFIX = ".removed-"
+_NEWEST_PREFIX = ".newest-"
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
-_ABANDONED_SECONDS = 24 * 3600
+_ABANDONED_SECONDS = 7 * 24 * 3600
+"""Longer than any run: a matrix may wait a day for a batch, and writes nothing meanwhile."""
 _FAILED_RUNS_KEPT = 5
 
 
@@ -87,10 +91,8 @@ class ReportFolder:
         """Move a finished run into place, and its copy to the notebook's folder."""
         target = self.runs / run_id
         staged.replace(target)
-        newest = ""
-        while newest != (current := self.run_ids()[0]):  # another run may end meanwhile
-            newest = current
-            self._copy_newest(self.runs / newest)
+        with folder_lock(self.path):
+            self._copy_newest(self.runs / self.run_ids()[0])
         return target
 
     def run_ids(self) -> list[str]:
@@ -109,6 +111,10 @@ class ReportFolder:
         """
         if count < 1:
             raise UsageError(f"At least 1 run is kept, not {count}.")
+        with folder_lock(self.path):  # a run must not go while it is copied
+            return self._keep_newest(count)
+
+    def _keep_newest(self, count: int) -> list[str]:
         own = [name for name in self.run_ids() if _RUN_ID.fullmatch(name)]
         own = [name for name in own if not (self.runs / name).is_symlink()]
         if len(own) <= count:
@@ -138,20 +144,26 @@ class ReportFolder:
         return target
 
     def _copy_newest(self, run: Path) -> None:
+        for left in self.path.glob(f"{_NEWEST_PREFIX}*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         wanted = _files(run)
-        for relative in sorted(wanted, key=lambda name: (name == MANIFEST, name)):
-            target = self.path / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f".{target.name}.new")
-            shutil.copyfile(run / relative, temporary)
-            temporary.replace(target)
+        aside = self.path / f"{_NEWEST_PREFIX}{secrets.token_hex(3)}"
+        try:
+            for relative in wanted:
+                for folder in (aside, self.path):
+                    (folder / relative).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(run / relative, aside / relative)
+            for relative in sorted(wanted, key=lambda name: (name == MANIFEST, name)):
+                (aside / relative).replace(self.path / relative)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
         for old in self.path.glob("report.*"):  # a format that the newest run was not made as
             if old.name not in wanted:
                 old.unlink(missing_ok=True)
-        for folder in ("tables", "figures"):
-            for name in _files(self.path / folder):
-                if f"{folder}/{name}" not in wanted:
-                    (self.path / folder / name).unlink(missing_ok=True)
+        for kept in ("tables", "figures"):
+            for name in _files(self.path / kept):
+                if f"{kept}/{name}" not in wanted:
+                    (self.path / kept / name).unlink(missing_ok=True)
 
     def _remove_abandoned(self) -> None:
         """What a kill -9 of every process of a run left behind."""

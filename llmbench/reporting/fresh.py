@@ -11,11 +11,12 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
+
+from llmbench.reporting.folder_lock import try_lock
 
 __all__ = ["FreshRun"]
 
@@ -47,7 +48,10 @@ class FreshRun:
         """When the run that was cut off began; None where this run is a new one."""
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            self._mine = _lock(self._descriptor)
+            try:
+                self._mine = try_lock(self._descriptor)
+            except OSError:  # a file system without locks
+                self._mine = False
             if self._mine and not self._resume(published):
                 self._write()
         except BaseException:
@@ -86,22 +90,3 @@ class FreshRun:
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, text.encode())
         os.fsync(self._descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    """Lock an open file for this process; False when another one has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            # Beyond the end of the file: a locked byte cannot be read.
-            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

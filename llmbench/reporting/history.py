@@ -1,8 +1,8 @@
-"""The runs of a report over time: each model's score, cost and latency, run by run.
+"""The runs of a report over time: each model's score, cost and latency, or the numbers of its own kind.
 
 A score is a score whenever it was graded. Latency and cost are facts of the calls: a run that answered from
 the ledger repeats those of an earlier one, so only a run that made all of its calls counts for them
-(result.json `data.calls`).
+(result.json `data.calls`). Of a report of outcomes, only a run of new data counts: see `measures`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llmbench.errors import ReportError, UsageError
 from llmbench.plain_table import PlainTable
 from llmbench.reporting.folder import ReportFolder
+from llmbench.reporting.measures import Measure, measures_of, new_data
 from llmbench.reporting.sparkline import sparkline
 from llmbench.reporting.wording import minute
 from llmbench.result_files import as_count, as_number, read_envelope
@@ -60,6 +61,10 @@ class RunPoint(NamedTuple):
     replayed: int | None
     """Answers taken from the ledger."""
     spent_usd: float | None
+    new_data: bool
+    """Whether it is of data that no run before it had; where not, it has no models and no measures."""
+    measures: tuple[Measure, ...]
+    """What a report that is not one of models is followed by."""
     models: tuple[ModelPoint, ...]
 
     @property
@@ -70,7 +75,7 @@ class RunPoint(NamedTuple):
 
 @shown
 class Trend(NamedTuple):
-    """One number of one model, run by run; None where a run does not know it."""
+    """One number of one model, arm, option or policy, run by run; None where a run does not know it."""
 
     model: str
     values: tuple[float | None, ...]
@@ -117,13 +122,33 @@ class RunHistory(NamedTuple):
         found = ({point.model: point for point in run.models}.get(model) for run in self.runs)
         return Trend(model, tuple(getattr(point, number) if point is not None else None for point in found))
 
+    def measures(self) -> tuple[tuple[str, str], ...]:
+        """(of, what) of every number that is followed, in the order of their first run."""
+        return tuple(dict.fromkeys((point.of, point.what) for run in self.runs for point in run.measures))
+
+    def measure_trend(self, of: str, what: str) -> Trend:
+        """One of the numbers of `measures` over all runs; raises UsageError for another."""
+        if (of, what) not in self.measures():
+            raise UsageError(f"{self.notebook} has no {what!r} of {of!r}; `measures()` lists what it has.")
+        found = ({point[:2]: point.value for point in run.measures} for run in self.runs)
+        return Trend(of, tuple(values.get((of, what)) for values in found))
+
     def to_pandas(self) -> pd.DataFrame:
-        """One row a run and model; a run without models has one row of its own."""
+        """One row a run and model, or a run and measure; a run without either has one row of its own."""
         import pandas as pd
 
-        empty = (None,) * len(ModelPoint._fields)
-        rows = [(*run[:-1], run.fresh, *point) for run in self.runs for point in run.models or (empty,)]
-        return pd.DataFrame(rows, columns=[*RunPoint._fields[:-1], "fresh", *ModelPoint._fields])
+        no_model, no_measure = (None,) * len(ModelPoint._fields), (None,) * len(Measure._fields)
+        rows = [
+            (*run[:-2], run.fresh, *model, *measure)
+            for run in self.runs
+            for model, measure in [
+                *((point, no_measure) for point in run.models),
+                *((no_model, point) for point in run.measures),
+            ]
+            or [(no_model, no_measure)]
+        ]
+        columns = [*RunPoint._fields[:-2], "fresh", *ModelPoint._fields, *Measure._fields]
+        return pd.DataFrame(rows, columns=columns)
 
     def _repr_html_(self) -> str:
         """One row a model: its trends as lines, and in words."""
@@ -131,6 +156,12 @@ class RunHistory(NamedTuple):
         if self.runs:
             runs += f", {minute(self.runs[0].generated_at)} to {minute(self.runs[-1].generated_at)}"
         head = f"<p>{html.escape(f'{self.notebook}: {runs}')}</p>"
+        if self.measures():
+            shown = "".join(self._measure_row(of, what) for of, what in self.measures())
+            heads = "".join(f'<th scope="col">{title}</th>' for title in ("of", "number", "run by run"))
+            head += f"<table><thead><tr>{heads}</tr></thead><tbody>{shown}</tbody></table>"
+            if not self.models():
+                return head
         if not self.models():
             rows = [(minute(run.generated_at), run.decision) for run in self.runs]
             return head + PlainTable(("generated", "verdict"), rows, texts=2).html()
@@ -143,9 +174,16 @@ class RunHistory(NamedTuple):
         )
         return f"{head}<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
 
+    def _measure_row(self, of: str, what: str) -> str:
+        name = f'<th scope="row" style="{_ROW_STYLE}">{html.escape(of)}</th>'
+        return f"<tr>{name}<td>{html.escape(what)}</td><td>{_line(self.measure_trend(of, what))}</td></tr>"
+
     def _cell(self, model: str, number: str) -> str:
-        trend = self.trend(model, number)
-        return f"{sparkline(trend.values)}<br>{html.escape(trend.words())}"
+        return _line(self.trend(model, number))
+
+
+def _line(trend: Trend) -> str:
+    return f"{sparkline(trend.values)}<br>{html.escape(trend.words())}"
 
 
 _ROW_STYLE = "border-bottom-width: 1px; border-bottom-color: #e5e7eb"
@@ -158,13 +196,15 @@ _NUMBERS = {
 
 
 def run_history(out: str | Path, notebook: str) -> RunHistory:
-    """The history of one notebook's runs under the folder of reports `out`.
+    """The history of one notebook's runs under the folder of reports `out`, a path or a URL (extra `remote`).
 
     A run whose result cannot be read is named and does not hide the others.
 
     Raises UsageError where the notebook has no run there.
     """
-    report = ReportFolder(Path(out), notebook)
+    from llmbench.reporting.remote import reports_folder
+
+    report = ReportFolder(reports_folder(out), notebook)
     ids = report.run_ids() if Path(notebook).name == notebook and notebook else []
     if not ids:
         raise UsageError(f"There is no run of {notebook!r} in that folder of reports; make one first.")
@@ -180,20 +220,24 @@ def run_history(out: str | Path, notebook: str) -> RunHistory:
 def history_of(notebook: str, runs: Iterable[tuple[str, ResultEnvelope | str]]) -> RunHistory:
     """The history of results that were read: (run id, result or why there is none), in any order."""
     ordered = sorted(runs, key=lambda pair: pair[0])
-    points = [_point(run_id, result) for run_id, result in ordered if isinstance(result, ResultEnvelope)]
     unreadable = tuple(run_id for run_id, result in ordered if not isinstance(result, ResultEnvelope))
+    read = [(run_id, result) for run_id, result in ordered if isinstance(result, ResultEnvelope)]
     # A fresh run that went on has the id of when it began.
-    return RunHistory(notebook, tuple(sorted(points, key=_time)), unreadable)
+    read.sort(key=_time)
+    news = new_data(result for _, result in read)
+    points = [_point(run_id, result, new) for (run_id, result), new in zip(read, news, strict=True)]
+    return RunHistory(notebook, tuple(points), unreadable)
 
 
-def _time(point: RunPoint) -> tuple[float, str]:
+def _time(run: tuple[str, ResultEnvelope]) -> tuple[float, str]:
+    run_id, result = run
     try:
-        return datetime.fromisoformat(point.generated_at).timestamp(), point.run_id
+        return datetime.fromisoformat(result.generated_at).timestamp(), run_id
     except (ValueError, TypeError):
-        return 0.0, point.run_id
+        return 0.0, run_id
 
 
-def _point(run_id: str, result: ResultEnvelope) -> RunPoint:
+def _point(run_id: str, result: ResultEnvelope, new: bool) -> RunPoint:
     told = result.data.get("calls")
     calls: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
     point = RunPoint(
@@ -203,8 +247,12 @@ def _point(run_id: str, result: ResultEnvelope) -> RunPoint:
         made=as_count(calls.get("made")),
         replayed=as_count(calls.get("replayed")),
         spent_usd=result.spend.actual_usd,
+        new_data=new,
+        measures=measures_of(result) if new else (),
         models=(),
     )
+    if not new:
+        return point
     rows = result.data.get("models")
     listed = rows if isinstance(rows, list) else []
     models = [_model(row, point.fresh, result.price_book) for row in listed if isinstance(row, Mapping)]

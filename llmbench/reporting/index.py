@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import secrets
 from pathlib import Path
 
 from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.reporting.display import DECISION_WORDS
 from llmbench.reporting.folder import ReportFolder
+from llmbench.reporting.folder_lock import folder_lock
 from llmbench.reporting.formats import FORMATS
 from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
@@ -51,6 +53,11 @@ def write_index(out: Path) -> Path:
 
     A run whose result cannot be read is listed with the reason: it must not hide the others.
     """
+    with folder_lock(out):  # else a page that was read earlier could be written later
+        return _write_index(out)
+
+
+def _write_index(out: Path) -> Path:
     sections: list[tuple[str, str]] = []
     for folder in sorted(p for p in out.iterdir() if (p / "runs").is_dir()):
         report = ReportFolder(out, folder.name)
@@ -60,7 +67,9 @@ def write_index(out: Path) -> Path:
     sections.sort(reverse=True)
     body = "\n".join(section for _, section in sections) or "<p>No report yet.</p>"
     target = out / "index.html"
-    temporary = out / ".index.html.new"
+    for left in out.glob(".index-*.html"):  # by a run that was killed
+        left.unlink(missing_ok=True)
+    temporary = out / f".index-{secrets.token_hex(3)}.html"
     page = _PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body)
     temporary.write_text(encodable(page), encoding="utf-8")
     temporary.replace(target)
@@ -95,7 +104,7 @@ def _section(report: ReportFolder, runs: list[tuple[str, ResultEnvelope | str]])
 
 
 def _trends(history: RunHistory) -> str:
-    """How the verdict went from run to run, and each model's numbers where there are models."""
+    """How the verdict went from run to run, and the numbers that are followed."""
     if len(history.runs) < 2:
         return ""
     decisions = [run.decision for run in history.runs]
@@ -103,11 +112,13 @@ def _trends(history: RunHistory) -> str:
     newest = "; ".join(DECISION_WORDS[Decision(decision)] for decision in decisions[-_DECISIONS_IN_WORDS:])
     last = "the last of them" if len(decisions) > _DECISIONS_IN_WORDS else "oldest first"
     words = f"Verdicts over {len(decisions)} runs, {last}: {newest}"
-    models = history.models()
+    kind, count = (
+        ("model", len(history.models())) if history.models() else ("number", len(history.measures()))
+    )
     details = (
-        f"<details><summary>Trends of {len(models)} model{'s' if len(models) != 1 else ''}</summary>"
+        f"<details><summary>Trends of {count} {kind}{'s' if count != 1 else ''}</summary>"
         f"{history._repr_html_()}</details>"
-        if models
+        if count
         else ""
     )
     return f"<p>{line} {html.escape(words)}</p>{details}"

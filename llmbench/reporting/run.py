@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmbench import errors
 from llmbench.config import load_config
-from llmbench.errors import ReportError, UsageError
+from llmbench.errors import UsageError
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.finish import Finished, finish_run, scrubber_of
+from llmbench.reporting.failure import failed_run
+from llmbench.reporting.finish import Finished, finish_run
 from llmbench.reporting.folder import ReportFolder, new_run_id
 from llmbench.reporting.formats import read_formats, read_paper
 from llmbench.reporting.fresh import FreshRun
 from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
-from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.parameters import check_parameters, read_parameters
-from llmbench.reporting.process import EXECUTED, Job, execute
+from llmbench.reporting.process import Job, execute
 from llmbench.reporting.progress import Progress
-from llmbench.reporting.secrets import SecretFoundError, find_secret, known_secrets
+from llmbench.reporting.remote import local_folder
+from llmbench.reporting.secrets import SecretFoundError
 from llmbench.reporting.wording import minute
 from llmbench.shown import shown
 
@@ -125,7 +124,7 @@ def run_report(
     root = load_config().root
     path = find_notebook(notebook, root)
     values = check_run(path, parameters or {})
-    folder = ReportFolder(Path(out).resolve() if out is not None else root / "reports", path.stem)
+    folder = ReportFolder(local_folder(out).resolve() if out is not None else root / "reports", path.stem)
     console = console or Console(stderr=True)
     run_id = new_run_id()
     with contextlib.ExitStack() as stack:
@@ -206,7 +205,7 @@ def _run(
     except OSError as error:
         raise unwritable(error, folder.path.parent, job.root) from error
     if outcome["status"] != "ok":
-        raise _failure(job, outcome, folder)
+        raise failed_run(job, outcome, folder)
     if follower is not None:
         follower.show(Progress(message="writing the report"))
     try:
@@ -221,60 +220,3 @@ def _run(
         raise
     except OSError as error:
         raise unwritable(error, folder.path.parent, job.root) from error
-
-
-def _failure(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> BaseException:
-    """The error to raise for a run that failed, after keeping what can be kept of it."""
-    if outcome["status"] == "interrupted":
-        return KeyboardInterrupt(f"{job.name} was interrupted; the same command goes on from the ledger.")
-    if outcome.get("errno") is not None:
-        return unwritable(OSError(outcome["errno"], outcome["message"]), folder.path.parent, job.root)
-    secrets = known_secrets(load_config(job.root))
-    where, kept = _keep_failed(job, folder, secrets)
-    message = scrubber_of(job).text(str(outcome["message"])).strip()
-    if find_secret(message, secrets) is not None:
-        message = "its message is not shown because it contains a secret."
-    known = getattr(errors, str(outcome["error"]), None)
-    if outcome["error"] == "DeadKernelError":
-        message = "its kernel died, most often for want of memory; use a smaller model or lower concurrency."
-    elif not (isinstance(known, type) and issubclass(known, errors.LLMBenchError)):
-        lines = message.splitlines() or [""]
-        kind = outcome["error"] or "the process ended"
-        message = f"{kind}: {lines[0] if outcome['error'] else lines[-1]}"
-    return ReportError(f"{job.name} failed{where}: {message}{kept}")
-
-
-def _keep_failed(job: Job, folder: ReportFolder, secrets: Mapping[str, str]) -> tuple[str, str]:
-    """(where it failed, what was kept): two parts of the sentence, empty where that is not known.
-
-    Raises nothing on account of the disk or of a file cut short: the failure itself is what counts.
-    """
-    staged = job.staging / EXECUTED
-    where = ""
-    try:
-        notebook = read_notebook(staged)
-        where = _place(json.loads(job.notebook.read_text(encoding="utf-8")), notebook)
-        scrubber_of(job).notebook(notebook)
-        write_notebook(notebook, staged)
-        # Only the notebook is kept, so only it is searched.
-        if find_secret(staged.read_text(encoding="utf-8"), secrets) is not None:
-            return where, " (The executed notebook was not kept: it contains a secret.)"
-        kept = folder.keep_failed(staged, job.run_id)
-    except (OSError, ReportError, ValueError):
-        return where, ""
-    return where, f" (The notebook as far as it came: {kept.relative_to(folder.path.parent).as_posix()})"
-
-
-def _place(source: Mapping[str, Any], executed: Any) -> str:
-    """` in cell 5 ("Quote")`: counted as in the notebook's own file, under its nearest heading."""
-    own = {cell.get("id") for cell in source["cells"]}
-    heading = ""
-    number = 0
-    for cell in executed.cells:
-        number += cell.get("id") in own
-        if cell.cell_type == "markdown" and cell.get("id") in own:
-            titles = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")]
-            heading = titles[-1] if titles else heading
-        if any(output.output_type == "error" for output in cell.get("outputs", [])):
-            return f" in cell {number}" + (f' ("{heading}")' if heading else "")
-    return ""

@@ -1,8 +1,9 @@
 """A report at fixed times: what is to run and when, checked before anything is written.
 
 The cron expression is read as every cron reads it: five fields of numbers, names, lists, ranges and steps.
-What only some know (`@daily`, seconds, L, W, #, a step without a range) is refused, because the same line
-must mean the same to cron, GitHub and Airflow.
+What only some know (seconds, L, W, #, a step without a range), and what they read differently (`5-5`), is
+refused, because the same line must mean the same to cron, GitHub and Airflow; `@daily` and its like are
+written out in five fields.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ __all__ = ["FRESH_DAYS", "Schedule", "next_runs", "plan_schedule"]
 
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _ITEM = re.compile(r"(\*|[0-9A-Za-z]+-[0-9A-Za-z]+)(/[0-9]+)?|[0-9]+|[A-Za-z]{3}")
+_NICKNAMES = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
+}  # fmt: skip
+_OF_THIS_MACHINE = re.compile(r"localtime|posixrules|(right|posix)/.*")
 _SHOWN = 3
 _AGE = "max_answer_age_days"
 FRESH_DAYS = 6
@@ -129,7 +135,7 @@ def plan_schedule(
     return Schedule(
         root=root,
         notebooks=found,
-        cron=" ".join(cron.split()),
+        cron=_five_fields(cron),
         time_zone=time_zone,
         given=given,
         file=Path(file).resolve() if file is not None else None,
@@ -139,8 +145,10 @@ def plan_schedule(
     )
 
 
-def next_runs(cron: str, time_zone: str = "UTC", now: datetime | None = None) -> tuple[datetime, ...]:
-    """The next three times of a cron expression after `now`, in the time zone given.
+def next_runs(
+    cron: str, time_zone: str = "UTC", now: datetime | None = None, count: int = _SHOWN
+) -> tuple[datetime, ...]:
+    """The next times of a cron expression after `now`, `count` of them, in the time zone given.
 
     A time that a change of the clock skips comes right after it, one that it repeats comes once, as
     Debian's cron has it.
@@ -152,13 +160,21 @@ def next_runs(cron: str, time_zone: str = "UTC", now: datetime | None = None) ->
     ['Mon 27 07:00', 'Mon 03 07:00', 'Mon 10 07:00']
     """
     zone = _zone(time_zone)
-    times = tuple(islice(_times(cron, (now or datetime.now(UTC)).astimezone(zone)), _SHOWN))
+    start = (now or datetime.now(UTC)).astimezone(zone)
+    times = tuple(islice(_times(_five_fields(cron), start), count))
     if not times:
         raise UsageError(f"The time of the cron expression {cron!r} never comes; correct its day and month.")
     return times
 
 
+def _five_fields(cron: str) -> str:
+    words = " ".join(cron.split())
+    return _NICKNAMES.get(words.lower(), words)
+
+
 def _zone(name: str) -> ZoneInfo:
+    if _OF_THIS_MACHINE.fullmatch(name):
+        raise UsageError(f"{name!r} is another time zone on another machine; give one such as Europe/Berlin.")
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # not there, no name at all, a folder
@@ -181,6 +197,11 @@ def _times(cron: str, now: datetime) -> Iterator[datetime]:
     for place, field in enumerate(fields):
         if not all(_ITEM.fullmatch(item) for item in field.split(",")):
             raise _bad(cron, place, field)
+        if same := next((item for item in field.split(",") if _is_one(item)), None):
+            raise UsageError(
+                f"The cron expression {cron!r} has the range {same!r} of one value, which Airflow reads as "
+                f"all of them; write the value alone."
+            )
         # Alone, because cronsim also refuses the 30th of February: that is another sentence.
         alone = ["*"] * len(_FIELDS)
         alone[place] = field
@@ -198,6 +219,12 @@ def _times(cron: str, now: datetime) -> Iterator[datetime]:
         return iter(CronSim(" ".join(fields), now))
     except CronSimError:  # a day that none of its months has
         return iter(())
+
+
+def _is_one(item: str) -> bool:
+    """Whether it is a range that ends where it begins."""
+    first, dash, last = item.partition("/")[0].lower().partition("-")
+    return bool(dash) and first.lstrip("0") == last.lstrip("0")
 
 
 def _bad(cron: str, place: int, field: str) -> UsageError:

@@ -19,11 +19,13 @@ from llmbench.errors import UsageError
 from llmbench.providers.registry import PROVIDERS, key_variables
 from llmbench.reporting.parameters import read_parameters
 from llmbench.reporting.run import find_notebook
-from llmbench.reporting.scheduling import Schedule
+from llmbench.reporting.scheduling import Schedule, next_runs
 
 __all__ = ["github_workflow", "key_names"]
 
 _SHORTEST = timedelta(minutes=5)
+_LOOKED_AT = 300
+"""Runs of an hour and more of any that are too close."""
 _LEDGER = "LLMBENCH_LEDGER"
 
 
@@ -42,7 +44,7 @@ def github_workflow(schedule: Schedule) -> str:
         )
     if re.search(r"(?<![0-9/])7", schedule.cron.split()[4]):
         raise UsageError("To GitHub Actions, Sunday is 0 or SUN, not 7; correct the cron expression.")
-    times = schedule.next_runs
+    times = next_runs(schedule.cron, count=_LOOKED_AT)
     if any(after - before < _SHORTEST for before, after in pairwise(times)):
         raise UsageError(
             f"GitHub Actions runs a schedule every five minutes at most; {schedule.cron!r} is more."

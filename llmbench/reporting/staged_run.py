@@ -2,15 +2,17 @@
 
 `llmbench report` makes a folder aside, tells the notebook of it by the environment, runs it, and publishes
 what it left: scrubbed, searched for secrets, whole or not at all. This is the same with the middle step
-left to the caller. What it leaves out is the watch of `llmbench report` over its kernel: whoever executes
-the notebook must end it.
+left to the caller. What it leaves out is the watch of `llmbench report` over its kernel, which here ends by
+itself within seconds of the process that started it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,8 @@ from typing import Any
 
 from llmbench.config import load_config
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.execute import literal_path
+from llmbench.reporting.execute import failed_outcome, kernel_command, literal_path
+from llmbench.reporting.failure import failed_run
 from llmbench.reporting.finish import finish_run
 from llmbench.reporting.folder import ReportFolder, new_run_id
 from llmbench.reporting.formats import read_formats, read_paper
@@ -26,6 +29,7 @@ from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import EXECUTED, Job, run_environment
+from llmbench.reporting.remote import local_folder
 from llmbench.reporting.run import find_notebook
 
 __all__ = ["StagedRun", "staged_run"]
@@ -87,9 +91,12 @@ def staged_run(
     """Within this, the environment and the current folder of the process are those of the run.
 
     `root` is the project's root, without it that of the current folder. What was not published at the end is
-    removed. For one run at a time in a process. `formats` and `paper` are those of `run_report`.
+    removed. For one run at a time in a process. The kernel named python3 is one of this very Python.
+    `formats` and `paper` are those of `run_report`.
 
-    Raises UsageError for a notebook, a parameter or a format that does not exist or does not fit.
+    Raises UsageError for a notebook, a parameter or a format that does not exist or does not fit. An error of
+    papermill becomes a ReportError as of `llmbench report`: one sentence without a secret, the notebook under
+    failed/.
     """
     wanted, size = read_formats([formats] if isinstance(formats, str) else formats), read_paper(paper)
     home = load_config(Path(root) if root is not None else None).root
@@ -97,14 +104,33 @@ def staged_run(
     declared = read_parameters(path)
     values = check_parameters(declared, parameters or {}, where=path.stem)
     refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
-    reports = ReportFolder(Path(out).resolve() if out is not None else home / "reports", path.stem)
+    reports = ReportFolder(local_folder(out).resolve() if out is not None else home / "reports", path.stem)
     run_id = new_run_id()
-    with reports.staging(run_id, home) as staging, contextlib.chdir(home):
+    with (
+        reports.staging(run_id, home) as staging,
+        tempfile.TemporaryDirectory(prefix="llmbench-kernel-") as kernels,
+        contextlib.chdir(home),
+    ):
         job = Job(path, home, values, run_id, staging, fresh)
         before = dict(os.environ)
-        os.environ.update(run_environment(job))
+        os.environ.update(run_environment(job), JUPYTER_PATH=_own_kernel(Path(kernels)))
         try:
             yield StagedRun(job, reports, wanted, size)
+        except Exception as error:
+            outcome = failed_outcome(error)
+            if outcome is None:
+                raise
+            # Whoever logs an error logs its traceback: that of papermill holds what the cell said.
+            raise failed_run(job, outcome | {"status": "failed"}, reports) from None
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def _own_kernel(folder: Path) -> str:
+    """What JUPYTER_PATH must be for the kernel python3 to be one of this Python, made in `folder`."""
+    spec = folder / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    document = {"argv": kernel_command(), "display_name": "Python 3", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(document), encoding="utf-8")
+    return os.pathsep.join(part for part in (str(folder), os.environ.get("JUPYTER_PATH", "")) if part)

@@ -28,6 +28,8 @@ _MODULES = {
     "test_local_training.py": "local training (peft)",
     "test_postgres.py": "PostgreSQL",
     "test_warehouses.py": "outcomes in PostgreSQL and Spark",
+    "test_airflow.py": "Airflow",
+    "test_s3.py": "S3 (moto)",
     "test_browser.py": "Chromium",
     "test_desk.py": "JupyterLab in Chromium",
 }

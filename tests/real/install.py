@@ -19,12 +19,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 __all__ = [
+    "AIRFLOW_PYTHON",
     "MODELS",
     "NODE_MODULES",
     "PLAYWRIGHT",
     "POSTGRES",
     "REAL",
     "ROOT",
+    "S3_PYTHON",
     "SPARK_PYTHON",
     "TIMES",
     "TRAIN_PYTHON",
@@ -43,10 +45,14 @@ POSTGRES = REAL / "postgres"
 SPARK = REAL / "spark"
 TRAIN = REAL / "train"
 PLAYWRIGHT = REAL / "playwright"
+AIRFLOW = REAL / "airflow"
+S3 = REAL / "s3"
 _BIN = "Scripts" if os.name == "nt" else "bin"
 VLLM_PYTHON = VLLM / _BIN / "python"
 SPARK_PYTHON = SPARK / _BIN / "python"
 TRAIN_PYTHON = TRAIN / _BIN / "python"
+AIRFLOW_PYTHON = AIRFLOW / _BIN / "python"
+S3_PYTHON = S3 / _BIN / "python"
 _TEXT = ROOT / "LICENSE"
 _LONGEST_S = 30 * 60
 # Of another build of torch than vLLM's: with them, importing a model fails on `torchvision::nms`.
@@ -131,6 +137,33 @@ def install_playwright() -> None:
     _run("Playwright", [*pip, "--progress-bar", "off", "--target", str(PLAYWRIGHT), "-r", requirements])
 
 
+def install_airflow() -> None:
+    """A virtual environment with Airflow, its papermill operator, and this clone of llmbench."""
+    _install_with_llmbench("Airflow", AIRFLOW, HERE / "airflow-requirements.txt")
+
+
+def install_s3() -> None:
+    """A virtual environment with moto's server of S3, fsspec's client of it, and this clone of llmbench."""
+    _install_with_llmbench("moto", S3, HERE / "s3-requirements.txt")
+
+
+def _install_with_llmbench(part: str, folder: Path, requirements: Path) -> None:
+    """By uv: pip takes minutes to choose among the 250 packages."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _run(part, [sys.executable, "-m", "venv", str(folder)])
+    install = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        str(folder / _BIN / "python"),
+    ]
+    _run(part, [*install, "-r", str(requirements), "-e", f"{ROOT}[notebooks,remote]"])
+
+
 # Name, how it is installed, and what it is made from: when one of these changes, it is made again.
 _PARTS: Sequence[tuple[str, Callable[[], None], Sequence[Path]]] = (
     ("vllm", install_vllm, [HERE / "vllm-requirements.txt"]),
@@ -139,8 +172,12 @@ _PARTS: Sequence[tuple[str, Callable[[], None], Sequence[Path]]] = (
     ("spark", install_spark, [HERE / "spark-requirements.txt"]),
     ("playwright", install_playwright, [HERE / "playwright-requirements.txt"]),
     ("train", install_train, [HERE / "train-requirements.txt"]),
+    ("airflow", install_airflow, [HERE / "airflow-requirements.txt", ROOT / "pyproject.toml"]),
+    ("s3", install_s3, [HERE / "s3-requirements.txt", ROOT / "pyproject.toml"]),
     ("npm", install_npm, [HERE / "npm" / "package.json", HERE / "npm" / "package-lock.json"]),
 )
+_OPTIONAL = {"airflow", "s3"}
+"""Without these the rest is tested all the same; their own tests are left out with a reason."""
 
 
 def main() -> int:
@@ -157,6 +194,8 @@ def main() -> int:
             install()
         except InstallError as error:
             print(error, file=sys.stderr)
+            if name in _OPTIONAL:
+                continue
             return 1
         seconds[name] = round(time.monotonic() - start, 1)
         TIMES.write_text(json.dumps(seconds))

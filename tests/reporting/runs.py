@@ -40,6 +40,10 @@ def keep_run(
     sha256: str = "0" * 64,
     made: int = 100,
     replayed: int = 0,
+    data: Mapping[str, Any] | None = None,
+    data_until: str | None = None,
+    baseline: str = "a",
+    candidate: str = "b",
 ) -> Path:
     """Write DIR/NOTEBOOK/runs/RUN-ID/result.json; the id begins with a day such as 20250101."""
     folder = out / notebook / "runs" / run_id
@@ -51,16 +55,18 @@ def keep_run(
         parameters=parameters or {"margin": 0.03},
         inputs=(InputFile("data/a.csv", sha256, 3),),
         workload_sha256=None,
-        baseline="a",
-        candidate="b",
+        baseline=baseline,
+        candidate=candidate,
         price_book="current",
         generated_at=f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00+00:00",
-        data_until=None,
+        data_until=data_until,
         llmbench_version="0",
         git_commit=None,
         seed=1,
         spend=Spend(None, 2.0),
-        data={"models": list(models), "calls": {"made": made, "replayed": replayed}} if models else {},
+        data={"models": list(models), "calls": {"made": made, "replayed": replayed}}
+        if models
+        else data or {},
     )
     write_envelope(folder / "result.json", envelope)
     return folder

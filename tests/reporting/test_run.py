@@ -18,13 +18,13 @@ import pytest
 
 import llmbench
 from llmbench.errors import ReportError, UsageError
+from llmbench.reporting.failure import failed_run
 from llmbench.reporting.finish import finish_run
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.process import Job
 from llmbench.reporting.report import Report
 from llmbench.reporting.run import (
     ReportRun,
-    _failure,
     available_notebooks,
     resolve_notebooks,
     run_report,
@@ -267,7 +267,7 @@ def test_every_failure_is_one_sentence(
 ) -> None:
     _fail_in_second_cell(job, "boom")
     outcome = {"status": "failed", "error": error, "message": message, "cell": 1}
-    raised = _failure(job, outcome, ReportFolder(tmp_path, "made"))
+    raised = failed_run(job, outcome, ReportFolder(tmp_path, "made"))
     assert isinstance(raised, ReportError)
     assert str(raised).startswith(expected)
     assert str(raised).endswith(" (The notebook as far as it came: made/failed/1/failed.ipynb)")
@@ -280,7 +280,7 @@ def test_a_failure_that_holds_a_secret_is_not_kept(
     monkeypatch.setenv("VENDOR_API_KEY", SECRET)
     _fail_in_second_cell(job, f"refused {SECRET}")
     outcome = {"status": "failed", "error": "ValueError", "message": f"refused {SECRET}", "cell": 1}
-    assert str(_failure(job, outcome, ReportFolder(tmp_path, "made"))) == (
+    assert str(failed_run(job, outcome, ReportFolder(tmp_path, "made"))) == (
         "made failed in cell 2: ValueError: its message is not shown because it contains a secret. "
         "(The executed notebook was not kept: it contains a secret.)"
     )
@@ -438,7 +438,7 @@ def test_a_disk_that_cannot_be_written_is_named_whatever_else_fails(
 ) -> None:
     (job.staging / "executed.ipynb").write_text("")  # as a full disk leaves it
     outcome = {"status": "failed", "error": "OSError", "message": os.strerror(number), "errno": number}
-    message = str(_failure(job, outcome, ReportFolder(tmp_path, "made")))
+    message = str(failed_run(job, outcome, ReportFolder(tmp_path, "made")))
     assert message.startswith(
         "No space is left on the disk of " if number == errno.ENOSPC else "The report f"
     )
@@ -450,11 +450,11 @@ def test_what_cannot_be_kept_does_not_hide_the_failure(
     _fail_in_second_cell(job, "boom")
     outcome = {"status": "failed", "error": "ValueError", "message": "first", "cell": 1}
     with monkeypatch.context() as patch:
-        patch.setattr("llmbench.reporting.run.write_notebook", _no_space)
-        message = str(_failure(job, outcome, ReportFolder(tmp_path, "made")))
+        patch.setattr("llmbench.reporting.failure.write_notebook", _no_space)
+        message = str(failed_run(job, outcome, ReportFolder(tmp_path, "made")))
     assert message == "made failed in cell 2: ValueError: first"
     (job.staging / "executed.ipynb").write_text("")
-    assert str(_failure(job, outcome, ReportFolder(tmp_path, "made"))) == "made failed: ValueError: first"
+    assert str(failed_run(job, outcome, ReportFolder(tmp_path, "made"))) == "made failed: ValueError: first"
 
 
 def test_a_disk_that_is_full_from_the_start_is_one_sentence(

@@ -36,7 +36,10 @@ def test_next_runs(cron: str, zone: str, times: Sequence[str]) -> None:
     ("cron", "said"),
     [
         ("", "has 0 fields"),
-        ("@daily", "has 1 fields"),
+        ("@reboot", "has 1 fields"),
+        ("5-5 7 * * *", "'5-5' of one value"),
+        ("0 07-7/1 * * *", "of one value"),
+        ("0 7 * * 1,Mon-MON", "'Mon-MON' of one value"),
         ("0 0 7 * * 1", "has 6 fields"),
         ("60 7 * * 1", "'60' as minute"),
         ("0 24 * * *", "'24' as hour"),
@@ -59,10 +62,28 @@ def test_a_cron_expression_that_not_every_cron_reads_is_refused(cron: str, said:
         next_runs(cron, "UTC", NOON)
 
 
-@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc", "Europe"])
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc", "Europe", "UTC+2", "UTC\nX"])
 def test_an_unknown_time_zone_is_refused(zone: str) -> None:
     with pytest.raises(UsageError, match="There is no time zone"):
         next_runs("0 7 * * 1", zone, NOON)
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "right/UTC", "posix/Europe/Berlin"])
+def test_a_time_zone_of_this_machine_only_is_refused(zone: str) -> None:
+    with pytest.raises(UsageError, match="another time zone on another machine"):
+        next_runs("0 7 * * 1", zone, NOON)
+
+
+def test_nicknames_are_written_out(reports_project: Project) -> None:
+    for nickname, fields in [
+        ("@hourly", "0 * * * *"), ("@Daily", "0 0 * * *"), (" @midnight ", "0 0 * * *"),
+        ("@weekly", "0 0 * * 0"), ("@monthly", "0 0 1 * *"), ("@yearly", "0 0 1 1 *"),
+        ("@annually", "0 0 1 1 *"),
+    ]:  # fmt: skip
+        assert next_runs(nickname, "UTC", NOON) == next_runs(fields, "UTC", NOON)
+        assert plan_schedule(["small"], nickname).cron == fields
+    assert "\n0 0 * * 0 cd " in crontab(plan_schedule(["small"], "@weekly"))
+    assert len(next_runs("@hourly", "UTC", NOON, 30)) == 30
 
 
 def test_notebooks_and_parameters_are_checked_first(reports_project: Project, tmp_path: Path) -> None:

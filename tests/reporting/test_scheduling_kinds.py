@@ -122,6 +122,8 @@ def test_workflow_refuses_what_github_cannot_do(reports_project: Project, tmp_pa
         github_workflow(plan_schedule(["small"], "0 7 * * 1", time_zone="Europe/Berlin"))
     with pytest.raises(UsageError, match="every five minutes at most"):
         github_workflow(plan_schedule(["small"], "* * * * *"))
+    with pytest.raises(UsageError, match="every five minutes at most"):
+        github_workflow(plan_schedule(["small"], "0,20,40,41 7 * * *"))
     with pytest.raises(UsageError, match="not 7"):
         github_workflow(plan_schedule(["small"], "0 7 * * 7"))
     (tmp_path / "p.yaml").write_text("repeat: 3\n")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import papermill
@@ -77,3 +82,83 @@ if "word" in CELL:
             run.publish()
     assert list((project / "reports" / "odd" / "runs").iterdir()) == []
     assert not (project / "reports" / "odd" / "report.html").exists()
+
+
+def _fails_with(project: Path, cell: str) -> str:
+    notebook = project / "notebooks" / "odd.ipynb"
+    write_notebook(notebook, ["seed: int = 1  # seed", cell], {0: ["parameters"]})
+
+    def execute() -> None:
+        with staged_run("odd") as run:
+            _execute(run)
+
+    with pytest.raises(ReportError) as caught:
+        execute()
+    assert caught.value.__suppress_context__  # whoever logs it must not print papermill's own
+    assert list((project / "reports" / "odd" / "runs").iterdir()) == []
+    return str(caught.value)
+
+
+def test_a_failure_is_one_sentence_and_the_notebook_is_kept(project: Path) -> None:
+    said = _fails_with(project, "import pathlib\nraise ValueError(f'bad file {pathlib.Path.cwd()}/x')")
+    assert said.startswith("odd failed in cell 2: ValueError: bad file ")
+    assert str(project) not in said
+    (kept,) = (project / "reports" / "odd" / "failed").glob("*/failed.ipynb")
+    assert str(project) not in kept.read_text()
+
+
+def test_a_failure_that_holds_a_secret_is_told_without_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "correct horse battery")
+    said = _fails_with(project, "import os\nraise ValueError(os.environ['MY_TOKEN'])")
+    assert "correct horse" not in said
+    assert "contains a secret" in said
+    assert not list((project / "reports" / "odd").rglob("failed.ipynb"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+def test_the_kernel_is_this_python_without_a_history_and_ends_with_its_starter(project: Path) -> None:
+    told = "json.dump([os.getpid(), sys.orig_argv], open('who', 'w'))"
+    cell = f"import json, os, sys, time\n{told}\ntime.sleep(60)"
+    write_notebook(project / "notebooks" / "slow.ipynb", ["seed: int = 1  # seed", cell], {0: ["parameters"]})
+    script = """\
+import papermill
+from llmbench.reporting.staged_run import staged_run
+with staged_run("slow") as run:
+    papermill.execute_notebook(run.input, run.output, progress_bar=False, kernel_name="python3")"""
+    starter = subprocess.Popen([sys.executable, "-c", script], cwd=project, stderr=subprocess.DEVNULL)
+    try:
+        pid, words = _wait_for(project / "who")
+    finally:
+        starter.kill()
+        starter.wait()
+    assert words[0] == sys.executable
+    assert "--HistoryManager.enabled=False" in words
+    end = time.monotonic() + 20
+    while time.monotonic() < end and _lives(pid):
+        time.sleep(0.1)
+    lives = _lives(pid)
+    if lives:
+        os.kill(pid, signal.SIGTERM)
+    assert not lives
+
+
+def _wait_for(path: Path) -> tuple[int, list[str]]:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if path.exists() and path.read_text():
+            pid, words = json.loads(path.read_text())
+            return pid, words
+        time.sleep(0.1)
+    pytest.fail("the notebook did not begin")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # no /proc here
+        return True
