@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install model reports test test-real test-statistics lint format types unit notebooks provider-table lock lab bench clean
+.PHONY: help install model reports test test-real test-statistics lint format types unit notebooks provider-table house docs lock lab bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -43,6 +43,7 @@ test-statistics: $(INSTALLED) ## the gates of the A/B statistics: error rates an
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(BIN)/lint-imports
 
 format: $(INSTALLED) ## put the code in form
 	$(RUN) -m ruff check --fix .
@@ -60,6 +61,16 @@ notebooks: $(INSTALLED)
 provider-table: $(INSTALLED) ## docs/providers.md, from the results of the conformance suite
 	LLMBENCH_WRITE_PROVIDER_TABLE=1 $(RUN) -m pytest -q tests/providers/test_conformance.py
 
+house: $(INSTALLED) ## the picture and the map of docs/architecture.md, from the code's imports
+	$(RUN) docs/tools/house.py --write
+
+$(VENV)/.docs: $(INSTALLED)
+	VIRTUAL_ENV=$(VENV) $(RUN) -m uv pip install --quiet -r pyproject.toml --extra docs
+	touch $@
+
+docs: $(VENV)/.docs ## the documents as a site: site/index.html; a broken link fails (the first time needs the network)
+	$(RUN) docs/tools/build.py
+
 lab: model ## JupyterLab on the notebooks
 	$(RUN) -m jupyter lab notebooks
 
@@ -73,4 +84,4 @@ lock: ## make requirements.lock again (needs the network)
 	  --no-annotate --no-header - -o requirements-uv.lock
 
 clean: ## remove .venv and what the tools left
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist site
