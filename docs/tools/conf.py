@@ -1,0 +1,56 @@
+"""Sphinx reads this; `make docs` (docs/tools/build.py) stages the pages and calls it."""
+
+from __future__ import annotations
+
+import re
+
+from llmbench import __version__
+
+project = "llmbench"
+release = __version__
+copyright = "the llmbench contributors"  # noqa: A001 - Sphinx's name for it
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = f"llmbench {release}"
+html_copy_source = False
+html_show_sphinx = False
+myst_heading_anchors = 4
+default_role = "code"  # the docstrings write `name` as Markdown does
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_numpy_docstring = False
+python_maximum_signature_line_length = 90
+highlight_language = "text"
+suppress_warnings = ["misc.highlighting_failure"]
+
+
+def as_rst(lines: list[str]) -> list[str]:
+    """A docstring of ours, which is plain text with Markdown's lists and code, as reStructuredText."""
+    out: list[str] = []
+    quoted = False
+    for line in lines:
+        text = line.rstrip()
+        indented, blank = text.startswith("    "), not text
+        before = next((earlier for earlier in reversed(out) if earlier), "")
+        begins = indented and not quoted and (not out or not out[-1]) and not _LIST.match(before)
+        if begins and not before.startswith((" ", ">>>")):
+            out += ["::", ""]
+            quoted = True
+        elif quoted and not indented and not blank:
+            quoted = False
+        in_code = quoted or text.lstrip().startswith((">>>", "..."))
+        # Outside code a star or a bar is the sign itself, never markup.
+        out.append(text if in_code else re.sub(r"(?<![`\\])(\*+|\|)(?=\S)(?![^`]*`[^`]*$)", r"\\\1", text))
+    return out
+
+
+_LIST = re.compile(r"\s*([-*]|\d+\.)\s")
+
+
+def _docstring(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    lines[:] = as_rst(lines)
+
+
+def setup(app: object) -> None:
+    """Sphinx calls this."""
+    app.connect("autodoc-process-docstring", _docstring)  # type: ignore[attr-defined]
