@@ -9,7 +9,7 @@ from llmbench import __version__
 project = "llmbench"
 release = __version__
 copyright = "the llmbench contributors"  # noqa: A001 - Sphinx's name for it
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = f"llmbench {release}"
 html_copy_source = False
@@ -18,7 +18,7 @@ myst_heading_anchors = 4
 default_role = "code"  # the docstrings write `name` as Markdown does
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-napoleon_numpy_docstring = False
+add_module_names = False
 python_maximum_signature_line_length = 90
 highlight_language = "text"
 suppress_warnings = ["misc.highlighting_failure"]
@@ -27,9 +27,16 @@ suppress_warnings = ["misc.highlighting_failure"]
 def as_rst(lines: list[str]) -> list[str]:
     """A docstring of ours, which is plain text with Markdown's lists and code, as reStructuredText."""
     out: list[str] = []
-    quoted = False
+    quoted = in_args = False
     for line in lines:
         text = line.rstrip()
+        if text == "Args:":
+            in_args = True
+            continue
+        if in_args and text.startswith("    "):
+            out.append(re.sub(r"^    (\*{0,2}\w+): ", lambda m: f":param {m[1]}: ".replace("*", "\\*"), text))
+            continue
+        in_args = in_args and not text
         indented, blank = text.startswith("    "), not text
         before = next((earlier for earlier in reversed(out) if earlier), "")
         begins = indented and not quoted and (not out or not out[-1]) and not _LIST.match(before)
