@@ -119,7 +119,9 @@ def stage() -> None:
     site = pages()
     for name, source in site.items():
         text = relinked(source.read_text(encoding="utf-8"), source, site)
-        (STAGE / f"{name}.md").write_text(text + (navigation(site) if name == "index" else ""), encoding="utf-8")
+        (STAGE / f"{name}.md").write_text(
+            text + (navigation(site) if name == "index" else ""), encoding="utf-8"
+        )
     for path in (ROOT / "docs").iterdir():
         if path.suffix in {".svg", ".png"}:
             shutil.copy2(path, STAGE)
