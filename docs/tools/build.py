@@ -2,9 +2,9 @@
 
     python docs/tools/build.py
 
-Pages are staged in build/docs first: README, CHANGELOG and CONTRIBUTING belong to the site too, links to files of
-the repository lead to its address, and the reference is written from `__all__` of each package. A page of docs/
-that stands in no group below is added to the how-to's, so that a new page needs no entry.
+Pages are staged in build/docs first: README, CHANGELOG and CONTRIBUTING belong to the site too, links to
+files of the repository lead to its address, and the reference is written from `__all__` of each package. A
+page of docs/ that stands in no group below is added to the how-to's, so that a new page needs no entry.
 """
 
 from __future__ import annotations
@@ -33,11 +33,24 @@ GROUPS: dict[str, list[str]] = {
 OTHERS = "How-to"
 
 PACKAGES = [
-    "llmbench", "llmbench.stats", "llmbench.economics", "llmbench.matrix", "llmbench.abtest", "llmbench.finetune",
-    "llmbench.loadtest", "llmbench.routing", "llmbench.ledger", "llmbench.providers", "llmbench.catalog",
-    "llmbench.decision", "llmbench.reporting", "llmbench.doctor", "llmbench.types", "llmbench.results",
+    "llmbench",
+    "llmbench.stats",
+    "llmbench.economics",
+    "llmbench.matrix",
+    "llmbench.abtest",
+    "llmbench.finetune",
+    "llmbench.loadtest",
+    "llmbench.routing",
+    "llmbench.ledger",
+    "llmbench.providers",
+    "llmbench.catalog",
+    "llmbench.decision",
+    "llmbench.reporting",
+    "llmbench.doctor",
+    "llmbench.types",
+    "llmbench.results",
     "llmbench.errors",
-]  # fmt: skip
+]
 FROM_ELSEWHERE = {
     "index": ROOT / "README.md",
     "changelog": ROOT / "CHANGELOG.md",
@@ -125,9 +138,9 @@ def stage() -> None:
     for path in (ROOT / "docs").iterdir():
         if path.suffix in {".svg", ".png"}:
             shutil.copy2(path, STAGE)
-    listed = "\n".join(package for package in PACKAGES)
+    listed = "\n".join(PACKAGES)
     (STAGE / "reference" / "index.md").write_text(
-        "# Reference\n\nEvery public name, from its docstring. Numbers in examples are checked by the tests.\n\n"
+        "# Reference\n\nEvery public name, from its docstring. Examples are run by the tests.\n\n"
         f"```{{toctree}}\n\n{listed}\n```\n",
         encoding="utf-8",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from llmbench import __version__
 
@@ -34,7 +35,7 @@ def as_rst(lines: list[str]) -> list[str]:
             in_args = True
             continue
         if in_args and text.startswith("    "):
-            out.append(re.sub(r"^    (\*{0,2}\w+): ", lambda m: f":param {m[1]}: ".replace("*", "\\*"), text))
+            out.append(re.sub(r"^    (\S+): ", r":param \1: ", _plain(text)))
             continue
         in_args = in_args and not text
         indented, blank = text.startswith("    "), not text
@@ -46,18 +47,24 @@ def as_rst(lines: list[str]) -> list[str]:
         elif quoted and not indented and not blank:
             quoted = False
         in_code = quoted or text.lstrip().startswith((">>>", "..."))
-        # Outside code a star or a bar is the sign itself, never markup.
-        out.append(text if in_code else re.sub(r"(?<![`\\])(\*+|\|)(?=\S)(?![^`]*`[^`]*$)", r"\\\1", text))
+        out.append(text if in_code else _plain(text))
     return out
+
+
+def _plain(text: str) -> str:
+    """Outside code a star or a bar is the sign itself, never markup."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part[:1] == "`" else re.sub(r"[*|]", r"\\\g<0>", part) for part in parts)
 
 
 _LIST = re.compile(r"\s*([-*]|\d+\.)\s")
 
 
-def _docstring(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    lines[:] = as_rst(lines)
+def _docstring(*given: Any) -> None:
+    """Sphinx gives the lines last, to be changed in place."""
+    given[-1][:] = as_rst(given[-1])
 
 
-def setup(app: object) -> None:
+def setup(app: Any) -> None:
     """Sphinx calls this."""
-    app.connect("autodoc-process-docstring", _docstring)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", _docstring)
