@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install model reports test test-real test-statistics test-decisions lint format types unit notebooks provider-table lock lab bench clean
+.PHONY: help install model reports test test-real test-statistics test-decisions lint format types unit notebooks provider-table house docs lock lab bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -46,6 +46,7 @@ test-decisions: $(INSTALLED) ## how often the decision of a migration errs, on 2
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(BIN)/lint-imports
 
 format: $(INSTALLED) ## put the code in form
 	$(RUN) -m ruff check --fix .
@@ -63,6 +64,16 @@ notebooks: $(INSTALLED)
 provider-table: $(INSTALLED) ## docs/providers.md, from the results of the conformance suite
 	LLMBENCH_WRITE_PROVIDER_TABLE=1 $(RUN) -m pytest -q tests/providers/test_conformance.py
 
+house: $(INSTALLED) ## the picture and the map of docs/architecture.md, from the code's imports
+	$(RUN) docs/tools/house.py --write
+
+$(VENV)/.docs: $(INSTALLED)
+	VIRTUAL_ENV=$(VENV) $(RUN) -m uv pip install --quiet -r pyproject.toml --extra docs
+	touch $@
+
+docs: $(VENV)/.docs ## the documents as a site: site/index.html; a broken link fails (the first time needs the network)
+	$(RUN) docs/tools/build.py
+
 lab: model ## JupyterLab at the desk: the reports there are, and a form to run one
 	$(RUN) -m llmbench lab
 
@@ -76,4 +87,4 @@ lock: ## make requirements.lock again (needs the network)
 	  --no-annotate --no-header - -o requirements-uv.lock
 
 clean: ## remove .venv and what the tools left
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist site

@@ -10,11 +10,19 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
+import llmbench.stats
 from llmbench.cli import cli
+from llmbench.reporting.parameters import check_parameters, read_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 BLOCKS = [
     (document.name, number, language, code)
     for document in DOCUMENTS
@@ -29,6 +37,9 @@ COMMANDS = [
     if language == "bash"
     for line in code.splitlines()
     if line.strip().startswith("llmbench ")
+]
+PARAMETER_FILES = [
+    (name, number, code) for name, number, language, code in BLOCKS if language == "yaml" and code[:1] == "#"
 ]
 
 
@@ -52,6 +63,27 @@ def test_commands_parse(name: str, line: str) -> None:
     while isinstance(command, click.Group) and words:
         command = command.commands[words.pop(0)]
     command.make_parser(click.Context(command)).parse_args(words)
+
+
+@pytest.mark.parametrize(("name", "line"), [row for row in COMMANDS if row[1].startswith("llmbench report ")])
+def test_reports_and_their_parameters_exist(name: str, line: str) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    given = [words[at + 1] for at, word in enumerate(words) if word == "-p"]
+    there = [name for name in words[1:2] if name != "all"]
+    for notebook in there:
+        declared = {found.name for found in read_parameters(ROOT / "notebooks" / f"{notebook}.ipynb")}
+        assert set(given) <= declared
+
+
+@pytest.mark.parametrize(("name", "number", "code"), PARAMETER_FILES)
+def test_parameter_files_fit_their_notebook(name: str, number: int, code: str) -> None:
+    notebook = ROOT / "notebooks" / f"{code.splitlines()[0].lstrip('# ')}.ipynb"
+    check_parameters(read_parameters(notebook), yaml.safe_load(code))
+
+
+def test_the_methods_page_has_every_estimator() -> None:
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert [name for name in llmbench.stats.__all__ if name.islower() and f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import importlib
 import pkgutil
 from pathlib import Path
@@ -17,39 +16,8 @@ MODULES = sorted(
     if name not in {"llmbench.__main__", "llmbench.cli"} and not name.endswith(".__main__")
 )
 
+
 # From the bottom floor to the top; a module imports only from its own floor or below.
-FLOORS = [
-    {
-        "errors",
-        "types",
-        "results",
-        "result_files",
-        "secret",
-        "background",
-        "money",
-        "lazy",
-        "plain_table",
-        "shown",
-        "spreadsheet",
-    },
-    {"config"},
-    {"catalog"},
-    {"stats"},
-    {"economics"},
-    {"providers"},
-    {"ledger"},
-    {"routing"},
-    {"matrix", "abtest", "finetune", "loadtest"},
-    {"decision"},
-    {"reporting", "starter"},
-    {"desk"},
-    {"doctor"},
-    {"cli"},
-    {"__main__"},
-]
-FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_all_names_exist(name: str) -> None:
     module = importlib.import_module(name)
@@ -78,24 +46,3 @@ def test_the_documents_names_are_at_the_top() -> None:
     ):  # fmt: skip
         assert hasattr(llmbench, name)
     assert set(llmbench.__all__) == {*llmbench._HOMES, "__version__"}
-
-
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_run_downward(path: Path) -> None:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    if parts == ("__init__",):
-        return  # the front door names every floor, lazily
-    here = parts[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            pieces = name.split(".")
-            if pieces[0] == "llmbench" and len(pieces) > 1:
-                there = pieces[1]
-                assert there == here or FLOOR[there] < FLOOR[here] or {there, here} <= FLOORS[0], (
-                    f"{'/'.join(parts)} ({here}) imports {name}"
-                )

@@ -13,9 +13,10 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from llmbench.errors import BadResponseError, ProviderError
+from llmbench.providers.batch_purse import Purse, Unlimited
 from llmbench.providers.batches import (
     Asked,
     Batcher,
@@ -33,7 +34,7 @@ from llmbench.types import Attempt, BatchJournal, BatchRow, ChatRequest, LLMResp
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["BatchRun", "Purse"]
+__all__ = ["BatchRun"]
 
 T = TypeVar("T")
 
@@ -46,34 +47,6 @@ _WRITTEN_TOGETHER = 500
 _NOT_FOUND = 404
 _GONE = "gone"
 _FIRST_SERVER_FAULT = 500
-
-
-class Purse(Protocol):
-    """What a budget is asked; USD are worst cases at the price of a batch."""
-
-    async def room(self, request: ChatRequest) -> None:
-        """Return when `request` fits, raise BudgetExceededError if it never will."""
-
-    def fitting(self, requests: Sequence[ChatRequest]) -> int:
-        """How many of them, from the first on, fit now."""
-
-    def take(self, requests: Sequence[ChatRequest]) -> float:
-        """Set their worst case aside; gives what `settle` needs."""
-
-    def settle(self, reserved: float, charged: float) -> None:
-        """Put what was charged in its place."""
-
-
-class _NoLimit:
-    async def room(self, request: ChatRequest) -> None: ...
-
-    def fitting(self, requests: Sequence[ChatRequest]) -> int:
-        return len(requests)
-
-    def take(self, requests: Sequence[ChatRequest]) -> float:  # noqa: ARG002
-        return 0.0
-
-    def settle(self, reserved: float, charged: float) -> None: ...
 
 
 @dataclass(slots=True)
@@ -90,7 +63,7 @@ class BatchRun:
     run_id: str | None = None
     journal: BatchJournal | None = None
     not_before: datetime | None = None
-    purse: Purse = field(default_factory=_NoLimit)
+    purse: Purse = field(default_factory=Unlimited)
     say: Callable[[str], None] = lambda _: None
     rounds: int = 2
     poll_s: float | None = None

@@ -7,6 +7,7 @@ import pytest
 
 from llmbench.errors import InvalidRequestError, UsageError
 from llmbench.providers import LlamaProvider, MixtralProvider, TogetherProvider
+from llmbench.providers.backends import BACKENDS
 from llmbench.types import Usage
 from tests.providers.cases import KEY, TOGETHER
 from tests.providers.vendor_stub import VendorStub, serving
@@ -17,7 +18,7 @@ HELLO = [{"role": "user", "content": "hello"}]
 @pytest.mark.parametrize("family", [LlamaProvider, MixtralProvider])
 @pytest.mark.parametrize("backend", [None, "vlm", "openai"])
 def test_a_backend_is_needed_and_the_names_are_told(family: Any, backend: str | None) -> None:
-    with pytest.raises(UsageError, match="replicate, together, vllm, ollama"):
+    with pytest.raises(UsageError, match=", ".join(BACKENDS)):
         family({"backend": backend})
 
 
