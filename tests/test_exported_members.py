@@ -17,7 +17,6 @@ MODULES = sorted(
 )
 
 
-# From the bottom floor to the top; a module imports only from its own floor or below.
 @pytest.mark.parametrize("name", MODULES)
 def test_all_names_exist(name: str) -> None:
     module = importlib.import_module(name)
