@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from llmbench.whole_file import replacing
+
 __all__ = ["label"]
 
 
@@ -87,5 +89,6 @@ def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
                 f"{few_labels(corrected.labels)}."
             )
     if out is not None:
-        found.table.to_csv(out, index=False, lineterminator="\n")
+        with replacing(out) as file:
+            found.table.to_csv(file, index=False, lineterminator="\n")
         click.echo(f"Labels in {out}.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llmbench.errors import UsageError
+from llmbench.whole_file import replacing, write_whole
 
 if TYPE_CHECKING:
     from llmbench.loadtest.results import LoadTest
@@ -149,8 +150,9 @@ def _write(found: LoadTest, out: Path) -> None:
 
     found.write(out)
     plot = load_figure(found)
-    plot.frame.to_csv(out.with_suffix(".csv"), index=False, lineterminator="\n")
-    out.with_suffix(".svg").write_bytes(figure_svg(plot.figure))
-    with house_style():
-        plot.figure.savefig(out.with_suffix(".png"), dpi=_DPI, metadata={"Software": None})
+    with replacing(out.with_suffix(".csv")) as file:
+        plot.frame.to_csv(file, index=False, lineterminator="\n")
+    write_whole(out.with_suffix(".svg"), figure_svg(plot.figure))
+    with house_style(), replacing(out.with_suffix(".png")) as file:
+        plot.figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
     click.echo(f"{out}, with {out.stem}.png, .svg and .csv beside it: {plot.caption}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llmbench.errors import UsageError
+from llmbench.whole_file import replacing
 
 if TYPE_CHECKING:
     from llmbench.abtest.simulation_result import AbSimulation
@@ -147,13 +148,14 @@ def _write(found: AbSimulation, folder: Path) -> None:
     from llmbench.reporting.figures import house_style
     from llmbench.reporting.simulation_charts import boundary_figure, power_figure, stopping_figure
 
-    folder.mkdir(parents=True, exist_ok=True)
-    found.to_pandas().to_csv(folder / "outcomes.csv", index=False, lineterminator="\n")
+    with replacing(folder / "outcomes.csv") as file:
+        found.to_pandas().to_csv(file, index=False, lineterminator="\n")
     figures = {"power": power_figure, "stopping_days": stopping_figure, "boundaries": boundary_figure}
     for name, draw in figures.items():
         plot = draw(found)
-        plot.frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-        with house_style():
-            plot.figure.savefig(folder / f"{name}.png", dpi=_DPI, metadata={"Software": None})
+        with replacing(folder / f"{name}.csv") as file:
+            plot.frame.to_csv(file, index=False, lineterminator="\n")
+        with house_style(), replacing(folder / f"{name}.png") as file:
+            plot.figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
         click.echo(f"{folder / name}.png: {plot.caption}")
     click.echo(f"Numbers in {folder}: outcomes.csv, and a .csv beside each picture.")

@@ -19,7 +19,8 @@ from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix.checks import whole_number
 from llmbench.matrix.label_statistics import Labels, known_kappa
 from llmbench.matrix.readers import read_table
-from llmbench.matrix.sheets import write_sheet
+from llmbench.matrix.sheets import safe_rows, write_sheet
+from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def export_labels(
             {"row": name, **texts, **{f"rating_{i + 1}": None for i in range(raters)}, "comment": None}
         )
         key.append({"row": name, "place": int(place)})
-    shown = write_sheet(rows, path, f"rating: whole numbers from {low} (worst) to {high} (best)")
+    shown = safe_rows(rows)
     for entry, texts_shown in zip(key, shown, strict=True):
         entry["sha256"] = _fingerprint(texts_shown[name] for name in _TEXTS)
     columns = (there[name].tolist() for name in ("item_id", "cell", "repeat", "score"))
@@ -93,7 +94,9 @@ def export_labels(
         "schema": 1, "seed": seed, "scale": [low, high], "raters": raters,
         "probability": len(drawn) / len(there), "rows": key, "population": population,
     }  # fmt: skip
-    key_path(path).write_text(json.dumps(content), encoding="utf-8")
+    # The key first: a sheet that is there is never written again, and without its key it is worth nothing.
+    write_whole(key_path(path), json.dumps(content))
+    write_sheet(shown, path, f"rating: whole numbers from {low} (worst) to {high} (best)")
     return len(rows)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_sheet"]
+from llmbench.whole_file import replacing
+
+__all__ = ["safe_rows", "write_sheet"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LONGEST = 32_000
@@ -15,22 +17,25 @@ _LONGEST = 32_000
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def write_sheet(given: Sequence[Mapping[str, Any]], path: Path, remark: str) -> list[dict[str, Any]]:
-    """Write the rows `given` to `path` (.xlsx or .csv) and return them as they were written.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe before it, characters that
-    no sheet can hold are replaced, and one too long is cut with a mark. `remark` stands on a second
-    sheet of an XLSX.
+def safe_rows(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as a sheet can hold them: a text that a spreadsheet would take for a formula gets an
+    apostrophe before it, characters that no sheet can hold are replaced, and one too long is cut with a
+    mark.
     """
-    rows = [{name: _safe(value) for name, value in row.items()} for row in given]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    return [{name: _safe(value) for name, value in row.items()} for row in given]
+
+
+def write_sheet(rows: Sequence[Mapping[str, Any]], path: Path, remark: str) -> None:
+    """Write `rows`, which `safe_rows` made, to `path` (.xlsx or .csv), whole or not at all. `remark` stands
+    on a second sheet of an XLSX.
+    """
     if path.suffix.lower() == ".csv":
         import pandas as pd
 
-        made = pd.DataFrame(rows)
-        # The mark at the start tells a spreadsheet that this is UTF-8.
-        made.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
-        return rows
+        with replacing(path) as file:
+            # The mark at the start tells a spreadsheet that this is UTF-8.
+            pd.DataFrame(rows).to_csv(file, index=False, encoding="utf-8-sig", lineterminator="\n")
+        return
     from openpyxl import Workbook
     from openpyxl.styles import Alignment
 
@@ -52,8 +57,8 @@ def write_sheet(given: Sequence[Mapping[str, Any]], path: Path, remark: str) -> 
         sheet.column_dimensions[letter].width = 60
     sheet.freeze_panes = "B2"
     book.create_sheet("how to").append([remark])
-    book.save(path)
-    return rows
+    with replacing(path) as file:
+        book.save(file)
 
 
 def _safe(value: Any) -> Any:
