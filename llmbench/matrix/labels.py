@@ -20,7 +20,7 @@ from llmbench.matrix.checks import whole_number
 from llmbench.matrix.label_statistics import Labels, known_kappa
 from llmbench.matrix.readers import read_table
 from llmbench.matrix.sheets import safe_rows, write_sheet
-from llmbench.whole_file import write_whole
+from llmbench.whole_file import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,9 +94,11 @@ def export_labels(
         "schema": 1, "seed": seed, "scale": [low, high], "raters": raters,
         "probability": len(drawn) / len(there), "rows": key, "population": population,
     }  # fmt: skip
-    # The key first: a sheet that is there is never written again, and without its key it is worth nothing.
-    write_whole(key_path(path), json.dumps(content))
-    write_sheet(shown, path, f"rating: whole numbers from {low} (worst) to {high} (best)")
+    remark = f"rating: whole numbers from {low} (worst) to {high} (best)"
+    # Both take their places at the end, the key first: without it the sheet is worth nothing.
+    with replacing(path) as sheet, replacing(key_path(path)) as beside:
+        write_sheet(shown, sheet, path.suffix, remark)
+        beside.write(json.dumps(content).encode())
     return len(rows)
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from llmbench.whole_file import replacing
+from typing import IO, Any
 
 __all__ = ["safe_rows", "write_sheet"]
 
@@ -25,16 +22,13 @@ def safe_rows(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{name: _safe(value) for name, value in row.items()} for row in given]
 
 
-def write_sheet(rows: Sequence[Mapping[str, Any]], path: Path, remark: str) -> None:
-    """Write `rows`, which `safe_rows` made, to `path` (.xlsx or .csv), whole or not at all. `remark` stands
-    on a second sheet of an XLSX.
-    """
-    if path.suffix.lower() == ".csv":
+def write_sheet(rows: Sequence[Mapping[str, Any]], file: IO[bytes], suffix: str, remark: str) -> None:
+    """Write `rows`, which `safe_rows` made, as .xlsx or .csv. `remark` stands on a second sheet of an XLSX."""
+    if suffix.lower() == ".csv":
         import pandas as pd
 
-        with replacing(path) as file:
-            # The mark at the start tells a spreadsheet that this is UTF-8.
-            pd.DataFrame(rows).to_csv(file, index=False, encoding="utf-8-sig", lineterminator="\n")
+        # The mark at the start tells a spreadsheet that this is UTF-8.
+        pd.DataFrame(rows).to_csv(file, index=False, encoding="utf-8-sig", lineterminator="\n")
         return
     from openpyxl import Workbook
     from openpyxl.styles import Alignment
@@ -57,8 +51,7 @@ def write_sheet(rows: Sequence[Mapping[str, Any]], path: Path, remark: str) -> N
         sheet.column_dimensions[letter].width = 60
     sheet.freeze_panes = "B2"
     book.create_sheet("how to").append([remark])
-    with replacing(path) as file:
-        book.save(file)
+    book.save(file)
 
 
 def _safe(value: Any) -> Any:
