@@ -23,7 +23,7 @@ def safe_rows(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def write_sheet(rows: Sequence[Mapping[str, Any]], file: IO[bytes], suffix: str, remark: str) -> None:
-    """Write `rows`, which `safe_rows` made, as .xlsx or .csv. `remark` stands on a second sheet of an XLSX."""
+    """Write `rows`, which `safe_rows` made, as .xlsx or .csv; `remark` stands on an XLSX's second sheet."""
     if suffix.lower() == ".csv":
         import pandas as pd
 

@@ -12,9 +12,10 @@ import filecmp
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -69,7 +70,7 @@ class Command(NamedTuple):
     words: list[str]
     check: Callable[[Path], None]
     done: Callable[[Path], None]
-    env: dict[str, str] = {}
+    env: Mapping[str, str] = MappingProxyType({})
 
 
 def survive(command: Command, folder: Path, new: Callable[[Path], None], rounds: int, seed: int) -> None:
