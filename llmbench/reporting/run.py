@@ -133,12 +133,13 @@ def find_notebook(notebook: str | Path, root: Path) -> Path:
     """The file of a notebook, named as in `run_report`; raises UsageError with those that there are."""
     given = Path(notebook)
     if given.suffix == ".ipynb":
-        if given.is_file():
-            return given.resolve()
+        with contextlib.suppress(OSError):  # of a name that no file can have
+            if given.is_file():
+                return given.resolve()
         raise UsageError(f"There is no notebook {given.name} at the path given.")
     path = root / "notebooks" / f"{given.name}.ipynb"
-    if given.name != str(notebook) or not path.is_file():
-        available = available_notebooks(root)
+    available = available_notebooks(root)
+    if given.name != str(notebook) or str(notebook) not in available:
         near = difflib.get_close_matches(str(notebook), available, n=1)
         hint = f": did you mean {near[0]!r}?" if near else "."
         raise UsageError(
@@ -184,7 +185,9 @@ def _failure(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> Base
     if find_secret(message, secrets) is not None:
         message = "its message is not shown because it contains a secret."
     known = getattr(errors, str(outcome["error"]), None)
-    if outcome["error"] == "DeadKernelError":
+    if str(outcome["error"]).endswith("MemoryError"):  # numpy has one of its own
+        message = "it needs more memory than there is; use a smaller model or lower concurrency."
+    elif outcome["error"] == "DeadKernelError":
         message = "its kernel died, most often for want of memory; use a smaller model or lower concurrency."
     elif not (isinstance(known, type) and issubclass(known, errors.LLMBenchError)):
         lines = message.splitlines() or [""]

@@ -85,6 +85,8 @@ def _working_in(folder: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
+            if int(process.name) == os.getpid():
+                continue
             if (process / "cwd").resolve() == folder.resolve() and (process / "cmdline").read_bytes():
                 found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
         except OSError:

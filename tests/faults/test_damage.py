@@ -1,4 +1,4 @@
-"""Ledgers with damage at random places, at length; the few of `make test` are tests/ledger/test_salvage.py."""
+"""Ledgers with damage at random places, at length; a few more are in tests/ledger/test_salvage.py."""
 
 from __future__ import annotations
 
