@@ -20,6 +20,7 @@ from llmbench.matrix.checks import whole_number
 from llmbench.matrix.label_statistics import Labels, known_kappa
 from llmbench.matrix.readers import read_table
 from llmbench.matrix.sheets import safe_rows, write_sheet
+from llmbench.numbers import finite
 from llmbench.whole_file import replacing
 
 if TYPE_CHECKING:
@@ -221,9 +222,35 @@ def _read_key(path: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise DatasetError(f"{path.name} is not the key of a sheet ({error}).") from error
-    if not isinstance(known, dict) or known.get("schema") != 1:
+    if not _is_key(known):
         raise DatasetError(f"{path.name} is not the key of a sheet; give the one that export wrote.")
-    return known
+    return dict(known)
+
+
+def _is_key(known: Any) -> bool:
+    """Whether a JSON value has the form of what `export_labels` writes."""
+    try:
+        low, high = known["scale"]
+        places = [entry["place"] for entry in known["rows"]]
+        count = len(known["population"])
+        texts = [text for entry in known["rows"] for text in (entry["row"], entry["sha256"])]
+        texts += [text for item, cell, *_ in known["population"] for text in (item, cell)]
+        repeats = [repeat for _, _, repeat, _ in known["population"]]
+        scores = [score for *_, score in known["population"] if score is not None]
+        wholes = [low, high, known["raters"], known["schema"], *places, *repeats]
+        return (
+            all(type(each) is int for each in wholes)
+            and all(isinstance(text, str) for text in texts)
+            and all(finite(each) is not None for each in (*scores, known["probability"]))
+            and known["schema"] == 1
+            and known["raters"] in {1, 2}
+            and low < high
+            and 0 < known["probability"] <= 1
+            and all(0 <= place < count for place in places)
+            and len(set(places)) == len(places)
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _checked(path: Path, raters: int, scale: tuple[int, int]) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ReportError, UsageError
+from llmbench.numbers import finite
 from llmbench.reporting.notebook_file import read_notebook
 from llmbench.reporting.secrets import environment_secrets
 
@@ -221,18 +222,17 @@ def _declaration(statement: ast.stmt) -> tuple[str, str, Any] | str:
 def _tagged_cells(path: Path) -> list[str]:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells = notebook["cells"]
+        return [
+            "".join(cell["source"])
+            for cell in notebook["cells"]
+            if cell["cell_type"] == "code" and "parameters" in cell.get("metadata", {}).get("tags", [])
+        ]
     except OSError as error:
         raise ReportError(f"The notebook {path.name} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReportError(
             f"{path.name} is not a notebook of format 4; save it again from JupyterLab."
         ) from error
-    return [
-        "".join(cell["source"])
-        for cell in cells
-        if cell["cell_type"] == "code" and "parameters" in cell.get("metadata", {}).get("tags", [])
-    ]
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -289,7 +289,7 @@ def _fits(type_name: str, value: Any) -> bool:
     if type_name in {"int", "float"} and isinstance(value, bool):
         return False
     if type_name == "float":
-        return isinstance(value, int | float) and math.isfinite(value)
+        return finite(value) is not None
     return isinstance(value, _TYPES[type_name]) and _is_json(value)
 
 

@@ -337,7 +337,8 @@ def _live_line() -> Callable[[Any], None]:
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name[:120]!r} cannot name a table or figure; use at most 100 lower case letters, digits, - and _."
+            f"{name[:120]!r} cannot name a table or figure; use at most 100 lower case letters, digits, - "
+            "and _."
         )
     return name
 

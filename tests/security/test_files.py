@@ -1,4 +1,4 @@
-"""Every file that is read from outside, fuzzed: an error is one of ours, and what is read is no wrong number."""
+"""Every file that is read from outside, fuzzed: errors are ours, and no number that is read is wrong."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def refused(read: Callable[[], Any]) -> Any:
     try:
         return read()
     except LLMBenchError as error:
-        assert str(error).strip()
-        return None
+        said = str(error)
+    assert said.strip()
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -208,9 +209,9 @@ PROMPTFOO = {
     "evalId": "e", "config": {},
     "results": {"version": 3, "results": [
         {"testIdx": t, "promptIdx": 0, "provider": {"id": p, "label": ""}, "score": 1, "success": True,
-         "namedScores": {"a": 0.5}, "vars": {"q": "x"}, "prompt": {"raw": "x", "label": "x"}, "failureReason": 0,
-         "response": {"output": "y", "tokenUsage": {"total": 3, "prompt": 2, "completion": 1}}, "latencyMs": 3,
-         "cost": 0.1, "testCase": {"vars": {"q": "x"}}}
+         "namedScores": {"a": 0.5}, "vars": {"q": "x"}, "prompt": {"raw": "x", "label": "x"},
+         "response": {"output": "y", "tokenUsage": {"total": 3, "prompt": 2, "completion": 1}},
+         "failureReason": 0, "latencyMs": 3, "cost": 0.1, "testCase": {"vars": {"q": "x"}}}
         for t in range(2) for p in ("m", "n")
     ]},
 }  # fmt: skip
@@ -243,11 +244,16 @@ def test_training_files(place: Path, data: st.DataObject) -> None:
         found._repr_html_()
 
 
+ALIASES = b"a0: &a0 [x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (k, k, b",".join([b"*a%d" % (k - 1)] * 9)) for k in range(1, 9)
+)
+
+
 @given(
     changed_bytes(b"greeting: hello\nrepeat: 2\nnames: [a, b]\nextra: {x: 1}\n")
     | st.just(b"a: 2026-13-45") | st.just(b"a: " + b"[" * 3000) | st.just(b"? [a]\n: b")
     | st.just(b"a: !!python/object/apply:os.system ['true']") | st.just(b"a: &a [*a]") | st.just(b"a: 0x_")
-    | st.just(b"".join(b"a%d: &a%d [%s]\n" % (k, k, b",".join([b"*a%d" % (k - 1)] * 9) if k else b"x") for k in range(9)))
+    | st.just(ALIASES)
 )  # fmt: skip
 @some(15)
 def test_parameter_files(place: Path, content: bytes) -> None:
@@ -290,8 +296,7 @@ def test_bench_files(place: Path, data: st.DataObject) -> None:
     (place / "bench.json").write_bytes(data.draw(st.just(content) | changed_bytes(content)))
     found = refused(lambda: read_bench_file(place / "bench.json", gpu="h100"))
     for row in found or ():
-        assert math.isfinite(row.output_tokens_per_s)
-        assert row.output_tokens_per_s >= 0
+        assert row.output_tokens_per_s is None or 0 <= row.output_tokens_per_s < math.inf
 
 
 EXPORT = (
@@ -346,7 +351,8 @@ def test_labels_and_their_key(place: Path, data: st.DataObject) -> None:
 
 NOTEBOOK = {
     "cells": [{"cell_type": "code", "execution_count": None, "id": "a", "metadata": {"tags": ["parameters"]},
-               "outputs": [], "source": "seed: int = 1  # seed\nname: str = 'x'  # name\nshare: float = .5  # s"}],
+               "outputs": [],
+               "source": "seed: int = 1  # seed\nname: str = 'x'  # name\nshare: float = .5  # s"}],
     "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,8 +69,7 @@ def test_a_template_does_not_leave_the_sandbox(items: Dataset, template: str) ->
     try:
         prompts = prompts_for(items, {"t": f"{template} {{{{ prompt }}}}"})
         found = prompts[0].messages(items.rows[0])[-1]["content"]
-    except UsageError as error:
-        assert "\n" not in str(error).strip() or len(str(error)) < 2000
+    except UsageError:
         return
     said = found.replace(str(items.rows[0].fields["prompt"]), "")
     assert not any(word in said for word in FORBIDDEN), said[:300]
@@ -87,13 +87,9 @@ def test_a_cell_of_the_data_is_never_a_template(items: Dataset) -> None:
 def test_any_text_is_a_template_or_refused(template: str) -> None:
     from llmbench.matrix.dataset import Item
 
-    try:
+    # A template that is none is found by `check`, before any message is written.
+    with contextlib.suppress(LLMBenchError, jinja2.TemplateError):
         Prompt("t", template, "prompt").messages(Item("1", {"prompt": "p"}, "4", None, None, 1))
-    except LLMBenchError:
-        return
-    except Exception as error:
-        # A broken template is found by `check`, before any message is written.
-        assert type(error).__module__.startswith("jinja2"), error  # noqa: PT017
 
 
 TRAVERSALS = [
