@@ -52,9 +52,14 @@ def found_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, "torch.load without weights_only"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_no_source_of_code_but_its_own(path: Path) -> None:
-    assert list(found_in(ast.parse(path.read_text(encoding="utf-8")))) == []
+def test_no_source_of_code_but_its_own() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE).as_posix()}:{line}: {what}"
+        for path in SOURCES
+        for line, what in found_in(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert len(SOURCES) > 400
+    assert found == []
 
 
 @pytest.mark.parametrize(
