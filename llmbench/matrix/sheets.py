@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
@@ -51,7 +52,9 @@ def write_sheet(rows: Sequence[Mapping[str, Any]], file: IO[bytes], suffix: str,
         sheet.column_dimensions[letter].width = 60
     sheet.freeze_panes = "B2"
     book.create_sheet("how to").append([remark])
-    book.save(file)
+    whole = io.BytesIO()
+    book.save(whole)  # an archive that a full disk cuts off complains once more when it is collected
+    file.write(whole.getvalue())
 
 
 def _safe(value: Any) -> Any:

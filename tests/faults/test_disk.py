@@ -149,7 +149,7 @@ def sound(folder: Path) -> int:
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_a_command_on_a_full_disk(disk: Disk, vendor: Vendor, name: str) -> None:
     folder = prepare(disk, name, vendor)
-    disk.fill(leave=4096)
+    disk.fill()
     sentence = said([*CLI, *WRITERS[name]], folder)
     assert any(word in sentence for word in ("free", "its disk", "name another", "give another")), sentence
     disk.free()
