@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,9 +33,14 @@ def _start(words: Sequence[str], folder: Path, env: dict[str, str], log: Path) -
         )
 
 
+def _log(folder: Path) -> Path:
+    """Outside of the folder, whose disk may be full or read-only."""
+    return Path(tempfile.gettempdir(), f"llmbench-{os.getpid()}-{folder.parent.name}-{folder.name}.log")
+
+
 def finish(words: Sequence[str], folder: Path, env: dict[str, str] | None = None) -> float:
     """Run a command to its end, which must be good; how long it took."""
-    log = folder.parent / f"{folder.name}.log"
+    log = _log(folder)
     log.unlink(missing_ok=True)
     begun = time.monotonic()
     process = _start(words, folder, env or environment(folder), log)
@@ -43,7 +49,9 @@ def finish(words: Sequence[str], folder: Path, env: dict[str, str] | None = None
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 0, log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    log.unlink()
+    assert process.returncode == 0, said
     return time.monotonic() - begun
 
 
@@ -52,16 +60,16 @@ def kill_at(moment: float, words: Sequence[str], folder: Path, env: dict[str, st
 
     Only the process itself: what it started has to notice.
     """
-    log = folder.parent / f"{folder.name}.log"
+    log = _log(folder)
     process = _start(words, folder, env or environment(folder), log)
     try:
         process.wait(moment)
     except subprocess.TimeoutExpired:
         process.kill()
     process.wait()
-    assert process.returncode in {0, -signal.SIGKILL}, log.read_text(encoding="utf-8", errors="replace")[
-        -2000:
-    ]
+    said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    log.unlink()
+    assert process.returncode in {0, -signal.SIGKILL}, said
     return process.returncode != 0
 
 
