@@ -221,10 +221,12 @@ results = matrix.run()""",
     "results",
     'report.table("answers", results.answers)',
     "for text in answers[:-1]:\n    print(text)",
-    (
-        "from IPython.display import Markdown, HTML, display\nfor text in answers[:-1]:\n"
-        "    display(Markdown(text))\n    display(HTML(text))"
-    ),
+    """\
+from IPython.display import Markdown, HTML, display
+for text in answers[:-1]:
+    text = text.encode("utf-8", "replace").decode()  # IPython's own display takes no half characters
+    display(Markdown(text))
+    display(HTML(text))""",
     """\
 verdict = Verdict(Decision.HOLD, answers[0] + answers[5], answers[1:-1])
 report.verdict(verdict)
