@@ -137,7 +137,8 @@ class Tags(HTMLParser):
             target = re.sub(r"[\x00-\x20]", "", value or "").lower()
             if name.startswith("on") or target.startswith(("javascript:", "vbscript:", "data:text")):
                 self.found.append(f"{tag} {name}={value}")
-            if name in {"src", "href", "srcdoc", "action"} and "evil.test" in target:
+            # A link may be shown, for a reader to follow or not; nothing may be asked for by itself.
+            if name in {"src", "srcdoc", "action", "background"} and "evil.test" in target:
                 self.found.append(f"{tag} {name}={value}")
 
 
