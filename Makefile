@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install model reports test test-real test-statistics test-decisions lint format types unit notebooks provider-table house docs lock lab bench clean
+.PHONY: help install model reports test test-real test-statistics test-decisions test-faults test-security lint format types unit notebooks provider-table house docs lock lab bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -42,6 +42,12 @@ test-statistics: $(INSTALLED) ## the gates of the A/B statistics: error rates an
 
 test-decisions: $(INSTALLED) ## how often the decision of a migration errs, on 28,000 simulated ones
 	$(RUN) -m pytest -m decisions tests/decisions
+
+test-faults: $(INSTALLED) ## kill -9 of every command 20 times, full disks, damage, bad networks (an hour)
+	LLMBENCH_FAULT_ROUNDS=20 $(RUN) -m pytest -m "faults or not faults" tests/faults
+
+test-security: $(INSTALLED) ## hostile answers and files, fuzzed at length; pip-audit where it is installed
+	LLMBENCH_SECURITY_EXAMPLES=300 $(RUN) -m pytest -m "security or not security" tests/security
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

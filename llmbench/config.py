@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -132,7 +133,7 @@ def _personal_files(path: Path, table: Any) -> tuple[str, ...]:
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML's own errors, bytes that are no text, depth, digits
         raise ConfigError(f"{path.name} cannot be read: {error}; correct that line.") from error
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be opened: {error.strerror}.") from error
@@ -175,6 +176,8 @@ def _endpoint(path: Path, name: str, table: Any) -> EndpointConfig:
         allowed = _ENDPOINT_TYPES[key]
         if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
             _refuse(path, f"{where} has {key} = {value!r}", allowed[-1].__name__)
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
+            _refuse(path, f"{where} has {key} = {value!r}", "a number from 0 up")
     if "provider" not in table:
         _refuse(path, f"{where} names no provider", 'provider = "openai" or another provider')
     return EndpointConfig(name=name, **table)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ReportError
+from llmbench.numbers import finite
 from llmbench.results import SCHEMA_VERSION, Decision, InputFile, ResultEnvelope, Spend, Verdict
 
 __all__ = ["MANIFEST", "as_count", "as_number", "changed_files", "read_envelope"]
@@ -24,9 +24,7 @@ def as_number(value: Any) -> float | None:
     >>> as_number(0.5), as_number(True), as_number("1")
     (0.5, None, None)
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    return finite(value)
 
 
 def as_count(value: Any) -> int | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from llmbench.config import CONFIG_NAME
 from llmbench.errors import ConfigError, UsageError
+from llmbench.whole_file import write_whole
 
 __all__ = ["NewProject", "make_project"]
 
@@ -70,7 +71,7 @@ def make_project(folder: str | Path) -> NewProject:
         if (root / name).exists():
             kept += [name] if (root / name).read_bytes() != text.encode() else []
         else:
-            (root / name).write_text(text, encoding="utf-8")
+            write_whole(root / name, text)
             written.append(name)
     for source in sources.values():
         for path in sorted(_files(source)):

@@ -79,3 +79,19 @@ def test_paths_are_shown_relative(project: Path) -> None:
     config = load_config()
     assert config.relative(project / "data" / "x.csv") == "data/x.csv"
     assert config.relative("/somewhere/else/y.csv") == "y.csv"
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000], ids=["depth", "digits"])
+def test_toml_that_python_cannot_read_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "llmbench.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"llmbench\.toml cannot be read"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1.0"])
+def test_a_rent_that_is_no_amount_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "llmbench.toml").write_text(
+        f'[endpoints.gpu]\nprovider = "custom"\nusd_per_hour = {value}\n', encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match="a number from 0 up"):
+        load_config(tmp_path)

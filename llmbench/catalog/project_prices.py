@@ -111,7 +111,7 @@ def _path(folder: str) -> str:
 def _read(path: str, _changed: int) -> ProjectPrices:
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{FILE_NAME} cannot be read: {error}; correct that line.") from error
     except OSError as error:
         raise ConfigError(f"{FILE_NAME} cannot be opened: {error.strerror}.") from error

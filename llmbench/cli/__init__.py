@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
@@ -24,6 +25,13 @@ from llmbench.errors import LLMBenchError
 
 __all__ = ["cli", "main"]
 
+_WRITABLE = "make the place writable or name another, and run the same command again; "
+_ADVICE = {
+    errno.ENOSPC: "free some space, and run the same command again; ",
+    errno.EROFS: _WRITABLE,
+    errno.EACCES: _WRITABLE,
+    errno.EPERM: _WRITABLE,
+}
 _INTERRUPTED = 130  # what a shell gives for a program ended by Ctrl-C
 
 
@@ -53,7 +61,10 @@ def main() -> None:
         sys.exit(_INTERRUPTED)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        click.echo(f"Error: {error.strerror or error}{where}; what was answered is in the ledger.", err=True)
+        advice = _ADVICE.get(error.errno or 0, "")
+        click.echo(
+            f"Error: {error.strerror or error}{where}; {advice}what was answered is in the ledger.", err=True
+        )
         sys.exit(1)
     except LLMBenchError as error:
         click.echo(f"Error: {error}", err=True)

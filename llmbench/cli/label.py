@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from llmbench.whole_file import write_whole
+
 __all__ = ["label"]
 
 
@@ -88,5 +90,5 @@ def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
                 f"{few_labels(corrected.labels)}."
             )
     if out is not None:
-        out.write_bytes(frame_csv(found.table).encode())
+        write_whole(out, frame_csv(found.table).encode())
         click.echo(f"Labels in {out}.")

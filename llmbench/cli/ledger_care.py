@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,8 +67,18 @@ def _counts(found: Pruned) -> str:
 
 
 @click.command()
-def verify() -> None:
+@click.option(
+    "--salvage",
+    "new",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="NEW.db",
+    help="Copy every whole row of a damaged ledger into a new one, and list what is lost.",
+)
+def verify(new: Path | None) -> None:
     """Check the ledger and read every row of it; exit code 1 if something is wrong."""
+    if new is not None:
+        _salvage(new)
+        return
     with open_ledger() as book:
         found = book.verify()
     for problem in found.problems:
@@ -75,4 +86,26 @@ def verify() -> None:
     state = "sound" if found.sound else f"{len(found.problems):,} problems"
     click.echo(f"{found.calls:,} attempts can be read (schema version {found.schema_version}): {state}")
     if not found.sound:
+        sys.exit(1)
+
+
+def _salvage(new: Path) -> None:
+    from llmbench.config import load_config
+    from llmbench.ledger.location import is_database, ledger_path
+    from llmbench.ledger.salvage import salvage
+
+    url = load_config().ledger_url
+    if is_database(url):
+        raise UsageError(
+            "--salvage is for a ledger in a file; bring one in PostgreSQL back by the server's own backups."
+        )
+    found = salvage(ledger_path(url), new)
+    for sentence in found.lost:
+        click.echo(sentence, err=True)
+    lost = f"{len(found.lost):,} losses, listed above" if found.lost else "nothing was lost"
+    click.echo(
+        f"{found.kept['calls']:,} attempts copied into {new}: {lost}. "
+        "Move the damaged file away, and put the new one in its place."
+    )
+    if found.lost:
         sys.exit(1)

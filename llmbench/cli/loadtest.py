@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llmbench.errors import UsageError
+from llmbench.whole_file import replacing, write_whole
 
 if TYPE_CHECKING:
     from llmbench.loadtest.results import LoadTest
@@ -150,8 +151,8 @@ def _write(found: LoadTest, out: Path) -> None:
 
     found.write(out)
     plot = load_figure(found)
-    out.with_suffix(".csv").write_bytes(frame_csv(plot.frame).encode())
-    out.with_suffix(".svg").write_bytes(figure_svg(plot.figure))
-    with house_style():
-        plot.figure.savefig(out.with_suffix(".png"), dpi=_DPI, metadata={"Software": None})
+    write_whole(out.with_suffix(".csv"), frame_csv(plot.frame).encode())
+    write_whole(out.with_suffix(".svg"), figure_svg(plot.figure))
+    with house_style(), replacing(out.with_suffix(".png")) as file:
+        plot.figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
     click.echo(f"{out}, with {out.stem}.png, .svg and .csv beside it: {plot.caption}")

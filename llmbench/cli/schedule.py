@@ -8,6 +8,7 @@ import click
 
 from llmbench.cli.parameter_options import parameter_options, unique_parameters
 from llmbench.errors import UsageError
+from llmbench.whole_file import write_whole
 
 __all__ = ["schedule"]
 
@@ -59,12 +60,10 @@ def schedule(
     if out is None:
         click.echo(text, nl=False)
         return
+    if out.exists():
+        raise UsageError(f"{out} is there already; remove it, or name another file for --out.")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("x", encoding="utf-8") as target:
-            target.write(text)
-    except FileExistsError as error:
-        raise UsageError(f"{out} is there already; remove it, or name another file for --out.") from error
+        write_whole(out, text)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}; name another for --out.") from error
     click.echo(str(out))

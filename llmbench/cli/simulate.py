@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llmbench.errors import UsageError
+from llmbench.whole_file import replacing, write_whole
 
 if TYPE_CHECKING:
     from llmbench.abtest.simulation_result import AbSimulation
@@ -148,13 +149,12 @@ def _write(found: AbSimulation, folder: Path) -> None:
     from llmbench.reporting.simulation_charts import boundary_figure, power_figure, stopping_figure
     from llmbench.spreadsheet import frame_csv
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "outcomes.csv").write_bytes(frame_csv(found.to_pandas()).encode())
+    write_whole(folder / "outcomes.csv", frame_csv(found.to_pandas()).encode())
     figures = {"power": power_figure, "stopping_days": stopping_figure, "boundaries": boundary_figure}
     for name, draw in figures.items():
         plot = draw(found)
-        (folder / f"{name}.csv").write_bytes(frame_csv(plot.frame).encode())
-        with house_style():
-            plot.figure.savefig(folder / f"{name}.png", dpi=_DPI, metadata={"Software": None})
+        write_whole(folder / f"{name}.csv", frame_csv(plot.frame).encode())
+        with house_style(), replacing(folder / f"{name}.png") as file:
+            plot.figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
         click.echo(f"{folder / name}.png: {plot.caption}")
     click.echo(f"Numbers in {folder}: outcomes.csv, and a .csv beside each picture.")

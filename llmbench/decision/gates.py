@@ -14,7 +14,6 @@ why = "one reply in ten is what may be lost"
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 
 from llmbench.decision.metrics import Metric, metric_named
 from llmbench.errors import ConfigError, UsageError
+from llmbench.numbers import finite
 
 __all__ = ["STAGES", "Gate", "GateBook", "read_gates"]
 
@@ -101,7 +101,7 @@ def read_gates(path: Path, phases: Sequence[str] = ()) -> GateBook:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"The gates {path.name} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path.name} is not TOML: {error}.") from error
     rows = table.get("gates")
     if not isinstance(rows, list) or not rows:
@@ -139,7 +139,8 @@ def _gate(row: Mapping[str, Any], phases: Sequence[str]) -> Gate:
     if len(limits) != 1:
         raise UsageError("it needs one of at_least and at_most.")
     threshold = row[limits[0]]
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not math.isfinite(threshold):
+    limit = finite(threshold)
+    if limit is None:
         raise UsageError(f"{limits[0]} must be a number; it is {threshold!r}.")
     of = row.get("phases", [])
     if not isinstance(of, list) or not all(isinstance(phase, str) for phase in of):
@@ -154,7 +155,7 @@ def _gate(row: Mapping[str, Any], phases: Sequence[str]) -> Gate:
         name=row["name"],
         stage=row["stage"],
         metric=metric_named(row["metric"]),
-        threshold=float(threshold),
+        threshold=limit,
         at_least=limits[0] == "at_least",
         phases=tuple(of),
         minimum_n=_whole(row, "minimum_n", 0),

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmbench.ledger.rows import CALL_COLUMNS, REQUEST_COLUMNS, Statement, TableRows
+from llmbench.ledger.rows import CALL_COLUMNS, REQUEST_COLUMNS, Statement, TableRows, checksum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,8 @@ _INSERT_REQUEST = (
     "ON CONFLICT (body_digest) DO NOTHING"
 )
 _INSERT_CALL = (
-    f"INSERT INTO calls (request_id, {', '.join(CALL_COLUMNS)}) "  # noqa: S608
-    f"SELECT id, {', '.join('?' * len(CALL_COLUMNS))} FROM requests WHERE body_digest = ? "
+    f"INSERT INTO calls (request_id, {', '.join(CALL_COLUMNS)}, checksum) "  # noqa: S608
+    f"SELECT id, {', '.join('?' * len(CALL_COLUMNS))}, ? FROM requests WHERE body_digest = ? "
     "ON CONFLICT (call_id, attempt) DO NOTHING"
 )
 _SELECT_STORED = (
@@ -51,7 +51,8 @@ def insert(connection: Connection, group: Sequence[TableRows | Statement]) -> In
     # Two processes that add the same bodies in opposite orders would wait for each other for ever.
     requests = sorted(((*rows.request, *rows.call[:2]) for _, rows in attempts), key=itemgetter(0))
     connection.change_each(_INSERT_REQUEST, requests)
-    added = connection.change_each(_INSERT_CALL, [(*rows.call, rows.request[0]) for _, rows in attempts])
+    calls = [(*rows.call, checksum(rows.call), rows.request[0]) for _, rows in attempts]
+    added = connection.change_each(_INSERT_CALL, calls)
     there = [attempt for attempt, count in zip(attempts, added, strict=True) if not count]
     stored = connection.select_each(_SELECT_STORED, [rows.call[:2] for _, rows in there])
     refused = [

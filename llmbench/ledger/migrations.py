@@ -17,6 +17,8 @@ Version 4: `looks` at experiments, and `frozen_plans`, the parameters as of the 
 Version 5: `attributes` of assigned units, a JSON object of texts.
 
 Version 6: `tuning_jobs`, one row for each fine-tuning job that was, or may have been, started.
+
+Version 7: a checksum of each attempt, see `llmbench.ledger.rows.checksum`.
 """
 
 from __future__ import annotations
@@ -252,6 +254,12 @@ MIGRATIONS: tuple[Migration, ...] = (
             """,
             "CREATE INDEX tuning_jobs_by_job ON tuning_jobs (job_id)",
         ),
+    ),
+    Migration(
+        7,
+        "a checksum of each attempt",
+        # None: recorded by an older llmbench, or changed since by prune, and so not checked.
+        ("ALTER TABLE calls ADD COLUMN checksum BLOB",),
     ),
 )
 

@@ -16,7 +16,7 @@ from llmbench.ledger.rows import Statement, instant_text, stored_text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Event", "Outcome", "Outcomes", "outcome_row"]
+__all__ = ["Event", "Outcome", "Outcomes", "outcome_is_whole", "outcome_row"]
 
 _PLAIN = (
     "model", "arm", "epoch", "probability", "first_sent", "first_reply", "replies", "value", "cost",
@@ -155,8 +155,7 @@ def outcome_row(event: Event, recorded_at: datetime) -> Statement:
     except (TypeError, ValueError) as error:
         raise UsageError(f"The metadata of an outcome must be JSON ({error}).") from error
     at = instant_text(event.happened_at)
-    identity = json.dumps([event.unit_id, event.call_id, event.replied, at, value, metadata])
-    digest = hashlib.blake2b(identity.encode(), digest_size=16).digest()
+    digest = _digest(event.unit_id, event.call_id, event.replied, at, value, metadata)
     return Statement(
         "INSERT INTO outcomes (digest, unit_id, call_id, replied, happened_at, value, recorded_at, metadata) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
@@ -171,6 +170,25 @@ def outcome_row(event: Event, recorded_at: datetime) -> Statement:
             stored_text(metadata),
         ),
     )
+
+
+def outcome_is_whole(stored: Mapping[str, Any]) -> bool:
+    """Whether a row of table `outcomes`, by column, has the digest of its values."""
+    value = stored["value"]
+    unit_id, call_id, at, metadata = (
+        each.decode(errors="surrogatepass") if isinstance(each, bytes) else each
+        for each in (stored["unit_id"], stored["call_id"], stored["happened_at"], stored["metadata"])
+    )
+    # 5 and 5.0 are the same in the table, and not in JSON.
+    spellings = [value] if value is None or value % 1 else [value, int(value)]
+    replied = bool(stored["replied"])
+    return any(
+        _digest(unit_id, call_id, replied, at, each, metadata) == stored["digest"] for each in spellings
+    )
+
+
+def _digest(*identity: object) -> bytes:
+    return hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).digest()
 
 
 def _is_amount(value: object) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger.rows import SELECT_RECORD, decode, instant_text, stored_text
+from llmbench.ledger.soundness import SELECT_CHECKED, problem_of
 from llmbench.shown import shown
 from llmbench.types import CallStatus
 
@@ -166,12 +167,13 @@ def _rows(
     conditions: str,
     values: list[Any],
     last: int,
+    columns: str = SELECT_RECORD,
 ) -> Iterator[Any]:
     after = 0
     while True:
         with reading() as connection:
             page = connection.execute(
-                f"SELECT {SELECT_RECORD} {_FROM} WHERE calls.id > ? AND calls.id <= ?{conditions} "
+                f"SELECT {columns} {_FROM} WHERE calls.id > ? AND calls.id <= ?{conditions} "
                 f"ORDER BY calls.id LIMIT {_ROWS_A_PAGE}",
                 [after, last, *values],
             ).fetchall()
@@ -204,13 +206,10 @@ def verify(store: LedgerStore) -> Verification:
         with store.reading() as connection:
             version = store.schema_version(connection)
             problems += store.damages(connection)
-            for row in _rows(lambda: nullcontext(connection), "", [], _last(connection)):
-                try:
-                    decode(row)
-                except LedgerError as error:
-                    problems.append(str(error))
-                else:
-                    readable += 1
+            for row in _rows(lambda: nullcontext(connection), "", [], _last(connection), SELECT_CHECKED):
+                problem = problem_of(row)
+                readable += problem is None
+                problems += [problem] if problem else []
     except LedgerError as error:
         problems.append(str(error))
     return Verification(store.path, version, readable, tuple(problems))

@@ -75,7 +75,7 @@ def _strip(connection: Connection, condition: str, value: Any) -> Pruned:
     """Take the texts of attempts, and of requests that no other attempt shares."""
     bare_requests = list(_bare_requests(connection, condition, value))
     attempts = connection.change_each(
-        "UPDATE calls SET content = NULL, error_message = NULL, metadata = ? WHERE id = ?",
+        "UPDATE calls SET content = NULL, error_message = NULL, metadata = ?, checksum = NULL WHERE id = ?",
         list(_bare_calls(connection, condition, value)),
     )
     # A digest of its own, or the same request would later be taken for one without messages.
@@ -133,7 +133,7 @@ def _forget(connection: Connection, unit: Any) -> dict[str, int]:
         unit,
     )
     assignments = _change(connection, "DELETE FROM assignments WHERE unit_id = ?", unit)
-    attempts = _change(connection, "UPDATE calls SET unit_id = NULL WHERE unit_id = ?", unit)
+    attempts = _change(connection, "UPDATE calls SET unit_id = NULL, checksum = NULL WHERE unit_id = ?", unit)
     return {"attempts": attempts, "outcomes": outcomes, "assignments": assignments}
 
 

@@ -32,7 +32,9 @@ __all__ = [
     "StoredValue",
     "SurrogateText",
     "TableRows",
+    "checksum",
     "decode",
+    "digest",
     "encode",
     "instant_text",
     "stored_text",
@@ -167,7 +169,7 @@ def encode(call: CallRecord) -> TableRows:
         )
     except (TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
         raise _unstorable(call, str(error)) from error
-    return TableRows((_digest(body), *body), attempt)
+    return TableRows((digest(body), *body), attempt)
 
 
 def decode(row: Sequence[Any]) -> CallRecord:
@@ -221,7 +223,7 @@ def decode(row: Sequence[Any]) -> CallRecord:
             route=None if route is None else json.loads(_text(route)),
             metadata=json.loads(_text(metadata)),
         )
-    except (TypeError, ValueError, AttributeError, UsageError) as error:
+    except (TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
         raise LedgerError(
             f"Row {row[0]} of the ledger's table `calls` is damaged ({error}): "
             "run `llmbench ledger verify`, and bring the rows back from an export."
@@ -281,17 +283,25 @@ _SORTED, _AS_GIVEN = (
 )
 
 
-def _digest(body: tuple[StoredValue, ...]) -> bytes:
+def digest(body: Sequence[StoredValue], size: int = 16) -> bytes:
     """Of all fields of a request, each after its length so that no two bodies read alike."""
-    digest = hashlib.blake2b(digest_size=16)
+    found = hashlib.blake2b(digest_size=size)
     for value in body:
         part = value if isinstance(value, bytes) else str(value).encode()
         kind: Literal["none", "blob", "text"] = (
             "none" if value is None else "blob" if isinstance(value, bytes) else "text"
         )
-        digest.update(f"{kind} {len(part)} ".encode())
-        digest.update(part)
-    return digest.digest()
+        found.update(f"{kind} {len(part)} ".encode())
+        found.update(part)
+    return found.digest()
+
+
+def checksum(call: Sequence[StoredValue]) -> bytes:
+    """Eight bytes of the values of CALL_COLUMNS, stored beside them: a database checks its structure, and
+    takes a byte of an answer or of a cost that has changed on the disk for what was written.
+    """
+    # SQLite gives -0.0 back as 0.0.
+    return digest([value + 0.0 if isinstance(value, float) else value for value in call], size=8)
 
 
 def _unstorable(call: CallRecord, reason: str) -> LedgerError:

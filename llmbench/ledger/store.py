@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from llmbench.errors import LedgerError
 from llmbench.ledger.migrations import MIGRATIONS, Migration, migrate, schema_version, transaction
+from llmbench.ledger.wal import unread_commits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,10 @@ Durability = Literal["process", "power"]
 
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for another process's."""
+
+_COPY_WHAT_IS_WHOLE = (
+    "copy what is whole by `llmbench ledger verify --salvage NEW.db`, or import its last export"
+)
 
 _HEADER = b"SQLite format 3\x00"
 
@@ -64,10 +69,12 @@ def explain(error: Exception, path: Path) -> LedgerError:
         sqlite3.SQLITE_CANTOPEN: "cannot be opened: check that its folder exists and is writable",
         sqlite3.SQLITE_BUSY: f"has been locked for {BUSY_TIMEOUT_S:.0f} s: end the program that holds it",
         sqlite3.SQLITE_LOCKED: "is locked: end the program that holds it",
-        sqlite3.SQLITE_CORRUPT: "is damaged: move it away and import its last export",
+        sqlite3.SQLITE_CORRUPT: f"is damaged: {_COPY_WHAT_IS_WHOLE}",
         sqlite3.SQLITE_NOTADB: "is damaged or no ledger: give another path, or import its last export",
         sqlite3.SQLITE_TOOBIG: "cannot hold a value this long: shorten the record's text",
     }.get(primary, "cannot do this: see the error in brackets")
+    if "decode to UTF-8" in str(error):  # Python's, which has no code of SQLite's
+        advice = f"is damaged: {_COPY_WHAT_IS_WHOLE}"
     return LedgerError(f"The ledger {path} {advice} ({error}).")
 
 
@@ -184,6 +191,11 @@ class Store:
                 yield f"SQLite's integrity check: {message}."
         for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
             yield f"Row {row} of table `{table}` refers to a row of `{parent}` that is not there."
+        if not self.read_only:
+            with closing(self._connect("rw")) as other:
+                unread = unread_commits(Path(f"{self._file}-wal"), other)
+            if unread:
+                yield f"The last {unread:,} commits of its WAL are damaged: what they recorded is lost."
 
     def compact(self, connection: Executor) -> None:
         """Give back the room of what was deleted, and leave no byte of it in the file or its WAL.

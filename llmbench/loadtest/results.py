@@ -13,6 +13,7 @@ from llmbench.loadtest.knee import Knee, find_knee
 from llmbench.loadtest.summary import Latency, Objective, RateResult
 from llmbench.plain_table import UNKNOWN, PlainTable, count_text
 from llmbench.shown import shown
+from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,10 +222,7 @@ class LoadTest:
     def write(self, path: str | Path) -> Path:
         """Write the JSON that `llmbench.catalog.read_bench_file` reads. Gives the path."""
         where = Path(path)
-        where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(
-            json.dumps(_finite(self.to_json()), indent=1, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        write_whole(where, json.dumps(_finite(self.to_json()), indent=1, allow_nan=False) + "\n")
         return where
 
 

@@ -19,7 +19,9 @@ from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix.checks import whole_number
 from llmbench.matrix.label_statistics import Labels, known_kappa
 from llmbench.matrix.readers import read_table
-from llmbench.matrix.sheets import write_sheet
+from llmbench.matrix.sheets import safe_rows, write_sheet
+from llmbench.numbers import finite
+from llmbench.whole_file import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +83,7 @@ def export_labels(
             {"row": name, **texts, **{f"rating_{i + 1}": None for i in range(raters)}, "comment": None}
         )
         key.append({"row": name, "place": int(place)})
-    shown = write_sheet(rows, path, f"rating: whole numbers from {low} (worst) to {high} (best)")
+    shown = safe_rows(rows)
     for entry, texts_shown in zip(key, shown, strict=True):
         entry["sha256"] = _fingerprint(texts_shown[name] for name in _TEXTS)
     columns = (there[name].tolist() for name in ("item_id", "cell", "repeat", "score"))
@@ -93,7 +95,11 @@ def export_labels(
         "schema": 1, "seed": seed, "scale": [low, high], "raters": raters,
         "probability": len(drawn) / len(there), "rows": key, "population": population,
     }  # fmt: skip
-    key_path(path).write_text(json.dumps(content), encoding="utf-8")
+    remark = f"rating: whole numbers from {low} (worst) to {high} (best)"
+    # Both take their places at the end, the key first: without it the sheet is worth nothing.
+    with replacing(path) as sheet, replacing(key_path(path)) as beside:
+        write_sheet(shown, sheet, path.suffix, remark)
+        beside.write(json.dumps(content).encode())
     return len(rows)
 
 
@@ -216,9 +222,35 @@ def _read_key(path: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise DatasetError(f"{path.name} is not the key of a sheet ({error}).") from error
-    if not isinstance(known, dict) or known.get("schema") != 1:
+    if not _is_key(known):
         raise DatasetError(f"{path.name} is not the key of a sheet; give the one that export wrote.")
-    return known
+    return dict(known)
+
+
+def _is_key(known: Any) -> bool:
+    """Whether a JSON value has the form of what `export_labels` writes."""
+    try:
+        low, high = known["scale"]
+        places = [entry["place"] for entry in known["rows"]]
+        count = len(known["population"])
+        texts = [text for entry in known["rows"] for text in (entry["row"], entry["sha256"])]
+        texts += [text for item, cell, *_ in known["population"] for text in (item, cell)]
+        repeats = [repeat for _, _, repeat, _ in known["population"]]
+        scores = [score for *_, score in known["population"] if score is not None]
+        wholes = [low, high, known["raters"], known["schema"], *places, *repeats]
+        return (
+            all(type(each) is int for each in wholes)
+            and all(isinstance(text, str) for text in texts)
+            and all(finite(each) is not None for each in (*scores, known["probability"]))
+            and known["schema"] == 1
+            and known["raters"] in {1, 2}
+            and low < high
+            and 0 < known["probability"] <= 1
+            and all(0 <= place < count for place in places)
+            and len(set(places)) == len(places)
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _checked(path: Path, raters: int, scale: tuple[int, int]) -> tuple[int, int]:

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from llmbench.spreadsheet import formula_safe, holdable
 
-__all__ = ["write_sheet"]
+__all__ = ["safe_rows", "write_sheet"]
 
 _LONGEST = 32_000
 """A cell of a spreadsheet holds 32,767 characters."""
 
 
-def write_sheet(given: Sequence[Mapping[str, Any]], path: Path, remark: str) -> list[dict[str, Any]]:
-    """Write the rows `given` to `path` (.xlsx or .csv) and return them as they were written.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe before it, characters that
-    no sheet can hold are replaced, and one too long is cut with a mark. `remark` stands on a second
-    sheet of an XLSX.
+def safe_rows(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as a sheet can hold them: a text that a spreadsheet would take for a formula gets an
+    apostrophe before it, characters that no sheet can hold are replaced, and one too long is cut with a
+    mark.
     """
-    rows = [{name: _safe(value) for name, value in row.items()} for row in given]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == ".csv":
+    return [{name: _safe(value) for name, value in row.items()} for row in given]
+
+
+def write_sheet(rows: Sequence[Mapping[str, Any]], file: IO[bytes], suffix: str, remark: str) -> None:
+    """Write `rows`, which `safe_rows` made, as .xlsx or .csv; `remark` stands on an XLSX's second sheet."""
+    if suffix.lower() == ".csv":
         import pandas as pd
 
-        made = pd.DataFrame(rows)
         # The mark at the start tells a spreadsheet that this is UTF-8.
-        made.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
-        return rows
+        pd.DataFrame(rows).to_csv(file, index=False, encoding="utf-8-sig", lineterminator="\n")
+        return
     from openpyxl import Workbook
     from openpyxl.styles import Alignment
 
@@ -51,8 +51,9 @@ def write_sheet(given: Sequence[Mapping[str, Any]], path: Path, remark: str) -> 
         sheet.column_dimensions[letter].width = 60
     sheet.freeze_panes = "B2"
     book.create_sheet("how to").append([remark])
-    book.save(path)
-    return rows
+    whole = io.BytesIO()
+    book.save(whole)  # an archive that a full disk cuts off complains once more when it is collected
+    file.write(whole.getvalue())
 
 
 def _safe(value: Any) -> Any:

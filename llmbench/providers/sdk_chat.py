@@ -6,6 +6,7 @@ off: the reply is read as bytes by the same code as every other chat completion.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import ModuleType
 from typing import Any, Protocol
@@ -175,7 +176,7 @@ class SdkChat:
 
 def _http(sdk: ModuleType) -> Any:
     """The HTTP library under the SDK."""
-    return __import__("httpx" if sdk.__name__ == "together" else "httpx2")
+    return importlib.import_module("httpx" if sdk.__name__ == "together" else "httpx2")
 
 
 def _foreign_errors(sdk: ModuleType) -> tuple[type[Exception], ...]:

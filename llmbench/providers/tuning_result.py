@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import BadResponseError
+from llmbench.numbers import finite
 from llmbench.providers.wire_errors import mask
 from llmbench.shown import shown
 
@@ -126,9 +126,7 @@ def number(value: Any) -> float | None:
     >>> number(0.5), number("0.5"), number(float("nan")), number(True)
     (0.5, None, None, None)
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    return finite(value)
 
 
 def numbers(row: Mapping[str, Any]) -> dict[str, float]:

@@ -8,11 +8,11 @@ errors in `llmbench.providers.wire_errors`.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmbench.errors import BadResponseError, InvalidRequestError
+from llmbench.numbers import finite
 from llmbench.providers.wire_errors import error_from_status, shown
 from llmbench.types import TIERED_OPTIONS, ChatRequest, RawAnswer, Usage
 
@@ -173,13 +173,12 @@ def _count(table: Mapping[str, Any], key: str) -> int | None:
 
 
 def _number(table: Any, key: str) -> float | None:
-    value = table.get(key) if isinstance(table, dict) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return finite(table.get(key)) if isinstance(table, dict) else None
 
 
 def _cost(usage: Any) -> float | None:
     cost = _number(usage, "cost")
-    return cost if cost is not None and math.isfinite(cost) and cost >= 0 else None
+    return cost if cost is not None and cost >= 0 else None
 
 
 def _text(content: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from llmbench.catalog import canonical_name
 from llmbench.economics import Range, Uncertainty
 from llmbench.errors import UsageError
+from llmbench.numbers import finite
 
 __all__ = ["check_sizes", "discounts_in", "number_in", "shares_in", "uncertainty_in"]
 
@@ -33,9 +33,10 @@ def check_sizes(p: Mapping[str, Any]) -> None:
 
 def number_in(parameter: str, name: str, value: object) -> float:
     """A number of a parameter that is a table. Raises UsageError naming both."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = finite(value)
+    if number is None:
         raise UsageError(f"Parameter {parameter!r} holds {value!r} for {name}; it must be a number.")
-    return float(value)
+    return number
 
 
 def shares_in(p: Mapping[str, Any], parameter: str) -> dict[str, float]:

@@ -28,6 +28,10 @@ from llmbench.reporting.disk import UNWRITABLE
 __all__ = ["OUTCOME", "failed_outcome", "kernel_command", "literal_path", "main"]
 
 OUTCOME = "outcome.json"
+_OUTPUT_SECONDS = 300
+"""How long a cell's output may take to arrive once the cell has ended: nbclient's four seconds are too few
+for an answer of ten million characters, or on a machine with much else to do.
+"""
 _RETRY_SECONDS = 3.0
 """A kernel between two cells does not notice an interrupt: send it again."""
 _RETRIES = 4
@@ -70,6 +74,7 @@ def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
             progress_bar=False,
             cwd=request["cwd"],
             km=manager,
+            iopub_timeout=_OUTPUT_SECONDS,
         )
     except (PapermillExecutionError, DeadKernelError) as error:
         return failed_outcome(error) or {}

@@ -35,7 +35,9 @@ def failed_run(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> Ba
     if find_secret(message, secrets) is not None:
         message = "its message is not shown because it contains a secret."
     known = getattr(errors, str(outcome["error"]), None)
-    if outcome["error"] == "DeadKernelError":
+    if str(outcome["error"]).endswith("MemoryError"):  # numpy has one of its own
+        message = "it needs more memory than there is; use a smaller model or lower concurrency."
+    elif outcome["error"] == "DeadKernelError":
         message = "its kernel died, most often for want of memory; use a smaller model or lower concurrency."
     elif not (isinstance(known, type) and issubclass(known, errors.LLMBenchError)):
         lines = message.splitlines() or [""]

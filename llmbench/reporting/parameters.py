@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import difflib
+import itertools
 import json
 import math
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ReportError, UsageError
+from llmbench.numbers import finite
 from llmbench.reporting.notebook_file import read_notebook
 from llmbench.reporting.secrets import environment_secrets
 
@@ -36,6 +38,8 @@ _EXAMPLES = {
     "dict": 'a dict as JSON, such as {"name": "value"}',
 }
 _SECRET_WORDS = {"key", "apikey", "token", "secret", "password", "passwd"}
+_MOST_PLACES = 100_000
+"""Values that a parameter file may hold, aliases unfolded."""
 _INTEGER = re.compile(r"[+-]?\d+")
 _BARE_WORD = re.compile(r"[^\s,\[\]{}\"']+")
 
@@ -127,26 +131,41 @@ def read_parameter_file(path: str | Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"The parameter file {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # AttributeError is what PyYAML makes of a date that is none.
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}," if mark else ""
-        problem = getattr(error, "problem", None) or "it is not text in UTF-8"
+        problem = getattr(error, "problem", None) or str(error)
+        if isinstance(error, UnicodeDecodeError):
+            problem = "it is not text in UTF-8"
         raise UsageError(f"The parameter file {path}{where} is not YAML: {problem}.") from error
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise UsageError(f"The parameter file {path} must hold one `name: value` a line.")
-    return {name: _without_dates(value) for name, value in values.items()}
+    places = itertools.count()
+    try:
+        return {name: _without_dates(value, places) for name, value in values.items()}
+    except (OverflowError, RecursionError) as error:
+        raise UsageError(
+            f"The parameter file {path} has more than {_MOST_PLACES:,} values, or one within itself; "
+            "write values out instead of *aliases."
+        ) from error
 
 
-def _without_dates(value: Any) -> Any:
-    """YAML reads an unquoted 2025-01-23 as a date; no parameter has that type."""
+def _without_dates(value: Any, places: Iterator[int]) -> Any:
+    """YAML reads an unquoted 2025-01-23 as a date; no parameter has that type.
+
+    Raises OverflowError for what a few lines of aliases unfold to.
+    """
+    if next(places) > _MOST_PLACES:
+        raise OverflowError
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, list):
-        return [_without_dates(item) for item in value]
+        return [_without_dates(item, places) for item in value]
     if isinstance(value, dict):
-        return {_without_dates(key): _without_dates(item) for key, item in value.items()}
+        return {_without_dates(key, places): _without_dates(item, places) for key, item in value.items()}
     return value
 
 
@@ -203,18 +222,17 @@ def _declaration(statement: ast.stmt) -> tuple[str, str, Any] | str:
 def _tagged_cells(path: Path) -> list[str]:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells = notebook["cells"]
+        return [
+            "".join(cell["source"])
+            for cell in notebook["cells"]
+            if cell["cell_type"] == "code" and "parameters" in cell.get("metadata", {}).get("tags", [])
+        ]
     except OSError as error:
         raise ReportError(f"The notebook {path.name} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReportError(
             f"{path.name} is not a notebook of format 4; save it again from JupyterLab."
         ) from error
-    return [
-        "".join(cell["source"])
-        for cell in cells
-        if cell["cell_type"] == "code" and "parameters" in cell.get("metadata", {}).get("tags", [])
-    ]
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -271,7 +289,7 @@ def _fits(type_name: str, value: Any) -> bool:
     if type_name in {"int", "float"} and isinstance(value, bool):
         return False
     if type_name == "float":
-        return isinstance(value, int | float) and math.isfinite(value)
+        return finite(value) is not None
     return isinstance(value, _TYPES[type_name]) and _is_json(value)
 
 

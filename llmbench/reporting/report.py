@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parameters", "Report", "csv_bytes"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _FILE = re.compile(r"(?!result\.|manifest\.)[a-z0-9][a-z0-9_-]*\.(xlsx|csv|txt|json)")
 
 
@@ -345,7 +345,10 @@ def _live_line() -> Callable[[Any], None]:
 
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a table or figure; use lower case letters, digits, - and _.")
+        raise UsageError(
+            f"{name[:120]!r} cannot name a table or figure; use at most 100 lower case letters, digits, - "
+            "and _."
+        )
     return name
 
 

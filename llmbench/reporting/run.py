@@ -175,12 +175,13 @@ def find_notebook(notebook: str | Path, root: Path) -> Path:
         raise UsageError(f"The notebook {DESK!r} is the desk, not a report; open it with `llmbench lab`.")
     given = Path(notebook)
     if given.suffix == ".ipynb":
-        if given.is_file():
-            return given.resolve()
+        with contextlib.suppress(OSError):  # of a name that no file can have
+            if given.is_file():
+                return given.resolve()
         raise UsageError(f"There is no notebook {given.name} at the path given.")
     path = root / "notebooks" / f"{given.name}.ipynb"
-    if given.name != str(notebook) or not path.is_file():
-        available = available_notebooks(root)
+    available = available_notebooks(root)
+    if given.name != str(notebook) or str(notebook) not in available:
         near = difflib.get_close_matches(str(notebook), available, n=1)
         hint = f": did you mean {near[0]!r}?" if near else "."
         raise UsageError(

@@ -139,7 +139,7 @@ def routing_table(source: str | Path | Mapping[str, Any] | RoutingTable) -> Rout
             f"The routing table {path.name} cannot be opened ({error.strerror}); give the path of a file, or "
             f"one of {', '.join(SHIPPED)}."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}; correct that line.") from error
 
 

@@ -230,7 +230,12 @@ def test_read_of_a_damaged_ledger_says_what_to_do(
     content = bytearray(path.read_bytes())
     content[(root - 1) * 4096 : root * 4096] = b"\xa5" * 4096
     path.write_bytes(content)
-    with Ledger(path) as ledger, pytest.raises(LedgerError, match="is damaged: move it away and import"):
+    with (
+        Ledger(path) as ledger,
+        pytest.raises(
+            LedgerError, match=r"is damaged: copy what is whole by `llmbench ledger verify --salvage"
+        ),
+    ):
         list(ledger.calls())
 
 

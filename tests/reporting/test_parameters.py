@@ -220,3 +220,22 @@ def test_an_unquoted_date_of_a_file_is_text(tmp_path: Path) -> None:
         "day": "2025-01-23",
         "models": [{"name": "a", "date": "2025-01-24", "at": "2025-01-24T10:00:00+00:00"}],
     }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a: 2026-13-45",
+        "a: " + "[" * 3000,
+        "a: 0x_",
+        "a: &a [*a]",
+        "a: " + "9" * 5000,
+        "a: !!timestamp x",
+        "a0: &a0 [x]\n" + "".join(f"a{k}: &a{k} [{','.join([f'*a{k - 1}'] * 9)}]\n" for k in range(1, 9)),
+    ],
+    ids=["date", "depth", "number", "circle", "digits", "timestamp", "aliases"],
+)
+def test_file_that_yaml_cannot_or_should_not_unfold_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "odd.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"odd\.yaml"):
+        read_parameter_file(tmp_path / "odd.yaml")

@@ -259,6 +259,12 @@ def test_a_notebook_that_never_finishes_its_report_is_refused(job: Job) -> None:
         ("DatasetError", "a.csv has no rows; add one.", "made failed in cell 2: a.csv has no rows; add one."),
         ("ValueError", "first\nsecond", "made failed in cell 2: ValueError: first"),
         ("DeadKernelError", "", "made failed in cell 2: its kernel died, most often for want of memory; "),
+        ("MemoryError", "", "made failed in cell 2: it needs more memory than there is; use a smaller model"),
+        (
+            "_ArrayMemoryError",
+            "Unable to allocate",
+            "made failed in cell 2: it needs more memory than there is",
+        ),
         ("", "Traceback\nMemoryError", "made failed in cell 2: the process ended: MemoryError"),
     ],
 )
