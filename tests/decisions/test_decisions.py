@@ -1,6 +1,6 @@
 """The decision of a migration is held to its error rates, over data that no analysis here assumes.
 
-In full 4,000 migrations a scenario, about ten minutes on two processors: `make test-decisions`. With
+In full 4,000 migrations a scenario, a quarter of an hour on two processors: `make test-decisions`. With
 LLMBENCH_WRITE_DECISIONS=1 it leaves the figure of docs/decisions.md and its table.
 """
 
