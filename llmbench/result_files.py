@@ -24,9 +24,12 @@ def as_number(value: Any) -> float | None:
     >>> as_number(0.5), as_number(True), as_number("1")
     (0.5, None, None)
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond 1e308
+        return None
 
 
 def as_count(value: Any) -> int | None:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from llmbench.decision import (
     STAGES,
     Budget,
-    BudgetUncertainty,
     Commitment,
     CostOfHold,
     EndingModels,
     Evidence,
     FlipGrid,
+    Gate,
     GateBook,
     GateResult,
+    Measured,
     OneOffCosts,
     Phase,
     Price,
@@ -26,6 +26,7 @@ from llmbench.decision import (
     ReplyEffect,
     RevenueAtRisk,
     RollbackTrigger,
+    Source,
     StageAdvice,
     Subject,
     Traffic,
@@ -37,7 +38,6 @@ from llmbench.decision import (
     judge_gate,
     measured_quality,
     measured_replies,
-    months_until,
     phase_named,
     price_of,
     ramp_by_stage,
@@ -46,19 +46,30 @@ from llmbench.decision import (
     read_phases,
     revenue_at_risk,
     rollback_trigger,
+    same_model,
     spent_usd,
     stage_advice,
     traffic_of,
     training_usd,
     twelve_month_budget,
 )
+from llmbench.decision.facts import book_of
 from llmbench.economics import Range
 from llmbench.errors import UsageError
+from llmbench.reporting.memo_parameters import (
+    check_memo_parameters,
+    commitment_of,
+    day_of,
+    uncertainty_of,
+)
 
 __all__ = ["MemoStudy", "make_study"]
 
 _DAYS_A_MONTH = 730 / 24
-_COMMITMENT = {"name", "usd_per_month", "until", "covers", "penalty_usd"}
+_TRAFFIC = ("messages_per_month", "input_tokens", "output_tokens")
+_AS_IT_IS = Range(1.0, 1.0, 1.0)
+_MOST_REPLIES_A_DAY = 10_000
+"""Above, every loss shows on the first day, and the bounds are too long to count out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +141,11 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
     memo.
     """
     p = parameters
+    check_memo_parameters(p)
     path = root / p["gates"]
     phases = read_phases(path)
     phase = phase_named(phases, p["phase"])
     book = read_gates(path, [each.name for each in phases])
-    if p["stage"] not in STAGES:
-        raise UsageError(f"Parameter 'stage': there is no {p['stage']!r}; there is {', '.join(STAGES)}.")
     subject = Subject(
         p["baseline"] or phase.baseline, p["candidate"] or phase.candidate, p["workload"], p["names"]
     )
@@ -143,7 +153,7 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
     evidence = gather(
         root / p["reports"] if p["reports"] else reports,
         subject,
-        today=_day(p["as_of"]),
+        today=day_of(p["as_of"]),
         runs=p["runs"],
         example=read_example(root / p["example"]) if p["example"] else None,
         gates=gates,
@@ -151,16 +161,18 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
     )
     order = sorted(gates, key=lambda gate: STAGES.index(gate.stage))
     results = tuple(
-        judge_gate(
-            gate,
-            (source := evidence.source(gate.metric.source)),
-            evidence.today,
-            candidate=source.candidate,
-            accept_stale=p["accept_stale"],
-        )
-        for gate in order
+        _judged(gate, evidence.source(gate.metric.source), evidence, p["accept_stale"]) for gate in order
     )
     return _with_money(p, phase, book, evidence, results)
+
+
+def _judged(gate: Gate, source: Source, evidence: Evidence, accept_stale: str) -> GateResult:
+    """The gate; insufficient where the numbers that it asks for cannot be."""
+    try:
+        return judge_gate(gate, source, evidence.today, candidate=source.candidate, accept_stale=accept_stale)
+    except (UsageError, ValueError, TypeError, ArithmeticError) as error:
+        why = f"what {source.report} has of it cannot be: {str(error).rstrip('.')}"
+        return GateResult(gate, "insufficient", Measured(None), why)
 
 
 def _with_money(
@@ -177,7 +189,7 @@ def _with_money(
         dual_running_usd=p["dual_running_usd"],
         decommission_usd=p["decommission_usd"],
     )
-    commitments = tuple(_commitment(entry, evidence.today) for entry in p["commitments"])
+    commitments = tuple(commitment_of(entry, evidence.today) for entry in p["commitments"])
     prices = budget = risk = hold = flip = rollback = None
     if traffic is not None:
         subject = evidence.subject
@@ -185,22 +197,17 @@ def _with_money(
             price_of(subject.baseline, evidence, traffic, p["price_book"]),
             price_of(subject.candidate, evidence, traffic, p["price_book"]),
         )
-        budget = _budget(p, phase, traffic, prices, one_off, commitments)
+        same = same_model(subject.baseline, subject.candidate, subject.names)
+        budget = _budget(p, phase, traffic, prices, one_off, commitments, same=same)
     if traffic is not None and effect is not None:
-        a_day = traffic.messages_per_month / _DAYS_A_MONTH
-        kept = [r.gate.threshold for r in results if r.gate.metric.name == "reply_ratio"]
-        margin = max(kept, default=0.9)
-        rollback = rollback_trigger(
-            effect.reply_rate,
-            a_day,
-            _canary_share(p["stage"]),
-            margin=margin,
-            true_ratio=min(0.7, 0.8 * margin),
-        )
+        rollback = _rollback(p, effect, traffic, results)
         value = p["value_per_reply_usd"]
         if value:
             moved = traffic.messages_per_month * phase.share
-            risk = revenue_at_risk(effect, value, moved, days_to_trigger=rollback.days_to_rollback)
+            # Only the loss at the bad end is shown until the rollback, so the days of no other are counted.
+            lost = rollback is not None and effect.low < 1
+            days = rollback.days_to_rollback(effect.low) if lost else None
+            risk = revenue_at_risk(effect, value, moved, days_to_trigger=days)
             if budget is not None:
                 saving = budget.full_saving_per_month
                 hold = cost_of_hold(effect, value, moved, saving, seed=p["seed"], draws=p["draws"])
@@ -229,25 +236,10 @@ def _with_money(
     )
 
 
-def _day(as_of: str) -> date:
-    if as_of in {"", "today"}:
-        return datetime.now(UTC).date()
-    try:
-        return date.fromisoformat(as_of)
-    except ValueError:
-        raise UsageError(
-            f"Parameter 'as_of' is a day such as 2025-04-02, or today; it is {as_of!r}."
-        ) from None
-
-
 def _traffic(p: Mapping[str, Any], evidence: Evidence) -> Traffic | None:
     """None where nobody says how much is asked: the memo is written all the same, without money."""
-    given = {name: p[name] for name in ("messages_per_month", "input_tokens", "output_tokens")}
-    negative = [name for name, value in given.items() if value < 0]
-    if negative:
-        raise UsageError(f"Parameter {negative[0]!r} must be a number from 0 up.")
     try:
-        return traffic_of(evidence, *given.values())
+        return traffic_of(evidence, *(p[name] for name in _TRAFFIC))
     except UsageError:
         return None
 
@@ -259,10 +251,16 @@ def _budget(
     prices: tuple[Price, Price],
     one_off: OneOffCosts,
     commitments: Sequence[Commitment],
+    *,
+    same: bool,
 ) -> Budget | None:
     """None where one of the two has no price."""
     if any(price.usd_per_message is None and price.usd_per_month is None for price in prices):
         return None
+    uncertainty = uncertainty_of(p["uncertainty"])
+    if same and prices[0].usd_per_message is not None and prices[1].usd_per_message is not None:
+        # One price, whatever it will be: two draws of it would look like a saving.
+        uncertainty = replace(uncertainty, candidate_price=_AS_IT_IS, baseline_price=_AS_IT_IS)
     horizon = max(p["horizon_months"], p["payback_months"])
     ramp = ramp_by_stage(p["ramp_weeks"] or None, horizon)
     moved = [month._replace(moved=month.moved * phase.share) for month in ramp]
@@ -280,36 +278,25 @@ def _budget(
         baseline_fall_per_year=p["api_fall_per_year"],
         candidate_fall_per_year=p["api_fall_per_year"],
         discount_per_year=p["discount_per_year"],
-        uncertainty=_uncertainty(p["uncertainty"]),
+        uncertainty=uncertainty,
         payback_months=p["payback_months"],
         draws=p["draws"],
         seed=p["seed"],
     )
 
 
-def _uncertainty(given: Mapping[str, Any]) -> BudgetUncertainty:
-    try:
-        return BudgetUncertainty(**{name: Range(*ends) for name, ends in given.items()})
-    except TypeError as error:
-        raise UsageError(
-            "Parameter 'uncertainty' holds [low, likely, high] by the names messages, lengths, "
-            f"baseline_price, candidate_price, hosting and one_off; it is {dict(given)!r}."
-        ) from error
-
-
-def _commitment(entry: Any, today: date) -> Commitment:
-    """One of the parameter `commitments`. Raises UsageError."""
-    if not isinstance(entry, Mapping) or set(entry) - _COMMITMENT or not {"name", "until"} <= set(entry):
-        raise UsageError(
-            f"Parameter 'commitments' holds {entry!r}; each is a dict of name, usd_per_month, until (a day), "
-            "covers and penalty_usd."
-        )
-    given = dict(entry)
-    try:
-        until = date.fromisoformat(str(given.pop("until")))
-    except ValueError as error:
-        raise UsageError(f"Parameter 'commitments': until of {entry['name']!r} must be a day.") from error
-    return Commitment(**{"usd_per_month": 0.0, **given, "months": months_until(today, until)})
+def _rollback(
+    p: Mapping[str, Any], effect: ReplyEffect, traffic: Traffic, results: Sequence[GateResult]
+) -> RollbackTrigger | None:
+    """None with more replies than are worth counting, and where the gate asks for what no rate can keep."""
+    a_day = traffic.messages_per_month / _DAYS_A_MONTH
+    kept = [r.gate.threshold for r in results if r.gate.metric.name == "reply_ratio"]
+    margin = max(kept, default=0.9)
+    if a_day * effect.reply_rate > _MOST_REPLIES_A_DAY or not 0 < margin < 1 / effect.reply_rate:
+        return None
+    return rollback_trigger(
+        effect.reply_rate, a_day, _canary_share(p["stage"]), margin=margin, true_ratio=min(0.7, 0.8 * margin)
+    )
 
 
 def _canary_share(stage: str) -> float:
@@ -362,9 +349,7 @@ def _usage(
 
 def _advice(p: Mapping[str, Any], traffic: Traffic | None, evidence: Evidence) -> StageAdvice:
     """At the prices that the rest of the memo has."""
-    priced = evidence.source("break_even")
-    told = priced.envelope.price_book if priced.used and priced.envelope is not None else "current"
-    book, today = p["price_book"] or told, evidence.today
+    book, today = book_of(evidence, p["price_book"]), evidence.today
     if traffic is None:
         return stage_advice(price_book=book, today=today)
     return stage_advice(

@@ -87,8 +87,16 @@ def _gate_row(result: GateResult) -> dict[str, object]:
 
 
 def gate_rows(study: MemoStudy) -> list[dict[str, object]]:
-    """Every gate of the phase for result.json."""
-    return [_gate_row(result) for result in study.results]
+    """Every gate of the phase for result.json, as the decision takes it."""
+    decided = {result.gate.name: result for result in study.decided}
+    return [_gate_data(decided.get(result.gate.name, result)) for result in study.results]
+
+
+def _gate_data(result: GateResult) -> dict[str, object]:
+    row = _gate_row(result)
+    measured, low, high = (row.pop(name) for name in ("value", "low", "high"))
+    ci = None if low is None and high is None else [low, high]
+    return {**row, "measured": measured, "ci": ci}
 
 
 def _asked(result: GateResult) -> str:
@@ -151,6 +159,7 @@ def source_table(study: MemoStudy) -> Table:
                 "age_days": source.age_days(evidence.today),
                 "run": source.run_id,
                 "sha256": source.sha256,
+                "workload": None if source.envelope is None else source.envelope.workload_sha256,
                 "simulated": source.envelope is not None and source.envelope.data.get("simulated") is True,
             }
             for source, over in rows
@@ -164,6 +173,7 @@ def source_table(study: MemoStudy) -> Table:
             "age, days": [NONE if pd.isna(age) else f"{age:,.0f}" for age in frame["age_days"]],
             "run": [source.run_id or NONE for source, _ in rows],
             "result.json": [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
+            "workload": [workload[:12] if workload else NONE for workload in frame["workload"]],
         }
     )
     return Table(frame, shown, ("age, days",))

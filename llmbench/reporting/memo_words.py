@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.decision import decide
+from llmbench.decision.facts import lengths_apart
 from llmbench.money import dollars
 from llmbench.reporting.wording import percent, signed_points, span
 from llmbench.results import Decision, Verdict
 
 if TYPE_CHECKING:
-    from llmbench.decision import Spread
+    from collections.abc import Sequence
+
+    from llmbench.decision import EndingModel, Spread
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "usd",
     "usd_range",
     "verdict",
+    "warnings",
 ]
 
 
@@ -115,15 +119,30 @@ def _saved(total: Spread) -> str:
 
 
 def ending_sentence(study: MemoStudy) -> str:
-    """What is spent on models that end soon."""
+    """What is spent on models that end soon; unknown where that of one of them is."""
+    unpriced = set(study.ending.unpriced)
     parts = [
-        f"{usd(total.usd_per_month)} a month within {total.within_days} days"
-        + ("" if total.share is None else f" ({total.share:.0%})")
+        f"unknown within {total.within_days} days"
+        if unpriced.intersection(total.models)
+        else f"{usd(total.usd_per_month)} a month within {total.within_days} days"
+        + ("" if total.share is None or unpriced else f" ({total.share:.0%})")
         for total in study.ending.totals
     ]
+    over = [row for row in study.ending.rows if row.state == "ended"]
+    ended = ""
+    if over:
+        spent = None if unpriced.intersection(row.model for row in over) else study.ending.ended_usd
+        amount = "an unknown amount" if spent is None else f"{usd(spent)} a month"
+        ended = f" {amount[0].upper()}{amount[1:]} is on models that have ended: {_listed(over)}."
+    lacking = f" Nobody knows what is spent on {', '.join(sorted(unpriced))}." if unpriced else ""
     return (
-        f"Spent on models that end: {', '.join(parts)}. An end that nobody has named is unknown, not never."
+        f"Spent on models that end: {', '.join(parts)}.{ended}{lacking} An end that nobody has named is "
+        "unknown, not never."
     )
+
+
+def _listed(rows: Sequence[EndingModel]) -> str:
+    return ", ".join(f"{row.model} on {row.ends}" for row in rows)
 
 
 def main_risk(study: MemoStudy) -> str:
@@ -199,6 +218,23 @@ def evidence_sentence(study: MemoStudy) -> str:
     if found.accept_stale:
         said += f" Results that are too old count, because: {found.accept_stale}"
     return said
+
+
+def warnings(study: MemoStudy) -> tuple[str, ...]:
+    """What does not stop the memo, and should be known to whoever reads it."""
+    found = []
+    apart = lengths_apart(study.evidence)
+    if apart is not None:
+        word, graded, paid = apart
+        found.append(
+            f"The messages that were graded have {graded:,.0f} tokens {word} on average, those that are paid "
+            f"for {paid:,.0f}: quality and money may be about different work."
+        )
+    if study.evidence.used and study.spent is None:
+        found.append(
+            "What the reports have spent on calls is not known, and is left out of what is spent once."
+        )
+    return tuple(found)
 
 
 def memo_text(study: MemoStudy) -> str:
