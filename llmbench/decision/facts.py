@@ -156,7 +156,9 @@ def price_of(model: str, evidence: Evidence, traffic: Traffic, book: str = "") -
             if row.get("option") == model:
                 return Price(None, _amount(row.get("usd_per_month")), "break_even", day, listed)
     if canonical_name(model) is None and canonical_name(model.partition("/")[2]) is None:
-        return Price(None, None, "no price is known", None)
+        if any(row.get("option") == model for row in _rows(source.data, "options")):
+            return Price(None, None, "break_even has it for another number or length of messages", None)
+        return Price(None, None, "no price book and no result has one", None)
     name = book_of(evidence, book)
     load = Workload(traffic.messages_per_month, traffic.input_tokens, traffic.output_tokens)
     line = api_lines(load, [model], price_book=name)[model]

@@ -112,6 +112,11 @@ class MemoStudy:
         """What would."""
         return self.evidence.subject.candidate
 
+    @property
+    def same_model(self) -> bool:
+        """Whether only the way to the model changes."""
+        return same_model(self.baseline, self.candidate, self.evidence.subject.names)
+
     def before(self, stage: str) -> tuple[GateResult, ...]:
         """The gates that must be passed before `stage`: its own, and those of the stages on the way."""
         passed = STAGES[: STAGES.index(stage) + 1]

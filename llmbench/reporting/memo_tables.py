@@ -12,7 +12,7 @@ from llmbench.reporting.wording import NONE, percent, signed_points, span, whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmbench.decision import GateResult
+    from llmbench.decision import GateResult, Metric, Source
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = [
@@ -101,7 +101,15 @@ def _gate_data(result: GateResult) -> dict[str, object]:
 
 def _asked(result: GateResult) -> str:
     gate = result.gate
-    return f"{'≥' if gate.at_least else '≤'} {_SHOW[gate.metric.unit](gate.threshold)}"
+    return f"{'≥' if gate.at_least else '≤'} {_shown_by(gate.metric)(gate.threshold)}{_suffix(gate.metric)}"
+
+
+def _shown_by(metric: Metric) -> Callable[[float], str]:
+    return percent if metric.says == "chance" else _SHOW[metric.unit]
+
+
+def _suffix(metric: Metric) -> str:
+    return " points" if metric.unit == "points" else ""
 
 
 def _state_of(result: GateResult) -> str:
@@ -113,10 +121,11 @@ def _state_of(result: GateResult) -> str:
 def measured_text(result: GateResult) -> str:
     """What was measured, in the unit of its metric."""
     value, low, high = result.measured[:3]
-    show = _SHOW[result.gate.metric.unit]
+    metric = result.gate.metric
+    show = _shown_by(metric)
     if value is None:
         return NONE
-    return show(value) if result.gate.metric.certain else span(value, low, high, show)
+    return (show(value) if metric.certain else span(value, low, high, show)) + _suffix(metric)
 
 
 def stage_table(study: MemoStudy) -> Table:
@@ -173,10 +182,15 @@ def source_table(study: MemoStudy) -> Table:
             "age, days": [NONE if pd.isna(age) else f"{age:,.0f}" for age in frame["age_days"]],
             "run": [source.run_id or NONE for source, _ in rows],
             "result.json": [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
-            "workload": [workload[:12] if workload else NONE for workload in frame["workload"]],
+            "workload": [_workload(source) for source, _ in rows],
         }
     )
     return Table(frame, shown, ("age, days",))
+
+
+def _workload(source: Source) -> str:
+    told = source.envelope.workload_sha256 if source.envelope is not None else None
+    return told[:12] if told else NONE
 
 
 def _state_words(state: str, passed_over: bool, example: bool) -> str:

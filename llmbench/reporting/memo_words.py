@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from llmbench.decision import decide
@@ -13,10 +14,12 @@ from llmbench.results import Decision, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmbench.decision import EndingModel, Spread
+    from llmbench.decision import Budget, EndingModel, Spread
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = [
+    "again_sentence",
+    "commitment_sentence",
     "ending_sentence",
     "evidence_sentence",
     "hold_sentence",
@@ -50,13 +53,13 @@ def usd_range(spread: Spread) -> str:
 
 def verdict(study: MemoStudy) -> Verdict:
     """The decision by the gates; a GO that is not expected to pay for itself has that as a condition."""
-    decided = decide(study.decided, stage=study.stage, candidate=study.candidate)
+    decided = decide(study.decided, stage=_place(study.stage), candidate=_way(study))
     decision, summary = decided.decision, decided.summary
     if decision is Decision.GO and _unpaid(study):
         decision = Decision.GO_WITH_CONDITIONS
         summary = f"{summary} What it costs once is not expected to be earned back."
     if decision in {Decision.HOLD, Decision.NO_GO} and study.open_stage is not None:
-        summary = f"{summary} It can go to {study.open_stage}: those gates are passed."
+        summary = f"{summary} It can go to {_place(study.open_stage)}: those gates are passed."
     if study.evidence.simulated:
         summary = f"Simulated data: {summary}"
     reasons = [quality_sentence(study), saving_sentence(study), main_risk(study)]
@@ -66,23 +69,48 @@ def verdict(study: MemoStudy) -> Verdict:
     return Verdict(decision, summary, reasons)
 
 
+def _place(stage: str) -> str:
+    """The stage as it is written in a sentence."""
+    if stage.startswith("canary-"):
+        return f"{stage} ({stage.removeprefix('canary-')}% of the traffic)"
+    return {"offline": "offline tests", "shadow": "shadow traffic", "full": "full traffic"}.get(stage, stage)
+
+
+def _way(study: MemoStudy) -> str:
+    """What would be done, as the subject of a sentence."""
+    return f"{study.candidate} the new way" if study.same_model else study.candidate
+
+
 def quality_sentence(study: MemoStudy) -> str:
     """The difference of the scores against its margin, and of the replies against theirs."""
     found, parts = study.quality, []
-    if found is None:
-        parts.append(
-            f"Quality: no comparison of {study.candidate} with {study.baseline} on the same items counts"
-        )
+    if found is not None:
+        change = span(abs(found.difference), None, None, points_of)
+        way = "higher" if found.difference > 0 else "lower"
+        told = f"the score is {change} points {way}" if change != "0.0" else "the score is the same"
+        if found.low is not None and found.high is not None:
+            told += f" ({signed_points(found.low)} to {signed_points(found.high)})"
+        told += "" if found.n is None else f" on the same {found.n:,} items"
+        if found.margin is not None:
+            told += f", and up to {100 * found.margin:g} points lower is good enough"
+        parts.append(f"Quality: {told}.")
+    elif study.same_model:
+        parts.append(f"Quality: {study.candidate} stays; only the way to it changes.")
     else:
-        change = span(found.difference, found.low, found.high, signed_points)
-        margin = "" if found.margin is None else f", and {100 * found.margin:g} may be lost"
-        parts.append(f"Quality: {change} points on {found.n or 0:,} items{margin}")
+        parts.append(
+            f"Quality: no comparison of {study.candidate} with {study.baseline} on the same items counts."
+        )
     if study.effect is not None:
         kept = span(study.effect.value, study.effect.low, study.effect.high, percent)
         gate = next((r.gate for r in study.decided[::-1] if r.gate.metric.name == "reply_ratio"), None)
-        asked = "" if gate is None else f", and {percent(gate.threshold)} must be kept"
-        parts.append(f"it keeps {kept} of the replies{asked}")
-    return f"{'; '.join(parts)}."
+        asked = "" if gate is None else f", and at least {percent(gate.threshold)} must be kept"
+        parts.append(f"Replies: it gets {kept} of those of {study.baseline}{asked}.")
+    return " ".join(parts)
+
+
+def points_of(share: float) -> str:
+    """A difference without its sign, in points."""
+    return f"{100 * share:.1f}"
 
 
 def saving_sentence(study: MemoStudy) -> str:
@@ -95,27 +123,58 @@ def saving_sentence(study: MemoStudy) -> str:
     if study.budget is None:
         names = (study.baseline, study.candidate)
         lacking = [
-            name
+            f"{name} ({price.of})"
             for name, price in zip(names, study.prices or (), strict=False)
             if price.usd_per_message is None and price.usd_per_month is None
         ]
-        return f"Money: no price of {' and '.join(lacking)} is known, so nothing is said of what is saved."
-    budget, volume = study.budget, study.traffic.messages_per_month
-    month = usd_range(budget.full_saving_per_month)
-    stated, horizon = budget.payback.stated, budget.payback.horizon
-    paid = f"by month {stated}" if stated else "at once" if stated == 0 else f"later than in {horizon} months"
-    return (
-        f"Saving: {month} a month once all of {volume:,.0f} messages have moved. With what is spent once, "
-        f"the first {budget.months} months {_saved(budget.total_saving)}. "
-        f"As stated it is earned back {paid}; within {horizon} months in "
-        f"{budget.payback.within(horizon):.0%} of the draws."
-    )
+        return (
+            f"Money: no price of {' and '.join(dict.fromkeys(lacking))} is known, so nothing is said of what "
+            "is saved."
+        )
+    budget = study.budget
+    return f"Saving: {_monthly(study, budget)} {_earned_back(study, budget)}"
 
 
-def _saved(total: Spread) -> str:
+def _monthly(study: MemoStudy, budget: Budget) -> str:
+    month = budget.full_saving_per_month
+    moved = f"once {_moved(study)} have moved"
+    if month == (0.0, 0.0, 0.0):
+        return f"none; both cost the same {moved}."
+    if month.p50 >= 0:
+        return f"{usd(month.p50)} a month ({_chances(month.p10, month.p90)}) {moved}."
+    return f"none; it costs {usd(-month.p50)} a month more ({_chances(-month.p90, -month.p10)}) {moved}."
+
+
+def _moved(study: MemoStudy) -> str:
+    volume = 0.0 if study.traffic is None else study.traffic.messages_per_month
+    share = "all" if study.phase.share == 1 else f"{study.phase.share:.0%}"
+    return f"{share} of {volume:,.0f} messages a month"
+
+
+def _chances(low: float, high: float) -> str:
+    return f"8 chances in 10: {usd(low)} to {usd(high)}"
+
+
+def _earned_back(study: MemoStudy, budget: Budget) -> str:
+    """What is spent once against what is saved."""
+    total, payback = budget.total_saving, budget.payback
+    first = "the first month" if budget.months == 1 else f"{budget.months} months"
+    once = usd(study.one_off.today_usd)
     if total.p50 >= 0:
-        return f"save {usd_range(total)}"
-    return f"cost {usd(-total.p50)} more than they save ({usd(-total.p90)} to {usd(-total.p10)})"
+        end = f"After {first} {usd(total.p50)} is left ({_chances(total.p10, total.p90)})"
+    else:
+        end = f"After {first} it is {usd(-total.p50)} short ({_chances(-total.p90, -total.p10)})"
+    end += f", {once} spent at the start included" if study.one_off.today_usd else ""
+    stated, horizon = payback.stated, payback.horizon
+    if stated == 0:
+        paid = "nothing is owed at any time"
+    elif stated is None:
+        paid = f"at the numbers as stated it is not earned back in {horizon} months"
+    else:
+        paid = f"at the numbers as stated it is earned back in month {stated}"
+    return (
+        f"{end}; {paid}, and the chance that it is within {horizon} months is {payback.within(horizon):.0%}."
+    )
 
 
 def ending_sentence(study: MemoStudy) -> str:
@@ -147,29 +206,38 @@ def _listed(rows: Sequence[EndingModel]) -> str:
 
 def main_risk(study: MemoStudy) -> str:
     """What would hurt most: lost replies, a model that ends, or money that never comes back."""
-    risk, budget = study.risk, study.budget
+    risk, budget, effect = study.risk, study.budget, study.effect
     saving = budget.full_saving_per_month.p50 if budget is not None else None
-    if risk is not None and (saving is None or risk.worst_usd > saving):
-        times = f", {risk.worst_usd / saving:,.0f} times what is saved" if saving and saving > 0 else ""
+    if risk is not None and effect is not None and risk.worst_usd > max(saving or 0.0, 0.0):
+        times = f", {risk.worst_usd / saving:,.3g} times what is saved" if saving and saving > 0 else ""
         return (
-            f"Main risk: lost replies. At the bad end of the interval they cost {usd(risk.worst_usd)} a month"
-            f"{times}; the chance that replies are lost at all is {risk.probability_wrong:.0%}."
+            f"Main risk: lost replies. The test does not rule out that {percent(1 - effect.low)} of them are "
+            f"lost, worth {usd(risk.worst_usd)} a month{times}. The chance that any are lost is "
+            f"{risk.probability_wrong:.0%}."
         )
-    ends = [row for row in study.ending.rows if row.days_left is not None and row.days_left <= 365]
-    if ends:
-        row = min(ends, key=lambda each: each.days_left or 0)
-        when = "has ended" if (row.days_left or 0) <= 0 else f"ends in {row.days_left:,} days"
-        return f"Main risk: {row.model} {when} at {row.backend}, on {row.ends}."
+    if (ending := _ends(study, study.candidate)) is not None:
+        return f"Main risk: {ending}."
     if _unpaid(study):
         return "Main risk: what is spent once is not expected to come back."
-    if study.effect is None:
-        return f"Main risk: nobody has measured what {study.candidate} does to the replies."
+    if (ending := _ends(study, study.baseline)) is not None:
+        return f"Main risk: staying where it is: {ending}."
+    if effect is None:
+        return f"Main risk: nobody has measured what {_way(study)} does to the replies."
     if risk is None:
         return "Main risk: what a reply is worth is not known, so lost replies have no price."
     return (
         f"Main risk: even at the bad end of the interval lost replies cost {usd(risk.worst_usd)} a month, "
-        "less than what is saved."
+        "no more than what is saved."
     )
+
+
+def _ends(study: MemoStudy, model: str) -> str | None:
+    """That the model ends within a year, or has ended; None: not that anybody has said so."""
+    for row in study.ending.rows:
+        if row.model == model and row.days_left is not None and row.days_left <= 365:
+            when = "has ended" if row.days_left <= 0 else f"ends in {row.days_left:,} days"
+            return f"{row.model} {when} at {row.backend}, on {row.ends}"
+    return None
 
 
 def hold_sentence(study: MemoStudy) -> str:
@@ -180,22 +248,70 @@ def hold_sentence(study: MemoStudy) -> str:
             "What a week of waiting costs is not known: it takes the saving, the replies and what a reply is "
             "worth."
         )
+    low, middle, high = hold.net
+    if middle >= 0:
+        told = f"costs {usd(middle)} ({_chances(low, high)})"
+    else:
+        told = f"is worth {usd(-middle)} ({_chances(-high, -low)})"
+    saved, risk = hold.saving_usd, hold.risk_avoided_usd
+    parts = [
+        f"{usd(saved)} is not saved" if saved >= 0 else f"{usd(-saved)} more is not spent",
+        f"replies worth {usd(abs(risk))} are not {'lost' if risk >= 0 else 'won'}",
+    ]
     return (
-        f"A week of HOLD costs {usd_range(hold.net)}: {usd(hold.saving_usd)} are not saved, and the "
-        "candidate's replies, more or fewer, are not had. "
-        f"It is a cost in {hold.probability_costs:.0%} of the draws."
+        f"A week of HOLD {told}. On average {' and '.join(parts)}. The chance that waiting costs anything is "
+        f"{hold.probability_costs:.0%}."
     )
 
 
 def rollback_sentence(study: MemoStudy) -> str:
     """When to go back."""
     if study.rollback is None:
+        if study.effect is None:
+            return "A rollback trigger takes the reply rate of an A/B test that counts; there is none."
+        if study.traffic is None:
+            return "A rollback trigger takes the traffic, and nobody says how much that is."
         return (
-            "A rollback trigger takes the reply rate of the baseline and the traffic: an A/B test or a "
-            "break_even report is lacking."
+            "No rollback trigger is counted out: with so many replies a day a loss shows at once, or the "
+            "gate on the reply ratio asks for what no rate can keep."
         )
     told = study.rollback.sentence()
     return f"With {study.rollback.share:.0%} of the traffic: {told}."
+
+
+def commitment_sentence(study: MemoStudy) -> str:
+    """What contracts of the old way still cost; said also where none are stated."""
+    if not study.commitments:
+        return (
+            "No minimum spend or reserved machine is stated (parameter commitments): nothing is counted for "
+            "ending one."
+        )
+    if study.budget is None:
+        return "What of the commitments is not used cannot be told without the prices."
+    total, once = study.budget.totals, study.one_off
+    off = any(row.moved >= 1 for row in study.budget.rows)
+    ended = total.one_off_usd - once.today_usd - (once.decommission_usd if off else 0.0)
+    penalty = (
+        f"{usd(ended)} is paid to end contracts early" if ended > 0.005 else "no contract is ended early"
+    )
+    return (
+        f"Of what is committed, {usd(total.idle_usd)} is paid without being used in {study.budget.months} "
+        f"months, and {penalty}; both are in the budget. A contract is ended when that costs less than "
+        "keeping it."
+    )
+
+
+def again_sentence(study: MemoStudy) -> str:
+    """What makes the same memo from the same results."""
+    evidence = study.evidence
+    runs = {
+        source.report: source.run_id for source in evidence.used if source.run_id and not source.of_example
+    }
+    told = f" and runs {json.dumps(runs)}" if runs else ""
+    return (
+        f"To make this memo again, run it with these parameters, as_of {evidence.today}{told}. The table of "
+        "results has the sha256 of each result.json."
+    )
 
 
 def evidence_sentence(study: MemoStudy) -> str:
@@ -203,12 +319,10 @@ def evidence_sentence(study: MemoStudy) -> str:
     found = study.evidence
     if not found.used:
         return "No result counts, so every gate is open. The table says why."
-    expects = f" Somebody expects of it: {study.phase.expects}." if study.phase.expects else ""
-    said = (
-        f"Phase {study.phase.name}, {study.phase.title[0].lower()}{study.phase.title[1:]}: {study.candidate} "
-        f"instead of {study.baseline}.{expects} "
-    )
-    said += f"{len(found.used)} of {len(found.sources)} results count, as of {found.today}."
+    expects = f" Promised of it: {study.phase.expects}." if study.phase.expects else ""
+    what = "the same model" if study.same_model else f"{study.candidate} instead of {study.baseline}"
+    said = f"Phase {study.phase.name} ({study.phase.title}): {what}.{expects} "
+    said += f"{len(found.used)} of {len(found.sources)} reports count, as of {found.today}."
     if found.example:
         said += (
             " This is an example: every report there is ran on the example data of its own notebook, so "
