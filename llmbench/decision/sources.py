@@ -199,7 +199,8 @@ def _text(value: Any) -> str | None:
 
 def _wrong_types(envelope: ResultEnvelope) -> str:
     """What is not of the type that it must be; empty: nothing."""
-    if not isinstance(envelope.data, Mapping):
+    data: object = envelope.data
+    if not isinstance(data, Mapping):
         return "its data are no table of names and values"
     for name in ("baseline", "candidate", "workload_sha256", "data_until", "price_book", "generated_at"):
         if not isinstance(getattr(envelope, name), str | None):

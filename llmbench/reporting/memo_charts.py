@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.memo_tables import measured_text
-from llmbench.reporting.memo_words import usd
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def evidence_figure(study: MemoStudy) -> Plot | None:
         axes.plot(value, place, "o", color=colour, markersize=6)
         axes.annotate(
             measured_text(result), (value, place), xytext=(0, 7), textcoords="offset points", ha="center",
-            fontsize=8,
+            fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
         )  # fmt: skip
     axes.axvline(0, color=PALETTE["ink"], linewidth=1.2, linestyle=(0, (4, 3)))
     axes.set_yticks(range(len(rows)), [f"{r.gate.name}\n{r.gate.stage}" for r in rows])
@@ -53,8 +53,8 @@ def evidence_figure(study: MemoStudy) -> Plot | None:
     axes.set_xlim(-reach, reach)
     axes.set_xticks([0], ["threshold"])
     axes.grid(visible=False)
-    axes.text(-reach, -0.75, "← bad side", fontsize=8, color=PALETTE["grey"])
-    axes.text(reach, -0.75, "good side →", fontsize=8, color=PALETTE["grey"], ha="right")
+    axes.text(-reach, -0.62, "← not good enough", fontsize=8, color=PALETTE["grey"])
+    axes.text(reach, -0.62, "good enough →", fontsize=8, color=PALETTE["grey"], ha="right")
     axes.set_title("The evidence against its thresholds")
     frame = pd.DataFrame(
         [
@@ -97,8 +97,8 @@ def cash_figure(study: MemoStudy) -> Plot | None:
     spread = budget.total_saving
     axes.vlines(months[-1] + 0.25, spread.p10, spread.p90, color=PALETTE["blue"], linewidth=3, alpha=0.6)
     axes.annotate(
-        f"{usd(spread.p50)} ({usd(spread.p10)} to {usd(spread.p90)})", (months[-1] + 0.25, spread.p90),
-        xytext=(0, 5), textcoords="offset points", ha="right", fontsize=8,
+        f"{usd(spread.p50)} ({usd(spread.p10)} to {usd(spread.p90)})", (months[-1] + 0.25, spread.p10),
+        xytext=(0, -5), textcoords="offset points", ha="right", va="top", fontsize=8,
     )  # fmt: skip
     first = float(stated.iloc[0])
     if first < 0:
@@ -113,7 +113,7 @@ def cash_figure(study: MemoStudy) -> Plot | None:
     axes.set_xticks(np.arange(0, months[-1] + 1, max(1, len(months) // 12)))
     axes.set_xlabel("months from the decision")
     axes.set_ylabel("saved so far, USD")
-    axes.yaxis.set_major_formatter(lambda value, _: usd(value))
+    axes.yaxis.set_major_formatter(lambda value, _: usd(value) if value else "$0")
     axes.margins(y=0.18)
     axes.set_title("What it saves, and when it has paid")
     caption = (
@@ -153,12 +153,12 @@ def flip_figure(study: MemoStudy) -> Plot | None:
     axes.set_xlabel("messages a month")
     axes.set_ylabel("value of a reply")
     axes.grid(visible=False)
-    axes.set_title("Where the decision flips")
     months = study.budget.months if study.budget is not None else 12
+    axes.set_title(f"What it brings in {months} months" if months > 1 else "What it brings in a month")
     caption = (
-        f"{clip(study.candidate)} instead of {clip(study.baseline)}, net value over {months} months: what is "
-        "saved, less the value of replies lost, less what is spent once, at the middle of the A/B interval. "
-        "Pays, and does not: the whole interval says so. Framed: nearest to today."
+        f"{clip(study.candidate)} instead of {clip(study.baseline)}, over {months} months, discounted: "
+        "what is saved, less the value of replies lost, less what is spent once, at the middle of "
+        "the A/B interval. Pays, or does not: the whole interval says so. Framed: nearest to today."
     )
     return Plot(figure, pd.DataFrame(grid.cells), caption)
 

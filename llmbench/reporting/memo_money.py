@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmbench.decision import Spread
 from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.memo_words import usd, usd_range
+from llmbench.reporting.memo_amounts import usd, usd_range
 from llmbench.reporting.wording import NONE, UNKNOWN
 
 if TYPE_CHECKING:
@@ -67,8 +67,9 @@ def risk_table(study: MemoStudy) -> Table | None:
         ("lost a month, at the bad end of the interval", risk.worst_usd, usd(risk.worst_usd)),
     ]
     until = risk.worst_until_trigger_usd
-    if until is not None:
-        rows.append(("lost until the rollback fires, at the bad end", until, usd(until)))
+    if until is not None and study.rollback is not None:
+        what = f"lost at {study.rollback.share:.0%} of the traffic until the rollback, at the bad end"
+        rows.append((what, until, usd(until)))
     if study.budget is not None:
         month = study.budget.full_saving_per_month
         rows.append(("saved a month, once all has moved", month.p50, usd_range(month)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmbench.decision import STAGES, needed_evidence
 from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.memo_words import usd
+from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.wording import NONE, percent, signed_points, span, whole
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "gate_rows",
     "gate_table",
     "measured_text",
+    "rollback_table",
     "source_table",
     "stage_table",
 ]
@@ -148,6 +149,26 @@ def stage_table(study: MemoStudy) -> Table:
         }
     )
     return Table(frame, shown, tuple(_WORDS.values()))
+
+
+def rollback_table(study: MemoStudy) -> Table | None:
+    """When to go back, by the day; every day is in the file. None without a rule, or where it never fires."""
+    import pandas as pd
+
+    bounds = study.rollback.bounds if study.rollback is not None else ()
+    first = next((bound for bound in bounds if bound.at_most is not None), None)
+    if first is None or study.rollback is None:
+        return None
+    some = [bound for bound in bounds if bound is first or (bound.day > first.day and bound.day % 7 == 0)]
+    shown = pd.DataFrame(
+        {
+            "day of traffic": [f"{bound.day}" for bound in some],
+            "replies to both": [f"{bound.total:,}" for bound in some],
+            "to the candidate if as good": [f"{bound.expected:,.0f}" for bound in some],
+            "take it back at": [f"{bound.at_most:,} or fewer" for bound in some],
+        }
+    )
+    return Table(study.rollback.to_pandas(), shown, tuple(shown.columns))
 
 
 def source_table(study: MemoStudy) -> Table:

@@ -7,48 +7,24 @@ from typing import TYPE_CHECKING
 
 from llmbench.decision import decide
 from llmbench.decision.facts import lengths_apart
-from llmbench.money import dollars
+from llmbench.reporting.memo_amounts import usd
+from llmbench.reporting.memo_money_words import saving_sentence
 from llmbench.reporting.wording import percent, signed_points, span
 from llmbench.results import Decision, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from llmbench.decision import Budget, EndingModel, Spread
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = [
     "again_sentence",
-    "commitment_sentence",
-    "ending_sentence",
     "evidence_sentence",
-    "hold_sentence",
     "main_risk",
     "memo_text",
     "quality_sentence",
     "rollback_sentence",
-    "saving_sentence",
-    "usd",
-    "usd_range",
     "verdict",
     "warnings",
 ]
-
-
-def usd(amount: float | None) -> str:
-    """USD without cents from ten dollars on.
-
-    >>> [usd(amount) for amount in (1234.5, -12.4, 3.2, None)]
-    ['$1,234', '-$12', '$3.20', 'unknown']
-    """
-    if amount is None or not abs(amount) >= 10:
-        return dollars(amount)
-    return f"{'-' if amount < 0 else ''}${abs(amount):,.0f}"
-
-
-def usd_range(spread: Spread) -> str:
-    """The middle, and where eight of ten draws lie."""
-    return f"{usd(spread.p50)} ({usd(spread.p10)} to {usd(spread.p90)})"
 
 
 def verdict(study: MemoStudy) -> Verdict:
@@ -113,97 +89,6 @@ def points_of(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def saving_sentence(study: MemoStudy) -> str:
-    """A month's saving with its range, and when the migration has paid for itself."""
-    if study.traffic is None:
-        return (
-            "Money: how much is asked is not known: make a break_even report, or give messages_per_month, "
-            "input_tokens and output_tokens."
-        )
-    if study.budget is None:
-        names = (study.baseline, study.candidate)
-        lacking = [
-            f"{name} ({price.of})"
-            for name, price in zip(names, study.prices or (), strict=False)
-            if price.usd_per_message is None and price.usd_per_month is None
-        ]
-        return (
-            f"Money: no price of {' and '.join(dict.fromkeys(lacking))} is known, so nothing is said of what "
-            "is saved."
-        )
-    budget = study.budget
-    return f"Saving: {_monthly(study, budget)} {_earned_back(study, budget)}"
-
-
-def _monthly(study: MemoStudy, budget: Budget) -> str:
-    month = budget.full_saving_per_month
-    moved = f"once {_moved(study)} have moved"
-    if month == (0.0, 0.0, 0.0):
-        return f"none; both cost the same {moved}."
-    if month.p50 >= 0:
-        return f"{usd(month.p50)} a month ({_chances(month.p10, month.p90)}) {moved}."
-    return f"none; it costs {usd(-month.p50)} a month more ({_chances(-month.p90, -month.p10)}) {moved}."
-
-
-def _moved(study: MemoStudy) -> str:
-    volume = 0.0 if study.traffic is None else study.traffic.messages_per_month
-    share = "all" if study.phase.share == 1 else f"{study.phase.share:.0%}"
-    return f"{share} of {volume:,.0f} messages a month"
-
-
-def _chances(low: float, high: float) -> str:
-    return f"8 chances in 10: {usd(low)} to {usd(high)}"
-
-
-def _earned_back(study: MemoStudy, budget: Budget) -> str:
-    """What is spent once against what is saved."""
-    total, payback = budget.total_saving, budget.payback
-    first = "the first month" if budget.months == 1 else f"{budget.months} months"
-    once = usd(study.one_off.today_usd)
-    if total.p50 >= 0:
-        end = f"After {first} {usd(total.p50)} is left ({_chances(total.p10, total.p90)})"
-    else:
-        end = f"After {first} it is {usd(-total.p50)} short ({_chances(-total.p90, -total.p10)})"
-    end += f", {once} spent at the start included" if study.one_off.today_usd else ""
-    stated, horizon = payback.stated, payback.horizon
-    if stated == 0:
-        paid = "nothing is owed at any time"
-    elif stated is None:
-        paid = f"at the numbers as stated it is not earned back in {horizon} months"
-    else:
-        paid = f"at the numbers as stated it is earned back in month {stated}"
-    return (
-        f"{end}; {paid}, and the chance that it is within {horizon} months is {payback.within(horizon):.0%}."
-    )
-
-
-def ending_sentence(study: MemoStudy) -> str:
-    """What is spent on models that end soon; unknown where that of one of them is."""
-    unpriced = set(study.ending.unpriced)
-    parts = [
-        f"unknown within {total.within_days} days"
-        if unpriced.intersection(total.models)
-        else f"{usd(total.usd_per_month)} a month within {total.within_days} days"
-        + ("" if total.share is None or unpriced else f" ({total.share:.0%})")
-        for total in study.ending.totals
-    ]
-    over = [row for row in study.ending.rows if row.state == "ended"]
-    ended = ""
-    if over:
-        spent = None if unpriced.intersection(row.model for row in over) else study.ending.ended_usd
-        amount = "an unknown amount" if spent is None else f"{usd(spent)} a month"
-        ended = f" {amount[0].upper()}{amount[1:]} is on models that have ended: {_listed(over)}."
-    lacking = f" Nobody knows what is spent on {', '.join(sorted(unpriced))}." if unpriced else ""
-    return (
-        f"Spent on models that end: {', '.join(parts)}.{ended}{lacking} An end that nobody has named is "
-        "unknown, not never."
-    )
-
-
-def _listed(rows: Sequence[EndingModel]) -> str:
-    return ", ".join(f"{row.model} on {row.ends}" for row in rows)
-
-
 def main_risk(study: MemoStudy) -> str:
     """What would hurt most: lost replies, a model that ends, or money that never comes back."""
     risk, budget, effect = study.risk, study.budget, study.effect
@@ -240,30 +125,6 @@ def _ends(study: MemoStudy, model: str) -> str | None:
     return None
 
 
-def hold_sentence(study: MemoStudy) -> str:
-    """What a week of waiting costs."""
-    hold = study.hold
-    if hold is None:
-        return (
-            "What a week of waiting costs is not known: it takes the saving, the replies and what a reply is "
-            "worth."
-        )
-    low, middle, high = hold.net
-    if middle >= 0:
-        told = f"costs {usd(middle)} ({_chances(low, high)})"
-    else:
-        told = f"is worth {usd(-middle)} ({_chances(-high, -low)})"
-    saved, risk = hold.saving_usd, hold.risk_avoided_usd
-    parts = [
-        f"{usd(saved)} is not saved" if saved >= 0 else f"{usd(-saved)} more is not spent",
-        f"replies worth {usd(abs(risk))} are not {'lost' if risk >= 0 else 'won'}",
-    ]
-    return (
-        f"A week of HOLD {told}. On average {' and '.join(parts)}. The chance that waiting costs anything is "
-        f"{hold.probability_costs:.0%}."
-    )
-
-
 def rollback_sentence(study: MemoStudy) -> str:
     """When to go back."""
     if study.rollback is None:
@@ -275,29 +136,21 @@ def rollback_sentence(study: MemoStudy) -> str:
             "No rollback trigger is counted out: with so many replies a day a loss shows at once, or the "
             "gate on the reply ratio asks for what no rate can keep."
         )
-    told = study.rollback.sentence()
-    return f"With {study.rollback.share:.0%} of the traffic: {told}."
-
-
-def commitment_sentence(study: MemoStudy) -> str:
-    """What contracts of the old way still cost; said also where none are stated."""
-    if not study.commitments:
+    rule = study.rollback
+    first = next((bound for bound in rule.bounds if bound.at_most is not None), None)
+    if first is None:
         return (
-            "No minimum spend or reserved machine is stated (parameter commitments): nothing is counted for "
-            "ending one."
+            f"Rollback: with {rule.share:.0%} of the traffic no number of replies within {rule.days} days "
+            "shows a loss with so few false alarms; it takes more traffic."
         )
-    if study.budget is None:
-        return "What of the commitments is not used cannot be told without the prices."
-    total, once = study.budget.totals, study.one_off
-    off = any(row.moved >= 1 for row in study.budget.rows)
-    ended = total.one_off_usd - once.today_usd - (once.decommission_usd if off else 0.0)
-    penalty = (
-        f"{usd(ended)} is paid to end contracts early" if ended > 0.005 else "no contract is ended early"
-    )
     return (
-        f"Of what is committed, {usd(total.idle_usd)} is paid without being used in {study.budget.months} "
-        f"months, and {penalty}; both are in the budget. A contract is ended when that costs less than "
-        "keeping it."
+        f"Rollback: with {rule.share:.0%} of the traffic, {first.expected:,.0f} of the first {first.total:,} "
+        f"replies (day {first.day}) would be the candidate's if it were as good; take it back if only "
+        f"{first.at_most:,} are, and on later days by the table. A candidate that keeps {rule.margin:.0%} of "
+        f"the reply rate is taken back by mistake with a chance of at most {rule.alpha:.1%}. One that keeps "
+        f"{rule.true_ratio:.0%} is found within {rule.days} days with a chance of "
+        f"{rule.detected(rule.true_ratio):.0%}; on average that takes {rule.days_to_detect():,.0f} days of "
+        f"traffic, and {rule.reply_window_days:g} more for the replies to come."
     )
 
 
