@@ -163,10 +163,28 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
 def _judged(gate: Gate, source: Source, evidence: Evidence, accept_stale: str) -> GateResult:
     """The gate; insufficient where the numbers that it asks for cannot be."""
     try:
-        return judge_gate(gate, source, evidence.today, candidate=source.candidate, accept_stale=accept_stale)
+        result = judge_gate(
+            gate, source, evidence.today, candidate=source.candidate, accept_stale=accept_stale
+        )
+        wrong = _wrong(gate, result.measured)
     except (UsageError, ValueError, TypeError, ArithmeticError) as error:
-        why = f"what {source.report} has of it cannot be: {str(error).rstrip('.')}"
-        return GateResult(gate, "insufficient", Measured(None), why)
+        wrong = str(error).rstrip(".")
+    if not wrong:
+        return result
+    why = f"what {source.report} has of it cannot be: {wrong}"
+    return GateResult(gate, "insufficient", Measured(None), why)
+
+
+def _wrong(gate: Gate, measured: Measured) -> str:
+    """Why nothing can be so measured; empty: it can."""
+    value, low, high = measured[:3]
+    if value is None:
+        return ""
+    if gate.metric.unit in {"share", "probability"} and not 0 <= value <= 1:
+        return f"{value:g} is no {gate.metric.unit}"
+    if (low is not None and low > value) or (high is not None and high < value):
+        return "its interval does not hold its value"
+    return ""
 
 
 def _with_money(

@@ -54,7 +54,7 @@ def test_the_first_screen_has_the_verdict_one_table_and_two_figures(
     assert first.count("<table") == 1
     assert first.count("<figure") == 2
     assert "Simulated data" in first
-    assert "Quality: −0.5 (−1.5 to +0.5) points on 1,198 items, and 3 may be lost" in first
+    assert "Quality: the score is 0.5 points lower (−1.5 to +0.5) on the same 1,198 items" in first
     assert "Main risk" in first
     assert page.count("<figure") <= 4
 
@@ -65,13 +65,15 @@ def test_data_has_the_keys_that_others_read(example: tuple[ReportRun, dict[str, 
     assert result["verdict"]["decision"] == "HOLD"
     assert (result["baseline"], result["candidate"]) == ("gpt-4o", "mixtral-8x7b")
     assert set(data) >= {"phase", "gates", "budget", "ending_models", "sources", "stages"}
-    assert data["phase"]["open_stage"] == "canary-25"
+    assert data["phase"] == "mixtral"
+    assert data["asked"]["open_stage"] == "canary-25"
     states = {gate["gate"]: gate["state"] for gate in data["gates"]}
     assert states["quality"] == "pass"
     assert states["replies"] == "insufficient"
     used = {source["report"] for source in data["sources"] if source["state"] == "used"}
     assert used == {"model_matrix", "ab_test", "break_even"}
-    assert data["budget"]["full_saving_per_month"]["p10"] > 0
+    assert data["money"]["full_saving_per_month"]["p10"] > 0
+    assert len(data["budget"]) == 13
     assert {row["model"] for row in data["ending_models"]} == {"gpt-4o", "mixtral-8x7b"}
     assert len(data["stages"]) == 4
 
