@@ -224,3 +224,29 @@ def test_an_envelope_of_wrong_types_is_unreadable(tmp_path: Path, field: str) ->
 def test_figures_of_hostile_names_and_of_nothing(tmp_path: Path) -> None:
     study = memo(tmp_path, candidate="=<script>$x$", baseline="<b>")
     assert (evidence_figure(study), cash_figure(study), flip_figure(study)) == (None, None, None)
+
+
+def test_results_that_are_too_old_count_only_with_a_reason(tmp_path: Path) -> None:
+    own = leave(tmp_path, **dict.fromkeys(("model_matrix", "ab_test", "break_even"), own_data))
+    old = memo(own, as_of="2025-05-20")
+    states = {source.report: str(source.state) for source in old.evidence.sources}
+    assert states == {
+        "model_matrix": "used",
+        "ab_test": "stale",
+        "break_even": "stale",
+        "fine_tune": "missing",
+        "routing": "missing",
+    }
+    replies = next(result for result in old.results if result.gate.name == "replies")
+    assert (replies.state, "days old" in replies.reason) == ("insufficient", True)
+    assert old.risk is None
+    accepted = memo(own, as_of="2025-05-20", accept_stale="the vendor sells no more tests")
+    assert len(accepted.evidence.used) == 3
+    assert not accepted.evidence.simulated
+    assert "Results that are too old count, because: the vendor sells no more tests" in (
+        verdict(accepted).reasons
+    )
+
+
+def own_data(result: dict[str, Any]) -> None:
+    result["data"].pop("simulated", None)
