@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["cash_figure", "evidence_figure", "flip_figure"]
 
 _COLOURS = {"pass": "blue", "fail": "orange", "insufficient": "grey"}
+_PAIR = 4.8
+"""Inches: half of a page, so that what is written in it can be read in print."""
 _FLIP_COLOURS = {"GO": "blue", "NO_GO": "orange", "cannot tell": "light"}
 _FLIP_WORDS = {"GO": "pays", "NO_GO": "does not", "cannot tell": "cannot tell"}
 
@@ -35,7 +37,7 @@ def evidence_figure(study: MemoStudy) -> Plot | None:
     rows = [r for r in study.decided if None not in r.measured[:3] and not r.gate.metric.certain]
     if not rows:
         return None
-    figure, axes = new_figure(height=1.1 + 0.55 * len(rows))
+    figure, axes = new_figure(width=_PAIR, height=1.1 + 0.55 * len(rows))
     for place, result in enumerate(rows):
         found = result.measured
         low, value, high = (_away(result, end) for end in (found.low, found.value, found.high))
@@ -87,7 +89,7 @@ def cash_figure(study: MemoStudy) -> Plot | None:
     budget = study.budget
     if budget is None:
         return None
-    figure, axes = new_figure(height=3.4)
+    figure, axes = new_figure(width=_PAIR, height=3.4)
     frame = budget.to_pandas()
     months = frame["month"].to_numpy()
     stated = (frame["before_usd"] - frame["after_usd"]).cumsum()
@@ -110,7 +112,7 @@ def cash_figure(study: MemoStudy) -> Plot | None:
             fontsize=8,
             va="top",
         )
-    axes.set_xticks(np.arange(0, months[-1] + 1, max(1, len(months) // 12)))
+    axes.set_xticks(np.arange(0, months[-1] + 1, max(1, -(-len(months) // 8))))
     axes.set_xlabel("months from the decision")
     axes.set_ylabel("saved so far, USD")
     axes.yaxis.set_major_formatter(lambda value, _: usd(value) if value else "$0")
