@@ -49,7 +49,7 @@ def evidence_figure(study: MemoStudy) -> Plot | None:
             fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
         )  # fmt: skip
     axes.axvline(0, color=PALETTE["ink"], linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.set_yticks(range(len(rows)), [f"{r.gate.name}\n{r.gate.stage}" for r in rows])
+    axes.set_yticks(range(len(rows)), [f"{clip(r.gate.name, 16)}\n{r.gate.stage}" for r in rows])
     axes.set_ylim(len(rows) - 0.4, -0.8)
     reach = 1.15 * max(abs(end) for end in axes.get_xlim())
     axes.set_xlim(-reach, reach)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from llmbench.decision import Budget, EndingModel
     from llmbench.reporting.memo_study import MemoStudy
 
-__all__ = ["commitment_sentence", "ending_sentence", "hold_sentence", "saving_sentence"]
+__all__ = ["commitment_sentence", "ending_sentence", "flip_sentence", "hold_sentence", "saving_sentence"]
 
 
 def saving_sentence(study: MemoStudy) -> str:
@@ -39,7 +39,7 @@ def saving_sentence(study: MemoStudy) -> str:
 
 def _monthly(study: MemoStudy, budget: Budget) -> str:
     month = budget.full_saving_per_month
-    moved = f"once {_moved(study)} have moved"
+    moved = f"once {_moved(study)} have moved, at today's prices"
     if month == (0.0, 0.0, 0.0):
         return f"none; both cost the same {moved}."
     if month.p50 >= 0:
@@ -146,3 +146,13 @@ def commitment_sentence(study: MemoStudy) -> str:
         f"months, and {penalty}; both are in the budget. A contract is ended when that costs less than "
         "keeping it."
     )
+
+
+def flip_sentence(study: MemoStudy) -> str:
+    """Why there is no grid of volumes and values."""
+    if study.prices is not None and any(price.usd_per_month is not None for price in study.prices):
+        return (
+            "A machine costs the same at any volume, so the grid is not drawn: break_even has the number of "
+            "messages from which one pays."
+        )
+    return "A grid takes the prices of both, an A/B test that counts, and volumes and values to look at."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmbench.decision import (
     Budget,
@@ -15,9 +15,11 @@ from llmbench.decision import (
     OneOffCosts,
     Phase,
     Price,
+    RampMonth,
     ReplyEffect,
     RevenueAtRisk,
     RollbackTrigger,
+    Spread,
     StageAdvice,
     Traffic,
     flip_grid,
@@ -34,6 +36,7 @@ from llmbench.errors import UsageError
 from llmbench.reporting.memo_parameters import uncertainty_of
 
 __all__ = [
+    "MemoBudget",
     "told_advice",
     "told_budget",
     "told_flip",
@@ -48,6 +51,15 @@ _TRAFFIC = ("messages_per_month", "input_tokens", "output_tokens")
 _AS_IT_IS = Range(1.0, 1.0, 1.0)
 _MOST_REPLIES_A_DAY = 10_000
 """Above, every loss shows on the first day, and the bounds are too long to count out."""
+
+
+class MemoBudget(NamedTuple):
+    """The budget, and what is saved once all is over."""
+
+    budget: Budget
+    """`full_saving_per_month`: at today's prices and volume, of the share that moves."""
+    mean_saving: Spread
+    """A month, the same with prices that fall as they are said to: the mean of the months."""
 
 
 def told_traffic(p: Mapping[str, Any], evidence: Evidence) -> Traffic | None:
@@ -67,7 +79,7 @@ def told_budget(
     commitments: Sequence[Commitment],
     *,
     same: bool,
-) -> Budget | None:
+) -> MemoBudget | None:
     """None where one of the two has no price."""
     if any(price.usd_per_message is None and price.usd_per_month is None for price in prices):
         return None
@@ -77,26 +89,38 @@ def told_budget(
         uncertainty = replace(uncertainty, candidate_price=_AS_IT_IS, baseline_price=_AS_IT_IS)
     horizon = max(p["horizon_months"], p["payback_months"])
     ramp = ramp_by_stage(p["ramp_weeks"] or None, horizon)
+    rests = phase.share < 1  # what the baseline keeps, with its machines on
     moved = [month._replace(moved=month.moved * phase.share) for month in ramp]
-    return twelve_month_budget(
+    if rests:
+        moved = [month._replace(old_on=1.0, both_on=month.new_on) for month in moved]
+    ended = RampMonth(moved=phase.share, old_on=float(rests), both_on=0.0)
+    every: dict[str, Any] = {
+        "months": p["horizon_months"],
+        "baseline_hosting_usd": prices[0].usd_per_month or 0.0,
+        "candidate_hosting_usd": prices[1].usd_per_month or 0.0,
+        "baseline_fall_per_year": p["api_fall_per_year"],
+        "candidate_fall_per_year": p["api_fall_per_year"],
+        "discount_per_year": p["discount_per_year"],
+        "uncertainty": uncertainty,
+        "payback_months": p["payback_months"],
+        "draws": p["draws"],
+        "seed": p["seed"],
+    }
+    usd = (prices[0].usd_per_message or 0.0, prices[1].usd_per_message or 0.0)
+    budget = twelve_month_budget(
         traffic.messages_per_month,
-        prices[0].usd_per_message or 0.0,
-        prices[1].usd_per_message or 0.0,
-        months=p["horizon_months"],
-        growth_per_month=p["growth_per_month"],
+        *usd,
         ramp=moved,
         one_off=one_off,
-        baseline_hosting_usd=prices[0].usd_per_month or 0.0,
-        candidate_hosting_usd=prices[1].usd_per_month or 0.0,
         commitments=commitments,
-        baseline_fall_per_year=p["api_fall_per_year"],
-        candidate_fall_per_year=p["api_fall_per_year"],
-        discount_per_year=p["discount_per_year"],
-        uncertainty=uncertainty,
-        payback_months=p["payback_months"],
-        draws=p["draws"],
-        seed=p["seed"],
+        growth_per_month=p["growth_per_month"],
+        **every,
     )
+    # Once it is over, by itself: today's volume, no contract, nothing spent once, and the share that moves.
+    after = twelve_month_budget(traffic.messages_per_month, *usd, ramp=[ended], **every)
+    first = after.rows[1]
+    full = Spread(first.p10, first.p50, first.p90)
+    return MemoBudget(replace(budget, full_saving_per_month=full), after.saving_per_month)
 
 
 def told_risk(
@@ -142,14 +166,19 @@ def told_flip(
     phase: Phase,
     effect: ReplyEffect,
     traffic: Traffic,
-    budget: Budget | None,
+    money: MemoBudget | None,
+    prices: tuple[Price, Price],
     one_off: OneOffCosts,
 ) -> FlipGrid | None:
-    """None without prices, and without volumes or values to look at."""
-    if budget is None or not p["volumes"] or not p["values_per_reply"]:
+    """None without prices by the message (a machine's rent is the same at any volume), and without volumes or
+    values to look at.
+    """
+    if money is None or not p["volumes"] or not p["values_per_reply"]:
+        return None
+    if any(price.usd_per_month is not None for price in prices):
         return None
     moved = traffic.messages_per_month * phase.share
-    low, likely, high = (usd / moved for usd in budget.full_saving_per_month)
+    low, likely, high = (usd / moved for usd in money.mean_saving)
     return flip_grid(
         p["volumes"],
         p["values_per_reply"],

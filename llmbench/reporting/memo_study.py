@@ -202,7 +202,7 @@ def _with_money(
         decommission_usd=p["decommission_usd"],
     )
     commitments = tuple(commitment_of(entry, evidence.today) for entry in p["commitments"])
-    prices = budget = risk = hold = flip = rollback = None
+    prices = money = budget = risk = hold = flip = rollback = None
     if traffic is not None:
         subject = evidence.subject
         prices = (
@@ -210,7 +210,8 @@ def _with_money(
             price_of(subject.candidate, evidence, traffic, p["price_book"]),
         )
         same = same_model(subject.baseline, subject.candidate, subject.names)
-        budget = told_budget(p, phase, traffic, prices, one_off, commitments, same=same)
+        money = told_budget(p, phase, traffic, prices, one_off, commitments, same=same)
+        budget = None if money is None else money.budget
     if traffic is not None and effect is not None:
         rollback = told_rollback(p, phase, effect, traffic, results)
         value = p["value_per_reply_usd"]
@@ -220,7 +221,8 @@ def _with_money(
             if budget is not None:
                 saving = budget.full_saving_per_month
                 hold = cost_of_hold(effect, value, moved, saving, seed=p["seed"], draws=p["draws"])
-        flip = told_flip(p, phase, effect, traffic, budget, one_off)
+        if prices is not None:
+            flip = told_flip(p, phase, effect, traffic, money, prices, one_off)
     return MemoStudy(
         phase=phase,
         stage=p["stage"],

@@ -11,9 +11,10 @@ import pytest
 
 from llmbench.decision import rollback_trigger
 from llmbench.reporting.memo_charts import cash_figure, evidence_figure, flip_figure
+from llmbench.reporting.memo_money_words import saving_sentence
 from llmbench.reporting.memo_study import MemoStudy
 from llmbench.reporting.memo_words import verdict
-from tests.reporting.memos import leave, memo
+from tests.reporting.memos import ROOT, leave, memo
 
 MESSAGES = 100_000
 GPT_4O = (500 * 2.5 + 200 * 10.0) / 1e6
@@ -250,3 +251,51 @@ def test_results_that_are_too_old_count_only_with_a_reason(tmp_path: Path) -> No
 
 def own_data(result: dict[str, Any]) -> None:
     result["data"].pop("simulated", None)
+
+
+def test_what_stays_is_not_saved(tmp_path: Path) -> None:
+    """Four of five messages move; the others, and today's volume and prices, are as they were."""
+    gates = tmp_path / "gates.toml"
+    text = (ROOT / "data" / "migration" / "gates.toml").read_text(encoding="utf-8")
+    gates.write_text(text.replace('candidate = "mixtral-8x7b"', 'candidate = "mixtral-8x7b"\nshare = 0.8'))
+    whole, part = memo(), memo(gates=str(gates))
+    assert whole.budget is not None
+    assert part.budget is not None
+    of_whole, of_part = whole.budget.full_saving_per_month, part.budget.full_saving_per_month
+    assert of_part == pytest.approx(tuple(0.8 * usd for usd in of_whole))
+    last = part.budget.rows[-1]
+    assert last.before_usd - last.after_usd == pytest.approx(0.8 * 283)
+    assert part.risk is not None
+    assert whole.risk is not None
+    assert part.risk.worst_usd == pytest.approx(0.8 * whole.risk.worst_usd)
+    assert "80% of 100,000 messages" in saving_sentence(part)
+    # The grid is counted in messages that move, whose saving is the same.
+    assert part.flip is not None
+    assert whole.flip is not None
+    assert part.flip.lines[0].even_at == pytest.approx(whole.flip.lines[0].even_at)
+
+
+def test_growth_is_in_the_budget_and_not_in_the_month_of_today() -> None:
+    grown = memo(growth_per_month=-0.5)
+    assert grown.budget is not None
+    assert grown.budget.rows[12].before_usd == pytest.approx(325 * 0.5**11)
+    assert grown.budget.full_saving_per_month.p50 == pytest.approx(296, abs=1)
+    falling = memo(api_fall_per_year=10.0)
+    assert falling.budget is not None
+    assert falling.budget.full_saving_per_month.p50 == pytest.approx(296, abs=1)
+    assert falling.flip is not None
+    assert falling.flip.saving_per_message.mode < 0.5 * 296 / MESSAGES
+
+
+def test_the_old_machine_of_a_share_stays_on(tmp_path: Path) -> None:
+    option = "gpt-4o on our own"
+
+    def rent(result: dict[str, Any]) -> None:
+        result["data"]["options"] = [{"option": option, "usd_per_month": 500.0}]
+        result["candidate"], result["baseline"] = "mixtral-8x7b", option
+
+    study = memo(
+        leave(tmp_path / "out", break_even=rent), baseline=option, phase="llama", candidate="mixtral-8x7b"
+    )
+    assert study.budget is not None
+    assert study.budget.rows[-1].after_usd == pytest.approx(500 + 0.8 * 42)
