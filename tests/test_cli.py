@@ -28,6 +28,9 @@ def llmbench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (("report", "model_matrix", "-f", "nowhere.yaml"), "nowhere.yaml"),
         (("report", "model_matrix", "--to", "pdf,odt"), "'odt'"),
         (("report", "model_matrix", "--paper", "A5"), "'A5'"),
+        (("report", "model_matrix", "--accept-stale", "it is all we have"), "accept_stale"),
+        (("report", "migration_memo", "--accept-stale", " "), "needs a reason"),
+        (("report", "migration_memo", "-p", "accept_stale", "a", "--accept-stale", "b"), "give it once"),
         (("models", "pull", "smollm3"), "smollm2-135m"),
     ],
 )

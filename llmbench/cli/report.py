@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from llmbench.cli.parameter_options import parameter_options, unique_parameters
+from llmbench.errors import UsageError
 
 __all__ = ["report"]
 
@@ -21,6 +23,11 @@ _WORSE = 4
 @parameter_options
 @click.option("--out", metavar="DIR|URL", help="Folder, or its URL; default: reports in the project's root.")
 @click.option("--fresh", is_flag=True, help="Ask every model again (a cut-off fresh run goes on for a day).")
+@click.option(
+    "--accept-stale",
+    metavar="REASON",
+    help="Use results that are too old, and print why: the parameter accept_stale of migration_memo.",
+)
 @click.option("--fail-on-no-go", is_flag=True, help="Exit with 3 when a verdict is NO_GO.")
 @click.option(
     "--fail-on-regression",
@@ -46,6 +53,7 @@ def report(
     file: Path | None,
     out: str | None,
     fresh: bool,
+    accept_stale: str | None,
     fail_on_no_go: bool,
     fail_on_regression: bool,
     webhook_env: str | None,
@@ -70,6 +78,8 @@ def report(
     wanted, paper = read_formats(formats), read_paper(paper)
     parameters: dict[str, Any] = read_parameter_file(file) if file else {}
     parameters |= unique_parameters(given)
+    if accept_stale is not None:
+        parameters |= _accepted(accept_stale, parameters)
     runs, worse = [], []
     names = resolve_notebooks(notebooks)
     if remote is not None:
@@ -94,6 +104,17 @@ def report(
         sys.exit(_WORSE)
     if fail_on_no_go and any(run.decision == "NO_GO" for run in runs):
         sys.exit(_NO_GO)
+
+
+def _accepted(reason: str, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """`--accept-stale` as the parameter that it stands for. Raises UsageError."""
+    if not reason.strip():
+        raise UsageError('--accept-stale needs a reason: --accept-stale "the test cannot be repeated".')
+    if "accept_stale" in parameters:
+        raise UsageError(
+            "The reason is given as --accept-stale and as the parameter accept_stale; give it once."
+        )
+    return {"accept_stale": reason}
 
 
 def _shown(path: Path) -> Path:

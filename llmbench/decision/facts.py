@@ -19,10 +19,13 @@ from llmbench.result_files import as_count, as_number
 from llmbench.shown import shown
 
 __all__ = [
+    "MOST_MESSAGES",
     "Needed",
     "Price",
     "Quality",
     "Traffic",
+    "book_of",
+    "lengths_apart",
     "measured_quality",
     "measured_replies",
     "needed_evidence",
@@ -31,6 +34,14 @@ __all__ = [
     "traffic_of",
     "training_usd",
 ]
+
+
+MOST_MESSAGES = 1e12
+"""A month, or tokens of one; more is a mistake."""
+LENGTHS_APART = 1.25
+"""Times that tokens of a message may differ between what was graded and what is paid for."""
+_WIDEST = 1e4
+"""High over low end of a ratio's interval; a wider one says nothing of the replies."""
 
 
 @shown
@@ -103,7 +114,9 @@ def measured_replies(evidence: Evidence, reply_rate: float | None = None) -> Rep
     arm = _row(source.data, "arms", "arm", row.get("control"))
     replies, messages = as_number(arm.get("replies")), as_number(arm.get("messages"))
     rate = reply_rate or (replies / messages if replies and messages else None)
-    if ratio is None or low is None or high is None or rate is None or not 0 < low <= ratio <= high:
+    if ratio is None or low is None or high is None or rate is None or not 0 < rate < 1:
+        return None
+    if not 0 < low <= ratio <= high or high / low > _WIDEST:
         return None
     return ReplyEffect(rate, ratio, low, high)
 
@@ -125,7 +138,7 @@ def traffic_of(
     values: dict[str, float] = {}
     for name, value in given.items():
         known = value or as_number(told.get(name))
-        if not known:
+        if known is None or not 0 < known <= MOST_MESSAGES:
             raise UsageError(
                 f"Parameter {name!r} is needed: no break_even result that counts says how much is asked "
                 f"(-p {name} NUMBER)."
@@ -143,22 +156,36 @@ def price_of(model: str, evidence: Evidence, traffic: Traffic, book: str = "") -
         day, listed = _book_day(source), source.envelope.price_book if source.envelope is not None else None
         for row in _rows(source.data, "api"):
             if same_model(_text(row.get("model")), model, evidence.subject.names):
-                return Price(as_number(row.get("usd_per_message")), None, "break_even", day, listed)
+                return Price(_amount(row.get("usd_per_message")), None, "break_even", day, listed)
         for row in _rows(source.data, "options"):
             if row.get("option") == model:
-                return Price(None, as_number(row.get("usd_per_month")), "break_even", day, listed)
+                return Price(None, _amount(row.get("usd_per_month")), "break_even", day, listed)
     if canonical_name(model) is None and canonical_name(model.partition("/")[2]) is None:
-        return Price(None, None, "no price is known", None)
-    name = book or "current"
+        if any(row.get("option") == model for row in _rows(source.data, "options")):
+            return Price(None, None, "break_even has it for another number or length of messages", None)
+        return Price(None, None, "no price book and no result has one", None)
+    name = book_of(evidence, book)
     load = Workload(traffic.messages_per_month, traffic.input_tokens, traffic.output_tokens)
     line = api_lines(load, [model], price_book=name)[model]
     day = date.fromisoformat(line.price_as_of) if line.price_as_of else None
     return Price(line.usd_per_message, None, f"price book {name}", day, name)
 
 
+def book_of(evidence: Evidence, given: str = "") -> str:
+    """The price book that counts: the one given, else that of break_even, else `current`."""
+    source = evidence.source("break_even")
+    told = source.envelope.price_book if source.used and source.envelope is not None else None
+    try:
+        return given or (price_book(told).name if told else "current")
+    except UsageError:  # a book of prices of one's own, which only that report had
+        return "current"
+
+
 def spent_usd(evidence: Evidence) -> float | None:
     """What the reports that count have spent on calls; None where one does not know."""
-    spent = [source.envelope.spend.actual_usd for source in evidence.used if source.envelope is not None]
+    spent = [
+        _amount(source.envelope.spend.actual_usd) for source in evidence.used if source.envelope is not None
+    ]
     known = [usd for usd in spent if usd is not None]
     return sum(known) if len(known) == len(spent) else None
 
@@ -166,7 +193,7 @@ def spent_usd(evidence: Evidence) -> float | None:
 def training_usd(evidence: Evidence) -> float | None:
     """What the fine-tune has cost; None where there is none, or nobody knows."""
     costs = evidence.source("fine_tune").data.get("costs")
-    return as_number(costs.get("training_usd")) if isinstance(costs, Mapping) else None
+    return _amount(costs.get("training_usd")) if isinstance(costs, Mapping) else None
 
 
 def needed_evidence(evidence: Evidence) -> tuple[Needed, ...]:
@@ -189,6 +216,29 @@ def needed_evidence(evidence: Evidence) -> tuple[Needed, ...]:
     return tuple(found)
 
 
+def lengths_apart(evidence: Evidence) -> tuple[str, float, float] | None:
+    """Where model_matrix and break_even are about messages of other lengths: "read" or "written", tokens a
+    message of the one and of the other. None: they differ by at most 25%, or one does not tell.
+    """
+    matrix, told = evidence.source("model_matrix"), evidence.source("break_even").data.get("workload")
+    models = _rows(matrix.data, "models")
+    for side, word in (("input", "read"), ("output", "written")):
+        asked = as_number(told.get(f"{side}_tokens")) if isinstance(told, Mapping) else None
+        sums = [
+            (tokens, n)
+            for row in models
+            if isinstance(row.get("tokens"), Mapping)
+            and (tokens := as_number(row["tokens"].get(side)))
+            and (n := as_count(row.get("n")))
+        ]
+        if not asked or not sums:
+            continue
+        each = sum(tokens for tokens, _ in sums) / sum(n for _, n in sums)
+        if not 1 / LENGTHS_APART <= each / asked <= LENGTHS_APART:
+            return word, each, asked
+    return None
+
+
 def _compared(source: Source, field: str) -> Mapping[str, Any]:
     """The comparison of the candidate in a report that counts."""
     return _row(source.data, "comparisons", field, source.candidate)
@@ -207,6 +257,11 @@ def _pair(value: Any) -> tuple[float | None, float | None]:
     if isinstance(value, list | tuple) and len(value) == 2:
         return as_number(value[0]), as_number(value[1])
     return None, None
+
+
+def _amount(value: Any) -> float | None:
+    found = as_number(value)
+    return found if found is not None and 0 <= found <= MOST_MESSAGES else None
 
 
 def _text(value: Any) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -126,6 +127,8 @@ def gather(
             stand_in = find_source(example.folder, source.report, subject)
             found[place] = replace(stand_in, of_example=stand_in.used)
     sources = found if accept_stale else [_dated(source, gates, today) for source in found]
+    if not subject.workload_sha256:
+        sources = _on_one_workload(sources)
     return Evidence(subject, tuple(sources), today, tuple(shown), as_example, accept_stale)
 
 
@@ -144,6 +147,32 @@ def _has_own_parameters(folder: Path) -> bool:
         return not any(_INJECTED in cell.get("metadata", {}).get("tags", []) for cell in notebook["cells"])
     except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError):
         return False
+
+
+def _on_one_workload(sources: Sequence[Source]) -> list[Source]:
+    """What differs from the workload that the most reports share, two at least, as mismatched. Each notebook
+    digests what it ran on in its own way, so a workload that only one report names says nothing.
+    """
+    told = [workload for source in sources if (workload := _workload(source))]
+    most = Counter(told).most_common(2)
+    if not most or most[0][1] < 2 or (len(most) > 1 and most[1][1] == most[0][1]):
+        return list(sources)
+    shared = most[0][0]
+    by = " and ".join(source.report for source in sources if _workload(source) == shared)
+    return [
+        replace(
+            source,
+            state=SourceState.MISMATCHED,
+            reason=f"it was made on workload {workload[:12]}, and {by} on {shared[:12]}",
+        )
+        if (workload := _workload(source)) and workload != shared
+        else source
+        for source in sources
+    ]
+
+
+def _workload(source: Source) -> str | None:
+    return source.envelope.workload_sha256 if source.used and source.envelope is not None else None
 
 
 def _dated(source: Source, gates: Sequence[Gate], today: date) -> Source:

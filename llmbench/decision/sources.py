@@ -42,6 +42,7 @@ class Subject:
     baseline: str
     candidate: str
     workload_sha256: str = ""
+    """Or its beginning; several with commas."""
     names: Mapping[str, str] | None = None
     """{a report's own name: ours}, for names that the catalog does not know: arms, adapters."""
 
@@ -107,6 +108,8 @@ def find_source(reports: Path, report: str, subject: Subject, *, run: str = "", 
         digest = hashlib.sha256((folder / "result.json").read_bytes()).hexdigest()
     except (ReportError, OSError) as error:
         return Source(report, SourceState.UNREADABLE, _clause(error), run_id)
+    if wrong := _wrong_types(envelope):
+        return Source(report, SourceState.UNREADABLE, wrong, run_id, digest)
     if not match:
         return Source(report, SourceState.USED, "", run_id, digest, envelope.data_until, envelope)
     candidate, reason = _joined(report, envelope, subject)
@@ -146,10 +149,10 @@ def _joined(report: str, envelope: ResultEnvelope, subject: Subject) -> tuple[st
     """The candidate as the report calls it, and why the report is about something else: one is empty."""
     if envelope.report != report:
         return "", f"it is a result of {envelope.report}"
-    wanted = subject.workload_sha256
-    told = envelope.workload_sha256
-    if wanted and told is not None and not told.startswith(wanted):
-        return "", "it was made on another workload"
+    workloads = tuple(part.strip() for part in subject.workload_sha256.split(",") if part.strip())
+    workload = envelope.workload_sha256
+    if workloads and workload is not None and not workload.startswith(workloads):
+        return "", f"it was made on another workload, {workload[:12]}"
     if _prices_both(envelope, subject):
         return envelope.candidate or "", ""
     if not _means(envelope.baseline, subject.baseline, subject):
@@ -158,6 +161,8 @@ def _joined(report: str, envelope: ResultEnvelope, subject: Subject) -> tuple[st
     for candidate in _candidates(envelope):
         if _means(candidate, subject.candidate, subject):
             return candidate or "", ""
+    if same_model(subject.baseline, subject.candidate, subject.names):
+        return envelope.baseline or "", ""  # the way to the model changes, and this report has measured it
     told = envelope.candidate or "not told"
     return "", f"its candidate is {told}, and the decision is about {subject.candidate}"
 
@@ -193,6 +198,17 @@ def _means(found: str | None, wanted: str, subject: Subject) -> bool:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _wrong_types(envelope: ResultEnvelope) -> str:
+    """What is not of the type that it must be; empty: nothing."""
+    data: object = envelope.data
+    if not isinstance(data, Mapping):
+        return "its data are no table of names and values"
+    for name in ("baseline", "candidate", "workload_sha256", "data_until", "price_book", "generated_at"):
+        if not isinstance(getattr(envelope, name), str | None):
+            return f"its {name} is no text"
+    return ""
 
 
 def _newest_run(folder: Path) -> str | None:

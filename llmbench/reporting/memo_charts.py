@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.memo_tables import measured_text
-from llmbench.reporting.memo_words import usd
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["cash_figure", "evidence_figure", "flip_figure"]
 
 _COLOURS = {"pass": "blue", "fail": "orange", "insufficient": "grey"}
+_PAIR = 4.8
+"""Inches: half of a page, so that what is written in it can be read in print."""
 _FLIP_COLOURS = {"GO": "blue", "NO_GO": "orange", "cannot tell": "light"}
 _FLIP_WORDS = {"GO": "pays", "NO_GO": "does not", "cannot tell": "cannot tell"}
 
@@ -35,7 +37,7 @@ def evidence_figure(study: MemoStudy) -> Plot | None:
     rows = [r for r in study.decided if None not in r.measured[:3] and not r.gate.metric.certain]
     if not rows:
         return None
-    figure, axes = new_figure(height=1.1 + 0.55 * len(rows))
+    figure, axes = new_figure(width=_PAIR, height=1.1 + 0.55 * len(rows))
     for place, result in enumerate(rows):
         found = result.measured
         low, value, high = (_away(result, end) for end in (found.low, found.value, found.high))
@@ -44,17 +46,17 @@ def evidence_figure(study: MemoStudy) -> Plot | None:
         axes.plot(value, place, "o", color=colour, markersize=6)
         axes.annotate(
             measured_text(result), (value, place), xytext=(0, 7), textcoords="offset points", ha="center",
-            fontsize=8,
+            fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
         )  # fmt: skip
     axes.axvline(0, color=PALETTE["ink"], linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.set_yticks(range(len(rows)), [f"{r.gate.name}\n{r.gate.stage}" for r in rows])
+    axes.set_yticks(range(len(rows)), [f"{clip(r.gate.name, 16)}\n{r.gate.stage}" for r in rows])
     axes.set_ylim(len(rows) - 0.4, -0.8)
     reach = 1.15 * max(abs(end) for end in axes.get_xlim())
     axes.set_xlim(-reach, reach)
     axes.set_xticks([0], ["threshold"])
     axes.grid(visible=False)
-    axes.text(-reach, -0.75, "← bad side", fontsize=8, color=PALETTE["grey"])
-    axes.text(reach, -0.75, "good side →", fontsize=8, color=PALETTE["grey"], ha="right")
+    axes.text(-reach, -0.62, "← not good enough", fontsize=8, color=PALETTE["grey"])
+    axes.text(reach, -0.62, "good enough →", fontsize=8, color=PALETTE["grey"], ha="right")
     axes.set_title("The evidence against its thresholds")
     frame = pd.DataFrame(
         [
@@ -87,7 +89,7 @@ def cash_figure(study: MemoStudy) -> Plot | None:
     budget = study.budget
     if budget is None:
         return None
-    figure, axes = new_figure(height=3.4)
+    figure, axes = new_figure(width=_PAIR, height=3.4)
     frame = budget.to_pandas()
     months = frame["month"].to_numpy()
     stated = (frame["before_usd"] - frame["after_usd"]).cumsum()
@@ -97,8 +99,8 @@ def cash_figure(study: MemoStudy) -> Plot | None:
     spread = budget.total_saving
     axes.vlines(months[-1] + 0.25, spread.p10, spread.p90, color=PALETTE["blue"], linewidth=3, alpha=0.6)
     axes.annotate(
-        f"{usd(spread.p50)} ({usd(spread.p10)} to {usd(spread.p90)})", (months[-1] + 0.25, spread.p90),
-        xytext=(0, 5), textcoords="offset points", ha="right", fontsize=8,
+        f"{usd(spread.p50)} ({usd(spread.p10)} to {usd(spread.p90)})", (months[-1] + 0.25, spread.p10),
+        xytext=(0, -5), textcoords="offset points", ha="right", va="top", fontsize=8,
     )  # fmt: skip
     first = float(stated.iloc[0])
     if first < 0:
@@ -110,10 +112,10 @@ def cash_figure(study: MemoStudy) -> Plot | None:
             fontsize=8,
             va="top",
         )
-    axes.set_xticks(np.arange(0, months[-1] + 1, max(1, len(months) // 12)))
+    axes.set_xticks(np.arange(0, months[-1] + 1, max(1, -(-len(months) // 8))))
     axes.set_xlabel("months from the decision")
     axes.set_ylabel("saved so far, USD")
-    axes.yaxis.set_major_formatter(lambda value, _: usd(value))
+    axes.yaxis.set_major_formatter(lambda value, _: usd(value) if value else "$0")
     axes.margins(y=0.18)
     axes.set_title("What it saves, and when it has paid")
     caption = (
@@ -153,12 +155,12 @@ def flip_figure(study: MemoStudy) -> Plot | None:
     axes.set_xlabel("messages a month")
     axes.set_ylabel("value of a reply")
     axes.grid(visible=False)
-    axes.set_title("Where the decision flips")
     months = study.budget.months if study.budget is not None else 12
+    axes.set_title(f"What it brings in {months} months" if months > 1 else "What it brings in a month")
     caption = (
-        f"{clip(study.candidate)} instead of {clip(study.baseline)}, net value over {months} months: what is "
-        "saved, less the value of replies lost, less what is spent once, at the middle of the A/B interval. "
-        "Pays, and does not: the whole interval says so. Framed: nearest to today."
+        f"{clip(study.candidate)} instead of {clip(study.baseline)}, over {months} months, discounted: "
+        "what is saved, less the value of replies lost, less what is spent once, at the middle of "
+        "the A/B interval. Pays, or does not: the whole interval says so. Framed: nearest to today."
     )
     return Plot(figure, pd.DataFrame(grid.cells), caption)
 

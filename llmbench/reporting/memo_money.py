@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmbench.decision import Spread
 from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.memo_words import usd, usd_range
+from llmbench.reporting.memo_amounts import usd, usd_range
 from llmbench.reporting.wording import NONE, UNKNOWN
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def budget_table(study: MemoStudy) -> Table | None:
             "after": usd(row.after_usd),
             "of it once": usd(row.one_off_usd),
             "both running": usd(row.dual_usd),
+            **({"unused contracts": usd(row.idle_usd)} if study.commitments else {}),
             "saved": usd(row.before_usd - row.after_usd),
-            "saved, 8 of 10 draws": f"{usd(row.p10)} to {usd(row.p90)}",
+            "saved, p50 (p10 to p90)": usd_range(Spread(row.p10, row.p50, row.p90)),
         }
         for row in budget.rows
     ]
@@ -42,8 +44,9 @@ def budget_table(study: MemoStudy) -> Table | None:
             "after": usd(total.after_usd),
             "of it once": usd(total.one_off_usd),
             "both running": usd(total.dual_usd),
+            **({"unused contracts": usd(total.idle_usd)} if study.commitments else {}),
             "saved": usd(total.saving_usd),
-            "saved, 8 of 10 draws": f"{usd(budget.total_saving.p10)} to {usd(budget.total_saving.p90)}",
+            "saved, p50 (p10 to p90)": usd_range(budget.total_saving),
         }
     )
     frame = pd.DataFrame(shown)
@@ -64,8 +67,9 @@ def risk_table(study: MemoStudy) -> Table | None:
         ("lost a month, at the bad end of the interval", risk.worst_usd, usd(risk.worst_usd)),
     ]
     until = risk.worst_until_trigger_usd
-    if until is not None:
-        rows.append(("lost until the rollback fires, at the bad end", until, usd(until)))
+    if until is not None and study.rollback is not None:
+        what = f"lost at {study.rollback.share:.0%} of the traffic until the rollback, at the bad end"
+        rows.append((what, until, usd(until)))
     if study.budget is not None:
         month = study.budget.full_saving_per_month
         rows.append(("saved a month, once all has moved", month.p50, usd_range(month)))
@@ -88,16 +92,20 @@ def ending_table(study: MemoStudy) -> Table:
             "at": [row.backend or NONE for row in rows],
             "USD a month": [usd(row.usd_per_month) for row in rows],
             "ends": [str(row.ends) if row.ends else UNKNOWN for row in rows],
-            "in days": [NONE if row.days_left is None else f"{row.days_left:,}" for row in rows],
+            "in days": [_days_left(row.days_left) for row in rows],
             **{
                 f"within {days} days": [
-                    "yes" if row.days_left is not None and row.days_left <= days else NONE for row in rows
+                    "yes" if row.days_left is not None and 0 < row.days_left <= days else NONE for row in rows
                 ]
                 for days in (total.within_days for total in study.ending.totals)
             },
         }
     )
     return Table(frame, shown, ("USD a month", "in days"))
+
+
+def _days_left(days: int | None) -> str:
+    return NONE if days is None else "has ended" if days <= 0 else f"{days:,}"
 
 
 def commitment_table(study: MemoStudy) -> Table | None:

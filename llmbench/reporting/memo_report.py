@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.reporting.envelope import input_file
 from llmbench.reporting.memo_tables import gate_rows
-from llmbench.reporting.memo_words import verdict
+from llmbench.reporting.memo_words import verdict, warnings
 from llmbench.results import InputFile, Spend
 
 if TYPE_CHECKING:
@@ -25,13 +25,16 @@ def envelope_fields(study: MemoStudy, parameters: Mapping[str, Any], root: Path)
     return {
         "verdict": verdict(study),
         "data": {
-            "phase": _phase(study),
+            "phase": study.phase.name,
+            "asked": _asked(study),
             "gates": gate_rows(study),
-            "budget": _budget(study),
+            "budget": _months(study),
+            "money": _money(study),
             "ending_models": study.ending.data(),
             "sources": _sources(study),
             "stages": study.advice.data(),
             "risk": _risk(study),
+            "warnings": list(warnings(study)),
             "rollback": None if study.rollback is None else study.rollback.sentence(),
             "flip": None if study.flip is None else [cell._asdict() for cell in study.flip.cells],
             **({"simulated": True} if evidence.simulated else {}),
@@ -47,10 +50,9 @@ def envelope_fields(study: MemoStudy, parameters: Mapping[str, Any], root: Path)
     }
 
 
-def _phase(study: MemoStudy) -> dict[str, Any]:
+def _asked(study: MemoStudy) -> dict[str, Any]:
     phase = study.phase
     return {
-        "name": phase.name,
         "title": phase.title,
         "stage": study.stage,
         "open_stage": study.open_stage,
@@ -62,13 +64,16 @@ def _phase(study: MemoStudy) -> dict[str, Any]:
     }
 
 
-def _budget(study: MemoStudy) -> dict[str, Any] | None:
+def _months(study: MemoStudy) -> list[dict[str, Any]] | None:
+    return None if study.budget is None else [row._asdict() for row in study.budget.rows]
+
+
+def _money(study: MemoStudy) -> dict[str, Any] | None:
     budget = study.budget
     if budget is None:
         return None
     payback = budget.payback
     return {
-        "months": [row._asdict() for row in budget.rows],
         "totals": budget.totals._asdict(),
         "total_saving": budget.total_saving._asdict(),
         "npv": budget.npv._asdict(),
@@ -109,8 +114,9 @@ def _sources(study: MemoStudy) -> list[dict[str, Any]]:
             "state": str(source.state),
             "reason": source.reason or None,
             "passed_over": over,
-            "run": source.run_id,
+            "run_id": source.run_id,
             "sha256": source.sha256,
+            "workload_sha256": None if source.envelope is None else source.envelope.workload_sha256,
             "data_until": source.data_until,
             "age_days": source.age_days(evidence.today),
             "decision": None if source.envelope is None else str(source.envelope.verdict.decision),

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from llmbench.decision import (
     STAGES,
     Budget,
-    BudgetUncertainty,
     Commitment,
     CostOfHold,
     EndingModels,
     Evidence,
     FlipGrid,
+    Gate,
     GateBook,
     GateResult,
+    Measured,
     OneOffCosts,
     Phase,
     Price,
@@ -26,39 +26,39 @@ from llmbench.decision import (
     ReplyEffect,
     RevenueAtRisk,
     RollbackTrigger,
+    Source,
     StageAdvice,
     Subject,
     Traffic,
     adjust_fails,
     cost_of_hold,
     ending_models,
-    flip_grid,
     gather,
     judge_gate,
     measured_quality,
     measured_replies,
-    months_until,
     phase_named,
     price_of,
-    ramp_by_stage,
     read_example,
     read_gates,
     read_phases,
-    revenue_at_risk,
-    rollback_trigger,
+    same_model,
     spent_usd,
-    stage_advice,
-    traffic_of,
     training_usd,
-    twelve_month_budget,
 )
-from llmbench.economics import Range
 from llmbench.errors import UsageError
+from llmbench.reporting.memo_parameters import check_memo_parameters, commitment_of, day_of
+from llmbench.reporting.memo_parts import (
+    told_advice,
+    told_budget,
+    told_flip,
+    told_risk,
+    told_rollback,
+    told_traffic,
+    told_usage,
+)
 
 __all__ = ["MemoStudy", "make_study"]
-
-_DAYS_A_MONTH = 730 / 24
-_COMMITMENT = {"name", "usd_per_month", "until", "covers", "penalty_usd"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,11 @@ class MemoStudy:
         """What would."""
         return self.evidence.subject.candidate
 
+    @property
+    def same_model(self) -> bool:
+        """Whether only the way to the model changes."""
+        return same_model(self.baseline, self.candidate, self.evidence.subject.names)
+
     def before(self, stage: str) -> tuple[GateResult, ...]:
         """The gates that must be passed before `stage`: its own, and those of the stages on the way."""
         passed = STAGES[: STAGES.index(stage) + 1]
@@ -130,12 +135,11 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
     memo.
     """
     p = parameters
+    check_memo_parameters(p)
     path = root / p["gates"]
     phases = read_phases(path)
     phase = phase_named(phases, p["phase"])
     book = read_gates(path, [each.name for each in phases])
-    if p["stage"] not in STAGES:
-        raise UsageError(f"Parameter 'stage': there is no {p['stage']!r}; there is {', '.join(STAGES)}.")
     subject = Subject(
         p["baseline"] or phase.baseline, p["candidate"] or phase.candidate, p["workload"], p["names"]
     )
@@ -143,7 +147,7 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
     evidence = gather(
         root / p["reports"] if p["reports"] else reports,
         subject,
-        today=_day(p["as_of"]),
+        today=day_of(p["as_of"]),
         runs=p["runs"],
         example=read_example(root / p["example"]) if p["example"] else None,
         gates=gates,
@@ -151,22 +155,42 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
     )
     order = sorted(gates, key=lambda gate: STAGES.index(gate.stage))
     results = tuple(
-        judge_gate(
-            gate,
-            (source := evidence.source(gate.metric.source)),
-            evidence.today,
-            candidate=source.candidate,
-            accept_stale=p["accept_stale"],
-        )
-        for gate in order
+        _judged(gate, evidence.source(gate.metric.source), evidence, p["accept_stale"]) for gate in order
     )
     return _with_money(p, phase, book, evidence, results)
+
+
+def _judged(gate: Gate, source: Source, evidence: Evidence, accept_stale: str) -> GateResult:
+    """The gate; insufficient where the numbers that it asks for cannot be."""
+    try:
+        result = judge_gate(
+            gate, source, evidence.today, candidate=source.candidate, accept_stale=accept_stale
+        )
+        wrong = _wrong(gate, result.measured)
+    except (UsageError, ValueError, TypeError, ArithmeticError) as error:
+        wrong = str(error).rstrip(".")
+    if not wrong:
+        return result
+    why = f"what {source.report} has of it cannot be: {wrong}"
+    return GateResult(gate, "insufficient", Measured(None), why)
+
+
+def _wrong(gate: Gate, measured: Measured) -> str:
+    """Why nothing can be so measured; empty: it can."""
+    value, low, high = measured[:3]
+    if value is None:
+        return ""
+    if gate.metric.unit in {"share", "probability"} and not 0 <= value <= 1:
+        return f"{value:g} is no {gate.metric.unit}"
+    if (low is not None and low > value) or (high is not None and high < value):
+        return "its interval does not hold its value"
+    return ""
 
 
 def _with_money(
     p: Mapping[str, Any], phase: Phase, book: GateBook, evidence: Evidence, results: tuple[GateResult, ...]
 ) -> MemoStudy:
-    traffic = _traffic(p, evidence)
+    traffic = told_traffic(p, evidence)
     effect = measured_replies(evidence, p["reply_rate"] or None)
     spent = spent_usd(evidence)
     one_off = OneOffCosts(
@@ -177,34 +201,28 @@ def _with_money(
         dual_running_usd=p["dual_running_usd"],
         decommission_usd=p["decommission_usd"],
     )
-    commitments = tuple(_commitment(entry, evidence.today) for entry in p["commitments"])
-    prices = budget = risk = hold = flip = rollback = None
+    commitments = tuple(commitment_of(entry, evidence.today) for entry in p["commitments"])
+    prices = money = budget = risk = hold = flip = rollback = None
     if traffic is not None:
         subject = evidence.subject
         prices = (
             price_of(subject.baseline, evidence, traffic, p["price_book"]),
             price_of(subject.candidate, evidence, traffic, p["price_book"]),
         )
-        budget = _budget(p, phase, traffic, prices, one_off, commitments)
+        same = same_model(subject.baseline, subject.candidate, subject.names)
+        money = told_budget(p, phase, traffic, prices, one_off, commitments, same=same)
+        budget = None if money is None else money.budget
     if traffic is not None and effect is not None:
-        a_day = traffic.messages_per_month / _DAYS_A_MONTH
-        kept = [r.gate.threshold for r in results if r.gate.metric.name == "reply_ratio"]
-        margin = max(kept, default=0.9)
-        rollback = rollback_trigger(
-            effect.reply_rate,
-            a_day,
-            _canary_share(p["stage"]),
-            margin=margin,
-            true_ratio=min(0.7, 0.8 * margin),
-        )
+        rollback = told_rollback(p, phase, effect, traffic, results)
         value = p["value_per_reply_usd"]
         if value:
             moved = traffic.messages_per_month * phase.share
-            risk = revenue_at_risk(effect, value, moved, days_to_trigger=rollback.days_to_rollback)
+            risk = told_risk(effect, value, moved, phase, rollback)
             if budget is not None:
                 saving = budget.full_saving_per_month
                 hold = cost_of_hold(effect, value, moved, saving, seed=p["seed"], draws=p["draws"])
-        flip = _flip(p, phase, effect, traffic, budget, one_off)
+        if prices is not None:
+            flip = told_flip(p, phase, effect, traffic, money, prices, one_off)
     return MemoStudy(
         phase=phase,
         stage=p["stage"],
@@ -218,159 +236,12 @@ def _with_money(
         budget=budget,
         risk=risk,
         hold=hold,
-        ending=ending_models(_usage(p, evidence, traffic, prices), evidence.today),
+        ending=ending_models(told_usage(p, evidence, traffic, prices), evidence.today),
         flip=flip,
-        advice=_advice(p, traffic, evidence),
+        advice=told_advice(p, traffic, evidence),
         rollback=rollback,
         commitments=commitments,
         one_off=one_off,
         value_per_reply=p["value_per_reply_usd"],
         spent=spent,
-    )
-
-
-def _day(as_of: str) -> date:
-    if as_of in {"", "today"}:
-        return datetime.now(UTC).date()
-    try:
-        return date.fromisoformat(as_of)
-    except ValueError:
-        raise UsageError(
-            f"Parameter 'as_of' is a day such as 2025-04-02, or today; it is {as_of!r}."
-        ) from None
-
-
-def _traffic(p: Mapping[str, Any], evidence: Evidence) -> Traffic | None:
-    """None where nobody says how much is asked: the memo is written all the same, without money."""
-    given = {name: p[name] for name in ("messages_per_month", "input_tokens", "output_tokens")}
-    negative = [name for name, value in given.items() if value < 0]
-    if negative:
-        raise UsageError(f"Parameter {negative[0]!r} must be a number from 0 up.")
-    try:
-        return traffic_of(evidence, *given.values())
-    except UsageError:
-        return None
-
-
-def _budget(
-    p: Mapping[str, Any],
-    phase: Phase,
-    traffic: Traffic,
-    prices: tuple[Price, Price],
-    one_off: OneOffCosts,
-    commitments: Sequence[Commitment],
-) -> Budget | None:
-    """None where one of the two has no price."""
-    if any(price.usd_per_message is None and price.usd_per_month is None for price in prices):
-        return None
-    horizon = max(p["horizon_months"], p["payback_months"])
-    ramp = ramp_by_stage(p["ramp_weeks"] or None, horizon)
-    moved = [month._replace(moved=month.moved * phase.share) for month in ramp]
-    return twelve_month_budget(
-        traffic.messages_per_month,
-        prices[0].usd_per_message or 0.0,
-        prices[1].usd_per_message or 0.0,
-        months=p["horizon_months"],
-        growth_per_month=p["growth_per_month"],
-        ramp=moved,
-        one_off=one_off,
-        baseline_hosting_usd=prices[0].usd_per_month or 0.0,
-        candidate_hosting_usd=prices[1].usd_per_month or 0.0,
-        commitments=commitments,
-        baseline_fall_per_year=p["api_fall_per_year"],
-        candidate_fall_per_year=p["api_fall_per_year"],
-        discount_per_year=p["discount_per_year"],
-        uncertainty=_uncertainty(p["uncertainty"]),
-        payback_months=p["payback_months"],
-        draws=p["draws"],
-        seed=p["seed"],
-    )
-
-
-def _uncertainty(given: Mapping[str, Any]) -> BudgetUncertainty:
-    try:
-        return BudgetUncertainty(**{name: Range(*ends) for name, ends in given.items()})
-    except TypeError as error:
-        raise UsageError(
-            "Parameter 'uncertainty' holds [low, likely, high] by the names messages, lengths, "
-            f"baseline_price, candidate_price, hosting and one_off; it is {dict(given)!r}."
-        ) from error
-
-
-def _commitment(entry: Any, today: date) -> Commitment:
-    """One of the parameter `commitments`. Raises UsageError."""
-    if not isinstance(entry, Mapping) or set(entry) - _COMMITMENT or not {"name", "until"} <= set(entry):
-        raise UsageError(
-            f"Parameter 'commitments' holds {entry!r}; each is a dict of name, usd_per_month, until (a day), "
-            "covers and penalty_usd."
-        )
-    given = dict(entry)
-    try:
-        until = date.fromisoformat(str(given.pop("until")))
-    except ValueError as error:
-        raise UsageError(f"Parameter 'commitments': until of {entry['name']!r} must be a day.") from error
-    return Commitment(**{"usd_per_month": 0.0, **given, "months": months_until(today, until)})
-
-
-def _canary_share(stage: str) -> float:
-    """The traffic that the candidate gets in the stage that is decided about, or in the last one that has a
-    control to hold it against.
-    """
-    return {"canary-1": 0.01, "canary-5": 0.05}.get(stage, 0.25)
-
-
-def _flip(
-    p: Mapping[str, Any],
-    phase: Phase,
-    effect: ReplyEffect,
-    traffic: Traffic,
-    budget: Budget | None,
-    one_off: OneOffCosts,
-) -> FlipGrid | None:
-    if budget is None or not p["volumes"] or not p["values_per_reply"]:
-        return None
-    moved = traffic.messages_per_month * phase.share
-    low, likely, high = (usd / moved for usd in budget.full_saving_per_month)
-    return flip_grid(
-        p["volumes"],
-        p["values_per_reply"],
-        effect,
-        Range(low, likely, high),
-        one_off_usd=one_off.today_usd,
-        months=p["horizon_months"],
-        discount_per_year=p["discount_per_year"],
-    )
-
-
-def _usage(
-    p: Mapping[str, Any], evidence: Evidence, traffic: Traffic | None, prices: tuple[Price, Price] | None
-) -> dict[str, float | None]:
-    """USD a month by model: as given, else of the two that the decision is about."""
-    if p["usage_usd"]:
-        return dict(p["usage_usd"])
-    subject = evidence.subject
-    if traffic is None or prices is None:
-        return {subject.baseline: None, subject.candidate: None}
-    bills = [
-        price.usd_per_month
-        if price.usd_per_message is None
-        else price.usd_per_message * traffic.messages_per_month
-        for price in prices
-    ]
-    return dict(zip((subject.baseline, subject.candidate), bills, strict=True))
-
-
-def _advice(p: Mapping[str, Any], traffic: Traffic | None, evidence: Evidence) -> StageAdvice:
-    """At the prices that the rest of the memo has."""
-    priced = evidence.source("break_even")
-    told = priced.envelope.price_book if priced.used and priced.envelope is not None else "current"
-    book, today = p["price_book"] or told, evidence.today
-    if traffic is None:
-        return stage_advice(price_book=book, today=today)
-    return stage_advice(
-        traffic.messages_per_month,
-        traffic.input_tokens,
-        traffic.output_tokens,
-        price_book=book,
-        today=today,
     )

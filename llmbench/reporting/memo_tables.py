@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from llmbench.decision import STAGES, needed_evidence
 from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.memo_words import usd
+from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.wording import NONE, percent, signed_points, span, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmbench.decision import GateResult
+    from llmbench.decision import GateResult, Metric, Source
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "gate_rows",
     "gate_table",
     "measured_text",
+    "rollback_table",
     "source_table",
     "stage_table",
 ]
@@ -87,13 +88,29 @@ def _gate_row(result: GateResult) -> dict[str, object]:
 
 
 def gate_rows(study: MemoStudy) -> list[dict[str, object]]:
-    """Every gate of the phase for result.json."""
-    return [_gate_row(result) for result in study.results]
+    """Every gate of the phase for result.json, as the decision takes it."""
+    decided = {result.gate.name: result for result in study.decided}
+    return [_gate_data(decided.get(result.gate.name, result)) for result in study.results]
+
+
+def _gate_data(result: GateResult) -> dict[str, object]:
+    row = _gate_row(result)
+    measured, low, high = (row.pop(name) for name in ("value", "low", "high"))
+    ci = None if low is None and high is None else [low, high]
+    return {**row, "measured": measured, "ci": ci}
 
 
 def _asked(result: GateResult) -> str:
     gate = result.gate
-    return f"{'≥' if gate.at_least else '≤'} {_SHOW[gate.metric.unit](gate.threshold)}"
+    return f"{'≥' if gate.at_least else '≤'} {_shown_by(gate.metric)(gate.threshold)}{_suffix(gate.metric)}"
+
+
+def _shown_by(metric: Metric) -> Callable[[float], str]:
+    return percent if metric.says == "chance" else _SHOW[metric.unit]
+
+
+def _suffix(metric: Metric) -> str:
+    return " points" if metric.unit == "points" else ""
 
 
 def _state_of(result: GateResult) -> str:
@@ -105,10 +122,11 @@ def _state_of(result: GateResult) -> str:
 def measured_text(result: GateResult) -> str:
     """What was measured, in the unit of its metric."""
     value, low, high = result.measured[:3]
-    show = _SHOW[result.gate.metric.unit]
+    metric = result.gate.metric
+    show = _shown_by(metric)
     if value is None:
         return NONE
-    return show(value) if result.gate.metric.certain else span(value, low, high, show)
+    return (show(value) if metric.certain else span(value, low, high, show)) + _suffix(metric)
 
 
 def stage_table(study: MemoStudy) -> Table:
@@ -133,6 +151,26 @@ def stage_table(study: MemoStudy) -> Table:
     return Table(frame, shown, tuple(_WORDS.values()))
 
 
+def rollback_table(study: MemoStudy) -> Table | None:
+    """When to go back, by the day; every day is in the file. None without a rule, or where it never fires."""
+    import pandas as pd
+
+    bounds = study.rollback.bounds if study.rollback is not None else ()
+    first = next((bound for bound in bounds if bound.at_most is not None), None)
+    if first is None or study.rollback is None:
+        return None
+    some = [bound for bound in bounds if bound is first or (bound.day > first.day and bound.day % 7 == 0)]
+    shown = pd.DataFrame(
+        {
+            "day of traffic": [f"{bound.day}" for bound in some],
+            "replies to both": [f"{bound.total:,}" for bound in some],
+            "to the candidate if as good": [f"{bound.expected:,.0f}" for bound in some],
+            "take it back at": [f"{bound.at_most:,} or fewer" for bound in some],
+        }
+    )
+    return Table(study.rollback.to_pandas(), shown, tuple(shown.columns))
+
+
 def source_table(study: MemoStudy) -> Table:
     """Every result that was looked for, whether it counts, and why not."""
     import pandas as pd
@@ -151,6 +189,7 @@ def source_table(study: MemoStudy) -> Table:
                 "age_days": source.age_days(evidence.today),
                 "run": source.run_id,
                 "sha256": source.sha256,
+                "workload": None if source.envelope is None else source.envelope.workload_sha256,
                 "simulated": source.envelope is not None and source.envelope.data.get("simulated") is True,
             }
             for source, over in rows
@@ -164,9 +203,15 @@ def source_table(study: MemoStudy) -> Table:
             "age, days": [NONE if pd.isna(age) else f"{age:,.0f}" for age in frame["age_days"]],
             "run": [source.run_id or NONE for source, _ in rows],
             "result.json": [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
+            "workload": [_workload(source) for source, _ in rows],
         }
     )
     return Table(frame, shown, ("age, days",))
+
+
+def _workload(source: Source) -> str:
+    told = source.envelope.workload_sha256 if source.envelope is not None else None
+    return told[:12] if told else NONE
 
 
 def _state_words(state: str, passed_over: bool, example: bool) -> str:

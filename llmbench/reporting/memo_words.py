@@ -2,57 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from llmbench.decision import decide
-from llmbench.money import dollars
+from llmbench.decision.facts import lengths_apart
+from llmbench.reporting.memo_amounts import usd
+from llmbench.reporting.memo_money_words import saving_sentence
 from llmbench.reporting.wording import percent, signed_points, span
 from llmbench.results import Decision, Verdict
 
 if TYPE_CHECKING:
-    from llmbench.decision import Spread
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = [
-    "ending_sentence",
+    "again_sentence",
     "evidence_sentence",
-    "hold_sentence",
     "main_risk",
     "memo_text",
     "quality_sentence",
     "rollback_sentence",
-    "saving_sentence",
-    "usd",
-    "usd_range",
     "verdict",
+    "warnings",
 ]
-
-
-def usd(amount: float | None) -> str:
-    """USD without cents from ten dollars on.
-
-    >>> [usd(amount) for amount in (1234.5, -12.4, 3.2, None)]
-    ['$1,234', '-$12', '$3.20', 'unknown']
-    """
-    if amount is None or not abs(amount) >= 10:
-        return dollars(amount)
-    return f"{'-' if amount < 0 else ''}${abs(amount):,.0f}"
-
-
-def usd_range(spread: Spread) -> str:
-    """The middle, and where eight of ten draws lie."""
-    return f"{usd(spread.p50)} ({usd(spread.p10)} to {usd(spread.p90)})"
 
 
 def verdict(study: MemoStudy) -> Verdict:
     """The decision by the gates; a GO that is not expected to pay for itself has that as a condition."""
-    decided = decide(study.decided, stage=study.stage, candidate=study.candidate)
+    decided = decide(study.decided, stage=_place(study.stage), candidate=_way(study))
     decision, summary = decided.decision, decided.summary
     if decision is Decision.GO and _unpaid(study):
         decision = Decision.GO_WITH_CONDITIONS
         summary = f"{summary} What it costs once is not expected to be earned back."
     if decision in {Decision.HOLD, Decision.NO_GO} and study.open_stage is not None:
-        summary = f"{summary} It can go to {study.open_stage}: those gates are passed."
+        summary = f"{summary} It can go to {_place(study.open_stage)}: those gates are passed."
     if study.evidence.simulated:
         summary = f"Simulated data: {summary}"
     reasons = [quality_sentence(study), saving_sentence(study), main_risk(study)]
@@ -62,121 +45,126 @@ def verdict(study: MemoStudy) -> Verdict:
     return Verdict(decision, summary, reasons)
 
 
+def _place(stage: str) -> str:
+    """The stage as it is written in a sentence."""
+    if stage.startswith("canary-"):
+        return f"{stage} ({stage.removeprefix('canary-')}% of the traffic)"
+    return {"offline": "offline tests", "shadow": "shadow traffic", "full": "full traffic"}.get(stage, stage)
+
+
+def _way(study: MemoStudy) -> str:
+    """What would be done, as the subject of a sentence."""
+    return f"{study.candidate} the new way" if study.same_model else study.candidate
+
+
 def quality_sentence(study: MemoStudy) -> str:
     """The difference of the scores against its margin, and of the replies against theirs."""
     found, parts = study.quality, []
-    if found is None:
-        parts.append(
-            f"Quality: no comparison of {study.candidate} with {study.baseline} on the same items counts"
-        )
+    if found is not None:
+        change = span(abs(found.difference), None, None, points_of)
+        way = "higher" if found.difference > 0 else "lower"
+        told = f"the score is {change} points {way}" if change != "0.0" else "the score is the same"
+        if found.low is not None and found.high is not None:
+            told += f" ({signed_points(found.low)} to {signed_points(found.high)})"
+        told += "" if found.n is None else f" on the same {found.n:,} items"
+        if found.margin is not None:
+            told += f", and up to {100 * found.margin:g} points lower is good enough"
+        parts.append(f"Quality: {told}.")
+    elif study.same_model:
+        parts.append(f"Quality: {study.candidate} stays; only the way to it changes.")
     else:
-        change = span(found.difference, found.low, found.high, signed_points)
-        margin = "" if found.margin is None else f", and {100 * found.margin:g} may be lost"
-        parts.append(f"Quality: {change} points on {found.n or 0:,} items{margin}")
+        parts.append(
+            f"Quality: no comparison of {study.candidate} with {study.baseline} on the same items counts."
+        )
     if study.effect is not None:
         kept = span(study.effect.value, study.effect.low, study.effect.high, percent)
         gate = next((r.gate for r in study.decided[::-1] if r.gate.metric.name == "reply_ratio"), None)
-        asked = "" if gate is None else f", and {percent(gate.threshold)} must be kept"
-        parts.append(f"it keeps {kept} of the replies{asked}")
-    return f"{'; '.join(parts)}."
+        asked = "" if gate is None else f", and at least {percent(gate.threshold)} must be kept"
+        parts.append(f"Replies: it gets {kept} of those of {study.baseline}{asked}.")
+    return " ".join(parts)
 
 
-def saving_sentence(study: MemoStudy) -> str:
-    """A month's saving with its range, and when the migration has paid for itself."""
-    if study.traffic is None:
-        return (
-            "Money: how much is asked is not known: make a break_even report, or give messages_per_month, "
-            "input_tokens and output_tokens."
-        )
-    if study.budget is None:
-        names = (study.baseline, study.candidate)
-        lacking = [
-            name
-            for name, price in zip(names, study.prices or (), strict=False)
-            if price.usd_per_message is None and price.usd_per_month is None
-        ]
-        return f"Money: no price of {' and '.join(lacking)} is known, so nothing is said of what is saved."
-    budget, volume = study.budget, study.traffic.messages_per_month
-    month = usd_range(budget.full_saving_per_month)
-    stated, horizon = budget.payback.stated, budget.payback.horizon
-    paid = f"by month {stated}" if stated else "at once" if stated == 0 else f"later than in {horizon} months"
-    return (
-        f"Saving: {month} a month once all of {volume:,.0f} messages have moved. With what is spent once, "
-        f"the first {budget.months} months {_saved(budget.total_saving)}. "
-        f"As stated it is earned back {paid}; within {horizon} months in "
-        f"{budget.payback.within(horizon):.0%} of the draws."
-    )
-
-
-def _saved(total: Spread) -> str:
-    if total.p50 >= 0:
-        return f"save {usd_range(total)}"
-    return f"cost {usd(-total.p50)} more than they save ({usd(-total.p90)} to {usd(-total.p10)})"
-
-
-def ending_sentence(study: MemoStudy) -> str:
-    """What is spent on models that end soon."""
-    parts = [
-        f"{usd(total.usd_per_month)} a month within {total.within_days} days"
-        + ("" if total.share is None else f" ({total.share:.0%})")
-        for total in study.ending.totals
-    ]
-    return (
-        f"Spent on models that end: {', '.join(parts)}. An end that nobody has named is unknown, not never."
-    )
+def points_of(share: float) -> str:
+    """A difference without its sign, in points."""
+    return f"{100 * share:.1f}"
 
 
 def main_risk(study: MemoStudy) -> str:
     """What would hurt most: lost replies, a model that ends, or money that never comes back."""
-    risk, budget = study.risk, study.budget
+    risk, budget, effect = study.risk, study.budget, study.effect
     saving = budget.full_saving_per_month.p50 if budget is not None else None
-    if risk is not None and (saving is None or risk.worst_usd > saving):
-        times = f", {risk.worst_usd / saving:,.0f} times what is saved" if saving and saving > 0 else ""
+    if risk is not None and effect is not None and risk.worst_usd > max(saving or 0.0, 0.0):
+        times = f", {risk.worst_usd / saving:,.3g} times what is saved" if saving and saving > 0 else ""
         return (
-            f"Main risk: lost replies. At the bad end of the interval they cost {usd(risk.worst_usd)} a month"
-            f"{times}; the chance that replies are lost at all is {risk.probability_wrong:.0%}."
+            f"Main risk: lost replies. The test does not rule out that {percent(1 - effect.low)} of them are "
+            f"lost, worth {usd(risk.worst_usd)} a month{times}. The chance that any are lost is "
+            f"{risk.probability_wrong:.0%}."
         )
-    ends = [row for row in study.ending.rows if row.days_left is not None and row.days_left <= 365]
-    if ends:
-        row = min(ends, key=lambda each: each.days_left or 0)
-        when = "has ended" if (row.days_left or 0) <= 0 else f"ends in {row.days_left:,} days"
-        return f"Main risk: {row.model} {when} at {row.backend}, on {row.ends}."
+    if (ending := _ends(study, study.candidate)) is not None:
+        return f"Main risk: {ending}."
     if _unpaid(study):
         return "Main risk: what is spent once is not expected to come back."
-    if study.effect is None:
-        return f"Main risk: nobody has measured what {study.candidate} does to the replies."
+    if (ending := _ends(study, study.baseline)) is not None:
+        return f"Main risk: staying where it is: {ending}."
+    if effect is None:
+        return f"Main risk: nobody has measured what {_way(study)} does to the replies."
     if risk is None:
         return "Main risk: what a reply is worth is not known, so lost replies have no price."
     return (
         f"Main risk: even at the bad end of the interval lost replies cost {usd(risk.worst_usd)} a month, "
-        "less than what is saved."
+        "no more than what is saved."
     )
 
 
-def hold_sentence(study: MemoStudy) -> str:
-    """What a week of waiting costs."""
-    hold = study.hold
-    if hold is None:
-        return (
-            "What a week of waiting costs is not known: it takes the saving, the replies and what a reply is "
-            "worth."
-        )
-    return (
-        f"A week of HOLD costs {usd_range(hold.net)}: {usd(hold.saving_usd)} are not saved, and the "
-        "candidate's replies, more or fewer, are not had. "
-        f"It is a cost in {hold.probability_costs:.0%} of the draws."
-    )
+def _ends(study: MemoStudy, model: str) -> str | None:
+    """That the model ends within a year, or has ended; None: not that anybody has said so."""
+    for row in study.ending.rows:
+        if row.model == model and row.days_left is not None and row.days_left <= 365:
+            when = "has ended" if row.days_left <= 0 else f"ends in {row.days_left:,} days"
+            return f"{row.model} {when} at {row.backend}, on {row.ends}"
+    return None
 
 
 def rollback_sentence(study: MemoStudy) -> str:
     """When to go back."""
     if study.rollback is None:
+        if study.effect is None:
+            return "A rollback trigger takes the reply rate of an A/B test that counts; there is none."
+        if study.traffic is None:
+            return "A rollback trigger takes the traffic, and nobody says how much that is."
         return (
-            "A rollback trigger takes the reply rate of the baseline and the traffic: an A/B test or a "
-            "break_even report is lacking."
+            "No rollback trigger is counted out: with so many replies a day a loss shows at once, or the "
+            "gate on the reply ratio asks for what no rate can keep."
         )
-    told = study.rollback.sentence()
-    return f"With {study.rollback.share:.0%} of the traffic: {told}."
+    rule = study.rollback
+    first = next((bound for bound in rule.bounds if bound.at_most is not None), None)
+    if first is None:
+        return (
+            f"Rollback: with {rule.share:.0%} of the traffic no number of replies within {rule.days} days "
+            "shows a loss with so few false alarms; it takes more traffic."
+        )
+    return (
+        f"Rollback: with {rule.share:.0%} of the traffic, {first.expected:,.0f} of the first {first.total:,} "
+        f"replies (day {first.day}) would be the candidate's if it were as good; take it back if only "
+        f"{first.at_most:,} are, and on later days by the table. A candidate that keeps {rule.margin:.0%} of "
+        f"the reply rate is taken back by mistake with a chance of at most {rule.alpha:.1%}. One that keeps "
+        f"{rule.true_ratio:.0%} is found within {rule.days} days with a chance of "
+        f"{rule.detected(rule.true_ratio):.0%}; on average that takes {rule.days_to_detect():,.0f} days of "
+        f"traffic, and {rule.reply_window_days:g} more for the replies to come."
+    )
+
+
+def again_sentence(study: MemoStudy) -> str:
+    """What makes the same memo from the same results."""
+    evidence = study.evidence
+    runs = {
+        source.report: source.run_id for source in evidence.used if source.run_id and not source.of_example
+    }
+    told = f" and runs {json.dumps(runs)}" if runs else ""
+    return (
+        f"To make this memo again, run it with these parameters, as_of {evidence.today}{told}. The table of "
+        "results has the sha256 of each result.json."
+    )
 
 
 def evidence_sentence(study: MemoStudy) -> str:
@@ -184,12 +172,10 @@ def evidence_sentence(study: MemoStudy) -> str:
     found = study.evidence
     if not found.used:
         return "No result counts, so every gate is open. The table says why."
-    expects = f" Somebody expects of it: {study.phase.expects}." if study.phase.expects else ""
-    said = (
-        f"Phase {study.phase.name}, {study.phase.title[0].lower()}{study.phase.title[1:]}: {study.candidate} "
-        f"instead of {study.baseline}.{expects} "
-    )
-    said += f"{len(found.used)} of {len(found.sources)} results count, as of {found.today}."
+    expects = f" Promised of it: {study.phase.expects}." if study.phase.expects else ""
+    what = "the same model" if study.same_model else f"{study.candidate} instead of {study.baseline}"
+    said = f"Phase {study.phase.name} ({study.phase.title}): {what}.{expects} "
+    said += f"{len(found.used)} of {len(found.sources)} reports count, as of {found.today}."
     if found.example:
         said += (
             " This is an example: every report there is ran on the example data of its own notebook, so "
@@ -199,6 +185,23 @@ def evidence_sentence(study: MemoStudy) -> str:
     if found.accept_stale:
         said += f" Results that are too old count, because: {found.accept_stale}"
     return said
+
+
+def warnings(study: MemoStudy) -> tuple[str, ...]:
+    """What does not stop the memo, and should be known to whoever reads it."""
+    found = []
+    apart = lengths_apart(study.evidence)
+    if apart is not None:
+        word, graded, paid = apart
+        found.append(
+            f"The messages that were graded have {graded:,.0f} tokens {word} on average, those that are paid "
+            f"for {paid:,.0f}: quality and money may be about different work."
+        )
+    if study.evidence.used and study.spent is None:
+        found.append(
+            "What the reports have spent on calls is not known, and is left out of what is spent once."
+        )
+    return tuple(found)
 
 
 def memo_text(study: MemoStudy) -> str:

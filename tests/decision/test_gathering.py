@@ -119,3 +119,23 @@ def test_an_example_that_says_nothing_is_refused(tmp_path: Path, text: str) -> N
 def test_a_missing_example_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"example\.toml cannot be read"):
         read_example(tmp_path)
+
+
+def test_a_workload_that_two_reports_share_leaves_out_a_third(leave: Leave) -> None:
+    leave("ab_test", {}, workload_sha256="b" * 64)
+    leave("fine_tune", {})
+    reports = leave()
+    found = gather(reports, SUBJECT, today=date(2026, 11, 28))
+    assert found.source("ab_test").state == "mismatched"
+    assert found.source("ab_test").reason == (
+        "it was made on workload bbbbbbbbbbbb, and model_matrix and fine_tune on wwwwwwwwwwww"
+    )
+    assert found.source("model_matrix").used
+    told = Subject(SUBJECT.baseline, SUBJECT.candidate, "ww, bb")
+    assert gather(reports, told, today=date(2026, 11, 28)).source("ab_test").used
+
+
+def test_two_workloads_that_differ_say_nothing(leave: Leave) -> None:
+    leave("ab_test", {}, workload_sha256="b" * 64)
+    found = gather(leave(), SUBJECT, today=date(2026, 11, 28))
+    assert all(found.source(report).used for report in ("model_matrix", "ab_test"))
