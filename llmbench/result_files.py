@@ -11,7 +11,7 @@ from llmbench.errors import ReportError
 from llmbench.numbers import finite
 from llmbench.results import SCHEMA_VERSION, Decision, InputFile, ResultEnvelope, Spend, Verdict
 
-__all__ = ["MANIFEST", "as_count", "as_number", "changed_files", "read_envelope"]
+__all__ = ["MANIFEST", "as_count", "as_number", "changed_files", "read_envelope", "workload_digest"]
 
 MANIFEST = "manifest.json"
 _MOST_BYTES = 64 * 1024 * 1024
@@ -35,6 +35,15 @@ def as_count(value: Any) -> int | None:
     """
     number = as_number(value)
     return None if number is None else int(number)
+
+
+def workload_digest(name: str) -> str:
+    """What reports on the workload that people call `name` have as their workload_sha256.
+
+    >>> workload_digest("cold e-mails")[:12]
+    'c5f1080f8751'
+    """
+    return hashlib.sha256(name.strip().encode()).hexdigest()
 
 
 def read_envelope(path: Path) -> ResultEnvelope:

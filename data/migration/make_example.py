@@ -36,6 +36,7 @@ MEDIAN_MS = {"gpt-4o": 1200.0, "mixtral-8x7b": 650.0}
 MISSING = {"gpt-4o": 0.001, "mixtral-8x7b": 0.002}
 USD_PER_M = {"gpt-4o": (2.5, 10.0), "mixtral-8x7b": (0.6, 0.6)}
 TOKENS = (500.0, 200.0)
+WORKLOAD = "cold e-mails of the document"
 REPORTS: dict[str, dict[str, Any]] = {
     "model_matrix": {
         "results_path": "data/migration/simulated_answers.parquet",
@@ -114,6 +115,7 @@ def main() -> None:
         environment = {**os.environ, "LLMBENCH_LEDGER": str(Path(folder) / "ledger.db")}
         for report, parameters in REPORTS.items():
             words = [sys.executable, "-m", "llmbench", "report", report, "--out", folder]
+            words += ["-p", "workload_name", WORKLOAD]
             for name, value in parameters.items():
                 words += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
             subprocess.run(words, check=True, cwd=ROOT, env=environment)

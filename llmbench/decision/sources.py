@@ -16,7 +16,7 @@ from typing import Any
 
 from llmbench.catalog.models import canonical_name
 from llmbench.errors import ReportError
-from llmbench.result_files import MANIFEST, changed_files, read_envelope
+from llmbench.result_files import MANIFEST, changed_files, read_envelope, workload_digest
 from llmbench.results import ResultEnvelope
 from llmbench.shown import shown
 
@@ -149,7 +149,8 @@ def _joined(report: str, envelope: ResultEnvelope, subject: Subject) -> tuple[st
     """The candidate as the report calls it, and why the report is about something else: one is empty."""
     if envelope.report != report:
         return "", f"it is a result of {envelope.report}"
-    workloads = tuple(part.strip() for part in subject.workload_sha256.split(",") if part.strip())
+    wanted = [part.strip() for part in subject.workload_sha256.split(",") if part.strip()]
+    workloads = tuple(each for part in wanted for each in (part, workload_digest(part)))
     workload = envelope.workload_sha256
     if workloads and workload is not None and not workload.startswith(workloads):
         return "", f"it was made on another workload, {workload[:12]}"

@@ -28,6 +28,7 @@ from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.progress import Progress, progress_writer
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
+from llmbench.result_files import workload_digest
 from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
 from llmbench.shown import AS_IT_IS
 from llmbench.spreadsheet import frame_csv
@@ -240,10 +241,13 @@ class Report:
         """Write result.json and show where the numbers come from.
 
         `inputs` are files, or {path: rows}: they are hashed here. `parameters` are those that were
-        checked, unless given. A report without this call is not published.
+        checked, unless given. A parameter `workload_name` that names the workload stands before
+        `workload_sha256`. A report without this call is not published.
         """
         from llmbench import __version__
 
+        if name := str(self._parameters.get("workload_name", "")).strip():
+            workload_sha256 = workload_digest(name)
         if isinstance(inputs, Mapping):
             inputs = [input_file(self.root, path, rows) for path, rows in inputs.items()]
         if self.simulated and not any(item.simulated for item in inputs):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from llmbench.decision import read_example
-from llmbench.result_files import changed_files, read_envelope
+from llmbench.result_files import changed_files, read_envelope, workload_digest
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "migration"
 
@@ -30,6 +30,12 @@ def test_the_simulated_answers_are_made_again(program: ModuleType) -> None:
     kept = pd.read_parquet(FOLDER / "simulated_answers.parquet")
     pd.testing.assert_frame_equal(program.answers(), kept)
     assert kept["simulated"].all()
+
+
+@pytest.mark.parametrize("report", ["model_matrix", "ab_test", "break_even"])
+def test_the_results_are_of_one_workload(program: ModuleType, report: str) -> None:
+    result = read_envelope(FOLDER / report / "result.json")
+    assert result.workload_sha256 == workload_digest(program.WORKLOAD)
 
 
 @pytest.mark.parametrize("report", ["model_matrix", "ab_test", "break_even"])

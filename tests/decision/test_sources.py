@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmbench.decision import Subject, find_source, same_model
+from llmbench.result_files import workload_digest
 from tests.decision.left import Leave
 
 SUBJECT = Subject("openai/gpt-4o", "mistralai/Mixtral-8x7B-Instruct-v0.1")
@@ -62,6 +63,13 @@ def test_a_report_about_something_else_does_not_count(
     assert source.state == "mismatched"
     assert words in source.reason
     assert source.data == {}
+
+
+def test_a_workload_may_be_asked_for_by_its_name(leave: Leave) -> None:
+    reports = leave(workload_sha256=workload_digest("cold e-mails"))
+    assert find_source(reports, "model_matrix", Subject("gpt-4o", "mixtral-8x7b", "cold e-mails")).used
+    other = find_source(reports, "model_matrix", Subject("gpt-4o", "mixtral-8x7b", "tickets"))
+    assert "it was made on another workload" in other.reason
 
 
 def test_a_changed_file_never_counts(leave: Leave) -> None:

@@ -11,6 +11,7 @@ from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.figures import ForestRow, forest
 from llmbench.reporting.progress import Progress
 from llmbench.reporting.report import Parameters, Report
+from llmbench.result_files import workload_digest
 from llmbench.results import Decision, Spend, Verdict
 
 VERDICT = Verdict(Decision.GO, "Yes.")
@@ -236,3 +237,15 @@ def test_measured_data_have_no_mark(run_folder: Path, shown: list[dict[str, str]
     assert result["title"] == "T"
     assert list(result["inputs"][0]) == ["path", "sha256", "rows"]
     assert shown
+
+
+def test_a_named_workload_stands_before_the_digest(
+    run_folder: Path, shown: list[dict[str, str]], make_notebook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_notebook('workload_name: str = ""  # what the messages are called')
+    monkeypatch.setenv("LLMBENCH_NOTEBOOK", str(path))
+    report = Report("made", "T")
+    report.parameters({"workload_name": " cold e-mails "})
+    report.finish(**FINISH, workload_sha256="a" * 64)
+    told = json.loads((run_folder / "result.json").read_text(encoding="utf-8"))
+    assert told["workload_sha256"] == workload_digest("cold e-mails")
