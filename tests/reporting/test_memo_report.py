@@ -11,6 +11,7 @@ from llmbench.reporting import memo_money, memo_tables
 from llmbench.reporting.envelope import to_json
 from llmbench.reporting.memo_report import envelope_fields
 from llmbench.reporting.memo_study import MemoStudy
+from llmbench.result_files import workload_digest
 from tests.reporting.memos import ROOT, leave, memo, parameters
 
 
@@ -87,7 +88,7 @@ def test_sources_show_their_workload_and_why(tmp_path: Path) -> None:
     shown = memo_tables.source_table(memo(tmp_path)).shown.set_index("report")
     assert shown.loc["model_matrix", ""] == "mismatched"
     assert "its candidate is gpt-4" in shown.loc["model_matrix", "why"]
-    assert shown.loc["break_even", "workload"] == "92fc210a3df2"
+    assert shown.loc["break_even", "workload"] == workload_digest("cold e-mails of the document")[:12]
 
 
 def test_what_would_change_it_names_the_data(study: MemoStudy) -> None:
