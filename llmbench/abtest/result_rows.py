@@ -250,9 +250,7 @@ class ResultRows:
                     _is_one(row.keys[4]), row.whole(0), row.whole(1), cost,
                 )
             )  # fmt: skip
-        return tuple(
-            sorted(rows, key=lambda row: (sorted(row.context.items()), row[1:6:2], row.replied, row.units))
-        )
+        return tuple(sorted(rows, key=_place_of))
 
     def data_until(self) -> datetime | None:
         """The newest instant before the cut-off."""
@@ -264,6 +262,14 @@ class ResultRows:
         """Units by state."""
         for row in self.of(What.STATES):
             yield int(row.keys[0] or 0), row
+
+
+def _place_of(row: ContextCounts) -> tuple[object, ...]:
+    """In the same order whatever engine counted them: an engine gives groups as it likes."""
+    return (
+        sorted(row.context.items()), row.arm, row.fold, row.replied,
+        -1.0 if row.probability is None else row.probability, row.units, row.messages,
+    )  # fmt: skip
 
 
 def _is_one(key: str | None) -> bool:
