@@ -28,6 +28,7 @@ from llmbench.reporting.folder_lock import folder_lock
 from llmbench.reporting.index import write_index
 from llmbench.reporting.secrets import environment_secrets, find_secret, known_secrets
 from llmbench.result_files import MANIFEST
+from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -208,10 +209,7 @@ class RemoteReports:
                     content = self._fs.cat_file(f"{self._base}/{notebook}/runs/{run_id}/{_RESULT}")
                 except FileNotFoundError:  # removed meanwhile
                     continue
-                folder.mkdir(parents=True, exist_ok=True)
-                temporary = folder / f".{_RESULT}.new"
-                temporary.write_bytes(content)
-                temporary.replace(folder / _RESULT)
+                write_whole(folder / _RESULT, content)
 
     def _push_run(self, notebook: str, folder: Path) -> None:
         names = _names(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
