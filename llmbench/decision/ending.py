@@ -63,6 +63,7 @@ class EndingSpend(NamedTuple):
     """Soonest first, those of unknown spend too."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class EndingModels:
     """All models of a usage. Made by `ending_models`."""

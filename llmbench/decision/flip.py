@@ -57,6 +57,7 @@ class FlipLine(NamedTuple):
     """The high end is below 0 up to here; None: at every volume."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class FlipGrid:
     """Volume x value of a reply. Made by `flip_grid`."""

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from llmbench.decision.effects import check_amount, check_whole
-from llmbench.decision.gates import STAGES
+from llmbench.decision.gates import SHARE_OF_STAGE, STAGES
 from llmbench.errors import UsageError
 
 __all__ = ["DEFAULT_WEEKS", "RampMonth", "check_ramp", "ramp_by_stage"]
@@ -18,7 +18,6 @@ DEFAULT_WEEKS: Mapping[str, float] = MappingProxyType(
     {"offline": 0.0, "shadow": 2.0, "canary-1": 1.0, "canary-5": 1.0, "canary-25": 2.0, "full": 4.0}
 )
 """How long each stage lasts: an assumption, to be replaced. After "full" the old model is turned off."""
-_MOVED = {"canary-1": 0.01, "canary-5": 0.05, "canary-25": 0.25, "full": 1.0, "decommission": 1.0}
 
 
 class RampMonth(NamedTuple):
@@ -76,7 +75,7 @@ def _month(spans: Sequence[tuple[float, float]], month: int, shadow_share: float
     }
     old, new = 1 - parts["decommission"], 1 - parts["offline"]
     return RampMonth(
-        moved=sum(share * parts[stage] for stage, share in _MOVED.items()),
+        moved=sum(share * parts[stage] for stage, share in SHARE_OF_STAGE.items()),
         doubled=shadow_share * parts["shadow"],
         old_on=old,
         new_on=new,

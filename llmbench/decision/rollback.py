@@ -42,6 +42,7 @@ class RollbackBound(NamedTuple):
     """So few replies of the candidate or fewer take it back; None: too early for any count."""
 
 
+@shown
 @dataclass(frozen=True)
 class RollbackTrigger:
     """The rule, and how soon it finds a loss. Made by `rollback_trigger`."""
