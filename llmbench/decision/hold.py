@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from llmbench.decision.effects import DAYS_OF_MONTH, ReplyEffect, Spread, check_amount, check_whole, spread_of
+from llmbench.decision.effects import ReplyEffect, Spread, check_amount, check_whole, spread_of
+from llmbench.economics.workload import DAYS_OF_MONTH
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable

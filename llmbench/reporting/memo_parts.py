@@ -30,10 +30,10 @@ from llmbench.decision import (
     traffic_of,
     twelve_month_budget,
 )
-from llmbench.decision.effects import DAYS_OF_MONTH
 from llmbench.decision.facts import book_of
 from llmbench.decision.gates import SHARE_OF_STAGE
 from llmbench.economics import Range
+from llmbench.economics.workload import DAYS_OF_MONTH
 from llmbench.errors import UsageError
 from llmbench.reporting.memo_parameters import uncertainty_of
 

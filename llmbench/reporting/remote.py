@@ -33,7 +33,7 @@ from llmbench.whole_file import write_whole
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["RemoteReports", "local_folder", "remote_url", "reports_folder"]
+__all__ = ["RemoteReports", "local_folder", "remote_url", "reports_folder", "reports_of"]
 
 _INDEX = "index.html"
 _PAGE = "report.html"
@@ -95,6 +95,14 @@ def local_folder(out: str | Path) -> Path:
     if parts.netloc not in {"", "localhost"}:
         raise UsageError(f"{text} names another machine; write file:///PATH for a folder of this one.")
     return Path(url2pathname(parts.path))
+
+
+def reports_of(root: Path, out: str | Path | None = None) -> Path:
+    """The local folder of a project's reports: `out`, or reports/ under its root where none is named.
+
+    `out` is made absolute, because a run changes the current folder. Raises UsageError for a remote one.
+    """
+    return local_folder(out).resolve() if out is not None else root / "reports"
 
 
 class RemoteReports:
