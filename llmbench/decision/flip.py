@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["FlipCell", "FlipGrid", "FlipLine", "FlipVerdict", "flip_grid", "months_discounted"]
 
 FlipVerdict = Literal["GO", "NO_GO", "cannot tell"]
+"""Whether the money alone says so at the whole interval; "cannot tell": its ends disagree."""
 
 
 @shown
