@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULE_OF = {
     "AnthropicProvider": "llmbench.providers",
     "BaseLLMProvider": "llmbench.providers",
     "CustomProvider": "llmbench.providers",
@@ -84,4 +84,4 @@ __all__ = [
     "__version__",
 ]
 
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__ = attach(__name__, _MODULE_OF)

@@ -7,16 +7,23 @@ import math
 __all__ = ["dollars", "priced_of"]
 
 
-def dollars(amount: float | None) -> str:
+def dollars(amount: float | None, *, cents_below: float = math.inf) -> str:
     """USD with cents, and with two significant digits below ten cents; None is "unknown".
 
-    >>> [dollars(amount) for amount in (0.0, 0.0000123, 0.5, 12.3456, 1234.5, -2.5, None)]
+    From `cents_below` USD on (of either sign) without cents.
+
+    >>> [dollars(amount) for amount in (-0.0, 0.0000123, 0.5, 12.3456, 1234.5, -2.5, None)]
     ['$0.00', '$0.000012', '$0.50', '$12.35', '$1,234.50', '-$2.50', 'unknown']
+    >>> [dollars(amount, cents_below=100) for amount in (99.5, 1234.56, -1234.56)]
+    ['$99.50', '$1,235', '-$1,235']
     """
     if amount is None or math.isnan(amount):
         return "unknown"
     if amount < 0:
-        return f"-{dollars(-amount)}"
+        return f"-{dollars(-amount, cents_below=cents_below)}"
+    amount += 0.0  # there is no -0
+    if amount >= cents_below:
+        return f"${amount:,.0f}"
     if 0 < amount < 0.1:
         return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
     return f"${amount:,.2f}"

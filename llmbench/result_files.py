@@ -5,36 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from llmbench.errors import ReportError
-from llmbench.numbers import finite
 from llmbench.results import SCHEMA_VERSION, Decision, InputFile, ResultEnvelope, Spend, Verdict
 
-__all__ = ["MANIFEST", "as_count", "as_number", "changed_files", "read_envelope", "workload_digest"]
+__all__ = ["MANIFEST", "changed_files", "read_envelope", "workload_digest"]
 
 MANIFEST = "manifest.json"
 _MOST_BYTES = 64 * 1024 * 1024
 """No result.json is that long; a file that is would only fill the memory."""
-
-
-def as_number(value: Any) -> float | None:
-    """A number of a result; None for anything that is no finite one.
-
-    >>> as_number(0.5), as_number(True), as_number("1")
-    (0.5, None, None)
-    """
-    return finite(value)
-
-
-def as_count(value: Any) -> int | None:
-    """A whole number of a result; None for anything that is none.
-
-    >>> as_count(3), as_count(None)
-    (3, None)
-    """
-    number = as_number(value)
-    return None if number is None else int(number)
 
 
 def workload_digest(name: str) -> str:

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 400
 
 
-def _tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("house", ROOT / "docs" / "tools" / "house.py")
+def _tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -22,7 +22,7 @@ def _tool() -> ModuleType:
     return module
 
 
-house = _tool()
+house = _tool("house")
 FLOOR = {name: number for number, layer in enumerate(house.floors()) for name in layer}
 ANNOTATIONS_ONLY = {("errors", "types")}
 
@@ -89,3 +89,8 @@ def test_no_module_is_longer_than_it_should_be() -> None:
         for path in (ROOT / "llmbench").rglob("*.py")
     }
     assert {path: lines for path, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_every_package_has_a_page_in_the_reference() -> None:
+    packages = {f"llmbench.{name}" for name in house.members() if house.is_package(name)}
+    assert packages - set(_tool("build").PACKAGES) == {"llmbench.cli"}

@@ -44,4 +44,4 @@ def test_the_documents_names_are_at_the_top() -> None:
         "Usage", "ModelInfo", "ModelCapability", "Ledger", "Matrix",
     ):  # fmt: skip
         assert hasattr(llmbench, name)
-    assert set(llmbench.__all__) == {*llmbench._HOMES, "__version__"}
+    assert set(llmbench.__all__) == {*llmbench._MODULE_OF, "__version__"}

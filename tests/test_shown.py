@@ -60,6 +60,14 @@ def test_every_public_result_shows_itself(package: str) -> None:
     assert set(without) == INPUTS.get(package, set())
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_amounts_of_a_public_result_are_read_as_a_formula(package: str) -> None:
+    module = importlib.import_module(package)
+    public = [getattr(module, name) for name in getattr(module, "__all__", ())]
+    own = [each for each in public if inspect.isclass(each) and hasattr(each, "_repr_html_")]
+    assert [each.__name__ for each in own if not hasattr(each._repr_html_, "__wrapped__")] == []
+
+
 @shown
 class Inner(NamedTuple):
     low: float

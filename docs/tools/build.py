@@ -46,6 +46,7 @@ PACKAGES = [
     "llmbench.catalog",
     "llmbench.decision",
     "llmbench.reporting",
+    "llmbench.desk",
     "llmbench.doctor",
     "llmbench.types",
     "llmbench.results",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.abtest.simulation_plan import SimulationPlan
 from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +95,7 @@ class PowerPoint(NamedTuple):
     high: float
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class AbSimulation:
     """A plan and what came of it. Made by `simulate`."""

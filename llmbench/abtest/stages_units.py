@@ -24,8 +24,6 @@ from llmbench.abtest.stages import message_key
 
 __all__ = ["unit_stages"]
 
-FOLDS = 4
-
 
 def unit_stages(layout: Layout, cut: Cut) -> list[Stage]:
     """All steps after `sent`."""

@@ -7,6 +7,7 @@ has an offer of a GPU, our facts about that GPU are not used any more; the other
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 import tomllib
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llmbench.errors import UsageError
+from llmbench.whole_file import write_whole
 
 __all__ = [
     "GpuOffer",
@@ -135,15 +137,13 @@ def age_days(as_of: str, today: date) -> int:
 def write_snapshot(root: Path, offers: Sequence[GpuOffer], day: date) -> Path:
     """Write the snapshot of `day`, whole or not at all, and return its path."""
     path = root / SNAPSHOTS / f"{day.isoformat()}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
     names = [each.name for each in fields(GpuOffer)]
-    partial = path.with_suffix(".csv.new")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        for offer in offers:
-            writer.writerow(["" if (v := getattr(offer, n)) is None else v for n in names])
-    partial.replace(path)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(names)
+    for offer in offers:
+        writer.writerow(["" if (v := getattr(offer, n)) is None else v for n in names])
+    write_whole(path, text.getvalue())
     return path
 
 

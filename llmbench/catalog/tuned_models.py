@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ from pathlib import Path
 from llmbench.catalog.models import canonical_name
 from llmbench.config import find_root
 from llmbench.shown import shown
+from llmbench.whole_file import write_whole
 
 __all__ = ["TunedModel", "priced_as", "register_tuned_model", "tuned_base", "tuned_model", "tuned_models"]
 
@@ -50,21 +50,12 @@ def register_tuned_model(tuned: TunedModel, root: Path | None = None) -> Path:
 
     Returns the file. Raises OSError where it cannot be written.
     """
-    folder = find_root(root) / _FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(f"{tuned.place}\0{tuned.model}".encode()).hexdigest()[:20]
-    path = folder / f"{name}.json"
+    path = find_root(root) / _FOLDER / f"{name}.json"
     text = json.dumps(asdict(tuned), indent=1, sort_keys=True) + "\n"
     if path.is_file() and _read(path) == tuned:
         return path
-    handle, made = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(made).replace(path)
-    except BaseException:
-        Path(made).unlink(missing_ok=True)
-        raise
+    write_whole(path, text)
     return path
 
 

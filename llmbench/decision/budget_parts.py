@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from llmbench.decision.effects import check_amount, check_whole
 from llmbench.economics.monte_carlo import Range
@@ -25,7 +25,7 @@ __all__ = [
 
 Line = Literal["baseline-api", "baseline-hosting", "candidate-api", "candidate-hosting"]
 """A bill that a commitment is counted against."""
-_LINES: tuple[Line, ...] = ("baseline-api", "baseline-hosting", "candidate-api", "candidate-hosting")
+_LINES: tuple[Line, ...] = get_args(Line)
 
 
 @dataclass(frozen=True, slots=True)

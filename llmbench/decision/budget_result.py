@@ -66,6 +66,7 @@ class BudgetTotals(NamedTuple):
     """Of the saving."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Before and after, month by month. Made by `twelve_month_budget`."""

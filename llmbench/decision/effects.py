@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DAYS_OF_MONTH", "ReplyEffect", "Spread", "check_amount", "check_whole", "spread_of"]
-
-DAYS_OF_MONTH = 730 / 24
-"""A month is 730 hours."""
+__all__ = ["ReplyEffect", "Spread", "check_amount", "check_whole", "spread_of"]
 
 _Z = NormalDist()
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["EndState", "EndingModel", "EndingModels", "EndingSpend", "ending_models"]
 
 EndState = Literal["ended", "ends", "no end known", "own machine", "not in the catalog"]
+"""Whether a model ends; the last three tell of no day."""
 _OWN = ("local", "vllm", "ollama")
 
 
@@ -63,6 +64,7 @@ class EndingSpend(NamedTuple):
     """Soonest first, those of unknown spend too."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class EndingModels:
     """All models of a usage. Made by `ending_models`."""

@@ -15,7 +15,8 @@ from llmbench.decision.gathering import Evidence
 from llmbench.decision.sources import Source, same_model
 from llmbench.economics import Workload, api_lines
 from llmbench.errors import UsageError
-from llmbench.result_files import as_count, as_number
+from llmbench.numbers import finite
+from llmbench.result_data import as_count, ends_of, part_of, row_of, rows_of
 from llmbench.shown import shown
 
 __all__ = [
@@ -96,10 +97,10 @@ def measured_quality(evidence: Evidence) -> Quality | None:
     for report in ("fine_tune", "model_matrix"):
         source = evidence.source(report)
         row = _compared(source, "candidate")
-        value = as_number(row.get("difference"))
+        value = finite(row.get("difference"))
         if value is not None:
-            low, high = _pair(row.get("ci"))
-            return Quality(value, low, high, as_number(row.get("margin")), as_count(row.get("n")), report)
+            low, high = ends_of(row.get("ci"))
+            return Quality(value, low, high, finite(row.get("margin")), as_count(row.get("n")), report)
     return None
 
 
@@ -110,9 +111,9 @@ def measured_replies(evidence: Evidence, reply_rate: float | None = None) -> Rep
     """
     source = evidence.source("ab_test")
     row = _compared(source, "treatment")
-    ratio, (low, high) = as_number(row.get("ratio")), _pair(row.get("ratio_ci"))
-    arm = _row(source.data, "arms", "arm", row.get("control"))
-    replies, messages = as_number(arm.get("replies")), as_number(arm.get("messages"))
+    ratio, (low, high) = finite(row.get("ratio")), ends_of(row.get("ratio_ci"))
+    arm = row_of(source.data, "arms", "arm", row.get("control"))
+    replies, messages = finite(arm.get("replies")), finite(arm.get("messages"))
     rate = reply_rate or (replies / messages if replies and messages else None)
     if ratio is None or low is None or high is None or rate is None or not 0 < rate < 1:
         return None
@@ -128,8 +129,7 @@ def traffic_of(
 
     Raises UsageError where neither says it.
     """
-    found = evidence.source("break_even").data.get("workload")
-    told = found if isinstance(found, Mapping) else {}
+    told = part_of(evidence.source("break_even").data, "workload")
     given = {
         "messages_per_month": messages,
         "input_tokens": input_tokens,
@@ -137,7 +137,7 @@ def traffic_of(
     }
     values: dict[str, float] = {}
     for name, value in given.items():
-        known = value or as_number(told.get(name))
+        known = value or finite(told.get(name))
         if known is None or not 0 < known <= MOST_MESSAGES:
             raise UsageError(
                 f"Parameter {name!r} is needed: no break_even result that counts says how much is asked "
@@ -154,14 +154,14 @@ def price_of(model: str, evidence: Evidence, traffic: Traffic, book: str = "") -
     source = evidence.source("break_even")
     if source.used and not book and traffic.of == "break_even":
         day, listed = _book_day(source), source.envelope.price_book if source.envelope is not None else None
-        for row in _rows(source.data, "api"):
+        for row in rows_of(source.data, "api"):
             if same_model(_text(row.get("model")), model, evidence.subject.names):
                 return Price(_amount(row.get("usd_per_message")), None, "break_even", day, listed)
-        for row in _rows(source.data, "options"):
+        for row in rows_of(source.data, "options"):
             if row.get("option") == model:
                 return Price(None, _amount(row.get("usd_per_month")), "break_even", day, listed)
     if canonical_name(model) is None and canonical_name(model.partition("/")[2]) is None:
-        if any(row.get("option") == model for row in _rows(source.data, "options")):
+        if any(row.get("option") == model for row in rows_of(source.data, "options")):
             return Price(None, None, "break_even has it for another number or length of messages", None)
         return Price(None, None, "no price book and no result has one", None)
     name = book_of(evidence, book)
@@ -192,8 +192,7 @@ def spent_usd(evidence: Evidence) -> float | None:
 
 def training_usd(evidence: Evidence) -> float | None:
     """What the fine-tune has cost; None where there is none, or nobody knows."""
-    costs = evidence.source("fine_tune").data.get("costs")
-    return _amount(costs.get("training_usd")) if isinstance(costs, Mapping) else None
+    return _amount(part_of(evidence.source("fine_tune").data, "costs").get("training_usd"))
 
 
 def needed_evidence(evidence: Evidence) -> tuple[Needed, ...]:
@@ -204,13 +203,13 @@ def needed_evidence(evidence: Evidence) -> tuple[Needed, ...]:
         if items:
             found.append(Needed(report, f"{items:,} more items"))
     test = evidence.source("ab_test")
-    power = test.data.get("power")
-    units = as_count(power.get("units_needed")) if isinstance(power, Mapping) else None
+    power = part_of(test.data, "power")
+    units = as_count(power.get("units_needed"))
     row = _compared(test, "treatment")
-    arms = [_row(test.data, "arms", "arm", row.get(side)).get("units") for side in ("treatment", "control")]
+    arms = [row_of(test.data, "arms", "arm", row.get(side)).get("units") for side in ("treatment", "control")]
     seen = sum(as_count(arm) or 0 for arm in arms)
     if units and row.get("verdict") == "cannot tell" and units > seen:
-        days = as_number(power.get("days_needed")) if isinstance(power, Mapping) else None
+        days = finite(power.get("days_needed"))
         rest = "" if not days else f", about {days * (units - seen) / units:,.0f} days at the present rate"
         found.append(Needed("ab_test", f"{units - seen:,} more leads{rest}"))
     return tuple(found)
@@ -220,16 +219,14 @@ def lengths_apart(evidence: Evidence) -> tuple[str, float, float] | None:
     """Where model_matrix and break_even are about messages of other lengths: "read" or "written", tokens a
     message of the one and of the other. None: they differ by at most 25%, or one does not tell.
     """
-    matrix, told = evidence.source("model_matrix"), evidence.source("break_even").data.get("workload")
-    models = _rows(matrix.data, "models")
+    told = part_of(evidence.source("break_even").data, "workload")
+    models = rows_of(evidence.source("model_matrix").data, "models")
     for side, word in (("input", "read"), ("output", "written")):
-        asked = as_number(told.get(f"{side}_tokens")) if isinstance(told, Mapping) else None
+        asked = finite(told.get(f"{side}_tokens"))
         sums = [
             (tokens, n)
             for row in models
-            if isinstance(row.get("tokens"), Mapping)
-            and (tokens := as_number(row["tokens"].get(side)))
-            and (n := as_count(row.get("n")))
+            if (tokens := finite(part_of(row, "tokens").get(side))) and (n := as_count(row.get("n")))
         ]
         if not asked or not sums:
             continue
@@ -241,26 +238,11 @@ def lengths_apart(evidence: Evidence) -> tuple[str, float, float] | None:
 
 def _compared(source: Source, field: str) -> Mapping[str, Any]:
     """The comparison of the candidate in a report that counts."""
-    return _row(source.data, "comparisons", field, source.candidate)
-
-
-def _row(data: Mapping[str, Any], key: str, field: str, wanted: Any) -> Mapping[str, Any]:
-    return next((row for row in _rows(data, key) if row.get(field) == wanted), {})
-
-
-def _rows(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = data.get(key)
-    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
-
-
-def _pair(value: Any) -> tuple[float | None, float | None]:
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return as_number(value[0]), as_number(value[1])
-    return None, None
+    return row_of(source.data, "comparisons", field, source.candidate)
 
 
 def _amount(value: Any) -> float | None:
-    found = as_number(value)
+    found = finite(value)
     return found if found is not None and 0 <= found <= MOST_MESSAGES else None
 
 

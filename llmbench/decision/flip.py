@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["FlipCell", "FlipGrid", "FlipLine", "FlipVerdict", "flip_grid", "months_discounted"]
 
 FlipVerdict = Literal["GO", "NO_GO", "cannot tell"]
+"""Whether the money alone says so at the whole interval; "cannot tell": its ends disagree."""
 
 
 @shown
@@ -57,6 +58,7 @@ class FlipLine(NamedTuple):
     """The high end is below 0 up to here; None: at every volume."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class FlipGrid:
     """Volume x value of a reply. Made by `flip_grid`."""

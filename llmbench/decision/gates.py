@@ -18,16 +18,21 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from llmbench.decision.metrics import Metric, metric_named
 from llmbench.errors import ConfigError, UsageError
 from llmbench.numbers import finite
 
-__all__ = ["STAGES", "Gate", "GateBook", "read_gates"]
+__all__ = ["SHARE_OF_STAGE", "STAGES", "Gate", "GateBook", "read_gates"]
 
 STAGES = ("offline", "shadow", "canary-1", "canary-5", "canary-25", "full", "decommission")
 """In their order: each lets more of the traffic reach the candidate."""
+SHARE_OF_STAGE: Mapping[str, float] = MappingProxyType(
+    {"canary-1": 0.01, "canary-5": 0.05, "canary-25": 0.25, "full": 1.0, "decommission": 1.0}
+)
+"""Of the traffic, which the candidate answers in a stage; a stage that is not here: none of it."""
 
 _KEYS = {
     "name",

@@ -71,9 +71,17 @@ class Evidence:
         return tuple(source for source in self.sources if source.used)
 
     @property
+    def looked_at(self) -> tuple[tuple[Source, bool], ...]:
+        """Every result that was found or looked for, and whether it was passed over."""
+        return (
+            *((source, False) for source in self.sources),
+            *((source, True) for source in self.passed_over),
+        )
+
+    @property
     def simulated(self) -> bool:
         """Whether any of what counts was simulated."""
-        return any(source.data.get("simulated") is True for source in self.used)
+        return any(source.simulated for source in self.used)
 
 
 def read_example(folder: Path) -> Example:
@@ -172,7 +180,7 @@ def _on_one_workload(sources: Sequence[Source]) -> list[Source]:
 
 
 def _workload(source: Source) -> str | None:
-    return source.envelope.workload_sha256 if source.used and source.envelope is not None else None
+    return source.workload_sha256 if source.used else None
 
 
 def _dated(source: Source, gates: Sequence[Gate], today: date) -> Source:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from llmbench.decision.effects import DAYS_OF_MONTH, ReplyEffect, Spread, check_amount, check_whole, spread_of
+from llmbench.decision.effects import ReplyEffect, Spread, check_amount, check_whole, spread_of
+from llmbench.economics.workload import DAYS_OF_MONTH
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +30,7 @@ _P90 = 1.2815515655446004
 """The 90% quantile of the standard normal distribution."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class RevenueAtRisk:
     """What is lost if the candidate gets fewer replies. Made by `revenue_at_risk`. USD a month."""
@@ -168,6 +171,7 @@ def _times_days(
     return usd * mean / DAYS_OF_MONTH
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class CostOfHold:
     """What is missed while one waits. Made by `cost_of_hold`. USD for all of the weeks."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from llmbench.errors import UsageError
-from llmbench.result_files import as_count, as_number
+from llmbench.numbers import finite
+from llmbench.result_data import as_count, ends_of, part_of, row_of, rows_of
 from llmbench.shown import shown
 
 __all__ = ["METRICS", "Measured", "Metric", "Unit", "metric_named"]
@@ -65,48 +66,33 @@ class Metric:
     data are where all is well."""
 
 
-def _pair(value: Any) -> tuple[float | None, float | None]:
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return as_number(value[0]), as_number(value[1])
-    return None, None
-
-
-def _rows(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = data.get(key)
-    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
-
-
-def _one(data: Mapping[str, Any], key: str, field: str, wanted: str) -> Mapping[str, Any]:
-    return next((row for row in _rows(data, key) if row.get(field) == wanted), {})
-
-
 def _compared(*, several: bool) -> _Read:
     """`several`: the candidate was picked among those of the report, which adjusts its verdicts for that."""
 
     def read(data: Mapping[str, Any], candidate: str) -> Measured:
-        row = _one(data, "comparisons", "candidate", candidate)
-        low, high = _pair(row.get("ci"))
+        row = row_of(data, "comparisons", "candidate", candidate)
+        low, high = ends_of(row.get("ci"))
         rivals = [
             each
-            for each in _rows(data, "comparisons")
-            if each.get("baseline") == row.get("baseline") and as_number(each.get("difference")) is not None
+            for each in rows_of(data, "comparisons")
+            if each.get("baseline") == row.get("baseline") and finite(each.get("difference")) is not None
         ]
         return Measured(
-            as_number(row.get("difference")),
+            finite(row.get("difference")),
             low,
             high,
             as_count(row.get("n")),
             clusters=as_count(row.get("clusters")),
             among=max(1, len(rivals)) if several else 1,
-            worst_low=as_number(row.get("worst_case_low")),
-            best_high=as_number(row.get("best_case_high")),
+            worst_low=finite(row.get("worst_case_low")),
+            best_high=finite(row.get("best_case_high")),
         )
 
     return read
 
 
 def _cell(data: Mapping[str, Any], candidate: str) -> Mapping[str, Any]:
-    for row in _rows(data, "models"):
+    for row in rows_of(data, "models"):
         prompt, params = row.get("prompt"), row.get("params")
         label = f"{row.get('model')}[{prompt}]" if prompt else row.get("model")
         if candidate in (label, row.get("model")) or candidate == f"{label}{{{params}}}":
@@ -116,7 +102,7 @@ def _cell(data: Mapping[str, Any], candidate: str) -> Mapping[str, Any]:
 
 def _score(data: Mapping[str, Any], candidate: str) -> Measured:
     row = _cell(data, candidate)
-    return Measured(as_number(row.get("score")), *_pair(row.get("score_ci")), as_count(row.get("n")))
+    return Measured(finite(row.get("score")), *ends_of(row.get("score_ci")), as_count(row.get("n")))
 
 
 def _missing(data: Mapping[str, Any], candidate: str) -> Measured:
@@ -132,43 +118,40 @@ def _missing(data: Mapping[str, Any], candidate: str) -> Measured:
 
 def _latency(data: Mapping[str, Any], candidate: str) -> Measured:
     row = _cell(data, candidate)
-    times = row.get("latency_ms")
-    if not isinstance(times, Mapping):
+    times = part_of(row, "latency_ms")
+    if not times:
         return NOTHING
-    return Measured(as_number(times.get("p95")), *_pair(times.get("p95_ci")), as_count(row.get("n")))
+    return Measured(finite(times.get("p95")), *ends_of(times.get("p95_ci")), as_count(row.get("n")))
 
 
 def _arm(name: str) -> _Read:
     def read(data: Mapping[str, Any], candidate: str) -> Measured:
-        row = _one(data, "comparisons", "treatment", candidate)
-        arms = [_one(data, "arms", "arm", str(row.get(side))) for side in ("treatment", "control")]
+        row = row_of(data, "comparisons", "treatment", candidate)
+        arms = [row_of(data, "arms", "arm", str(row.get(side))) for side in ("treatment", "control")]
         units = [as_count(arm.get("units")) for arm in arms]
         n = None if None in units or not row else sum(unit or 0 for unit in units)
-        low, high = _pair(row.get(f"{name}_ci"))
-        return Measured(as_number(row.get(name)), low, high, n)
+        low, high = ends_of(row.get(f"{name}_ci"))
+        return Measured(finite(row.get(name)), low, high, n)
 
     return read
 
 
 def _nested(section: str, value: str) -> _Read:
     def read(data: Mapping[str, Any], candidate: str) -> Measured:
-        inner = _one(data, "comparisons", "treatment", candidate).get(section)
-        if not isinstance(inner, Mapping):
-            return NOTHING
-        ends = _pair(inner.get("ci")) if value == "estimate" else (None, None)
-        return Measured(as_number(inner.get(value)), *ends)
+        inner = part_of(row_of(data, "comparisons", "treatment", candidate), section)
+        ends = ends_of(inner.get("ci")) if value == "estimate" else (None, None)
+        return Measured(finite(inner.get(value)), *ends)
 
     return read
 
 
 def _split(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - of all arms
-    srm = data.get("srm")
-    return Measured(as_number(srm.get("p_value"))) if isinstance(srm, Mapping) else NOTHING
+    return Measured(finite(part_of(data, "srm").get("p_value")))
 
 
 def _served_by_other(data: Mapping[str, Any], candidate: str) -> Measured:
-    arm = _one(data, "arms", "arm", candidate)
-    other, messages = as_number(arm.get("served_by_other")), as_number(arm.get("messages"))
+    arm = row_of(data, "arms", "arm", candidate)
+    other, messages = finite(arm.get("served_by_other")), finite(arm.get("messages"))
     if other is None or not messages:
         return NOTHING
     return Measured(other / messages, n=int(messages))
@@ -178,31 +161,28 @@ def _drawn(value: str) -> _Read:
     """Of the machine that the report compares with the API that it decides against."""
 
     def read(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - rows are by what is compared
-        rows = _rows(data, "monte_carlo")
+        rows = rows_of(data, "monte_carlo")
         row = rows[0] if rows else {}
         if value == "saving":
             return Measured(
-                as_number(row.get("p50")), as_number(row.get("p10")), as_number(row.get("p90")),
+                finite(row.get("p50")), finite(row.get("p10")), finite(row.get("p90")),
                 confidence=0.8,
             )  # fmt: skip
-        return Measured(as_number(row.get(value)))
+        return Measured(finite(row.get(value)))
 
     return read
 
 
 def _recommended(value: str, interval: str) -> _Read:
     def read(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - one recommendation
-        row = data.get("recommended")
-        if not isinstance(row, Mapping):
-            return NOTHING
-        return Measured(as_number(row.get(value)), *_pair(row.get(interval)), as_count(row.get("n")))
+        row = part_of(data, "recommended")
+        return Measured(finite(row.get(value)), *ends_of(row.get(interval)), as_count(row.get("n")))
 
     return read
 
 
 def _repaid(data: Mapping[str, Any], candidate: str) -> Measured:  # noqa: ARG001 - one training
-    costs = data.get("costs")
-    return Measured(as_number(costs.get("break_even_requests"))) if isinstance(costs, Mapping) else NOTHING
+    return Measured(finite(part_of(data, "costs").get("break_even_requests")))
 
 
 METRICS: Mapping[str, Metric] = {

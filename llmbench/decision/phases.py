@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ConfigError, UsageError
-from llmbench.result_files import as_number
+from llmbench.numbers import finite
 
 __all__ = ["Phase", "phase_named", "read_phases"]
 
@@ -76,7 +76,7 @@ def _phase(row: Any, where: str) -> Phase:
     for key in _TEXTS:
         if not isinstance(row.get(key, ""), str) or (key != "expects" and not str(row.get(key, "")).strip()):
             raise ConfigError(f"{where}: {key} is missing or is no text.")
-    share = as_number(row.get("share", 1.0))
+    share = finite(row.get("share", 1.0))
     if share is None or not 0 < share <= 1:
         raise ConfigError(f"{where}: share must be a number above 0 and at most 1.")
     return Phase(**{key: row[key] for key in _TEXTS if key in row}, share=share)

@@ -8,17 +8,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from llmbench.decision.effects import check_amount, check_whole
-from llmbench.decision.gates import STAGES
+from llmbench.decision.gates import SHARE_OF_STAGE, STAGES
+from llmbench.economics.workload import HOURS_OF_MONTH, HOURS_OF_WEEK
 from llmbench.errors import UsageError
 
 __all__ = ["DEFAULT_WEEKS", "RampMonth", "check_ramp", "ramp_by_stage"]
 
-WEEKS_OF_MONTH = 730 / 168
+_WEEKS_OF_MONTH = HOURS_OF_MONTH / HOURS_OF_WEEK
 DEFAULT_WEEKS: Mapping[str, float] = MappingProxyType(
     {"offline": 0.0, "shadow": 2.0, "canary-1": 1.0, "canary-5": 1.0, "canary-25": 2.0, "full": 4.0}
 )
 """How long each stage lasts: an assumption, to be replaced. After "full" the old model is turned off."""
-_MOVED = {"canary-1": 0.01, "canary-5": 0.05, "canary-25": 0.25, "full": 1.0, "decommission": 1.0}
 
 
 class RampMonth(NamedTuple):
@@ -63,7 +63,7 @@ def ramp_by_stage(
         raise UsageError(f"shadow_share must be a share between 0 and 1; it is {shadow_share!r}.")
     ends, so_far = [0.0], 0.0
     for stage in STAGES[:-1]:
-        so_far += check_amount(f"weeks of {stage}", given.get(stage, 0.0)) / WEEKS_OF_MONTH
+        so_far += check_amount(f"weeks of {stage}", given.get(stage, 0.0)) / _WEEKS_OF_MONTH
         ends.append(so_far)
     spans = [*pairwise(ends), (so_far, float("inf"))]
     return tuple(_month(spans, month, shadow_share) for month in range(months))
@@ -76,7 +76,7 @@ def _month(spans: Sequence[tuple[float, float]], month: int, shadow_share: float
     }
     old, new = 1 - parts["decommission"], 1 - parts["offline"]
     return RampMonth(
-        moved=sum(share * parts[stage] for stage, share in _MOVED.items()),
+        moved=sum(share * parts[stage] for stage, share in SHARE_OF_STAGE.items()),
         doubled=shadow_share * parts["shadow"],
         old_on=old,
         new_on=new,

@@ -42,6 +42,7 @@ class RollbackBound(NamedTuple):
     """So few replies of the candidate or fewer take it back; None: too early for any count."""
 
 
+@shown
 @dataclass(frozen=True)
 class RollbackTrigger:
     """The rule, and how soon it finds a loss. Made by `rollback_trigger`."""
@@ -111,7 +112,10 @@ class RollbackTrigger:
         return int(passed[-1]) if len(passed) else None
 
     def detected(self, true_ratio: float, within_days: int | None = None) -> float:
-        """Chance of a rollback within so many days of traffic (None: `days`) if that is the ratio."""
+        """Chance of a rollback within so many days of traffic (None: `days`) if that is the ratio.
+
+        Raises UsageError for days beyond a year, and a ratio that makes the reply rate 1 or more.
+        """
         last = self.days if within_days is None else within_days
         if not 1 <= check_amount("within_days", last) <= _YEAR:
             raise UsageError(f"within_days must lie between 1 and {_YEAR}; it is {within_days!r}.")

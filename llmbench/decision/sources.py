@@ -77,6 +77,16 @@ class Source:
         """The notebook's own numbers; empty where it does not count."""
         return self.envelope.data if self.envelope is not None and self.used else {}
 
+    @property
+    def simulated(self) -> bool:
+        """Whether it says that its data are simulated, used or not."""
+        return self.envelope is not None and self.envelope.data.get("simulated") is True
+
+    @property
+    def workload_sha256(self) -> str | None:
+        """What it says that it ran on; None where it does not tell."""
+        return (self.envelope.workload_sha256 or None) if self.envelope is not None else None
+
     def age_days(self, today: date) -> int | None:
         """Days since the newest of its data, or since it was made where it says nothing of them."""
         if self.envelope is None:

@@ -107,6 +107,7 @@ class StageRow(NamedTuple):
     """Claims that nobody can check without more data."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class StageAdvice:
     """The four stages. Made by `stage_advice`."""

@@ -33,7 +33,7 @@ __all__ = [
     "run_tables",
 ]
 
-_HOMES = {
+_NAMES_OF = {
     "fields": ("Field", "fields_of"),
     "overview": ("Overview", "ReportLine", "reports"),
     "quoting": ("Quoted", "quote_run"),
@@ -43,5 +43,5 @@ _HOMES = {
 }
 
 __getattr__, __dir__ = attach(
-    __name__, {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
+    __name__, {name: f"{__name__}.{module}" for module, names in _NAMES_OF.items() for name in names}
 )

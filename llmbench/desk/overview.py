@@ -15,6 +15,7 @@ from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.plain_table import UNKNOWN
 from llmbench.reporting.display import DECISION_WORDS
+from llmbench.reporting.remote import reports_of
 from llmbench.reporting.run import available_notebooks
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
@@ -78,7 +79,7 @@ _NONE = "The project's folder notebooks/ has no report; run `llmbench init` in a
 def reports(out: str | Path | None = None, *, now: datetime | None = None) -> Overview:
     """The project's reports with the verdict of each one's newest run under `out` (default: reports/)."""
     root = load_config().root
-    folder = Path(out) if out is not None else root / "reports"
+    folder = reports_of(root, out)
     lines = tuple(_line(root / "notebooks" / f"{name}.ipynb", folder) for name in available_notebooks(root))
     return Overview(lines, now or datetime.now(UTC))
 

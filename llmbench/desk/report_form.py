@@ -17,6 +17,7 @@ from llmbench.desk.quoting import quote_run
 from llmbench.desk.running import BackgroundRun
 from llmbench.desk.tables import run_tables, table_names
 from llmbench.errors import LLMBenchError, UsageError
+from llmbench.reporting.remote import reports_of
 from llmbench.reporting.run import available_notebooks, check_run
 from llmbench.shown import AS_IT_IS
 
@@ -49,7 +50,7 @@ class ReportForm:
         import ipywidgets as widgets
 
         self._root = load_config().root
-        self._out = Path(out).resolve() if out is not None else None
+        self._out = reports_of(self._root, out)
         names = available_notebooks(self._root)
         if not names or (notebook is not None and notebook not in names):
             asked = f"no notebook {notebook!r}" if notebook is not None else "no report"
@@ -184,7 +185,7 @@ class ReportForm:
 
     def _show_result(self) -> None:
         """The newest result of the report that is chosen, and its tables to choose from."""
-        folder = (self._out or self._root / "reports") / self.report.value
+        folder = self._out / self.report.value
         there = (folder / "result.json").is_file()
         _put(self.result, outcome_html(folder) if there else _paragraph("This report was not run yet."))
         names: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from llmbench.reporting.run import ReportRun, run_report
 __all__ = ["BackgroundRun", "RunState"]
 
 RunState = Literal["running", "done", "failed", "cancelled"]
+"""How far a run is; the last three are its end."""
 
 
 class BackgroundRun:

@@ -15,6 +15,7 @@ from llmbench.config import load_config
 from llmbench.desk.overview import link_to
 from llmbench.errors import UsageError
 from llmbench.reporting.display import table_html
+from llmbench.reporting.remote import reports_of
 from llmbench.reporting.report import csv_bytes
 from llmbench.reporting.text import encodable
 from llmbench.shown import shown
@@ -106,7 +107,7 @@ def table_names(notebook: str, out: str | Path | None = None) -> tuple[str, ...]
 
 
 def _folder(notebook: str, out: str | Path | None) -> Path:
-    return (Path(out) if out is not None else load_config().root / "reports") / notebook / "tables"
+    return reports_of(load_config().root, out) / notebook / "tables"
 
 
 def _grid(frame: pd.DataFrame) -> str:

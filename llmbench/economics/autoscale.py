@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from llmbench.economics.workload import HOURS_OF_MONTH
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
 __all__ = ["ScaledHours", "cold_start_s", "scaled_hours"]
 
-_MONTH_HOURS = 730.0
 _HOUR_S = 3600.0
 
 
@@ -52,7 +52,7 @@ def scaled_hours(
     utilisation_limit: float = 0.7,
     idle_s: float = 300.0,
     start_s: float = 76.0,
-    month_hours: float = _MONTH_HOURS,
+    month_hours: float = HOURS_OF_MONTH,
 ) -> ScaledHours:
     """A month of a service that is scaled each hour, down to `least` replicas; 0 is scale-to-zero.
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from llmbench.economics.workload import Workload
+from llmbench.economics.workload import HOURS_OF_MONTH, Workload
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
@@ -24,7 +24,7 @@ _SECONDS_OF_HOUR = 3600.0
 class HostingCosts:
     """What running machines takes beside their rent. Every default is a parameter, none is a finding."""
 
-    month_hours: float = 730.0
+    month_hours: float = HOURS_OF_MONTH
     spare_replicas: int = 1
     """Replicas beyond what the peak needs, so that one may fail (N+1)."""
     utilisation_limit: float = 0.7

@@ -6,13 +6,11 @@ import math
 from typing import NamedTuple
 
 from llmbench.economics.hosting import HostingCosts, HostingOption
-from llmbench.economics.workload import HOURS_OF_WEEK, Workload
+from llmbench.economics.workload import DAYS_OF_MONTH, HOURS_OF_WEEK, Workload
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
 __all__ = ["HybridPlan", "JobPlan", "hybrid_plans", "nightly_job"]
-
-_NIGHTS = 730 / 24
 
 
 @shown
@@ -108,7 +106,7 @@ def nightly_job(
     if not option.works:
         raise UsageError(f"{option.name} {option.why_not()}; there is no job to run on it.")
     per_hour = option.full_per_month(load, costs) / costs.month_hours
-    hours = load.messages_per_month / per_hour + _NIGHTS * start_minutes / 60
+    hours = load.messages_per_month / per_hour + DAYS_OF_MONTH * start_minutes / 60
     if hours > costs.month_hours:
         raise UsageError(
             f"The messages of a night take one replica of {option.name} more than a day; it cannot "

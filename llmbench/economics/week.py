@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeGuard
 
-from llmbench.economics.workload import HOURS_OF_WEEK, Workload
+from llmbench.economics.workload import DAYS_OF_MONTH, HOURS_OF_WEEK, Workload
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
 __all__ = ["MeasuredWorkload", "week_profile", "workload_of_log"]
 
 _SECONDS_OF_DAY = 86_400.0
-_DAYS_OF_MONTH = 730.0 / 24
 _SHORTEST_DAYS = 1 / 24
 """A burst of seconds, as a matrix leaves in the ledger, carried on would be millions of messages a month."""
 _LEAST_DAYS = 7.0
@@ -112,7 +111,7 @@ def workload_of_log(
             f"nothing of a month; give a log of an hour at least, better of a week, or messages_per_month."
         )
     # n messages have n - 1 gaps between them.
-    per_month = (len(moments) - 1) / days * _DAYS_OF_MONTH
+    per_month = (len(moments) - 1) / days * DAYS_OF_MONTH
     reads, writes = zip(*known, strict=True)
     cached = [float(each) for each in cached_tokens or () if _is_known(each)]
     load = Workload(

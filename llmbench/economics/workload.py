@@ -7,10 +7,13 @@ from dataclasses import dataclass, fields
 
 from llmbench.errors import UsageError
 
-__all__ = ["HOURS_OF_WEEK", "Workload"]
+__all__ = ["DAYS_OF_MONTH", "HOURS_OF_MONTH", "HOURS_OF_WEEK", "Workload"]
 
 HOURS_OF_WEEK = 168
 """Hours from Monday 00:00."""
+HOURS_OF_MONTH = 730.0
+"""A twelfth of a year of 365 days."""
+DAYS_OF_MONTH = HOURS_OF_MONTH / 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from llmbench.errors import UsageError
+from llmbench.shown import shown
 from llmbench.stats import Interval, mean_and_standard_error, mean_interval
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class CurvePoint(NamedTuple):
     """Items."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
     """Scores by size of the training set. Made by `learning_curve`."""

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from llmbench.errors import DatasetError, LedgerError, UsageError
-from llmbench.ledger.whole_file import replacing
+from llmbench.errors import DatasetError, UsageError
+from llmbench.whole_file import replacing
 
 __all__ = ["json_line", "refuse_same", "replacing_all"]
 
@@ -20,11 +20,19 @@ def replacing_all(paths: Mapping[str, Path]) -> Iterator[dict[str, IO[bytes]]]:
 
     Raises DatasetError where the disk or the folder refuses.
     """
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(_replacing(path)) for name, path in paths.items()}
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
     try:
-        with ExitStack() as stack:
-            yield {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
-    except LedgerError as error:
-        raise DatasetError(str(error).replace("The export ", "The file ", 1)) from error
+        with replacing(path) as file:
+            yield file
+    except OSError as error:
+        raise DatasetError(
+            f"The file {path} cannot be written ({error.strerror or error}): check its folder and its disk."
+        ) from error
 
 
 def refuse_same(source: Path, *targets: Path) -> None:

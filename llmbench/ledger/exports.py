@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
+from llmbench.ledger.export_file import export_file
 from llmbench.ledger.frames import NUMBERS, WHOLE, columns_of, values_of
 from llmbench.ledger.rows import instant_text
-from llmbench.ledger.whole_file import replacing
 from llmbench.spreadsheet import formula_safe, frame_csv
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def write_table(path: Path, records: Iterable[CallRecord], *, messages: bool = F
     write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix.lower())
     if write is None:
         raise UsageError(f"{path.name} must end in .csv or .parquet, which says its form.")
-    with replacing(path) as file:
+    with export_file(path) as file:
         return write(file, records, columns_of(messages=messages))
 
 
 def frame_to_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a small table, safe to open in a spreadsheet. Raises LedgerError where it cannot be written."""
-    with replacing(path) as file:
+    with export_file(path) as file:
         file.write(frame_csv(frame).encode("utf-8", "backslashreplace"))
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import LedgerError, UsageError
+from llmbench.ledger.export_file import export_file
 from llmbench.ledger.insertion import insert
 from llmbench.ledger.rows import TableRows, encode, instant_text
-from llmbench.ledger.whole_file import replacing
 from llmbench.types import CallRecord, Usage
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def record_of(line: str) -> CallRecord:
 def write(path: Path, records: Iterable[CallRecord]) -> int:
     """Write `records` to `path`, whole or not at all; returns how many."""
     count = 0
-    with replacing(path) as file:
+    with export_file(path) as file:
         for record in records:
             file.write(_utf8(line_of(record)) + b"\n")
             count += 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from llmbench.errors import UsageError
 from llmbench.ledger.rows import Statement, instant_text, stored_text
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ class Outcome(NamedTuple):
     metadata: Mapping[str, Any]
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Outcomes(Sequence[Outcome]):
     """Outcomes of all units that were sent something, the first sent first, and what is not counted.

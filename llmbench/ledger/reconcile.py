@@ -15,6 +15,7 @@ from llmbench.ledger.export_gap import GapLine, Side, Tally, explain, line_of_ta
 from llmbench.ledger.export_shapes import ExportRow
 from llmbench.money import dollars, priced_of
 from llmbench.plain_table import PlainTable, count_text
+from llmbench.shown import shown
 from llmbench.types import CallRecord
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _NO_CALL = frozenset({"self-hosted", "recorded"})
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     """A ledger's calls beside a vendor's export. Made by `reconcile`; gaps are vendor less ledger."""

@@ -15,6 +15,7 @@ from llmbench.catalog import TIERS, Tier, canonical_name, price_book, price_call
 from llmbench.errors import UsageError
 from llmbench.money import dollars, priced_of
 from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.shown import shown
 from llmbench.types import CallRecord, Usage
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class ModelRepricing:
     """Calls whose `cached_share` changes nothing, because the book has no price for cached input."""
 
 
+@shown
 @dataclass(frozen=True, slots=True)
 class Repricing:
     """Calls of the ledger under another price book. Made by `reprice`."""

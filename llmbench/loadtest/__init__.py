@@ -35,7 +35,7 @@ __all__ = [
     "synthetic_prompts",
 ]
 
-_HOMES = {
+_NAMES_OF = {
     "arrivals": ("poisson_arrivals",),
     "client": ("Sample",),
     "knee": ("Knee", "find_knee"),
@@ -46,5 +46,5 @@ _HOMES = {
 }
 
 __getattr__, __dir__ = attach(
-    __name__, {name: f"llmbench.loadtest.{module}" for module, names in _HOMES.items() for name in names}
+    __name__, {name: f"llmbench.loadtest.{module}" for module, names in _NAMES_OF.items() for name in names}
 )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llmbench.providers.stream import Stream
     from llmbench.providers.together import TogetherProvider
 
-_HOMES = {
+_MODULE_OF = {
     "AnthropicProvider": "anthropic",
     "BaseLLMProvider": "base",
     "CustomProvider": "custom",
@@ -57,4 +57,4 @@ __all__ = [
     "split_model_id",
 ]
 
-__getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{module}" for name, module in _HOMES.items()})
+__getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{module}" for name, module in _MODULE_OF.items()})

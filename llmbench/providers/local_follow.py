@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "events", "find", "metrics"]
 
-_MEASURED = ("learning_rate", "tokens", "seconds", "cpu_seconds")
-
 
 async def cancel(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
     """End a job, keeping its last checkpoint; its state after that."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog.models import all_models, canonical_name
 from llmbench.errors import DatasetError
+from llmbench.numbers import finite
 from llmbench.providers.fine_tuning import Submission, Tuner
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.training_file import CHAT, TrainingFile
@@ -25,7 +26,6 @@ from llmbench.providers.tuning_result import (
     instant,
     job_result,
     normal_status,
-    number,
     numbers,
     read_list,
     read_reply,
@@ -151,13 +151,13 @@ async def metrics(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list
     return [
         TrainingMetric(
             step=int(data["step"]),
-            training_loss=number(data.get("train_loss")),
+            training_loss=finite(data.get("train_loss")),
             validation_loss=first_number(data, ("full_valid_loss", "valid_loss")),
-            epoch=number(data.get("epoch")),
+            epoch=finite(data.get("epoch")),
             more={key: value for key, value in numbers(data).items() if key not in _NAMED},
         )
         for row in await _event_rows(provider, chat, job_id)
-        if isinstance(data := row.get("data"), dict) and number(data.get("step")) is not None
+        if isinstance(data := row.get("data"), dict) and finite(data.get("step")) is not None
     ]
 
 
@@ -190,7 +190,7 @@ async def _pages(
 
 def _event(row: Mapping[str, Any]) -> JobEvent:
     at, data = instant(row.get("created_at")), row.get("data")
-    step = number(data.get("step")) if isinstance(data, dict) else None
+    step = finite(data.get("step")) if isinstance(data, dict) else None
     level = str(row.get("level") or "info")
     return JobEvent(
         at=datetime.fromisoformat(at) if at else None,

@@ -16,6 +16,7 @@ from llmbench.errors import (
     ServerError,
     UsageError,
 )
+from llmbench.numbers import finite
 from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.tuning_result import (
@@ -26,7 +27,6 @@ from llmbench.providers.tuning_result import (
     instant,
     job_result,
     normal_status,
-    number,
     numbers,
     read_list,
     read_object,
@@ -198,7 +198,7 @@ async def estimate_usd(provider: BaseLLMProvider, client: Any, job: Mapping[str,
         except _sdk().APIStatusError:
             return None  # it is an offer beside the interface: without it our own quote holds
         found = read_object(reply.content)
-        usd = number(found.get("estimated_total_price"))
+        usd = finite(found.get("estimated_total_price"))
         if usd is not None and found.get("estimation_available") is not False:
             _refuse_over_limit(provider, found, usd)
             return usd
@@ -210,7 +210,7 @@ async def estimate_usd(provider: BaseLLMProvider, client: Any, job: Mapping[str,
 
 def _refuse_over_limit(provider: BaseLLMProvider, estimate: Mapping[str, Any], usd: float) -> None:
     if estimate.get("allowed_to_proceed") is False:
-        limit = number(estimate.get("user_limit"))
+        limit = finite(estimate.get("user_limit"))
         raise QuotaExhaustedError(
             f"{provider.endpoint} would not run this job of ${usd:,.2f}: the account's limit is "
             f"{'not told' if limit is None else f'${limit:,.2f}'}; add credit at the vendor's.",
@@ -225,7 +225,7 @@ def _sdk() -> Any:
 
 
 def _event(row: Mapping[str, Any]) -> JobEvent:
-    at, step = instant(row.get("created_at")), number(row.get("step"))
+    at, step = instant(row.get("created_at")), finite(row.get("step"))
     level = str(row.get("level") or "info").removeprefix("legacy_").removeprefix("i")
     return JobEvent(
         at=datetime.fromisoformat(at) if at else None,

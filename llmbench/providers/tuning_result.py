@@ -24,7 +24,6 @@ __all__ = [
     "instant",
     "job_result",
     "normal_status",
-    "number",
     "numbers",
     "read_list",
     "read_object",
@@ -120,23 +119,14 @@ def has_more(body: bytes) -> bool:
     return read_object(body).get("has_more") is True
 
 
-def number(value: Any) -> float | None:
-    """`value` where it is a finite number.
-
-    >>> number(0.5), number("0.5"), number(float("nan")), number(True)
-    (0.5, None, None, None)
-    """
-    return finite(value)
-
-
 def numbers(row: Mapping[str, Any]) -> dict[str, float]:
     """The entries that are finite numbers."""
-    return {key: found for key, value in row.items() if (found := number(value)) is not None}
+    return {key: found for key, value in row.items() if (found := finite(value)) is not None}
 
 
 def first_number(row: Mapping[str, Any], keys: Sequence[str]) -> float | None:
     """The entry of the first of `keys` that is a number."""
-    return next((found for key in keys if (found := number(row.get(key))) is not None), None)
+    return next((found for key in keys if (found := finite(row.get(key))) is not None), None)
 
 
 def normal_status(word: Any, words: Mapping[str, str], *, provider: BaseLLMProvider, job_id: str) -> str:

@@ -49,7 +49,7 @@ __all__ = [
     "write_index",
 ]
 
-_HOMES = {
+_NAMES_OF = {
     "figures": ("DifferenceRow", "ForestRow", "difference_forest", "forest"),
     "formats": ("convert_report",),
     "history": ("ModelPoint", "RunHistory", "RunPoint", "Trend", "run_history"),
@@ -66,5 +66,5 @@ _HOMES = {
 }
 
 __getattr__, __dir__ = attach(
-    __name__, {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
+    __name__, {name: f"{__name__}.{module}" for module, names in _NAMES_OF.items() for name in names}
 )

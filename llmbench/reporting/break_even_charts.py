@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.economics import BreakEvenStudy, ClaimAudit, HostingOption, cheapest
 from llmbench.economics.claims import number_text
+from llmbench.money import dollars
 from llmbench.reporting.axes import log_axis
-from llmbench.reporting.break_even_words import volume_text
+from llmbench.reporting.break_even_words import usd_text, volume_text
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def whole_dollars(usd: float, _: float = 0) -> str:
     >>> whole_dollars(1234.5), whole_dollars(-20)
     ('$1,234', '-$20')
     """
-    return f"{'-' if usd < 0 else ''}${abs(usd):,.0f}"
+    return dollars(usd, cents_below=0)
 
 
 def _usd(value: float, _: float = 0) -> str:
@@ -147,7 +148,7 @@ def _stated_volume(axes: Axes, study: BreakEvenStudy) -> None:
     for usd in (month, bill):
         axes.plot(volume, usd, "s", color=PALETTE["ink"], markersize=5, zorder=6)
         axes.annotate(
-            f"${usd:,.0f}" if usd >= 100 else f"${usd:,.2f}",
+            usd_text(usd),
             (volume, usd),
             xytext=(6, -12),
             textcoords="offset points",

@@ -114,7 +114,7 @@ def tornado_figure(study: BreakEvenStudy, against: str) -> Plot:
         axes.barh(position, high - low, left=low, height=0.6, color=PALETTE["blue"], alpha=0.85)
         if row.swing > 0.5:
             axes.annotate(
-                f"${row.swing:,.0f}",
+                whole_dollars(row.swing),
                 (high, position),
                 xytext=(4, 0),
                 textcoords="offset points",

@@ -57,20 +57,16 @@ def verdict(question: Question) -> Verdict:
             f"Self-hosting pays at {study.load.messages_per_month:,.0f} messages a month that can "
             f"wait, as a job at "
             f"night: {study.model} on {job[0].hardware} for {job[1].hours:,.0f} hours costs "
-            f"{_money(job[1].usd)} a "
-            f"month, {_api_words(study)} {_money(bill)}; always on it would be {_money(month.usd)}.",
+            f"{usd_text(job[1].usd)} a "
+            f"month, {_api_words(study)} {usd_text(bill)}; always on it would be {usd_text(month.usd)}.",
             _reasons(question, probability),
         )
     summary = (
         f"{answer} at {study.load.messages_per_month:,.0f} messages a month: {study.model} on a "
         f"machine of one's own "
-        f"costs {_money(month.usd)} a month, {_api_words(study)} {_money(bill)}."
+        f"costs {usd_text(month.usd)} a month, {_api_words(study)} {usd_text(bill)}."
     )
     return Verdict(decision, summary, _reasons(question, probability))
-
-
-def _money(usd: float) -> str:
-    return dollars(usd) if usd < 100 else f"${usd:,.0f}"
 
 
 def _api_words(study: BreakEvenStudy) -> str:
@@ -157,7 +153,7 @@ def _still_sold(question: Question) -> str:
     today = question.today.isoformat()
     for line in question.study.lines.priced():
         if (line.shutdown_date is None or line.shutdown_date > today) and line.usd_per_month is not None:
-            return f"The cheapest API still sold, {line.model}, costs {_money(line.usd_per_month)}."
+            return f"The cheapest API still sold, {line.model}, costs {usd_text(line.usd_per_month)}."
     return "No API of the price book is still sold."
 
 
@@ -204,9 +200,9 @@ def binding_constraint(study: BreakEvenStudy) -> str:
     return (
         f"The cheapest way is {month.replicas:,} x {option.hardware}{spare} at "
         f"{option.dtype}{estimate}: "
-        f"{_money(share['rent'])} rent, {_money(share['people'])} for "
+        f"{usd_text(share['rent'])} rent, {usd_text(share['people'])} for "
         f"{study.costs.operations_hours:g} hours of people, "
-        f"{_money(share['storage'])} storage. The serving "
+        f"{usd_text(share['storage'])} storage. The serving "
         f"{'one is' if month.serving == 1 else 'ones are'} {busy} busy; "
         f"the week's peaks would let it be {reach:.0%}."
     )
@@ -248,4 +244,4 @@ def usd_text(usd: float) -> str:
     >>> usd_text(4.5), usd_text(1234.56), usd_text(-1234.56)
     ('$4.50', '$1,235', '-$1,235')
     """
-    return dollars(usd) if abs(usd) < 100 else f"${usd:,.0f}" if usd >= 0 else f"-${-usd:,.0f}"
+    return dollars(usd, cents_below=100)

@@ -15,6 +15,7 @@ from typing import Any
 __all__ = ["UNDESCRIBED", "clean_html"]
 
 UNDESCRIBED = "A figure without a description."
+"""The text of an image that came with none."""
 _ELEMENTS = frozenset(
     re.findall(
         r"\w+",

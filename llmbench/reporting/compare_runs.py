@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.numbers import finite
 from llmbench.reporting.folder import ReportFolder
-from llmbench.result_files import as_number, read_envelope
+from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Change(NamedTuple):
     @property
     def relative(self) -> float | None:
         """(after - before) / |before| of two numbers; None of anything else."""
-        before, after = as_number(self.before), as_number(self.after)
+        before, after = finite(self.before), finite(self.after)
         if before is None or after is None or not before:
             return None
         return (after - before) / abs(before)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from llmbench.plain_table import UNKNOWN
 from llmbench.results import Decision, Verdict
 from llmbench.shown import AS_IT_IS
 
@@ -42,7 +43,6 @@ _DECISION_COLOURS = {
     Decision.HOLD: "#4B5563",
     Decision.NO_GO: "#9A3412",
 }
-UNKNOWN = "–"
 _TABLE = f'<table class="{AS_IT_IS}">'
 _LONG_TEXT, _SHORT_TEXT, _WORD = 60, 32, 14
 """Characters of a cell."""

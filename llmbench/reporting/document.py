@@ -42,6 +42,7 @@ class Span(NamedTuple):
 
 
 Spans = tuple[Span, ...]
+"""A text, in its pieces."""
 
 
 class Heading(NamedTuple):
@@ -113,6 +114,7 @@ class NewPage(NamedTuple):
 
 
 Block = Heading | Paragraph | Item | Table | Picture | VerdictBox | Code | NewPage
+"""What a document is made of, one below the other."""
 
 
 class Document(NamedTuple):

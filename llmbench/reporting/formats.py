@@ -26,6 +26,7 @@ __all__ = ["FORMATS", "PAPERS", "convert_report", "read_formats", "read_paper", 
 FORMATS = ("pdf", "docx", "md")
 """What a report is made as, beside report.html."""
 PAPERS = ("A4", "letter")
+"""Sizes of a page, by the names that CSS has for them."""
 _ALIASES = {"markdown": "md", "word": "docx"}
 _PAGE = "report.html"
 _FIGURES = "figures"

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import ReportError, UsageError
+from llmbench.numbers import finite
 from llmbench.plain_table import PlainTable
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.measures import Measure, measures_of, new_data
 from llmbench.reporting.sparkline import sparkline
 from llmbench.reporting.wording import minute
-from llmbench.result_files import as_count, as_number, read_envelope
+from llmbench.result_data import as_count, ends_of, part_of, rows_of
+from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
 from llmbench.shown import shown
 
@@ -238,8 +240,7 @@ def _time(run: tuple[str, ResultEnvelope]) -> tuple[float, str]:
 
 
 def _point(run_id: str, result: ResultEnvelope, new: bool) -> RunPoint:
-    told = result.data.get("calls")
-    calls: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
+    calls = part_of(result.data, "calls")
     point = RunPoint(
         run_id=run_id,
         generated_at=str(result.generated_at),
@@ -253,38 +254,30 @@ def _point(run_id: str, result: ResultEnvelope, new: bool) -> RunPoint:
     )
     if not new:
         return point
-    rows = result.data.get("models")
-    listed = rows if isinstance(rows, list) else []
-    models = [_model(row, point.fresh, result.price_book) for row in listed if isinstance(row, Mapping)]
+    models = [_model(row, point.fresh, result.price_book) for row in rows_of(result.data, "models")]
     return point._replace(models=tuple(model for model in models if model.model))
 
 
 def _model(row: Mapping[str, Any], fresh: bool, price_book: str) -> ModelPoint:
-    latency = row.get("latency_ms")
-    limits = row.get("score_ci")
-    low, high = limits if isinstance(limits, list) and len(limits) == 2 else (None, None)
+    low, high = ends_of(row.get("score_ci"))
     return ModelPoint(
         model=_label(row),
         n=as_count(row.get("n")),
-        score=as_number(row.get("score")),
-        score_low=as_number(low),
-        score_high=as_number(high),
-        cost_per_1k_calls=as_number(row.get("cost_per_1k_calls")) if fresh else None,
-        latency_p50_ms=as_number(latency.get("p50")) if fresh and isinstance(latency, Mapping) else None,
+        score=finite(row.get("score")),
+        score_low=low,
+        score_high=high,
+        cost_per_1k_calls=finite(row.get("cost_per_1k_calls")) if fresh else None,
+        latency_p50_ms=finite(part_of(row, "latency_ms").get("p50")) if fresh else None,
         usd_per_million_tokens=_price(row) if fresh else None,
         price_book=price_book,
     )
 
 
 def _price(row: Mapping[str, Any]) -> float | None:
-    tokens = row.get("tokens")
-    counts = (
-        [as_number(tokens.get(kind)) for kind in ("input", "output")]
-        if isinstance(tokens, Mapping)
-        else [None]
-    )
+    tokens = part_of(row, "tokens")
+    counts = [finite(tokens.get(kind)) for kind in ("input", "output")]
     known = [count for count in counts if count is not None]
-    cost = as_number(row.get("cost_usd"))
+    cost = finite(row.get("cost_usd"))
     if cost is None or len(known) < len(counts) or not sum(known):
         return None
     return cost / sum(known) * 1e6

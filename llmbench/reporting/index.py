@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import secrets
 from pathlib import Path
 
 from llmbench.errors import ReportError
@@ -19,6 +18,7 @@ from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision, ResultEnvelope
+from llmbench.whole_file import write_whole
 
 __all__ = ["write_index"]
 
@@ -67,12 +67,10 @@ def _write_index(out: Path) -> Path:
     sections.sort(reverse=True)
     body = "\n".join(section for _, section in sections) or "<p>No report yet.</p>"
     target = out / "index.html"
-    for left in out.glob(".index-*.html"):  # by a run that was killed
+    for left in out.glob(f".{target.name}.*"):  # by a run that was killed
         left.unlink(missing_ok=True)
-    temporary = out / f".index-{secrets.token_hex(3)}.html"
     page = _PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body)
-    temporary.write_text(encodable(page), encoding="utf-8")
-    temporary.replace(target)
+    write_whole(target, encodable(page))
     return target
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from llmbench.result_files import as_number
+from llmbench.numbers import finite
+from llmbench.result_data import part_of, rows_of
 from llmbench.results import ResultEnvelope
 
 __all__ = ["Measure", "measures_of", "new_data"]
@@ -64,43 +65,42 @@ def new_data(results: Iterable[ResultEnvelope]) -> list[bool]:
 
 def _ab_test(result: ResultEnvelope) -> Iterator[Measure]:
     start = f"{name}: " if (name := _experiment(result)) else ""
-    for arm in _rows(result, "arms"):
+    for arm in rows_of(result.data, "arms"):
         if isinstance(arm.get("arm"), str):
             of = start + arm["arm"]
-            yield Measure(of, "reply rate", as_number(arm.get("rate")))
-            yield Measure(of, "messages", as_number(arm.get("messages")))
-            yield Measure(of, "units", as_number(arm.get("units")))
-    for row in _rows(result, "comparisons"):
+            yield Measure(of, "reply rate", finite(arm.get("rate")))
+            yield Measure(of, "messages", finite(arm.get("messages")))
+            yield Measure(of, "units", finite(arm.get("units")))
+    for row in rows_of(result.data, "comparisons"):
         if isinstance(row.get("treatment"), str) and isinstance(row.get("control"), str):
             of = f"{start}{row['treatment']} over {row['control']}"
-            yield Measure(of, "ratio of reply rates", as_number(row.get("ratio")))
+            yield Measure(of, "ratio of reply rates", finite(row.get("ratio")))
 
 
 def _break_even(result: ResultEnvelope) -> Iterator[Measure]:
-    workload = result.data.get("workload")
-    volume = as_number(workload.get("messages_per_month")) if isinstance(workload, Mapping) else None
+    volume = finite(part_of(result.data, "workload").get("messages_per_month"))
     at = f" at {volume:,.0f} messages a month" if volume is not None else ""
-    for row in _rows(result, "options"):
+    for row in rows_of(result.data, "options"):
         if row.get("option") == result.candidate:
-            yield Measure(f"the recommended option{at}", "USD a month", as_number(row.get("usd_per_month")))
-    for row in _rows(result, "api"):
+            yield Measure(f"the recommended option{at}", "USD a month", finite(row.get("usd_per_month")))
+    for row in rows_of(result.data, "api"):
         if row.get("model") == result.baseline:
             of = f"{result.baseline} by API"
-            yield Measure(of + at, "USD a month", as_number(row.get("usd_per_month")))
-            per_message = as_number(row.get("usd_per_message"))
+            yield Measure(of + at, "USD a month", finite(row.get("usd_per_month")))
+            per_message = finite(row.get("usd_per_message"))
             price = None if per_message is None else 1000 * per_message
             yield Measure(of, "USD per 1,000 messages", price)
 
 
 def _routing(result: ResultEnvelope) -> Iterator[Measure]:
-    told = result.data.get("recommended")
-    if isinstance(told, Mapping):
-        volume = as_number(told.get("requests_per_month"))
+    told = part_of(result.data, "recommended")
+    if told:
+        volume = finite(told.get("requests_per_month"))
         at = f" at {volume:,.0f} requests a month" if volume is not None else ""
-        saving = as_number(told.get("expected_saving_usd"))
+        saving = finite(told.get("expected_saving_usd"))
         yield Measure(f"the recommended policy{at}", "saving, USD a month", saving)
-    for row in _rows(result, "policies"):
-        if isinstance(row.get("name"), str) and (apgr := as_number(row.get("apgr"))) is not None:
+    for row in rows_of(result.data, "policies"):
+        if isinstance(row.get("name"), str) and (apgr := finite(row.get("apgr"))) is not None:
             yield Measure(row["name"], "APGR", apgr)
 
 
@@ -109,11 +109,6 @@ _READERS: Mapping[str, Callable[[ResultEnvelope], Iterator[Measure]]] = {
     "break_even": _break_even,
     "routing": _routing,
 }
-
-
-def _rows(result: ResultEnvelope, name: str) -> list[Mapping[str, Any]]:
-    rows = result.data.get(name)
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def _experiment(result: ResultEnvelope) -> str:

@@ -18,9 +18,7 @@ def usd(amount: float | None) -> str:
     >>> [usd(amount) for amount in (1234.5, -12.4, 3.2, None)]
     ['$1,234', '-$12', '$3.20', 'unknown']
     """
-    if amount is None or not abs(amount) >= 10:
-        return dollars(amount)
-    return f"{'-' if amount < 0 else ''}${abs(amount):,.0f}"
+    return dollars(amount, cents_below=10)
 
 
 def usd_range(spread: Spread) -> str:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.memo_amounts import usd
+from llmbench.reporting.memo_amounts import usd, usd_range
 from llmbench.reporting.memo_tables import measured_text
 from llmbench.reporting.wording import clip
 
@@ -99,7 +99,7 @@ def cash_figure(study: MemoStudy) -> Plot | None:
     spread = budget.total_saving
     axes.vlines(months[-1] + 0.25, spread.p10, spread.p90, color=PALETTE["blue"], linewidth=3, alpha=0.6)
     axes.annotate(
-        f"{usd(spread.p50)} ({usd(spread.p10)} to {usd(spread.p90)})", (months[-1] + 0.25, spread.p10),
+        usd_range(spread), (months[-1] + 0.25, spread.p10),
         xytext=(0, -5), textcoords="offset points", ha="right", va="top", fontsize=8,
     )  # fmt: skip
     first = float(stated.iloc[0])

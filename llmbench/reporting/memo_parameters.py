@@ -11,7 +11,7 @@ from llmbench.decision.facts import MOST_MESSAGES
 from llmbench.decision.gathering import REPORTS
 from llmbench.economics import Range
 from llmbench.errors import UsageError
-from llmbench.result_files import as_number
+from llmbench.numbers import finite
 
 __all__ = ["check_memo_parameters", "commitment_of", "day_of", "uncertainty_of"]
 
@@ -40,12 +40,12 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 def check_memo_parameters(p: Mapping[str, Any]) -> None:
     """Raises UsageError naming the first parameter that cannot be meant."""
     for name, (least, most) in _RANGES.items():
-        number = as_number(p[name])
+        number = finite(p[name])
         if number is None or not least <= number <= most:
             raise UsageError(
                 f"Parameter {name!r} must be a number from {least:,.10g} to {most:,.10g}; it is {p[name]!r}."
             )
-    rate = as_number(p["reply_rate"])
+    rate = finite(p["reply_rate"])
     if rate is None or not 0 <= rate < 1:
         raise UsageError(
             f"Parameter 'reply_rate' is replies per message, from 0 (not given) to below 1; it is "
@@ -53,7 +53,7 @@ def check_memo_parameters(p: Mapping[str, Any]) -> None:
         )
     for name in ("volumes", "values_per_reply"):
         for each in p[name]:
-            number = as_number(each)
+            number = finite(each)
             if number is None or not 0 < number <= MOST_MESSAGES:
                 raise UsageError(f"Parameter {name!r} holds numbers above 0; {each!r} is none.")
     _check_names(p)
@@ -75,7 +75,7 @@ def _check_names(p: Mapping[str, Any]) -> None:
         if not isinstance(ours, str) or not ours:
             raise UsageError(f"Parameter 'names': {own!r} needs the name of a model; it has {ours!r}.")
     for model, usd in p["usage_usd"].items():
-        number = as_number(usd)
+        number = finite(usd)
         if usd is not None and (number is None or not 0 <= number <= MOST_MESSAGES):
             raise UsageError(
                 f"Parameter 'usage_usd': the spend on {model!r} must be USD from 0 up, or None; it is "

@@ -31,7 +31,9 @@ from llmbench.decision import (
     twelve_month_budget,
 )
 from llmbench.decision.facts import book_of
+from llmbench.decision.gates import SHARE_OF_STAGE
 from llmbench.economics import Range
+from llmbench.economics.workload import DAYS_OF_MONTH
 from llmbench.errors import UsageError
 from llmbench.reporting.memo_parameters import uncertainty_of
 
@@ -46,7 +48,6 @@ __all__ = [
     "told_usage",
 ]
 
-_DAYS_A_MONTH = 730 / 24
 _TRAFFIC = ("messages_per_month", "input_tokens", "output_tokens")
 _AS_IT_IS = Range(1.0, 1.0, 1.0)
 _MOST_REPLIES_A_DAY = 10_000
@@ -133,7 +134,7 @@ def told_risk(
     if rollback is None or effect.low >= 1:
         return risk
     days = rollback.days_to_rollback(effect.low)
-    lost = risk.worst_usd * rollback.share / phase.share * days / _DAYS_A_MONTH
+    lost = risk.worst_usd * rollback.share / phase.share * days / DAYS_OF_MONTH
     return replace(risk, days_at_worst=days, worst_until_trigger_usd=lost)
 
 
@@ -145,7 +146,7 @@ def told_rollback(
     results: Sequence[GateResult],
 ) -> RollbackTrigger | None:
     """None with more replies than are worth counting, and where the gate asks for what no rate can keep."""
-    a_day = traffic.messages_per_month / _DAYS_A_MONTH
+    a_day = traffic.messages_per_month / DAYS_OF_MONTH
     kept = [r.gate.threshold for r in results if r.gate.metric.name == "reply_ratio"]
     margin = max(kept, default=0.9)
     if a_day * effect.reply_rate > _MOST_REPLIES_A_DAY or not 0 < margin < 1 / effect.reply_rate:
@@ -158,7 +159,8 @@ def _canary_share(stage: str) -> float:
     """The traffic that the candidate gets in the stage that is decided about, or in the last one that has a
     control to hold it against.
     """
-    return {"canary-1": 0.01, "canary-5": 0.05}.get(stage, 0.25)
+    share = SHARE_OF_STAGE.get(stage, 1.0)
+    return share if share < 1 else SHARE_OF_STAGE["canary-25"]
 
 
 def told_flip(

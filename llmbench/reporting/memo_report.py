@@ -106,8 +106,6 @@ def _risk(study: MemoStudy) -> dict[str, Any] | None:
 
 def _sources(study: MemoStudy) -> list[dict[str, Any]]:
     evidence = study.evidence
-    rows = [(source, False) for source in evidence.sources]
-    rows += [(source, True) for source in evidence.passed_over]
     return [
         {
             "report": source.report,
@@ -116,12 +114,12 @@ def _sources(study: MemoStudy) -> list[dict[str, Any]]:
             "passed_over": over,
             "run_id": source.run_id,
             "sha256": source.sha256,
-            "workload_sha256": None if source.envelope is None else source.envelope.workload_sha256,
+            "workload_sha256": source.workload_sha256,
             "data_until": source.data_until,
             "age_days": source.age_days(evidence.today),
             "decision": None if source.envelope is None else str(source.envelope.verdict.decision),
         }
-        for source, over in rows
+        for source, over in evidence.looked_at
     ]
 
 
@@ -131,6 +129,5 @@ def _inputs(study: MemoStudy, parameters: Mapping[str, Any], root: Path) -> list
     for source in study.evidence.used:
         if source.of_example:
             path = f"{parameters['example']}/{source.report}/result.json"
-            simulated = source.data.get("simulated") is True
-            found.append(replace(input_file(root, path, None), simulated=simulated))
+            found.append(replace(input_file(root, path, None), simulated=source.simulated))
     return found

@@ -12,7 +12,7 @@ from llmbench.reporting.wording import NONE, percent, signed_points, span, whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmbench.decision import GateResult, Metric, Source
+    from llmbench.decision import GateResult, Metric
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = [
@@ -176,8 +176,7 @@ def source_table(study: MemoStudy) -> Table:
     import pandas as pd
 
     evidence = study.evidence
-    rows = [(source, False) for source in evidence.sources]
-    rows += [(source, True) for source in evidence.passed_over]
+    rows = evidence.looked_at
     frame = pd.DataFrame(
         [
             {
@@ -189,8 +188,8 @@ def source_table(study: MemoStudy) -> Table:
                 "age_days": source.age_days(evidence.today),
                 "run": source.run_id,
                 "sha256": source.sha256,
-                "workload": None if source.envelope is None else source.envelope.workload_sha256,
-                "simulated": source.envelope is not None and source.envelope.data.get("simulated") is True,
+                "workload": source.workload_sha256,
+                "simulated": source.simulated,
             }
             for source, over in rows
         ]
@@ -203,15 +202,10 @@ def source_table(study: MemoStudy) -> Table:
             "age, days": [NONE if pd.isna(age) else f"{age:,.0f}" for age in frame["age_days"]],
             "run": [source.run_id or NONE for source, _ in rows],
             "result.json": [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
-            "workload": [_workload(source) for source, _ in rows],
+            "workload": [(source.workload_sha256 or NONE)[:12] for source, _ in rows],
         }
     )
     return Table(frame, shown, ("age, days",))
-
-
-def _workload(source: Source) -> str:
-    told = source.envelope.workload_sha256 if source.envelope is not None else None
-    return told[:12] if told else NONE
 
 
 def _state_words(state: str, passed_over: bool, example: bool) -> str:

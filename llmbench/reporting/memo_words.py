@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmbench.decision import decide
 from llmbench.decision.facts import lengths_apart
+from llmbench.decision.gates import SHARE_OF_STAGE
 from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.memo_money_words import saving_sentence
 from llmbench.reporting.wording import percent, signed_points, span
@@ -48,7 +49,7 @@ def verdict(study: MemoStudy) -> Verdict:
 def _place(stage: str) -> str:
     """The stage as it is written in a sentence."""
     if stage.startswith("canary-"):
-        return f"{stage} ({stage.removeprefix('canary-')}% of the traffic)"
+        return f"{stage} ({SHARE_OF_STAGE[stage]:.0%} of the traffic)"
     return {"offline": "offline tests", "shadow": "shadow traffic", "full": "full traffic"}.get(stage, stage)
 
 

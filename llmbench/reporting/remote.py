@@ -28,11 +28,12 @@ from llmbench.reporting.folder_lock import folder_lock
 from llmbench.reporting.index import write_index
 from llmbench.reporting.secrets import environment_secrets, find_secret, known_secrets
 from llmbench.result_files import MANIFEST
+from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["RemoteReports", "local_folder", "remote_url", "reports_folder"]
+__all__ = ["RemoteReports", "local_folder", "remote_url", "reports_folder", "reports_of"]
 
 _INDEX = "index.html"
 _PAGE = "report.html"
@@ -94,6 +95,14 @@ def local_folder(out: str | Path) -> Path:
     if parts.netloc not in {"", "localhost"}:
         raise UsageError(f"{text} names another machine; write file:///PATH for a folder of this one.")
     return Path(url2pathname(parts.path))
+
+
+def reports_of(root: Path, out: str | Path | None = None) -> Path:
+    """The local folder of a project's reports: `out`, or reports/ under its root where none is named.
+
+    `out` is made absolute, because a run changes the current folder. Raises UsageError for a remote one.
+    """
+    return local_folder(out).resolve() if out is not None else root / "reports"
 
 
 class RemoteReports:
@@ -208,10 +217,7 @@ class RemoteReports:
                     content = self._fs.cat_file(f"{self._base}/{notebook}/runs/{run_id}/{_RESULT}")
                 except FileNotFoundError:  # removed meanwhile
                     continue
-                folder.mkdir(parents=True, exist_ok=True)
-                temporary = folder / f".{_RESULT}.new"
-                temporary.write_bytes(content)
-                temporary.replace(folder / _RESULT)
+                write_whole(folder / _RESULT, content)
 
     def _push_run(self, notebook: str, folder: Path) -> None:
         names = _names(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))

@@ -22,7 +22,7 @@ from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import Job, execute
 from llmbench.reporting.progress import Progress
-from llmbench.reporting.remote import local_folder
+from llmbench.reporting.remote import reports_of
 from llmbench.reporting.secrets import SecretFoundError
 from llmbench.reporting.wording import minute
 from llmbench.shown import shown
@@ -124,7 +124,7 @@ def run_report(
     root = load_config().root
     path = find_notebook(notebook, root)
     values = check_run(path, parameters or {})
-    folder = ReportFolder(local_folder(out).resolve() if out is not None else root / "reports", path.stem)
+    folder = ReportFolder(reports_of(root, out), path.stem)
     console = console or Console(stderr=True)
     run_id = new_run_id()
     with contextlib.ExitStack() as stack:

@@ -29,7 +29,7 @@ from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import EXECUTED, Job, run_environment
-from llmbench.reporting.remote import local_folder
+from llmbench.reporting.remote import reports_of
 from llmbench.reporting.run import find_notebook
 
 __all__ = ["StagedRun", "staged_run"]
@@ -104,7 +104,7 @@ def staged_run(
     declared = read_parameters(path)
     values = check_parameters(declared, parameters or {}, where=path.stem)
     refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
-    reports = ReportFolder(local_folder(out).resolve() if out is not None else home / "reports", path.stem)
+    reports = ReportFolder(reports_of(home, out), path.stem)
     run_id = new_run_id()
     with (
         reports.staging(run_id, home) as staging,

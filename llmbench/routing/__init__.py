@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llmbench.routing.strategy import RoutingStrategy
     from llmbench.routing.table import RoutingTable, routing_table
 
-_HOMES = {
+_MODULE_OF = {
     "Budgets": "llmbench.routing.limits",
     "CalibratedRouting": "llmbench.routing.calibrated",
     "Candidate": "llmbench.routing.route",
@@ -101,4 +101,4 @@ __all__ = [
     "verifier",
 ]
 
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__ = attach(__name__, _MODULE_OF)

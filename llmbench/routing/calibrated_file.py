@@ -21,6 +21,7 @@ from llmbench.routing.calibrated import (
 from llmbench.routing.drift import DriftReference, WatchedNumber
 from llmbench.routing.success_scorer import SuccessScorer
 from llmbench.routing.text_features import FEATURES
+from llmbench.whole_file import write_whole
 
 __all__ = ["LARGEST_FILE", "SCHEMA", "load", "save"]
 
@@ -47,9 +48,7 @@ def save(routing: CalibratedRouting, path: str | Path) -> Path:
             "use fewer models."
         )
     target = Path(path)
-    partial = target.with_name(target.name + ".partial")
-    partial.write_bytes(encoded)
-    partial.replace(target)
+    write_whole(target, encoded)
     return target
 
 

@@ -12,6 +12,7 @@ from llmbench.ledger.brief import AttemptFacts
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable, count_text
 from llmbench.routing.speeds import nearest_rank
+from llmbench.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +120,7 @@ class Saving(NamedTuple):
     """Answered calls and failed attempts whose charge is not known: `usd` lacks them."""
 
 
+@shown
 class PerformanceReport(dict[str, dict[str, Any]]):
     """{"endpoint/model": figures}, as the document has it, and more of them.
 

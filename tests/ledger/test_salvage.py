@@ -243,3 +243,9 @@ def test_a_database_has_backups_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_
     done = CliRunner().invoke(cli, ["ledger", "verify", "--salvage", str(tmp_path / "a.db")])
     assert isinstance(done.exception, UsageError)
     assert "the server's own backups" in str(done.exception)
+
+
+def test_no_table_of_the_schema_is_left_behind(sound: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(sound)) as source:
+        tables = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert set(salvage(sound, tmp_path / "new.db").kept) == tables

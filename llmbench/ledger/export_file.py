@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from llmbench import whole_file
 from llmbench.errors import LedgerError
+from llmbench.whole_file import replacing
 
-__all__ = ["replacing"]
+__all__ = ["export_file"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """As `llmbench.whole_file.replacing`. Raises LedgerError where the disk or the folder refuses."""
+def export_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside `path` that takes its place at the end. Raises LedgerError where the disk refuses."""
     try:
-        with whole_file.replacing(path) as file:
+        with replacing(path) as file:
             yield file
     except OSError as error:
         raise LedgerError(
