@@ -137,6 +137,11 @@ def test_convert_refuses_what_it_must_not_touch(tmp_path: Path) -> None:
         convert_report(tmp_path, "md", tmp_path / "out")
     with pytest.raises(UsageError, match="no report format 'x'"):
         convert_report(EXAMPLES / "routing", "x", tmp_path)
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "out"):
+        with pytest.raises(ReportError, match=f"The folder {out.name} cannot be written"):
+            convert_report(EXAMPLES / "routing", "md", out)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_figure_of_others_is_kept_beside_the_markdown(tmp_path: Path) -> None:
