@@ -119,9 +119,8 @@ def convert_report(
         for name, file in zip(wanted, files, strict=True):
             _WRITERS[name](file, source)
     except OSError as error:
-        raise ReportError(
-            f"The folder {target.name} cannot be written: {error.strerror or type(error).__name__}; name another."
-        ) from error
+        reason = error.strerror or type(error).__name__
+        raise ReportError(f"The folder {target.name} cannot be written: {reason}; name another.") from error
     return files
 
 
