@@ -39,6 +39,7 @@ def diff(before: str, after: str, out: str | None, *, as_csv: bool, fail_on_chan
     from llmbench.plain_table import PlainTable
     from llmbench.reporting.compare_runs import compare_runs, find_run
     from llmbench.reporting.remote import reports_folder
+    from llmbench.reporting.text import visible
     from llmbench.spreadsheet import frame_csv
 
     folder = reports_folder(out) if out is not None else load_config().root / "reports"
@@ -47,7 +48,7 @@ def diff(before: str, after: str, out: str | None, *, as_csv: bool, fail_on_chan
     if as_csv:
         click.echo(frame_csv(frame), nl=False)
     else:
-        click.echo(found.line())
+        click.echo(visible(found.line()))
         rows = found.changes[:_ROWS_SHOWN]
         if rows:
             show(

@@ -15,7 +15,7 @@ from llmbench.reporting.formats import FORMATS
 from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
 from llmbench.reporting.sparkline import sparkline
-from llmbench.reporting.text import encodable
+from llmbench.reporting.text import encodable, undirected
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision, ResultEnvelope
@@ -71,7 +71,7 @@ def _write_index(out: Path) -> Path:
         left.unlink(missing_ok=True)
     temporary = out / f".index-{secrets.token_hex(3)}.html"
     page = _PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body)
-    temporary.write_text(encodable(page), encoding="utf-8")
+    temporary.write_text(undirected(encodable(page)), encoding="utf-8")
     temporary.replace(target)
     return target
 
