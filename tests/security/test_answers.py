@@ -131,11 +131,23 @@ def test_two_runs_of_a_hostile_result_do_not_steer_the_terminal(tmp_path: Path) 
         data = {"models": [{"model": text[:300], "score": int(run)} for text in HOSTILE.values()]}
         (tmp_path / "odd" / "runs" / run).mkdir(parents=True)
         told = ResultEnvelope(
-            report="odd", title="Odd", verdict=Verdict(Decision.HOLD, f"{HOSTILE['ansi']} {run}"),
-            parameters={}, inputs=(), workload_sha256=None, baseline=None,
-            candidate=f"{HOSTILE['bidi']} {run}", price_book="current", generated_at="2026-01-23T00:00:00+00:00",
-            data_until=None, llmbench_version="0", git_commit=None, seed=1, spend=Spend(None, None), data=data,
-        )  # fmt: skip
+            report="odd",
+            title="Odd",
+            verdict=Verdict(Decision.HOLD, f"{HOSTILE['ansi']} {run}"),
+            parameters={},
+            inputs=(),
+            workload_sha256=None,
+            baseline=None,
+            candidate=f"{HOSTILE['bidi']} {run}",
+            price_book="current",
+            generated_at="2026-01-23T00:00:00+00:00",
+            data_until=None,
+            llmbench_version="0",
+            git_commit=None,
+            seed=1,
+            spend=Spend(None, None),
+            data=data,
+        )
         write_envelope(tmp_path / "odd" / "runs" / run / "result.json", told)
     done = CliRunner().invoke(cli, ["diff", "odd~1", "odd", "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
