@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -55,8 +56,8 @@ def make_project(folder: str | Path) -> NewProject:
     """Put notebooks, data and llmbench.toml into `folder`, which is made where it is not there.
 
     A file that is there is never overwritten, so a second call adds what a newer llmbench brings. Raises
-    UsageError for a `folder` that is a file or lies within an installed llmbench, and ConfigError where the
-    installation lacks the files.
+    UsageError for a `folder` that is a file, cannot be written or lies within an installed llmbench, and
+    ConfigError where the installation lacks the files.
     """
     root = Path(folder).expanduser()
     if root.exists() and not root.is_dir():
@@ -64,6 +65,17 @@ def make_project(folder: str | Path) -> NewProject:
     sources = {name: _source(name) for name in _FOLDERS}
     if any(root.resolve() == source.parent.resolve() for source in sources.values()):
         raise UsageError("The project of llmbench itself needs no init; name another folder.")
+    try:
+        return _made(root, sources.values())
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(
+            f"The folder {root.name or root} cannot be written: {reason}; make it writable, or name another. "
+            "What was written already stays, and a second init goes on from there."
+        ) from error
+
+
+def _made(root: Path, sources: Iterable[Path]) -> NewProject:
     written: list[str] = []
     kept: list[str] = []
     root.mkdir(parents=True, exist_ok=True)
@@ -73,7 +85,7 @@ def make_project(folder: str | Path) -> NewProject:
         else:
             write_whole(root / name, text)
             written.append(name)
-    for source in sources.values():
+    for source in sources:
         for path in sorted(_files(source)):
             relative = path.relative_to(source.parent)
             target = root / relative

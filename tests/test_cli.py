@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from llmbench.cli import cli
 
 
 def llmbench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -45,6 +48,12 @@ def test_a_mistake_is_one_sentence(words: tuple[str, ...], said: str, project: P
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["diff", "schedule", "loadtest", "simulate ab"])
+def test_the_example_in_a_help_text_is_a_line_to_copy(command: str) -> None:
+    shown = CliRunner().invoke(cli, [*command.split(), "--help"]).output
+    assert f"\n  llmbench {command} " in shown
 
 
 def test_unknown_command_is_a_usage_error(project: Path) -> None:

@@ -62,6 +62,12 @@ def test_a_file_or_the_project_of_llmbench_itself_is_refused(tmp_path: Path) -> 
         make_project(ROOT)
 
 
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match="The folder project cannot be written: Not a directory; make it"):
+        make_project(tmp_path / "file" / "project")
+
+
 def test_an_installation_without_the_files_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llmbench.starter.files", lambda package: tmp_path / package)
     with pytest.raises(ConfigError, match="has no notebooks"):

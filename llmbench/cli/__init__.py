@@ -67,5 +67,7 @@ def main() -> None:
         )
         sys.exit(1)
     except LLMBenchError as error:
-        click.echo(f"Error: {error}", err=True)
+        from llmbench.reporting.text import visible
+
+        click.echo(f"Error: {visible(error)}", err=True)
         sys.exit(1)

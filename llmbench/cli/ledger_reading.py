@@ -15,6 +15,7 @@ from llmbench.cli.ledger_options import DAY, open_ledger, start_of
 from llmbench.errors import UsageError
 from llmbench.money import dollars, priced_of
 from llmbench.plain_table import UNKNOWN, PlainTable, count_text
+from llmbench.reporting.text import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +68,8 @@ def show(
     for call in found if texts else ():
         click.echo(f"\n{call.call_id} attempt {call.attempt}")
         for message in call.messages:
-            click.echo(f"{message['role']}: {_visible(message['content'])}")
-        click.echo(f"answer: {UNKNOWN if call.content is None else _visible(call.content)}")
+            click.echo(f"{message['role']}: {visible(message['content'])}")
+        click.echo(f"answer: {UNKNOWN if call.content is None else visible(call.content)}")
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -97,7 +98,7 @@ def _told(attempts: Sequence[CallRecord]) -> None:
     call = attempts[0]
     route = call.route or {}
     if route:
-        click.echo(f"Route: {route.get('chosen')} by {route.get('rule')}: {_visible(route.get('reason'))}")
+        click.echo(f"Route: {route.get('chosen')} by {route.get('rule')}: {visible(route.get('reason'))}")
         click.echo(f"Candidates: {', '.join(route.get('candidates') or ()) or UNKNOWN}")
     if call.experiment_id is not None:
         odds = route.get("probability")
@@ -107,18 +108,10 @@ def _told(attempts: Sequence[CallRecord]) -> None:
         click.echo(f"For unit {call.unit_id}")
     for each in reversed(attempts):
         if each.error_message:
-            click.echo(f"Error of attempt {each.attempt}: {_visible(each.error_message)}")
+            click.echo(f"Error of attempt {each.attempt}: {visible(each.error_message)}")
     known = [each.cost for each in attempts if each.cost is not None]
     told = dollars(math.fsum(known) if known else None)
     click.echo(f"Cost of all attempts: {told}, {len(attempts) - len(known):,} of them without a price")
-
-
-def _visible(text: object) -> str:
-    """A text with its control characters spelled: an answer must not steer the terminal."""
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
-        for each in str(text)
-    )
 
 
 @click.command()

@@ -62,14 +62,14 @@ def loadtest(
     seed: int,
     out: Path | None,
 ) -> None:
-    r"""Send requests at random moments, faster and faster, and find what is still carried in time.
+    """Send requests at random moments, faster and faster, and find what is still carried in time.
 
     Requests do not wait for one another (Poisson arrivals), and times run from the moment at which a
     request was due. Ctrl-C ends it with what was measured so far.
 
     \b
     llmbench loadtest local/smollm2-135m --rates 0.5,1,2 --usd-per-hour 0.10 --out load.json
-    """
+    """  # noqa: D301 - click wants the character itself
     from llmbench.cli.tables import show
     from llmbench.loadtest import LoadPlan, Objective, load_test, read_prompts
     from llmbench.providers.registry import split_model_id

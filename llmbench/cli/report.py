@@ -70,6 +70,7 @@ def report(
     from llmbench.reporting.after_run import follow_up, remove_old_runs
     from llmbench.reporting.formats import read_formats, read_paper
     from llmbench.reporting.remote import RemoteReports, local_folder, remote_url
+    from llmbench.reporting.text import visible
     from llmbench.reporting.webhook import webhook_address
 
     remote = RemoteReports(out) if out is not None and remote_url(out) is not None else None
@@ -90,16 +91,16 @@ def report(
         if remote is not None:
             remote.push(runs[-1].notebook)
         after = follow_up(runs[-1], address)
-        click.echo(after.line)
+        click.echo(visible(after.line))
         warnings = tuple(f"{name}: {warning}" for warning in runs[-1].warnings) + after.warnings
         warnings += remove_old_runs(runs[-1], keep, remote) if keep is not None else ()
         for warning in warnings:
-            click.echo(f"Warning: {warning}", err=True)
+            click.echo(f"Warning: {visible(warning)}", err=True)
         if fail_on_regression and after.worse:
             worse.append(after.worse)
     click.echo(remote.index if remote is not None else str(_shown(runs[-1].index)))
     for line in worse:
-        click.echo(line, err=True)
+        click.echo(visible(line), err=True)
     if worse:
         sys.exit(_WORSE)
     if fail_on_no_go and any(run.decision == "NO_GO" for run in runs):

@@ -41,13 +41,13 @@ def schedule(
     time_zone: str,
     out: Path | None,
 ) -> None:
-    r"""Write a crontab line, a GitHub workflow or an Airflow DAG that makes reports at fixed times.
+    """Write a crontab line, a GitHub workflow or an Airflow DAG that makes reports at fixed times.
 
     Nothing is installed: the text goes to stdout, or to a file that is not there yet.
 
     \b
     llmbench schedule model_matrix --cron "0 7 * * 1" --time-zone Europe/Berlin
-    """
+    """  # noqa: D301 - click wants the character itself
     from llmbench.reporting.scheduling import plan_schedule
     from llmbench.reporting.scheduling_airflow import airflow_dag
     from llmbench.reporting.scheduling_crontab import crontab

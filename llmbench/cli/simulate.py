@@ -89,7 +89,7 @@ def simulate() -> None:
     help="Write pictures (.png) and their numbers (.csv) to this folder.",
 )
 def ab(split: str, ratios: tuple[str, ...], margin: float | None, out: Path | None, **options: Any) -> None:
-    r"""Run an A/B test of reply rates thousands of times: power, stopping day, error rates.
+    """Run an A/B test of reply rates thousands of times: power, stopping day, error rates.
 
     The question is whether the treatment is not worse than the control by more than the margin. Every run
     is analysed as the real one will be. Equal rates and the margin itself are always among the truths.
@@ -97,7 +97,7 @@ def ab(split: str, ratios: tuple[str, ...], margin: float | None, out: Path | No
 
     \b
     llmbench simulate ab --control-rate .03 --split 90/10 --units-per-day 5000 --out plan
-    """
+    """  # noqa: D301 - click wants the character itself
     from llmbench.abtest.simulate import simulate as run
     from llmbench.abtest.simulation_plan import SimulationPlan
     from llmbench.cli.tables import show

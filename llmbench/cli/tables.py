@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmbench.plain_table import PlainTable
+from llmbench.reporting.text import visible
 
 __all__ = ["show"]
 
@@ -46,7 +47,7 @@ def show(
         else:
             drawn.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
     for row in table.rows:
-        cells = (row[column] for column in kept)
+        cells = (visible(row[column]) for column in kept)
         drawn.add_row(*(Text(cell, style=(colours or {}).get(cell, "")) for cell in cells))
     console.print(drawn)
     if left_out:

@@ -14,6 +14,7 @@ why = "one reply in ten is what may be lost"
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from llmbench.decision.metrics import Metric, metric_named
+from llmbench.decision.metrics import Metric, Unit, metric_named
 from llmbench.errors import ConfigError, UsageError
 from llmbench.numbers import finite
 
@@ -34,6 +35,7 @@ SHARE_OF_STAGE: Mapping[str, float] = MappingProxyType(
 )
 """Of the traffic, which the candidate answers in a stage; a stage that is not here: none of it."""
 
+_TABLES = {"gates", "phases"}
 _KEYS = {
     "name",
     "stage",
@@ -46,6 +48,10 @@ _KEYS = {
     "required",
     "why",
 }
+_POSSIBLE: Mapping[Unit, tuple[float, float]] = {
+    "share": (0, 1), "probability": (0, 1), "points": (-1, 1), "times": (0, 10),
+}  # fmt: skip
+"""A threshold outside was meant in percent, and would never be met or always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,13 @@ def read_gates(path: Path, phases: Sequence[str] = ()) -> GateBook:
         raise ConfigError(f"The gates {path.name} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path.name} is not TOML: {error}.") from error
+    # A gate under a misspelt name would be a gate that nobody holds anything against.
+    strange = sorted(set(table) - _TABLES)
+    if strange:
+        raise ConfigError(
+            f"{path.name} has {', '.join(strange)} at its top, which nothing reads; "
+            "write [[gates]] or [[phases]]."
+        )
     rows = table.get("gates")
     if not isinstance(rows, list) or not rows:
         raise ConfigError(f"{path.name} has no [[gates]]; a migration without a gate has no decision.")
@@ -147,6 +160,13 @@ def _gate(row: Mapping[str, Any], phases: Sequence[str]) -> Gate:
     limit = finite(threshold)
     if limit is None:
         raise UsageError(f"{limits[0]} must be a number; it is {threshold!r}.")
+    metric = metric_named(row["metric"])
+    low, high = _POSSIBLE.get(metric.unit, (-math.inf, math.inf))
+    if not low <= limit <= high:
+        raise UsageError(
+            f"{limits[0]} is {limit:g}, and {metric.name} is a number from {low:g} to {high:g}; "
+            "write 0.9 for 90%, and 0.03 for 3 points."
+        )
     of = row.get("phases", [])
     if not isinstance(of, list) or not all(isinstance(phase, str) for phase in of):
         raise UsageError("phases must be a list of names.")
@@ -159,7 +179,7 @@ def _gate(row: Mapping[str, Any], phases: Sequence[str]) -> Gate:
     return Gate(
         name=row["name"],
         stage=row["stage"],
-        metric=metric_named(row["metric"]),
+        metric=metric,
         threshold=limit,
         at_least=limits[0] == "at_least",
         phases=tuple(of),

@@ -23,6 +23,8 @@ _NAMES = (
     "category", "reason", "gate", "month",
 )  # fmt: skip
 """Fields that say which row of a list a row is."""
+_NAMES_ELSE = ("report", "stage")
+"""The same, of a row that has none of those: a gate that moves to another stage is the same gate."""
 _VOLATILE = {"seen_at", "generated_at"}
 
 
@@ -71,7 +73,7 @@ class RunDifference(NamedTuple):
         now, was = self.after.verdict.decision, self.before.verdict.decision
         decided = f"{now}, was {was}" if self.verdict_changed else f"{now}, as before"
         numbers = sum(change.part == "number" for change in self.changes)
-        moved = f"{numbers:,} numbers changed" if numbers else "no number changed"
+        moved = f"{numbers:,} number{'s' * (numbers != 1)} changed" if numbers else "no number changed"
         return f"{self.after.report}: {decided}; {moved}"
 
 
@@ -130,7 +132,7 @@ def _verdict(envelope: ResultEnvelope) -> dict[str, Any]:
 
 
 def _inputs(envelope: ResultEnvelope) -> dict[str, Any]:
-    files = {item.path: f"{item.sha256[:12]}, {item.rows} rows" for item in envelope.inputs}
+    files = {item.path: item.sha256[:12] + _rows(item.rows) for item in envelope.inputs}
     told = {
         name: getattr(envelope, name)
         for name in (
@@ -143,6 +145,10 @@ def _inputs(envelope: ResultEnvelope) -> dict[str, Any]:
         )
     }
     return {**files, **told}
+
+
+def _rows(rows: int | None) -> str:
+    return "" if rows is None else f", {rows:,} row{'s' * (rows != 1)}"
 
 
 def _changes(part: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
@@ -161,10 +167,12 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
         seen: dict[str, int] = {}
         for row in value:
-            name = ", ".join(str(row[key]) for key in _NAMES if _says(row.get(key)))
+            keys = [key for key in _NAMES if _says(row.get(key))]
+            keys = keys or [key for key in _NAMES_ELSE if _says(row.get(key))][:1]
+            name = ", ".join(str(row[key]) for key in keys)
             seen[name] = seen.get(name, 0) + 1
             label = name if seen[name] == 1 else f"{name} ({seen[name]})"
-            rest = {key: inner for key, inner in row.items() if key not in _NAMES or not _says(inner)}
+            rest = {key: inner for key, inner in row.items() if key not in keys}
             yield from _leaves(rest, f"{path}[{label}]")
     elif isinstance(value, list):
         for place, inner in enumerate(value):

@@ -96,8 +96,8 @@ def convert_report(
     `folder` is one with report.html and result.json, such as reports/NOTEBOOK or one of its runs/RUN-ID;
     it is not changed. `formats` are of "pdf", "docx" and "md". The Markdown's figures go to `out`/figures.
 
-    Raises UsageError for a format or paper there is not, ReportError for a folder without a report,
-    ConfigError where the browser or the extra `docx` is missing.
+    Raises UsageError for a format or paper there is not, ReportError for a folder without a report or an
+    `out` that cannot be written, ConfigError where the browser or the extra `docx` is missing.
     """
     origin, target = Path(folder), Path(out)
     wanted = read_formats([formats] if isinstance(formats, str) else formats)
@@ -114,10 +114,14 @@ def convert_report(
     source = _Source(
         page, read_envelope(origin / "result.json"), found[1] if found else "", origin / _FIGURES, size
     )
-    target.mkdir(parents=True, exist_ok=True)
     files = [target / f"report.{name}" for name in wanted]
-    for name, file in zip(wanted, files, strict=True):
-        _WRITERS[name](file, source)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, file in zip(wanted, files, strict=True):
+            _WRITERS[name](file, source)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ReportError(f"The folder {target.name} cannot be written: {reason}; name another.") from error
     return files
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from llmbench.money import dollars
 from llmbench.reporting.clean import clean_html
+from llmbench.reporting.text import undirected
 from llmbench.reporting.wording import clip, minute
 from llmbench.results import ResultEnvelope
 
@@ -63,7 +64,7 @@ def render_report(notebook: Any, envelope: ResultEnvelope, run_id: str, files: C
             "files": files,
         },
     )
-    return str(page)
+    return undirected(str(page))
 
 
 def style_sheet() -> str:

@@ -14,7 +14,7 @@ from llmbench.reporting.formats import FORMATS
 from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
 from llmbench.reporting.sparkline import sparkline
-from llmbench.reporting.text import encodable
+from llmbench.reporting.text import encodable, undirected
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision, ResultEnvelope
@@ -70,7 +70,7 @@ def _write_index(out: Path) -> Path:
     for left in out.glob(f".{target.name}.*"):  # by a run that was killed
         left.unlink(missing_ok=True)
     page = _PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body)
-    write_whole(target, encodable(page))
+    write_whole(target, undirected(encodable(page)))
     return target
 
 

@@ -1,8 +1,12 @@
-"""Text that can be written as UTF-8, whatever a model answered."""
+"""Text that can be written and shown, whatever a model answered or is called."""
 
 from __future__ import annotations
 
-__all__ = ["encodable"]
+import unicodedata
+
+__all__ = ["encodable", "undirected", "visible"]
+
+_OVERRIDES = {0x202D: "\ufffd", 0x202E: "\ufffd"}
 
 
 def encodable(text: str) -> str:
@@ -14,3 +18,28 @@ def encodable(text: str) -> str:
     'fine, \\ud83d'
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def visible(text: object) -> str:
+    r"""A text with its control characters spelled: what a model says must not steer the terminal.
+
+    >>> visible("2 lines\nand a bell" + chr(7))
+    '2 lines\nand a bell\\x07'
+    """
+    return "".join(
+        each
+        if each.isprintable() or each in "\n\t" or unicodedata.category(each) == "Zs"
+        else each.encode("unicode_escape").decode()
+        for each in str(text)
+    )
+
+
+def undirected(page: str) -> str:
+    r"""A page without the characters that turn the words after them round (U+202D, U+202E).
+
+    A name that holds one would have the sentence of a verdict read backwards. Arabic and Hebrew need neither.
+
+    >>> undirected("GO" + chr(0x202E) + "ON")
+    'GO\ufffdON'
+    """
+    return page.translate(_OVERRIDES)

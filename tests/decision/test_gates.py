@@ -37,6 +37,9 @@ def test_gates_of_a_stage_are_all_up_to_it(tmp_path: Path) -> None:
         ("", r"has no \[\[gates\]\]"),
         ("gates = [1]", "Gate 1 of gates.toml is no table"),
         ("x =", "is not TOML"),
+        (ONE + ONE.replace("[[gates]]", "[[gate]]"), "has gate at its top, which nothing reads"),
+        (ONE.replace("-0.03", "-3"), "is -3, and score_difference is a number from -1 to 1"),
+        (ONE.replace("score_difference", "reply_ratio").replace("-0.03", "90"), "from 0 to 10; write 0.9"),
         (ONE + ONE, "has q more than once"),
         (
             ONE.replace("score_difference", "score_diference"),

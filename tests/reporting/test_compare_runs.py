@@ -63,7 +63,7 @@ def test_rows_are_matched_by_what_they_are_about_and_not_by_their_place(keep: Ke
         ("number", "models[b, x].score", 0.7, 0.77)
     ]
     assert found.changes[0].relative == pytest.approx(0.1)
-    assert found.line() == "model_matrix: HOLD, as before; 1 numbers changed"
+    assert found.line() == "model_matrix: HOLD, as before; 1 number changed"
 
 
 def test_verdict_parameters_and_inputs_come_first(keep: Keep) -> None:
@@ -124,3 +124,42 @@ def test_the_command(keep: Keep, tmp_path: Path) -> None:
     assert CliRunner().invoke(cli, [*words, "--fail-on-change"], catch_exceptions=False).exit_code == 3
     csv = CliRunner().invoke(cli, [*words, "--csv"], catch_exceptions=False).output
     assert csv.splitlines()[0] == "part,what,before,after,relative"
+
+
+def test_sources_are_told_by_their_report(keep: Keep) -> None:
+    def sources(*states: str) -> dict[str, Any]:
+        names = ("model_matrix", "ab_test")
+        return {"sources": [{"report": n, "state": s} for n, s in zip(names, states, strict=True)]}
+
+    found = compare_runs(
+        keep("1", replace(BEFORE, data=sources("used", "missing"))),
+        keep("2", replace(BEFORE, data=sources("used", "stale"))),
+    )
+    assert [c.what for c in found.changes] == ["sources[ab_test].state"]
+
+
+def test_a_gate_that_moves_to_another_stage_is_the_same_gate(keep: Keep) -> None:
+    old, new = ({"gates": [{"gate": "quality", "stage": stage}]} for stage in ("offline", "shadow"))
+    found = compare_runs(keep("1", replace(BEFORE, data=old)), keep("2", replace(BEFORE, data=new)))
+    assert [(c.what, c.before, c.after) for c in found.changes] == [
+        ("gates[quality].stage", "offline", "shadow")
+    ]
+
+
+def test_an_input_of_unknown_rows_has_no_rows(keep: Keep) -> None:
+    inputs = (InputFile("gates.toml", "0" * 64, None), InputFile("a.csv", "0" * 64, 1))
+    found = compare_runs(keep("1", BEFORE), keep("2", replace(BEFORE, inputs=inputs)))
+    assert [c.after for c in found.changes] == [None, "0" * 12, f"{'0' * 12}, 1 row"]
+
+
+def test_long_texts_crowd_nothing_out_of_80_columns(keep: Keep, tmp_path: Path) -> None:
+    keep("1", replace(BEFORE, verdict=Verdict(Decision.HOLD, "Too few. " * 60), data={"sha256": "a" * 64}))
+    now = {"sha256": "b" * 64, "score": 0.25}
+    keep("2", replace(BEFORE, verdict=Verdict(Decision.GO, "Enough. " * 20), data=now))
+    words = ["diff", "model_matrix~1", "model_matrix", "--out", str(tmp_path / "reports")]
+    lines = CliRunner().invoke(cli, words, catch_exceptions=False, env={"COLUMNS": "80"}).output.splitlines()
+    assert max(map(len, lines)) <= 80
+    starts = {line.split()[0] for line in lines[1:] if not line.startswith(" ")}
+    assert {"what", "decision", "summary", "sha256", "score"} <= starts
+    assert any(line.split()[-2:] == [f"{'a' * 12}…", f"{'b' * 12}…"] for line in lines)
+    assert "0.25" in lines[-1]

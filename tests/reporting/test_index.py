@@ -59,3 +59,10 @@ def test_index_escapes_and_names_a_result_that_cannot_be_read(tmp_path: Path, ho
 
 def test_index_of_nothing(tmp_path: Path) -> None:
     assert "No report yet." in write_index(tmp_path).read_text()
+
+
+def test_a_name_does_not_turn_the_words_after_it_round(tmp_path: Path) -> None:
+    _run(tmp_path, "one", "20250101T000000Z-a", Decision.HOLD, "a\u202eb is not told.")
+    page = write_index(tmp_path).read_text(encoding="utf-8")
+    assert "a\ufffdb is not told." in page
+    assert "\u202e" not in page

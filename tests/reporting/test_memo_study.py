@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from llmbench.decision import rollback_trigger
+from llmbench.errors import UsageError
 from llmbench.reporting.memo_charts import cash_figure, evidence_figure, flip_figure
 from llmbench.reporting.memo_money_words import saving_sentence
-from llmbench.reporting.memo_study import MemoStudy
+from llmbench.reporting.memo_study import MemoStudy, make_study
 from llmbench.reporting.memo_words import verdict
-from tests.reporting.memos import ROOT, leave, memo
+from tests.reporting.memos import RESULTS, ROOT, leave, memo, parameters
 
 MESSAGES = 100_000
 GPT_4O = (500 * 2.5 + 200 * 10.0) / 1e6
@@ -299,3 +300,8 @@ def test_the_old_machine_of_a_share_stays_on(tmp_path: Path) -> None:
     )
     assert study.budget is not None
     assert study.budget.rows[-1].after_usd == pytest.approx(500 + 0.8 * 42)
+
+
+def test_a_folder_of_reports_that_is_not_there_is_no_empty_one() -> None:
+    with pytest.raises(UsageError, match="Parameter 'reports': there is no folder 'reprots'"):
+        make_study(parameters(reports="reprots"), ROOT, RESULTS)

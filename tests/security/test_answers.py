@@ -16,13 +16,15 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbench.cli import cli
+from llmbench.cli import cli, main
 from llmbench.ledger import Ledger
 from llmbench.matrix import Dataset, Matrix
 from llmbench.matrix.labels import export_labels
 from llmbench.matrix.results import MatrixResults
 from llmbench.providers import CustomProvider, FakeClock
 from llmbench.providers.fake import FakeProvider
+from llmbench.reporting.envelope import write_envelope
+from llmbench.results import Decision, ResultEnvelope, Spend, Verdict
 from tests.providers.vendor_stub import running
 from tests.security.hostile import HOSTILE, changed_json, hostile_texts, many
 
@@ -117,8 +119,49 @@ def test_the_terminal_is_not_steered(
     for words in commands:
         done = CliRunner().invoke(cli, words)
         assert done.exit_code == 0, done.output
-        controls = re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", done.output)
-        assert not controls, (words, controls)
+        assert not steering(done.output), (words, steering(done.output))
+
+
+def steering(output: str) -> list[str]:
+    return re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", output)
+
+
+def test_two_runs_of_a_hostile_result_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    for run in ("1", "2"):
+        data = {"models": [{"model": text[:300], "score": int(run)} for text in HOSTILE.values()]}
+        (tmp_path / "odd" / "runs" / run).mkdir(parents=True)
+        told = ResultEnvelope(
+            report="odd",
+            title="Odd",
+            verdict=Verdict(Decision.HOLD, f"{HOSTILE['ansi']} {run}"),
+            parameters={},
+            inputs=(),
+            workload_sha256=None,
+            baseline=None,
+            candidate=f"{HOSTILE['bidi']} {run}",
+            price_book="current",
+            generated_at="2026-01-23T00:00:00+00:00",
+            data_until=None,
+            llmbench_version="0",
+            git_commit=None,
+            seed=1,
+            spend=Spend(None, None),
+            data=data,
+        )
+        write_envelope(tmp_path / "odd" / "runs" / run / "result.json", told)
+    done = CliRunner().invoke(cli, ["diff", "odd~1", "odd", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "\\x1b[2J" in done.output
+    assert not steering(done.output)
+
+
+def test_a_sentence_of_an_error_does_not_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["llmbench", "report", HOSTILE["ansi"]])
+    with pytest.raises(SystemExit):
+        main()
+    assert not steering(capsys.readouterr().err)
 
 
 class Tags(HTMLParser):
@@ -249,6 +292,7 @@ def test_a_report_of_hostile_answers(project: Path) -> None:
     found = run_report("odd")
     for path in found.folder.rglob("*.html"):
         assert acting(path.read_text(encoding="utf-8")) == []
+    assert "\u202e" not in (found.folder / "report.html").read_text(encoding="utf-8")
     assert acting(found.index.read_text(encoding="utf-8")) == []
     for path in found.folder.rglob("*.csv"):
         assert not [cell for cell in cells(path) if runs_in_a_spreadsheet(cell)]
