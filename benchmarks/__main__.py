@@ -1,7 +1,7 @@
-"""`make bench`: measure, keep the rounds in results.json, and write docs/benchmarks.md from it.
+"""`make bench`: measure, keep the rounds in results.json, and write docs/benchmarks.md and docs/scale.md.
 
 Run as `python benchmarks [PART ...] [--rounds N]`. Without a part: all of them; a part that is named replaces
-only its own results. `python benchmarks page` writes the page alone, `page --check` only compares.
+only its own results. `python benchmarks page` writes the two pages alone, `page --check` only compares.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import findings
-from page import PAGE, page, series_table
+from page import pages, series_table
 
 PARTS = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
 ROUNDS = 5
@@ -30,11 +30,7 @@ def main() -> int:
     if given.rounds < 1:
         parser.error(f"--rounds is {given.rounds} and must be at least 1")
     if given.check:
-        same = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page(findings.load())
-        print(
-            "It is what results.json gives." if same else f"{PAGE.name} differs: run `make bench PARTS=page`."
-        )
-        return 0 if same else 1
+        return _check()
     for name in given.parts or PARTS:
         if name == "page":
             continue
@@ -44,9 +40,20 @@ def main() -> int:
         for peer, why in measured.skipped.items():
             print(f"{peer} is left out: {why}.")
         findings.save({**findings.load(), name: measured})
-    PAGE.write_text(page(findings.load()), encoding="utf-8")
-    print(f"\n{PAGE.relative_to(PAGE.parents[1])} is written.")
+    for path, text in pages(findings.load()).items():
+        path.write_text(text, encoding="utf-8")
+        print(f"docs/{path.name} is written.")
     return 0
+
+
+def _check() -> int:
+    made = pages(findings.load()).items()
+    other = [
+        path.name for path, text in made if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    if other:
+        print(f"{' and '.join(other)}: not what results.json gives; run `make bench PARTS=page`.")
+    return 1 if other else 0
 
 
 sys.exit(main())

@@ -14,24 +14,24 @@ from typing import Any
 PROMPTS = 14_000
 
 
-def _routed() -> dict[str, Any]:
-    """14,000 prompts of about 60 words from 12 topics of unequal difficulty, answers of two models."""
+def _routed(count: int = PROMPTS) -> dict[str, Any]:
+    """Prompts of about 60 words from 12 topics of unequal difficulty, answers of two models."""
     import numpy as np
 
     rng = np.random.default_rng(20250123)
     words = np.array(_words())
-    topic = rng.integers(0, 12, PROMPTS)
+    topic = rng.integers(0, 12, count)
     prompts = [
         f"{words[kind]} {' '.join(words[rng.integers(0, len(words), rng.integers(30, 90))])}"
         for kind in topic
     ]
-    easy = rng.normal(size=PROMPTS) + topic / 4 - 1
-    weak = (easy + rng.logistic(size=PROMPTS) > 0).astype(float)
-    strong = (easy + 1.2 + rng.logistic(size=PROMPTS) > 0).astype(float)
+    easy = rng.normal(size=count) + topic / 4 - 1
+    weak = (easy + rng.logistic(size=count) > 0).astype(float)
+    strong = (easy + 1.2 + rng.logistic(size=count) > 0).astype(float)
     return {
         "prompts": prompts,
         "scores": {"weak": weak, "strong": strong},
-        "costs": {"weak": np.full(PROMPTS, 0.0002), "strong": np.full(PROMPTS, 0.006)},
+        "costs": {"weak": np.full(count, 0.0002), "strong": np.full(count, 0.006)},
     }
 
 
@@ -77,12 +77,12 @@ def drawing() -> Callable[[], Any]:
 
 
 def scoring() -> Callable[[], Any]:
-    """Prompts of 380 words, about 500 tokens, by a scorer that was learned from 14,000 prompts."""
+    """Prompts of 380 words, about 500 tokens, by a scorer that was learned from 3,000 prompts."""
     import random
 
     from llmbench.routing.calibration import calibrate
 
-    routing = calibrate(_routed(), strong="strong", penalty=1.0)
+    routing = calibrate(_routed(3_000), strong="strong", penalty=1.0)
     rng, words = random.Random(1), _words()
     prompts = [" ".join(rng.choices(words, k=380)) for _ in range(2000)]
     for prompt in prompts[:20]:

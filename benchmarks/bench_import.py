@@ -12,9 +12,7 @@ import peers
 import processes
 
 OURS = ("llmbench", "llmbench.providers", "llmbench.ledger", "llmbench.cli")
-BESIDE = ("openai", "aiohttp", "together", "replicate", "anthropic", "google.genai", "pandas")
-TIMES = 2
-"""Rounds more than those of the other parts: they are short."""
+BESIDE = ("openai", "aiohttp", "pandas")
 
 
 def commands() -> dict[str, dict[str, Sequence[str]]]:
@@ -47,7 +45,7 @@ def measure(rounds: int) -> findings.Part:
     for command in (argv for by_subject in wanted.values() for argv in by_subject.values()):
         processes.run(command)  # the first of all compiles and warms the disk cache
     seen: dict[str, dict[str, list[float]]] = {case: {} for case in wanted}
-    for _ in range(rounds + TIMES):
+    for _ in range(rounds):
         nothing = processes.run(bare).cpu
         for case, by_subject in wanted.items():
             for subject, command in by_subject.items():

@@ -19,6 +19,11 @@ import processes
 MODELS, ITEMS = 20, 50_000
 ROOT = Path(__file__).parents[1]
 MILLION = "model_matrix, 1,000,000 results"
+ABSENT = (
+    "replies", "assignments", "kind_column", "message_column", "delivered_column", "assigned_at_column",
+    "epoch_column", "probability_column", "served_column",
+)  # fmt: skip
+"""Parameters of the notebook for what the messages do not have."""
 TEN = "ab_test, 10,000,000 messages"
 
 
@@ -64,12 +69,11 @@ def measure(rounds: int) -> findings.Part:
         results = folder / "results.parquet"
         write_results(results)
         messages = bench_outcomes.make(bench_outcomes.ROWS, folder)
-        weights = "weights {gpt-4o: 1, mixtral: 9}"
+        weights = 'weights {"gpt-4o": 1, "mixtral": 9}'
         ab = [
-            "experiment_id ten-million", f"sends {messages}", "replies ", "assignments ", "guardrails []",
-            "segments [segment]", "contexts [segment]", "message_column ", "delivered_column ",
-            "assigned_at_column ", "epoch_column ", "probability_column ",
-            "cost_column cost_usd", "served_column ", weights, "as_of 2025-05-01",
+            "experiment_id ten-million", f"sends {messages}", weights, "as_of 2025-05-01",
+            "cost_column cost_usd", "segments [\"segment\"]", "contexts [\"segment\"]",
+            "guardrails []", "guardrail_margins {}", *(f"{name} " for name in ABSENT),
         ]  # fmt: skip
         for number in range(rounds):
             for notebook in ("break_even", "ab_test"):

@@ -90,7 +90,8 @@ def _one_process(kept: Kept, server: Server, folder: Path, number: int) -> None:
                 again = _run(job, count, str(ledger), server.url)
                 kept.add(
                     f"one process, {count:,}", "matrix cells, all replayed",
-                    cpu=again.told["cpu"] / count * 1e6, rate=count / again.told["wall"], memory=again.told["rss_mb"],
+                    cpu=again.told["cpu"] / count * 1e6, rate=count / again.told["wall"],
+                    memory=again.told["rss_mb"],
                 )  # fmt: skip
             ledger.unlink()
 

@@ -1,14 +1,20 @@
-"""docs/benchmarks.md, made of results.json and of nothing else."""
+"""docs/benchmarks.md, made of results.json and of nothing else, and docs/scale.md, of scale.md beside this.
+
+In scale.md `{{part|case|subject|unit}}` stands for what was measured; with `|minutes` at its end, for the
+minutes that a million takes at that many a second.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aims import AIMS, Judged, judge
 from findings import Part, Series
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parents[1] / "docs"
+TEMPLATE = Path(__file__).parent / "scale.md"
 _INTRODUCTION = """# Benchmarks
 
 Written by `make bench` from `benchmarks/results.json`; do not edit it. Each part runs in one go beside its
@@ -19,6 +25,28 @@ wall time last: a load above the number of cores stretches it, and the load aver
 printed with it. Differences below about 1.5 times are within what one subject moves between two rounds,
 unless the ranges say otherwise.
 """
+
+
+def pages(parts: Mapping[str, Part]) -> dict[Path, str]:
+    """Every document that is made of the results, and its text."""
+    return {DOCS / "benchmarks.md": page(parts), DOCS / "scale.md": scale(parts)}
+
+
+def scale(parts: Mapping[str, Part], template: str | None = None) -> str:
+    text = TEMPLATE.read_text(encoding="utf-8") if template is None else template
+    return re.sub(r"\{\{(.+?)\}\}", lambda found: _measured(parts, found[1].split("|")), text)
+
+
+def _measured(parts: Mapping[str, Part], where: Sequence[str]) -> str:
+    name, case, subject, unit, *how = where
+    found = parts[name].find(case, subject, unit) if name in parts else None
+    if found is None:
+        return "(not measured)"
+    values = [1e6 / value / 60 for value in found.rounds] if how == ["minutes"] else list(found.rounds)
+    shown = Series(case, subject, unit, tuple(values))
+    if len(values) == 1:
+        return f"{number(shown.median)} (one run)"
+    return f"{number(shown.median)} ({number(min(values))} to {number(max(values))})"
 
 
 def page(parts: Mapping[str, Part]) -> str:

@@ -23,10 +23,11 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Any:
         sys.modules.pop(name, None)
 
 
-def test_the_page_is_what_the_results_give(modules: Any) -> None:
+def test_the_pages_are_what_the_results_give(modules: Any) -> None:
     findings, _, page = modules
-    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    assert text == page.page(findings.load()), "run `make bench PARTS=page`"
+    for path, text in page.pages(findings.load()).items():
+        assert path.read_text(encoding="utf-8") == text, "run `make bench PARTS=page`"
+        assert "(not measured)" not in text
 
 
 def test_the_command_says_whether_the_page_is_current() -> None:
@@ -98,6 +99,14 @@ def test_results_come_back_as_they_were_saved(modules: Any, tmp_path: Path) -> N
     part = _part(findings, findings.Series("64", "ours", "s", (1.25, 2.5), "peer"))
     findings.save({"part": part}, tmp_path / "results.json")
     assert findings.load(tmp_path / "results.json") == {"part": part}
+
+
+def test_numbers_of_scale_are_looked_up(modules: Any) -> None:
+    findings, _, page = modules
+    parts = {"part": _part(findings, findings.Series("64", "ours", "a second", (1000.0, 2000.0, 500.0)))}
+    assert page.scale(parts, "so {{part|64|ours|a second}} it is") == "so 1,000 (500 to 2,000) it is"
+    assert page.scale(parts, "{{part|64|ours|a second|minutes}}") == "16.7 (8.33 to 33.3)"
+    assert page.scale(parts, "{{part|64|theirs|a second}}") == "(not measured)"
 
 
 def test_each_aim_names_a_part_that_there_is(modules: Any) -> None:
