@@ -1,7 +1,7 @@
 """docs/benchmarks.md, made of results.json and of nothing else, and docs/scale.md, of scale.md beside this.
 
-In scale.md `{{part|case|subject|unit}}` stands for what was measured; with `|minutes` at its end, for the
-minutes that a million takes at that many a second.
+In scale.md, and in the reasons of missed aims, `{{part|case|subject|unit}}` stands for what was measured;
+with `|minutes` at its end, for the minutes that a million takes at that many a second.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def _measured(parts: Mapping[str, Part], where: Sequence[str]) -> str:
 
 def page(parts: Mapping[str, Part]) -> str:
     judged = [judge(aim, parts) for aim in AIMS]
-    blocks = [_INTRODUCTION, _aims(judged), *(_part(part) for part in parts.values())]
+    blocks = [_INTRODUCTION, _aims(judged, parts), *(_part(part) for part in parts.values())]
     return "\n".join(blocks)
 
 
-def _aims(judged: Sequence[Judged]) -> str:
+def _aims(judged: Sequence[Judged], parts: Mapping[str, Part]) -> str:
     rows = []
     for each in judged:
         word = {True: "met", False: "**missed**", None: "not measured"}[each.met]
@@ -70,7 +70,7 @@ def _aims(judged: Sequence[Judged]) -> str:
     told = f"{met} of {len(judged)} are met, {len(missed)} missed"
     told += f", {unmeasured} not measured.\n" if unmeasured else ".\n"
     lines = ["## The aims\n", told, table(["aim", "limit", "seen", "rounds", "verdict"], rows)]
-    reasons = [f"- {each.aim.says}: {each.aim.reason}" for each in missed if each.aim.reason]
+    reasons = [f"- {each.aim.says}: {scale(parts, each.aim.reason)}" for each in missed if each.aim.reason]
     if reasons:
         lines += ["\nWhy those that are missed stay so:\n", *reasons]
     return "\n".join(lines) + "\n"
