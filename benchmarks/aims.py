@@ -100,9 +100,9 @@ AIMS = (
         "matrix", SPEED, "llmbench, own endpoint", "cells a second", 1000, at_least=True,
         reason="the bare loop gives {{matrix|" + SPEED + "|bare loop, aiohttp|cells a second}} here, "
         "and the ideal is 1,280. Of ours about 2.8 s of CPU for 4,000 cells, 0.5 s is the vocabulary that "
-        "the quote counts tokens by, read once a process before the first call; the rest is "
-        "spread over aiohttp, JSON, the ledger and grading with no part above a tenth (profiled). uvloop was tried: 5 to 10% less CPU, "
-        "not worth another dependency that Windows has not."),
+        "the quote counts tokens by, read once a process before the first call; the rest is spread over "
+        "aiohttp, JSON, the ledger and grading with no part above a tenth (profiled). uvloop was tried: 5 to "
+        "10% less CPU, not worth another dependency that Windows has not."),
     Aim("The same, never under", "matrix", SPEED, "llmbench, own endpoint", "cells a second", 500,
         at_least=True, worst=True),
     Aim("Matrix through the openai SDK beside the bare loop, CPU",
