@@ -83,8 +83,8 @@ docs: $(VENV)/.docs ## the documents as a site: site/index.html; a broken link f
 lab: model ## JupyterLab at the desk: the reports there are, and a form to run one
 	$(RUN) -m llmbench lab
 
-bench: $(INSTALLED) ## the measurements that the documents quote
-	$(RUN) benchmarks
+bench: $(INSTALLED) ## speed beside the peers, installed into .bench/ (4 GB); writes docs/benchmarks.md. PARTS="calls matrix": only those
+	$(RUN) benchmarks $(PARTS)
 
 lock: ## make requirements.lock again (needs the network)
 	$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -8,23 +8,21 @@ CPU is the client's process alone. Ours have the ledger and the prices on.
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
 import multiprocessing
-import statistics
 import subprocess
 import sys
-import venv
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import findings
+import peers
 from aiohttp import web
 
-ROUNDS = 5
 CALLS = {1: 500, 16: 1000, 64: 1500, 256: 1500}
 HERE = Path(__file__).parent
-PEERS = HERE.parent / ".bench"
-LITELLM = "litellm==1.106.2"
 REPLY = json.dumps(
     {
         "id": "c",
@@ -68,15 +66,8 @@ def serve(pipe: Connection) -> None:
 
 
 def interpreter(client: str) -> str:
-    """The Python that has the client; litellm's venv is made at first use."""
-    if not client.startswith("litellm"):
-        return sys.executable
-    folder = PEERS / "litellm"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", LITELLM], check=True)
-    return str(python)
+    """The Python that has the client."""
+    return peers.python("litellm") if client.startswith("litellm") else sys.executable
 
 
 class Worker:
@@ -104,43 +95,41 @@ class Worker:
         self._process.wait(10)
 
 
-Seen = dict[tuple[str, int], list[dict[str, float]]]
-"""By client and calls in flight, what each round gave."""
-
-
-def measure(clients: Sequence[str], calls: Mapping[int, int]) -> Seen:
+def compare(
+    clients: Sequence[str], calls: Mapping[int, int], baseline: str, rounds: int
+) -> list[findings.Series]:
     """All rounds of all clients, against one server. `calls`: of one round, by calls in flight."""
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{here.recv()}/v1"
     workers = {client: Worker(client, url) for client in clients}
-    seen: Seen = {}
-    for _ in range(ROUNDS):
+    seen: dict[tuple[int, str], dict[str, list[float]]] = {}
+    for _ in range(rounds):
         for concurrency, count in calls.items():
             for client, worker in workers.items():
-                seen.setdefault((client, concurrency), []).append(worker.measure(concurrency, count))
+                for unit, value in worker.measure(concurrency, count).items():
+                    seen.setdefault((concurrency, unit), {}).setdefault(client, []).append(value)
     for worker in workers.values():
         worker.stop()
     server.terminate()
-    return seen
+    return [
+        series
+        for (concurrency, unit), by_client in seen.items()
+        for series in findings.series(f"{concurrency} in flight", unit, by_client, baseline)
+    ]
 
 
-def show(seen: Seen, baseline: str) -> None:
-    def column(client: str, concurrency: int, what: str) -> list[float]:
-        return [r[what] for r in seen[client, concurrency]]
-
-    # The ratio is the median of those of each round, in which both ran seconds apart.
-    print(f"| client | in flight | CPU ms a call, median (min to max) | calls a second | CPU / {baseline} |")
-    print("|---|---|---|---|---|")
-    for client, concurrency in seen:
-        base = column(baseline, concurrency, "cpu_ms")
-        cpu = column(client, concurrency, "cpu_ms")
-        rate = statistics.median(column(client, concurrency, "calls_per_s"))
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(cpu, base, strict=True))
-        spread = f"{statistics.median(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f})"
-        print(f"| {client} | {concurrency} | {spread} | {rate:.0f} | {ratio:.2f} |")
+def versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in ("aiohttp", "openai")}
 
 
-if __name__ == "__main__":
-    show(measure(CLIENTS, CALLS), BASELINE)
+def measure(rounds: int) -> findings.Part:
+    machine = findings.machine()
+    there, skipped = peers.ready("litellm")
+    clients = [client for client in CLIENTS if client != "litellm" or "litellm" in there]
+    return findings.Part(
+        "A call",
+        "One loopback server answers at once; 50 words in, 20 out. Ours have the ledger and the prices on.",
+        tuple(compare(clients, CALLS, BASELINE, rounds)), {**versions(), **there}, skipped, machine,
+    )  # fmt: skip

@@ -1,22 +1,16 @@
 """4,000 cells through the matrix, beside bare loops and the evaluation tools, on one local server.
 
-Run as `python benchmarks/bench_matrix.py [PART ...] [--peers N]`; parts are speed (50 ms, 64 connections),
-wide (500 ms, 256 connections), kill (`kill -9` at half, then the same again), faults (10% 429, 5% 500,
-1% cut connections) and report (1,000,000 results through the report; only when named). Peers are
-installed into .bench at first use and run in N rounds, default 2; 0 leaves them out.
-
-Every run is a process of its own, start-up included in its wall and CPU time. Rounds are
-interleaved, and a ratio is the median of those to the bare loop of the same round, because a machine
-that others use is never the same for two minutes: trust CPU first, ratios next, seconds last.
+Every run is a process of its own, start-up included in its wall and CPU time; "s of the calls" is without it.
+The tools get 1,000 cells, because they take minutes for 4,000; ours and the bare loops are there beside them.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import signal
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,26 +21,32 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import findings
 import matrix_peers
-import matrix_report
+import peers
+import processes
 
-ROUNDS = 5
-ITEMS, CELLS = 2000, 4000
-PARTS = ("speed", "wide", "kill", "faults")
+MODELS = 2
+ITEMS, FEW = 2000, 500
 OURS = ("ours", "ours-openai")
 BARE = ("aiohttp", "openai", "openai-aiohttp")
-BASE = {"ours": "aiohttp", "ours-openai": "openai"}
-"""The loop that one would have written oneself."""
+TOOLS = ("inspect", "lm-eval", "promptfoo")
 SAID = {
-    "ours": "ours, own endpoint",
-    "ours-openai": "ours, OpenAIProvider",
+    "ours": "llmbench, own endpoint",
+    "ours-openai": "llmbench, OpenAIProvider",
     "aiohttp": "bare loop, aiohttp",
     "openai": "bare loop, AsyncOpenAI",
     "openai-aiohttp": "bare loop, AsyncOpenAI on aiohttp",
-    "lm-eval": "lm-eval 0.4.13",
-    "promptfoo": "promptfoo 0.121.20",
-    "inspect": "Inspect 0.3.285",
+    "lm-eval": "lm-eval",
+    "promptfoo": "promptfoo",
+    "inspect": "Inspect AI",
 }
+AGAINST = {
+    SAID[name]: SAID["openai" if "openai" in name else "aiohttp"]
+    for name in SAID
+    if name not in {"openai", "aiohttp"}
+}
+"""The loop that one would have written oneself."""
 _PATIENCE_S = 900.0
 
 
@@ -66,9 +66,7 @@ class Server:
 
     def __init__(self) -> None:
         argv = [sys.executable, str(matrix_peers.HERE / "matrix_stub.py")]
-        self._process = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, text=True, env=matrix_peers.environment({})
-        )
+        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=processes.environment())
         assert self._process.stdout is not None
         self._address = f"http://127.0.0.1:{self._process.stdout.readline().strip()}"
         self.url = f"{self._address}/v1"
@@ -94,11 +92,11 @@ class Server:
 
 
 @contextmanager
-def folder_with_items() -> Iterator[Path]:
+def folder_with_items(items: int) -> Iterator[Path]:
     """Half of the items expect what the server answers, so that a score of 0.5 shows that it was graded."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         with (Path(name) / "items.jsonl").open("w") as out:
-            for number in range(ITEMS):
+            for number in range(items):
                 prompt = f"Item {number}: {'word ' * 50}Which item is this?"
                 expected = f"This is item {number}." if number % 2 == 0 else "Another."
                 print(json.dumps({"id": str(number), "prompt": prompt, "expected": expected}), file=out)
@@ -108,7 +106,7 @@ def folder_with_items() -> Iterator[Path]:
 def start(argv: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     with (folder / "errors.txt").open("a") as errors:
         return subprocess.Popen(
-            argv, cwd=folder, env=matrix_peers.environment(environment), stdout=subprocess.PIPE,
+            argv, cwd=folder, env=processes.environment(environment), stdout=subprocess.PIPE,
             stderr=errors, text=True, start_new_session=True,
         )  # fmt: skip
 
@@ -131,73 +129,85 @@ def run(commands: Sequence[Sequence[str]], folder: Path, environment: dict[str, 
     return Run(time.perf_counter() - begin, cpu, rss, worst, told, server.settle())
 
 
-def whole(tool: str, server: Server, connections: int, delay_ms: float, *, faults: bool = False) -> Run:
+def whole(
+    tool: str, server: Server, connections: int, delay_ms: float, items: int, *, faults: bool = False
+) -> Run:
     """One run from nothing to the end."""
-    with folder_with_items() as folder:
+    with folder_with_items(items) as folder:
         server.reset(delay_ms, faults=faults)
         command = matrix_peers.command(tool, server.url, folder, connections)
         return run(command.argv, folder, command.environment, server)
 
 
-def speed(server: Server, tools: Sequence[str], peers: int, connections: int, delay_ms: float) -> None:
-    seen: dict[str, list[Run]] = {tool: [] for tool in tools}
-    for number in range(ROUNDS):
+def speed(
+    server: Server, tools: Sequence[str], rounds: int, connections: int, delay_ms: float, items: int
+) -> list[findings.Series]:
+    cells = items * MODELS
+    ideal = cells * delay_ms / 1000 / connections
+    seen: dict[str, dict[str, list[float]]] = {}
+    for _ in range(rounds):
         for tool in tools:
-            if tool in SAID and (tool in (*OURS, *BARE) or number < peers):
-                seen[tool].append(whole(tool, server, connections, delay_ms))
-    ideal = CELLS * delay_ms / 1000 / connections
-    print(f"\n{CELLS:,} cells, {delay_ms:g} ms, {connections} connections; ideal {ideal:.1f} s\n")
-    print(
-        "| tool | n | wall s | x ideal | CPU s | MB | run alone s | cells/s of it | CPU / bare "
-        "| wall / bare | peak in flight | not answered | billed twice |"
-    )
-    print("|---" * 13 + "|")
-    for tool, runs in seen.items():
-        if not runs:
-            continue
-        base = seen.get(BASE.get(tool, "aiohttp"), [])
-        alone = [each.told.get("seconds", each.wall) for each in runs]
-        bare = [each.told.get("seconds", each.wall) for each in base]
-        print(
-            f"| {SAID[tool]} | {len(runs)} | {spread([each.wall for each in runs])} "
-            f"| {median(each.wall for each in runs) / ideal:.2f} | {spread([each.cpu for each in runs])} "
-            f"| {max(each.rss_mb for each in runs):.0f} | {spread(alone)} | {CELLS / median(alone):.0f} "
-            f"| {ratio([each.cpu for each in runs], [each.cpu for each in base])} | {ratio(alone, bare)} "
-            f"| {max(each.counts['peak'] for each in runs)} "
-            f"| {max(CELLS - each.counts['cells'] for each in runs)} "
-            f"| {max(each.counts['twice'] for each in runs)} |",
-            flush=True,
-        )
+            each = whole(tool, server, connections, delay_ms, items)
+            calls = each.told.get("seconds")
+            values = {
+                "wall s": each.wall,
+                "CPU s": each.cpu,
+                "s of the calls": calls,
+                "cells a second": calls and cells / calls,
+                "times the ideal": calls and calls / ideal,
+                "MB RSS": each.rss_mb,
+                "not answered": cells - each.counts["cells"],
+            }
+            for unit, value in values.items():
+                if value is not None:
+                    seen.setdefault(unit, {}).setdefault(SAID[tool], []).append(value)
+    case = f"{cells:,} cells, {delay_ms:g} ms, {connections} connections"
+    if not any(value for values in seen["not answered"].values() for value in values):
+        del seen["not answered"]  # else it is worth a row
+    ratio = {"wall s", "CPU s", "s of the calls", "MB RSS"}
+    return [
+        each
+        for unit, by_tool in seen.items()
+        for each in findings.series(case, unit, by_tool, AGAINST if unit in ratio else None)
+    ]
 
 
-def kill(server: Server, tools: Sequence[str]) -> None:
-    print("\nkill -9 at half of the cells (50 ms, 64 connections), then the same again\n")
-    print(
-        "| tool | billed at the kill | at the server then | in the ledger then | asked again of these "
-        "| billed twice | never billed | exit code | resumed in s |"
-    )
-    print("|---" * 9 + "|")
-    # promptfoo's exit code 100 says that answers were graded as wrong, which half of them are.
-    for tool in tools:
-        with folder_with_items() as folder:
-            server.reset(50)
-            command = matrix_peers.command(tool, server.url, folder, 64)
-            in_flight = _run_and_kill(server, command.argv, folder, command.environment)
-            before, kept = server.settle(), _kept(folder)
-            after = run(command.resume, folder, command.environment, server)
-            total = after.counts
-            # What the ledger has is not asked again: then the second run bills exactly the rest.
-            again = None if kept is None else total["billed"] - before["billed"] - (CELLS - kept)
-            print(
-                f"| {SAID[tool]} | {before['billed']} | {in_flight} | {'' if kept is None else kept} "
-                f"| {'' if again is None else again} | {total['twice']} | {CELLS - total['cells']} "
-                f"| {after.code} | {after.wall:.1f} |",
-                flush=True,
-            )
+def kill(server: Server, tools: Sequence[str], rounds: int) -> list[findings.Series]:
+    """`kill -9` when the server has billed half, then the same again. The tools once, at 1,000 cells."""
+    seen: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for number in range(rounds):
+        for tool in tools:
+            if tool in TOOLS and number:
+                continue
+            items = FEW if tool in TOOLS else ITEMS
+            found = _kill_once(server, tool, items)
+            case = "kill -9 at half" if items == ITEMS else f"kill -9 at half of {FEW * MODELS:,} cells"
+            for unit, value in found.items():
+                seen.setdefault((case, unit), {}).setdefault(SAID[tool], []).append(value)
+    return [each for (case, unit), by_tool in seen.items() for each in findings.series(case, unit, by_tool)]
+
+
+def _kill_once(server: Server, tool: str, items: int) -> dict[str, float]:
+    with folder_with_items(items) as folder:
+        server.reset(50)
+        command = matrix_peers.command(tool, server.url, folder, 64)
+        half = items * MODELS // 2
+        in_flight = _run_and_kill(server, command.argv, folder, command.environment, half)
+        server.settle()
+        kept = _kept(folder)
+        again = run(command.resume, folder, command.environment, server)
+        twice = float(again.counts["twice"])
+        found = {"in flight at the kill": float(in_flight), "billed twice": twice}
+        found["not answered"] = float(items * MODELS - again.counts["cells"])
+        if kept is not None:
+            # The second run replays what was kept; what is asked again beyond the rest was recorded.
+            made = float(again.told["made"])
+            found["recorded and asked again"] = max(0.0, made - (items * MODELS - kept))
+        return found
 
 
 def _run_and_kill(
-    server: Server, commands: Sequence[Sequence[str]], folder: Path, environment: dict[str, str]
+    server: Server, commands: Sequence[Sequence[str]], folder: Path, environment: dict[str, str], half: int
 ) -> int:
     """How many calls the server was answering at the kill."""
     for argv in commands:
@@ -205,7 +215,7 @@ def _run_and_kill(
         begin = time.monotonic()
         while process.poll() is None:
             counts = server.counts()
-            if counts["billed"] >= CELLS // 2 or time.monotonic() - begin > _PATIENCE_S:
+            if counts["billed"] >= half or time.monotonic() - begin > _PATIENCE_S:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 return int(counts["in_flight"])
@@ -223,61 +233,48 @@ def _kept(folder: Path) -> int | None:
         return int(found.fetchone()[0])
 
 
-def faults(server: Server, tools: Sequence[str]) -> None:
-    print("\n10% 429 with Retry-After 1, 5% 500, 1% cut connections (50 ms, 64 connections)\n")
-    print("| tool | exit code | wall s | CPU s | requests | most tries | billed twice | not answered |")
-    print("|---" * 8 + "|")
-    for tool in tools:
-        each = whole(tool, server, 64, 50, faults=True)
-        counts = each.counts
-        print(
-            f"| {SAID[tool]} | {each.code} | {each.wall:.1f} | {each.cpu:.1f} | {counts['requests']} "
-            f"| {counts['attempts']} | {counts['twice']} "
-            f"| {max(CELLS - counts['cells'], each.told.get('failed', 0))} |",
-            flush=True,
-        )
+def faults(server: Server, tools: Sequence[str], rounds: int) -> list[findings.Series]:
+    """The tools once, at 1,000 cells."""
+    seen: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for number in range(rounds):
+        for tool in tools:
+            if tool in TOOLS and number:
+                continue
+            items = FEW if tool in TOOLS else ITEMS
+            cells = items * MODELS
+            each = whole(tool, server, 64, 50, items, faults=True)
+            case = "10% 429, 5% 500, 1% cut" + (f", {cells:,} cells" if items != ITEMS else "")
+            values = {
+                "wall s": each.wall,
+                "CPU s": each.cpu,
+                "requests a cell": each.counts["requests"] / cells,
+                "billed twice": float(each.counts["twice"]),
+                "not answered": float(max(cells - each.counts["cells"], each.told.get("failed", 0))),
+            }
+            for unit, value in values.items():
+                seen.setdefault((case, unit), {}).setdefault(SAID[tool], []).append(value)
+    return [each for (case, unit), by_tool in seen.items() for each in findings.series(case, unit, by_tool)]
 
 
-def median(values: Iterator[float] | Sequence[float]) -> float:
-    return statistics.median(values)
-
-
-def spread(values: Sequence[float]) -> str:
-    return f"{median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
-
-
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    """Round by round; a peer may have run in fewer rounds."""
-    pairs = list(zip(ours, theirs, strict=False))
-    return f"{median([one / other for one, other in pairs]):.2f}" if pairs else ""
-
-
-def main() -> None:
-    given = sys.argv[1:]
-    peers = int(given[given.index("--peers") + 1]) if "--peers" in given else 2
-    parts = [part for part in (*PARTS, "report") if part in given] or list(PARTS)
-    installed = []
-    for peer in matrix_peers.PACKAGES if peers else ():
-        problem = matrix_peers.install(peer)
-        if problem is None:
-            installed.append(peer)
-        else:
-            print(f"{SAID[peer]} could not be installed here, so it is not in the tables: {problem}")
-    if "report" in parts:
-        matrix_report.main()
+def measure(rounds: int) -> findings.Part:
+    machine = findings.machine()
+    there, skipped = peers.ready(*TOOLS)
+    tools = [tool for tool in TOOLS if tool in there]
     server = Server()
     try:
-        if "speed" in parts:
-            speed(server, [*BARE, *OURS, *installed], peers, 64, 50)
-        if "wide" in parts:
-            speed(server, [*BARE, *OURS], 0, 256, 500)
-        if "kill" in parts:
-            kill(server, [*OURS, *installed])
-        if "faults" in parts:
-            faults(server, [*OURS, *installed])
+        series = speed(server, [*BARE, *OURS], rounds, 64, 50, ITEMS)
+        series += speed(server, ["aiohttp", "openai", *OURS, *tools], rounds, 64, 50, FEW)
+        series += speed(server, ["aiohttp", "ours"], rounds, 256, 500, ITEMS)
+        series += kill(server, [*OURS, *tools], rounds)
+        series += faults(server, [*OURS, *tools], rounds)
     finally:
         server.stop()
-
-
-if __name__ == "__main__":
-    main()
+    versions = {name: importlib.metadata.version(name) for name in ("aiohttp", "openai")}
+    return findings.Part(
+        "The matrix",
+        "Two models, 50 words in, graded by `exact`, ledger on. A server of its own process answers after "
+        "a fixed time and counts. lm-eval has ten tries, since with its three a fault ends the run with "
+        "nothing saved; Inspect has half of the connections for each of the two models. `recorded and "
+        "asked again` is what the second run asked beyond the cells that had no recorded answer.",
+        tuple(series), {**versions, **there}, skipped, machine,
+    )  # fmt: skip

@@ -1,39 +1,31 @@
-"""From a parquet file of messages to the table of arms, beside the peers.
+"""From a parquet file of messages to the table of arms, and to the whole A/B result, beside the peers.
 
-    python benchmarks/bench_outcomes.py [--rows 10000000] [--keep FOLDER]
-
-The file is made by DuckDB in a temporary folder (10M rows: 130 MB; 100M: 1.3 GB). Every job is a process of
-its own in each of the interleaved rounds; peers have environments of their own. "Python" is what Python
-itself allocated at its peak (tracemalloc, in a round of its own); RSS has the engine's buffers too.
+The file is made by DuckDB in a temporary folder (10M rows: 130 MB). Every job is a process of its own in each
+of the rounds; peers have environments of their own. "Python" is what Python itself allocated at its peak
+(tracemalloc, in a run of its own); RSS has the engine's buffers too.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import importlib.metadata
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 
-ROUNDS = 5
+import findings
+import peers
+import processes
+
+ROWS = 10_000_000
 HERE = Path(__file__).parent
-PEERS = HERE.parent / ".bench"
-OURS = ("llmbench, arms", "llmbench, units", "llmbench, units and all views")
-PEER_PACKAGES = {
-    "gbstats": ["duckdb==2.0.0", "gbstats==0.8.0", "pandas==1.5.3", "numpy<2"],
-    "tea-tasting": [
-        "tea-tasting==1.14.0", "duckdb==2.0.0", "ibis-framework[duckdb]==12.0.0", "pandas==3.1.1",
-        "polars==2.1.0", "pyarrow",
-    ],
-}  # fmt: skip
+OURS = ("llmbench, arms", "llmbench, units", "llmbench, units and all views", "llmbench, A/B result")
 JOBS_OF = {
     "gbstats": ("gbstats on DuckDB totals",),
     "tea-tasting": ("tea-tasting on polars", "tea-tasting on Ibis", "tea-tasting on pandas"),
 }
+BASELINE = "tea-tasting on polars"
+UNITS = {"seconds": "wall s", "cpu": "CPU s", "process_cpu": "CPU s with start-up", "rss_mb": "MB RSS"}
 # Three messages a lead within a week, 60 days of leads, 1% replies a message up to ten days later.
 MAKE = """
 COPY (
@@ -62,71 +54,46 @@ def make(rows: int, folder: Path) -> Path:
     need = rows * 20
     if shutil.disk_usage(folder).free < need:
         raise SystemExit(
-            f"{rows:,} rows need {need / 1e9:.0f} GB of free disk; choose fewer, or another --keep."
+            f"{rows:,} rows need {need / 1e9:.0f} GB of free disk where temporary files are; set TMPDIR."
         )
     if not path.exists():
         duckdb.connect().execute(MAKE.format(rows=rows, path=path))
     return path
 
 
-def python_of(peer: str) -> str | None:
-    folder = PEERS / peer
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        done = subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_PACKAGES[peer]], check=False)
-        if done.returncode:
-            shutil.rmtree(folder)
-            print(f"{peer} could not be installed here, and is left out.\n")
-            return None
-    return str(python)
+def run(python: str, job: str, path: Path, *more: str) -> dict[str, float]:
+    ran = processes.run([python, str(HERE / "outcomes_worker.py"), job, str(path), *more])
+    if ran.code:
+        raise SystemExit(f"{job} failed: {ran.errors.strip().splitlines()[-1]}")
+    return {**ran.told, "process_cpu": ran.cpu}
 
 
-def run(python: str, job: str, path: Path, *more: str) -> dict[str, float] | None:
-    command = [python, str(HERE / "outcomes_worker.py"), job, str(path), *more]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(f"{job} failed: {done.stderr.strip().splitlines()[-1]}")
-        return None
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--keep", type=Path, help="a folder for the file, which is left there")
-    given = parser.parse_args() if sys.argv[0].endswith("bench_outcomes.py") else parser.parse_args([])
-    with tempfile.TemporaryDirectory() as temporary:
-        path = make(given.rows, given.keep or Path(temporary))
-        jobs = [(sys.executable, job) for job in OURS]
-        for peer, names in JOBS_OF.items():
-            if python := python_of(peer):
-                jobs += [(python, job) for job in names]
-        seen: dict[str, list[dict[str, float]]] = {job: [] for _, job in jobs}
-        for _ in range(given.rounds):
+def measure(rounds: int) -> findings.Part:
+    machine = findings.machine()
+    there, skipped = peers.ready(*JOBS_OF)
+    jobs = [(sys.executable, job) for job in OURS]
+    jobs += [(peers.python(peer), job) for peer in there for job in JOBS_OF[peer]]
+    with tempfile.TemporaryDirectory() as folder:
+        path = make(ROWS, Path(folder))
+        seen: dict[str, dict[str, list[float]]] = {unit: {} for unit in UNITS}
+        for _ in range(rounds):
             for python, job in jobs:
-                if (found := run(python, job, path)) is not None:
-                    seen[job].append(found)
-        python_mb = {job: run(sys.executable, job, path, "trace") for job in OURS}
-        print(f"{given.rows:,} rows, {path.stat().st_size / 1e6:.0f} MB of parquet\n")
-        print("| job | rounds | s, median (min to max) | CPU s | RSS MB | Python MB |")
-        print("|---|---|---|---|---|---|")
-        for job, rounds in seen.items():
-            if not rounds:
-                continue
-            seconds = [each["seconds"] for each in rounds]
-            traced = python_mb.get(job)
-            shown = "" if traced is None else f"{traced['python_mb']:.1f}"
-            print(
-                f"| {job} | {len(rounds)} | {statistics.median(seconds):.2f} ({min(seconds):.2f} to "
-                f"{max(seconds):.2f}) "
-                f"| {statistics.median(each['cpu'] for each in rounds):.2f} "
-                f"| {statistics.median(each['rss_mb'] for each in rounds):.0f} "
-                f"| {shown} |"
-            )
-
-
-if __name__ == "__main__":
-    main()
+                found = run(python, job, path)
+                for key in UNITS:
+                    seen[key].setdefault(job, []).append(found[key])
+        memory = {job: [run(sys.executable, job, path, "trace")["python_mb"]] for job in OURS}
+        size = path.stat().st_size / 1e6
+    case = f"{ROWS:,} messages"
+    found_series = [
+        each for key, unit in UNITS.items() for each in findings.series(case, unit, seen[key], BASELINE)
+    ]
+    return findings.Part(
+        "Outcomes",
+        f"A parquet file of {size:.0f} MB, three messages a lead, two arms. gbstats is given DuckDB's "
+        "totals and makes one t test of them; tea-tasting makes a mean and a ratio with their tests. "
+        "`arms` counts messages and replies by arm; `units` counts by lead with moments; `A/B result` is "
+        "all of `analyse`: units, split check, score intervals, looks, money, Bayes. Only the last and "
+        "the peers end in a decision.",
+        (*found_series, *findings.series(case, "MB of Python", memory)),
+        {"duckdb": importlib.metadata.version("duckdb"), **there}, skipped, machine,
+    )  # fmt: skip

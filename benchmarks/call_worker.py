@@ -135,7 +135,7 @@ async def timed(ask: Ask, concurrency: int, calls: int) -> dict[str, float]:
     await asyncio.gather(*(work() for _ in range(concurrency)))
     after, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter() - start
     cpu = (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
-    return {"cpu_ms": cpu / calls * 1000, "calls_per_s": calls / wall}
+    return {"CPU ms a call": cpu / calls * 1000, "calls a second": calls / wall}
 
 
 async def main() -> None:

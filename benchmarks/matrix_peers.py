@@ -1,23 +1,15 @@
-"""The evaluation tools beside ours in bench_matrix.py: how each is installed, and what runs it."""
+"""The evaluation tools beside ours in bench_matrix.py: what runs each."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import NamedTuple
 
+import peers
+
 HERE = Path(__file__).parent
-PEERS = HERE.parent / ".bench"
-PACKAGES = {
-    "inspect": ("inspect-ai==0.3.285", "openai==3.54.0"),
-    "lm-eval": ("lm_eval[api]==0.4.13",),
-    "promptfoo": ("promptfoo@0.121.20",),
-}
 _MODELS = ("stub-a", "stub-b")
 
 
@@ -29,33 +21,10 @@ class Command(NamedTuple):
     resume: list[list[str]]
 
 
-def install(peer: str) -> str | None:
-    """Install `peer` where it is not there yet; why that failed, else None."""
-    folder = PEERS / peer
-    try:
-        if peer == "promptfoo":
-            if not (folder / "node_modules" / ".bin" / "promptfoo").exists():
-                if shutil.which("npm") is None:
-                    return "npm is not here"
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / "package.json").write_text('{"private": true}')
-                subprocess.run(
-                    ["npm", "install", "--no-audit", "--no-fund", *PACKAGES[peer]], cwd=folder, check=True
-                )
-        elif not (folder / "installed").exists():
-            venv.create(folder, with_pip=True)
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-            subprocess.run([*pip, *PACKAGES[peer]], check=True)
-            (folder / "installed").touch()
-    except (OSError, subprocess.CalledProcessError) as error:
-        return str(error)
-    return None
-
-
 def command(tool: str, url: str, folder: Path, connections: int) -> Command:
     """What runs `tool` over FOLDER/items.jsonl against the server at `url`."""
     if tool == "inspect":
-        argv = [[_python(tool), str(HERE / "matrix_inspect.py"), str(folder), str(connections)]]
+        argv = [[peers.python(tool), str(HERE / "matrix_inspect.py"), str(folder), str(connections)]]
         return Command(argv, {"STUB_API_KEY": "none", "STUB_BASE_URL": url}, argv)
     if tool == "lm-eval":
         return _lm_eval(url, folder, connections)
@@ -63,16 +32,6 @@ def command(tool: str, url: str, folder: Path, connections: int) -> Command:
         return _promptfoo(url, folder, connections)
     argv = [[sys.executable, str(HERE / "matrix_worker.py"), tool, url, str(folder), str(connections)]]
     return Command(argv, {}, argv)
-
-
-def environment(more: dict[str, str]) -> dict[str, str]:
-    """Of every tool: compiled modules are kept, as on any machine, and no venv is written to for it."""
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(PEERS / "pycache"), **more}
-
-
-def _python(peer: str) -> str:
-    return str(PEERS / peer / "bin" / "python")
 
 
 def _lm_eval(url: str, folder: Path, connections: int) -> Command:
@@ -94,7 +53,7 @@ def _lm_eval(url: str, folder: Path, connections: int) -> Command:
         address = f"base_url={url}/chat/completions,num_concurrent={connections}"
         argv.append(
             [
-                _python("lm-eval"), "-m", "lm_eval", "run",
+                peers.python("lm-eval"), "-m", "lm_eval", "run",
                 "--model", "local-chat-completions", "--tasks", "stub", "--include_path", str(folder),
                 "--apply_chat_template", "--log_samples", "--output_path", str(folder / "out"),
                 "--use_cache", str(folder / f"cache-{model}"),
@@ -121,7 +80,7 @@ def _promptfoo(url: str, folder: Path, connections: int) -> Command:
     }
     path = folder / "promptfooconfig.json"
     path.write_text(json.dumps(config))
-    evaluate = [str(PEERS / "promptfoo" / "node_modules" / ".bin" / "promptfoo"), "eval"]
+    evaluate = [peers.promptfoo(), "eval"]
     quiet = ["--no-cache", "--no-progress-bar", "--no-table"]
     first = [
         *evaluate, "-c", str(path), "-j", str(connections), *quiet, "-o", str(folder / "out.json"),

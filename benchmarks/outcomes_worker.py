@@ -39,6 +39,21 @@ def ours_units(path: str, *, full: bool = False) -> Any:
     return lambda: [(row.units, row.replied) for row in read_counts(source).arms]
 
 
+def ours_result(path: str) -> Any:
+    from llmbench.abtest import OutcomeSource, Plan, Sends, analyse, read_counts
+
+    sends = Sends(path, unit="lead_id", arm="arm", replied="replied_at", cost="cost_usd")
+    weights = {"gpt-4o": 1, "mixtral": 9}
+    source = OutcomeSource(experiment_id="e", sends=sends, as_of="2025-05-01", weights=weights)
+    plan = Plan("e", control="gpt-4o", margin=0.9, margin_reason="a tenth fewer replies is what we can bear")
+
+    def run() -> Any:
+        result = analyse(read_counts(source), plan)
+        return result.occasion.kind
+
+    return run
+
+
 _DUCK = (
     "SELECT arm, count(*) AS n, count(replied_at) AS x, sum(cost_usd) AS c, sum(cost_usd * cost_usd) AS cc, "
     "sum(CASE WHEN replied_at IS NOT NULL THEN cost_usd END) AS cx FROM read_parquet('{}') GROUP BY "
@@ -120,6 +135,7 @@ def tea_pandas(path: str) -> Any:
 JOBS = {
     "llmbench, arms": ours_totals,
     "llmbench, units": ours_units,
+    "llmbench, A/B result": ours_result,
     "llmbench, units and all views": lambda path: ours_units(path, full=True),
     "gbstats on DuckDB totals": gbstats_duckdb,
     "tea-tasting on polars": tea_polars,

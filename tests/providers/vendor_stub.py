@@ -142,7 +142,7 @@ def running(add_routes: Callable[[web.Application], None], port: int = 0) -> Ite
     runners: list[web.AppRunner] = []
 
     async def start() -> None:
-        app = web.Application()
+        app = web.Application(client_max_size=2**28)  # a batch of 50,000 requests is posted as one file
         add_routes(app)
         # A client that leaves cancels its handler, which is how the stub sees it.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
