@@ -112,8 +112,8 @@ AIMS = (
         "matrix", SPEED, "llmbench, OpenAIProvider", "s of the calls", 1.2, "bare loop, AsyncOpenAI"),
     Aim("Matrix at 500 ms and 256 connections, times the ideal",
         "matrix", WIDE, "llmbench, own endpoint", "times the ideal", 1.3,
-        reason="the bare loop takes {{matrix|" + WIDE + "|bare loop, aiohttp|times the ideal}} times the ideal "
-        "in the same rounds; the difference is the second or so before the first call (the vocabulary, the "
+        reason="the bare loop takes {{matrix|" + WIDE + "|bare loop, aiohttp|times the ideal}} times the "
+        "ideal in the same rounds; the difference is the second or so before the first call (the vocabulary, the "
         "quote) and the grading after the last."),
     Aim("kill -9 at half: recorded calls asked again, own endpoint",
         "matrix", KILL, "llmbench, own endpoint", "recorded and asked again", 0, worst=True),
@@ -144,7 +144,7 @@ AIMS = (
         "outcomes", TEN, "llmbench, units", "MB of Python", 400, worst=True),
     Aim("Scoring a prompt of 500 tokens in the router, p99 ms",
         "analysis", "scoring a prompt of 500 tokens", "llmbench", "p99 ms", 1.0,
-        reason="by the clock a process that has to wait for its turn is slow now and then. Its own CPU is "
+        reason="by the clock a process that has to wait for its turn is slow at times. Its CPU is "
         "{{analysis|scoring a prompt of 500 tokens|llmbench|median CPU ms}} ms in the middle and "
         "{{analysis|scoring a prompt of 500 tokens|llmbench|p99 CPU ms}} ms at the 99th percentile: words "
         "and pairs are counted in pure Python, so that a router needs no numpy."),
