@@ -109,8 +109,12 @@ class UnrulyServer:
             return await self._misbehave(request, fault, item)
         response = web.Response(body=_body(item), content_type="application/json")
         await response.prepare(request)
-        await response.write_eof()
-        self.answered[item] += 1
+        self.answered[item] += 1  # before the last byte: whoever has read it may count at once
+        try:
+            await response.write_eof()
+        except (ConnectionError, asyncio.CancelledError):
+            self.answered[item] -= 1
+            raise
         return response
 
     def _drawn(self, item: str) -> Fault | None:
