@@ -113,8 +113,8 @@ AIMS = (
     Aim("Matrix at 500 ms and 256 connections, times the ideal",
         "matrix", WIDE, "llmbench, own endpoint", "times the ideal", 1.3,
         reason="the bare loop takes {{matrix|" + WIDE + "|bare loop, aiohttp|times the ideal}} times the "
-        "ideal in the same rounds; the difference is the second or so before the first call (the vocabulary, the "
-        "quote) and the grading after the last."),
+        "ideal in the same rounds; the difference is the second or so before the first call (the "
+        "vocabulary, the quote) and the grading after the last."),
     Aim("kill -9 at half: recorded calls asked again, own endpoint",
         "matrix", KILL, "llmbench, own endpoint", "recorded and asked again", 0, worst=True),
     Aim("The same through the openai SDK",
@@ -151,8 +151,8 @@ AIMS = (
     Aim("Calibrating on 14,000 prompts and 2 models, wall s",
         "analysis", "calibrating on 14,000 x 2", "llmbench", "wall s", 60,
         reason="{{analysis|calibrating on 14,000 x 2|llmbench|CPU s}} s of it are CPU, so a quiet machine "
-        "may miss it too. The prompts are drawn words, of which nearly every pair is seen once; how much that "
-        "costs beside sentences was not measured, and where the time goes not profiled."),
+        "may miss it too. The prompts are drawn words, of which nearly every pair is seen once; how much "
+        "that costs beside sentences was not measured, and where the time goes not profiled."),
     Aim("Evaluating 14,000 prompts with 1,000 bootstraps, wall s",
         "analysis", "evaluating 14,000 prompts, 1,000 bootstraps", "llmbench", "wall s", 10),
     Aim("40,000 draws over all options of break_even, wall s",
