@@ -11,7 +11,7 @@ from typing import Any
 
 from llmbench.numbers import finite
 
-__all__ = ["as_count", "ends_of", "part_of", "row_of", "rows_of"]
+__all__ = ["as_count", "ends_of", "part_of", "row_of", "rows_of", "text_of"]
 
 
 def rows_of(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -64,3 +64,12 @@ def as_count(value: Any) -> int | None:
     """
     number = finite(value)
     return int(number) if number is not None and number.is_integer() else None
+
+
+def text_of(value: Any) -> str | None:
+    """A text; None for anything that is none.
+
+    >>> text_of("gpt-4o"), text_of(3)
+    ('gpt-4o', None)
+    """
+    return value if isinstance(value, str) else None

@@ -16,7 +16,7 @@ from llmbench.decision.sources import Source, same_model
 from llmbench.economics import Workload, api_lines
 from llmbench.errors import UsageError
 from llmbench.numbers import finite
-from llmbench.result_data import as_count, ends_of, part_of, row_of, rows_of
+from llmbench.result_data import as_count, ends_of, part_of, row_of, rows_of, text_of
 from llmbench.shown import shown
 
 __all__ = [
@@ -155,7 +155,7 @@ def price_of(model: str, evidence: Evidence, traffic: Traffic, book: str = "") -
     if source.used and not book and traffic.of == "break_even":
         day, listed = _book_day(source), source.envelope.price_book if source.envelope is not None else None
         for row in rows_of(source.data, "api"):
-            if same_model(_text(row.get("model")), model, evidence.subject.names):
+            if same_model(text_of(row.get("model")), model, evidence.subject.names):
                 return Price(_amount(row.get("usd_per_message")), None, "break_even", day, listed)
         for row in rows_of(source.data, "options"):
             if row.get("option") == model:
@@ -244,10 +244,6 @@ def _compared(source: Source, field: str) -> Mapping[str, Any]:
 def _amount(value: Any) -> float | None:
     found = finite(value)
     return found if found is not None and 0 <= found <= MOST_MESSAGES else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _book_day(source: Source) -> date | None:

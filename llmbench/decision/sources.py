@@ -16,6 +16,7 @@ from typing import Any
 
 from llmbench.catalog.models import canonical_name
 from llmbench.errors import ReportError
+from llmbench.result_data import rows_of, text_of
 from llmbench.result_files import MANIFEST, changed_files, read_envelope, workload_digest
 from llmbench.results import ResultEnvelope
 from llmbench.shown import shown
@@ -180,23 +181,14 @@ def _joined(report: str, envelope: ResultEnvelope, subject: Subject) -> tuple[st
 
 def _candidates(envelope: ResultEnvelope) -> list[str | None]:
     """The candidate that the report decides about, then the others that it compares with its baseline."""
-    rows = envelope.data.get("comparisons")
-    compared = [
-        _text(row.get("candidate", row.get("treatment")))
-        for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, Mapping)
-    ]
+    rows = rows_of(envelope.data, "comparisons")
+    compared = [text_of(row.get("candidate", row.get("treatment"))) for row in rows]
     return [envelope.candidate, *(compared if envelope.candidate in compared else [])]
 
 
 def _prices_both(envelope: ResultEnvelope, subject: Subject) -> bool:
     """Whether it has the API prices of both, as break_even does whatever it decides about."""
-    rows = envelope.data.get("api")
-    names = (
-        [_text(row.get("model")) for row in rows if isinstance(row, Mapping)]
-        if isinstance(rows, list)
-        else []
-    )
+    names = [text_of(row.get("model")) for row in rows_of(envelope.data, "api")]
     return bool(subject.baseline and subject.candidate) and all(
         any(_means(name, wanted, subject) for name in names)
         for wanted in (subject.baseline, subject.candidate)
@@ -205,10 +197,6 @@ def _prices_both(envelope: ResultEnvelope, subject: Subject) -> bool:
 
 def _means(found: str | None, wanted: str, subject: Subject) -> bool:
     return not wanted or same_model(found, wanted, subject.names)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _wrong_types(envelope: ResultEnvelope) -> str:

@@ -11,6 +11,7 @@ from llmbench.abtest.simulation_holm import holm_decisions
 from llmbench.abtest.simulation_plan import SimulationPlan
 from llmbench.abtest.simulation_result import DECISIONS
 from llmbench.errors import UsageError
+from llmbench.shown import AS_IT_IS
 from llmbench.stats import (
     alpha_spending_bounds,
     crossing_probabilities,
@@ -171,7 +172,7 @@ def test_it_shows_itself_and_turns_into_pandas() -> None:
     assert frame["true_ratio"].tolist() == [1.0, 0.9, 0.8]
     assert (frame["power"] == frame["better"] + frame["not_worse"]).all()
     page = found._repr_html_()
-    assert "<p>Simulated: " in page
+    assert page.startswith(f'<div class="{AS_IT_IS}"><p>Simulated: ')
     for words in ("(equal)", "(the margin)", "allowed each", "look"):
         assert words in page
     assert "z" not in simulate(

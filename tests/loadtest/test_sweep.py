@@ -107,10 +107,7 @@ def test_waits_are_those_of_the_queue(stub: Stub, places: int) -> None:
     stub.places, stub.service_s = places, 0.05
     rate = 0.7 * places / stub.service_s
     expected = waiting(places, rate * stub.service_s, stub.service_s, service_cv2=0.0).mean_s + stub.service_s
-    for _ in range(3):  # a machine with much else to do makes every request wait
-        found = run(stub, rates=(rate,), seconds=3.0).results[0]
-        if found.ttft.mean is not None and found.ttft.mean < 1.5e3 * expected:
-            break
+    found = run(stub, rates=(rate,), seconds=3.0).results[0]
     assert found.completed == found.sent > 35
     assert found.kept
     assert found.ttft.mean is not None

@@ -150,7 +150,7 @@ def test_stream(provider: BaseLLMProvider, model: str) -> None:
     options: dict[str, Any] = {"model": model, "max_tokens": 30, "temperature": 0}
     whole = ask(provider, STORY, **options)
     pieces, answer = stream(provider, STORY, **options)
-    assert len(pieces) > 3  # a busy server sends several tokens at once
+    assert len(pieces) > 10
     assert "".join(pieces) == answer.content == whole.content
     assert answer.usage is not None
     assert whole.usage is not None
