@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from llmbench.catalog.tuned_models import tuned_base
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
-__all__ = ["TokenCount", "TokenizerChoice", "count_tokens", "tokenizer_for"]
+__all__ = ["TokenCount", "TokenCounter", "TokenizerChoice", "count_tokens", "tokenizer_for"]
 
 _CHARACTERS = "characters"
 _CHARS_PER_TOKEN = (6.0, 4.0, 2.0)
@@ -120,27 +121,47 @@ def count_tokens(
     >>> count_tokens([{"role": "user", "content": "hello"}], "gpt-4").tokens
     8
     """
-    alone = isinstance(messages_or_text, str)
-    messages = _checked([{"role": "", "content": messages_or_text}] if alone else messages_or_text)
-    family = _family(model)
-    texts = [m["content"].strip() if family.trims and not alone else m["content"] for m in messages]
-    band = family.band(texts)
-    encoding = _encoding(band.by)
-    if encoding is None:
-        low, expected, high = (sum(map(len, texts)) / chars for chars in _CHARS_PER_TOKEN)
-        return TokenCount(
-            round(expected), math.floor(low), math.ceil(high), _CHARACTERS, exact=False, note=_NO_QUICKTOK
-        )
-    count = _counter(encoding)
-    read = sum(map(count, texts))
-    template = 0 if alone else _template_tokens(family, messages, count)
-    exact = family.own if alone else family.exact(provider)
-    note = _reason(family, band, exact=exact)
-    if exact:
-        return TokenCount(read + template, read + template, read + template, band.by, exact, note)
-    # How a server wraps messages is its own affair: not at all, as is customary, or twice as long.
-    low, high = math.floor(read * band.low), math.ceil(read * band.high) + 2 * template
-    return TokenCount(round(read * band.expected) + template, low, high, band.by, exact, note)
+    return TokenCounter(model, provider).count(messages_or_text)
+
+
+class TokenCounter:
+    """Counts for one model at one provider: what is known of it is looked up once.
+
+    >>> TokenCounter("gpt-4", "openai").count("hello").tokens
+    1
+    """
+
+    def __init__(self, model: str, provider: str | None = None) -> None:
+        self._family = _family(model)
+        self._provider = provider
+
+    def load_ahead(self) -> None:
+        """Load the vocabulary in another thread, half a second at a process's first; a count waits for it."""
+        threading.Thread(target=_encoding, args=(self._family.plain.by,)).start()
+
+    def count(self, messages_or_text: str | Sequence[Mapping[str, object]]) -> TokenCount:
+        """See `count_tokens`."""
+        alone = isinstance(messages_or_text, str)
+        messages = _checked([{"role": "", "content": messages_or_text}] if alone else messages_or_text)
+        family = self._family
+        texts = [m["content"].strip() if family.trims and not alone else m["content"] for m in messages]
+        band = family.band(texts)
+        encoding = _encoding(band.by)
+        if encoding is None:
+            low, expected, high = (sum(map(len, texts)) / chars for chars in _CHARS_PER_TOKEN)
+            return TokenCount(
+                round(expected), math.floor(low), math.ceil(high), _CHARACTERS, exact=False, note=_NO_QUICKTOK
+            )
+        count = _counter(encoding)
+        read = sum(map(count, texts))
+        template = 0 if alone else _template_tokens(family, messages, count)
+        exact = family.own if alone else family.exact(self._provider)
+        note = _reason(family, band, exact=exact)
+        if exact:
+            return TokenCount(read + template, read + template, read + template, band.by, exact, note)
+        # How a server wraps messages is its own affair: not at all, as is customary, or twice as long.
+        low, high = math.floor(read * band.low), math.ceil(read * band.high) + 2 * template
+        return TokenCount(round(read * band.expected) + template, low, high, band.by, exact, note)
 
 
 def _reason(family: _Family, band: _Band, *, exact: bool) -> str:
@@ -208,8 +229,16 @@ def _counter(encoding: Any) -> Callable[[str], int]:
     return count
 
 
-@cache
 def _encoding(tokenizer: str) -> Any | None:
+    with _LOADING:
+        return _loaded(tokenizer)
+
+
+_LOADING = threading.Lock()
+
+
+@cache
+def _loaded(tokenizer: str) -> Any | None:
     try:
         import quicktok
     except ImportError:

@@ -18,7 +18,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, SupportsFloat, SupportsIndex, get_args, overload
+from typing import Any, NamedTuple, SupportsFloat, SupportsIndex, get_args, overload
 
 from llmbench.errors import LedgerError, UsageError
 from llmbench.types import CallRecord, CallStatus, CostBasis, Usage
@@ -285,15 +285,16 @@ _SORTED, _AS_GIVEN = (
 
 def digest(body: Sequence[StoredValue], size: int = 16) -> bytes:
     """Of all fields of a request, each after its length so that no two bodies read alike."""
-    found = hashlib.blake2b(digest_size=size)
+    parts: list[bytes] = []
     for value in body:
-        part = value if isinstance(value, bytes) else str(value).encode()
-        kind: Literal["none", "blob", "text"] = (
-            "none" if value is None else "blob" if isinstance(value, bytes) else "text"
-        )
-        found.update(f"{kind} {len(part)} ".encode())
-        found.update(part)
-    return found.digest()
+        if value is None:
+            parts.append(b"none 4 None")
+        elif isinstance(value, bytes):
+            parts += (b"blob %d " % len(value), value)
+        else:
+            text = str(value).encode()
+            parts += (b"text %d " % len(text), text)
+    return hashlib.blake2b(b"".join(parts), digest_size=size).digest()
 
 
 def checksum(call: Sequence[StoredValue]) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmbench.catalog.tokenizers import count_tokens
+from llmbench.catalog.tokenizers import TokenCounter
 from llmbench.errors import UsageError
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.quote import CellQuote, PerCall, Quote, Range
@@ -28,43 +28,65 @@ _ENOUGH_ANSWERS = 5
 _NOTHING = Range(0.0, 0.0, 0.0)
 
 
+_COUNTED_TOGETHER = 4096
+"""Texts that wait before they are counted: while they are written, the vocabulary is loaded."""
+
+
 class _Counter:
     """Counts the input of one cell's calls before they are made, and adds it up."""
 
     def __init__(self, cell: Cell, provider: BaseLLMProvider) -> None:
-        self._model = _catalog_name(provider, str(cell.asked_model))
-        self._place = provider.backend or provider.name
+        self._counter = TokenCounter(
+            _catalog_name(provider, str(cell.asked_model)), provider.backend or provider.name
+        )
         self._schema = _schema(cell.options)
+        self._waiting: list[Sequence[Message]] = []
         self._totals = (0, 0, 0)
-        self.each: list[int] = []
-        """Expected tokens of each call."""
+        self._each: list[int] = []
         self._tokenizers: dict[str, None] = {}  # in order of appearance
         self._doubts: dict[str, None] = {}
 
     def add(self, messages: Sequence[Message]) -> None:
-        one = count_tokens(messages, self._model, provider=self._place)
-        low, expected, high = self._totals
-        self._totals = (low + one.low, expected + one.tokens, high + one.high)
-        self.each.append(one.tokens)
-        self._tokenizers[one.tokenizer] = None
-        if not one.exact:
-            self._doubts[one.note] = None
-        if self._schema:
-            # Whether and how a vendor shows the schema to the model is not published.
-            schema = count_tokens(self._schema, self._model, provider=self._place)
-            self._totals = (
-                low + one.low,
-                expected + one.tokens + schema.tokens,
-                high + one.high + 2 * schema.high,
-            )
-            self.each[-1] += schema.tokens
-            self._doubts["the answer's schema may be billed as input"] = None
+        if not self._waiting and not self._each:
+            self._counter.load_ahead()
+        self._waiting.append(messages)
+        if len(self._waiting) >= _COUNTED_TOGETHER:
+            self._count()
+
+    def _count(self) -> None:
+        for messages in self._waiting:
+            one = self._counter.count(messages)
+            low, expected, high = self._totals
+            self._totals = (low + one.low, expected + one.tokens, high + one.high)
+            self._each.append(one.tokens)
+            self._tokenizers[one.tokenizer] = None
+            if not one.exact:
+                self._doubts[one.note] = None
+            if self._schema:
+                # Whether and how a vendor shows the schema to the model is not published.
+                schema = self._counter.count(self._schema)
+                self._totals = (
+                    low + one.low,
+                    expected + one.tokens + schema.tokens,
+                    high + one.high + 2 * schema.high,
+                )
+                self._each[-1] += schema.tokens
+                self._doubts["the answer's schema may be billed as input"] = None
+        self._waiting.clear()
+
+    @property
+    def each(self) -> Sequence[int]:
+        """Expected tokens of each call."""
+        self._count()
+        return self._each
 
     def range(self) -> Range:
+        self._count()
         low, expected, high = self._totals
         return Range(float(low), float(expected), float(high))
 
     def basis(self) -> str:
+        self._count()
         by, doubts = " and ".join(self._tokenizers), "; ".join(self._doubts)
         if not doubts:
             return f"input counted by {by}, exact"

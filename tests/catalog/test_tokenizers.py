@@ -248,9 +248,9 @@ def test_what_cannot_be_counted_is_refused(messages: object) -> None:
 @pytest.fixture
 def no_quicktok(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "quicktok", None)
-    tokenizers._encoding.cache_clear()
+    tokenizers._loaded.cache_clear()
     yield
-    tokenizers._encoding.cache_clear()
+    tokenizers._loaded.cache_clear()
 
 
 @pytest.mark.usefixtures("no_quicktok")
