@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.reporting.ab_wording import fine_points, ratio_words, verdict_words
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, p_value, percent
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-def effect_table(result: AbResult) -> Table | None:
+def effect_table(result: AbResult) -> ReportTable | None:
     """The authoritative comparison; None where no effect is shown."""
     import pandas as pd
 
@@ -46,10 +46,10 @@ def effect_table(result: AbResult) -> Table | None:
         ]
     )
     numbers = tuple(shown.columns[1:8])
-    return Table(rows, shown, numbers)
+    return ReportTable(rows, shown, numbers)
 
 
-def other_table(result: AbResult) -> Table | None:
+def other_table(result: AbResult) -> ReportTable | None:
     """Supplementary analyses; None where no effect is shown."""
     import pandas as pd
 
@@ -70,7 +70,7 @@ def other_table(result: AbResult) -> Table | None:
             }
         )
     frame = pd.DataFrame(rows).drop(columns="ci")
-    return Table(frame, pd.DataFrame(shown), ("estimate", "p"))
+    return ReportTable(frame, pd.DataFrame(shown), ("estimate", "p"))
 
 
 def match_sentence(result: AbResult, c: Comparison) -> str:

@@ -12,7 +12,7 @@ from llmbench.money import dollars
 from llmbench.reporting.ab_figures import simulated_lines
 from llmbench.reporting.ab_plan import planned_sizes, split_words
 from llmbench.reporting.ab_wording import count, fine_percent, fine_points, verdict_words
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, percent, span, whole
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def first_sentence(result: AbResult) -> str:
     return f"{simulated} {text}" if simulated else text
 
 
-def arms_table(result: AbResult) -> Table:
+def arms_table(result: AbResult) -> ReportTable:
     """One row an arm: what a reader has to know of it."""
     import pandas as pd
 
@@ -138,10 +138,10 @@ def arms_table(result: AbResult) -> Table:
     if not result.shows_effect:
         frame = frame.drop(columns=[effect, "$ per reply"])
     numbers = tuple(c for c in frame.columns if c not in {"arm", "verdict", "leads"})
-    return Table(pd.DataFrame(rows), frame, numbers)
+    return ReportTable(pd.DataFrame(rows), frame, numbers)
 
 
-def more_arms_table(result: AbResult) -> Table:
+def more_arms_table(result: AbResult) -> ReportTable:
     """What the first table has no room for."""
     import pandas as pd
 
@@ -170,7 +170,7 @@ def more_arms_table(result: AbResult) -> Table:
                 "written by another model": UNKNOWN if share is None else fine_percent(share),
             }
         )
-    return Table(
+    return ReportTable(
         pd.DataFrame(rows), pd.DataFrame(shown),
         ("messages a lead", "cost", "$ per lead", "written by another model"),
     )  # fmt: skip

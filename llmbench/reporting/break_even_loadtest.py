@@ -10,7 +10,7 @@ from typing import Any
 from llmbench.economics.machine import Machine, MachineRun, fit_machine
 from llmbench.errors import UsageError
 from llmbench.money import dollars
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import NONE, whole
 
 __all__ = ["loadtest_sentence", "loadtest_table", "machine_of", "machine_sentence", "read_loadtest"]
@@ -99,7 +99,7 @@ def machine_sentence(machine: Machine | None) -> str:
     )
 
 
-def loadtest_table(found: Mapping[str, Any]) -> Table:
+def loadtest_table(found: Mapping[str, Any]) -> ReportTable:
     """One row a rate; times from the moment at which a request was due."""
     import pandas as pd
 
@@ -123,4 +123,4 @@ def loadtest_table(found: Mapping[str, Any]) -> Table:
         for row in rows
     ]
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns))

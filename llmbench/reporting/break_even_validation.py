@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.break_even_charts import short_number
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def _rates(validation: Validation) -> pd.DataFrame:
     return frame[frame["metric"] == _RATE].reset_index(drop=True)
 
 
-def error_table(validation: Validation) -> Table:
+def error_table(validation: Validation) -> ReportTable:
     """The error by metric, and of the throughput by engine and by source."""
     import pandas as pd
 
@@ -109,7 +109,7 @@ def error_table(validation: Validation) -> Table:
         for row in rows
     ]
     numbers = ("rows", "median error", "within 30%", "80% interval covers")
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
+    return ReportTable(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
 
 
 def validation_sentence(validation: Validation) -> str:

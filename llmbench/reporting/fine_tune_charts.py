@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import NONE, estimate, percent, points
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
     return Plot(figure, frame, caption)
 
 
-def curve_table(tuned: TunedResults) -> Table | None:
+def curve_table(tuned: TunedResults) -> ReportTable | None:
     """The points of the learning curve; None where there is none."""
     import pandas as pd
 
@@ -88,7 +88,7 @@ def curve_table(tuned: TunedResults) -> Table | None:
             for p in tuned.curve.points
         ]
     )
-    return Table(tuned.curve.to_pandas(), shown, tuple(shown.columns))
+    return ReportTable(tuned.curve.to_pandas(), shown, tuple(shown.columns))
 
 
 @house_style()

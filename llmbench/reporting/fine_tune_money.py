@@ -10,7 +10,7 @@ import numpy as np
 from llmbench.finetune.payback import Payback, RequestCost, payback
 from llmbench.money import dollars
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import NONE, UNKNOWN, whole
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def token_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
     )
 
 
-def cost_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
+def cost_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> ReportTable:
     """A request, a month and the break-even of each cell."""
     import pandas as pd
 
@@ -118,7 +118,7 @@ def cost_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
             }
         )
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 @house_style()

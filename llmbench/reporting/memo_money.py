@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.decision import Spread
-from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.memo_amounts import usd, usd_range
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import NONE, UNKNOWN
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["advice_table", "budget_table", "commitment_table", "ending_table", "flip_table", "risk_table"]
 
 
-def budget_table(study: MemoStudy) -> Table | None:
+def budget_table(study: MemoStudy) -> ReportTable | None:
     """Before and after, month by month, with what is spent once; None where a price is not known."""
     import pandas as pd
 
@@ -50,10 +50,10 @@ def budget_table(study: MemoStudy) -> Table | None:
         }
     )
     frame = pd.DataFrame(shown)
-    return Table(budget.to_pandas(), frame, tuple(frame.columns[1:]))
+    return ReportTable(budget.to_pandas(), frame, tuple(frame.columns[1:]))
 
 
-def risk_table(study: MemoStudy) -> Table | None:
+def risk_table(study: MemoStudy) -> ReportTable | None:
     """Revenue at risk if the decision is wrong, beside the saving; None without replies and their value."""
     import pandas as pd
 
@@ -77,10 +77,10 @@ def risk_table(study: MemoStudy) -> Table | None:
         rows.append(("a week of HOLD costs", hold.net.p50, usd_range(hold.net)))
     frame = pd.DataFrame(rows, columns=["what", "value", "shown"])
     shown = frame[["what", "shown"]].rename(columns={"shown": "USD"})
-    return Table(frame[["what", "value"]], shown, ("USD",))
+    return ReportTable(frame[["what", "value"]], shown, ("USD",))
 
 
-def ending_table(study: MemoStudy) -> Table:
+def ending_table(study: MemoStudy) -> ReportTable:
     """Models in use that end, and what is spent on them."""
     import pandas as pd
 
@@ -101,14 +101,14 @@ def ending_table(study: MemoStudy) -> Table:
             },
         }
     )
-    return Table(frame, shown, ("USD a month", "in days"))
+    return ReportTable(frame, shown, ("USD a month", "in days"))
 
 
 def _days_left(days: int | None) -> str:
     return NONE if days is None else "has ended" if days <= 0 else f"{days:,}"
 
 
-def commitment_table(study: MemoStudy) -> Table | None:
+def commitment_table(study: MemoStudy) -> ReportTable | None:
     """What contracts still take; None where there are none."""
     import pandas as pd
 
@@ -133,10 +133,10 @@ def commitment_table(study: MemoStudy) -> Table | None:
             for each in study.commitments
         ],
     ).rename(columns={"usd_per_month": "USD a month", "months": "months left", "penalty_usd": "to end it"})
-    return Table(frame, shown, ("USD a month", "months left", "to end it"))
+    return ReportTable(frame, shown, ("USD a month", "months left", "to end it"))
 
 
-def flip_table(study: MemoStudy) -> Table | None:
+def flip_table(study: MemoStudy) -> ReportTable | None:
     """From how many messages on it pays, by the value of a reply; None where nothing could be computed."""
     import pandas as pd
 
@@ -151,10 +151,10 @@ def flip_table(study: MemoStudy) -> Table | None:
             "surely does not below": [_volume(line.no_go_below) for line in lines],
         }
     )
-    return Table(pd.DataFrame(lines), shown, tuple(shown.columns))
+    return ReportTable(pd.DataFrame(lines), shown, tuple(shown.columns))
 
 
-def advice_table(study: MemoStudy) -> Table:
+def advice_table(study: MemoStudy) -> ReportTable:
     """The document's recommendations by stage of the company, at this volume and by our numbers."""
     import pandas as pd
 
@@ -172,7 +172,7 @@ def advice_table(study: MemoStudy) -> Table:
             ],
         }
     )
-    return Table(study.advice.to_pandas(), shown, ("it says", "it costs"))
+    return ReportTable(study.advice.to_pandas(), shown, ("it says", "it costs"))
 
 
 def _claimed(amount: float | tuple[float, float]) -> str:
