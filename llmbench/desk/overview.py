@@ -20,6 +20,7 @@ from llmbench.reporting.run import available_notebooks
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision
+from llmbench.run_files import PAGE, RESULT
 from llmbench.shown import shown
 
 if TYPE_CHECKING:
@@ -120,14 +121,14 @@ def age(then: datetime, now: datetime) -> str:
 def _line(notebook: Path, out: Path) -> ReportLine:
     name, question = notebook.stem, title_of(notebook)
     folder = out / name
-    if not (folder / "result.json").is_file():
+    if not (folder / RESULT).is_file():
         return ReportLine(name, question, None, "", None, None, None)
     try:
-        found = read_envelope(folder / "result.json")
+        found = read_envelope(folder / RESULT)
         made = datetime.fromisoformat(found.generated_at)
     except (ReportError, ValueError, TypeError) as error:
         return ReportLine(name, question, None, str(error), None, None, None)
-    page = folder / "report.html"
+    page = folder / PAGE
     return ReportLine(
         name,
         question,

@@ -23,6 +23,7 @@ from llmbench.reporting.wording import minute
 from llmbench.result_data import as_count, ends_of, part_of, rows_of
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
+from llmbench.run_files import RESULT
 from llmbench.shown import shown
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def run_history(out: str | Path, notebook: str) -> RunHistory:
     read: list[tuple[str, ResultEnvelope | str]] = []
     for run_id in ids:
         try:
-            read.append((run_id, read_envelope(report.runs / run_id / "result.json")))
+            read.append((run_id, read_envelope(report.runs / run_id / RESULT)))
         except ReportError as error:
             read.append((run_id, str(error)))
     return history_of(notebook, read)

@@ -8,6 +8,7 @@ from llmbench.decision import STAGES, needed_evidence
 from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import NONE, percent, signed_points, span, whole
+from llmbench.run_files import RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +204,7 @@ def source_table(study: MemoStudy) -> ReportTable:
             "why": [reason or NONE for reason in frame["reason"]],
             "age, days": [NONE if pd.isna(age) else f"{age:,.0f}" for age in frame["age_days"]],
             "run": [source.run_id or NONE for source, _ in rows],
-            "result.json": [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
+            RESULT: [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
             "workload": [(source.workload_sha256 or NONE)[:12] for source, _ in rows],
         }
     )
