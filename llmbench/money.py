@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from llmbench.unknown import UNKNOWN
+
 __all__ = ["dollars", "priced_of"]
 
 
@@ -18,7 +20,7 @@ def dollars(amount: float | None, *, cents_below: float = math.inf) -> str:
     ['$99.50', '$1,235', '-$1,235']
     """
     if amount is None or math.isnan(amount):
-        return "unknown"
+        return UNKNOWN
     if amount < 0:
         return f"-{dollars(-amount, cents_below=cents_below)}"
     amount += 0.0  # there is no -0

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from llmbench.unknown import NONE
+
 __all__ = ["diff"]
 
 _ROWS_SHOWN = 40
@@ -66,7 +68,7 @@ def diff(before: str, after: str, out: str | None, *, as_csv: bool, fail_on_chan
 
 def _told(value: Any) -> str:
     if value is None:
-        return "–"
+        return NONE
     if isinstance(value, float):
         return f"{value:.4g}"
     text = str(value)

@@ -13,7 +13,6 @@ from urllib.parse import quote
 from llmbench.config import load_config
 from llmbench.errors import ReportError
 from llmbench.money import dollars
-from llmbench.plain_table import UNKNOWN
 from llmbench.reporting.display import DECISION_WORDS
 from llmbench.reporting.remote import reports_of
 from llmbench.reporting.run import available_notebooks
@@ -22,6 +21,7 @@ from llmbench.result_files import read_envelope
 from llmbench.results import Decision
 from llmbench.run_files import PAGE, RESULT
 from llmbench.shown import shown
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +143,8 @@ def _line(notebook: Path, out: Path) -> ReportLine:
 def _row(line: ReportLine, now: datetime) -> str:
     notebook = f'<a href="{quote(line.notebook)}.ipynb">{html.escape(line.notebook)}</a>'
     if line.decision is None:
-        verdict, made, spent = "not run yet" if not line.summary else UNKNOWN, UNKNOWN, UNKNOWN
+        verdict, made = (UNKNOWN, UNKNOWN) if line.summary else ("not run yet", NONE)
+        spent = made
     else:
         verdict = f"<strong>{html.escape(DECISION_WORDS[line.decision])}</strong>"
         when = "" if line.generated_at is None else age(line.generated_at, now)

@@ -17,6 +17,7 @@ from llmbench.money import dollars, priced_of
 from llmbench.plain_table import PlainTable, count_text
 from llmbench.shown import shown
 from llmbench.types import CallRecord
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -260,13 +261,13 @@ def _label(row: ExportRow) -> str:
 def _cells(side: Side) -> tuple[str, ...]:
     return (
         count_text(side.calls), count_text(side.input_tokens), count_text(side.output_tokens),
-        "–" if side.usd is None else dollars(side.usd),
+        dollars(side.usd),
     )  # fmt: skip
 
 
 def _gap(line: GapLine) -> str:
     if line.gap_usd is None:
-        return "unknown"
+        return UNKNOWN
     share = "" if line.gap_share is None else f" ({line.gap_share:+.1%})"
     sign = "+" if line.gap_usd > 0 else "-" if line.gap_usd < 0 else ""
     return f"{sign}{dollars(abs(line.gap_usd))}{share}"

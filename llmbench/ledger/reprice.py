@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from llmbench.catalog import TIERS, Tier, canonical_name, price_book, price_call, tier_served
 from llmbench.errors import UsageError
 from llmbench.money import dollars, priced_of
-from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 from llmbench.types import CallRecord, Usage
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ class Repricing:
         body = [
             (
                 row.model, f"{row.calls:,}", f"{row.priced_before:,}", f"{row.priced_after:,}",
-                _usd(row.usd_before), _usd(row.usd_after), _signed(row.difference),
+                dollars(row.usd_before), dollars(row.usd_after), _signed(row.difference),
             )
             for row in rows
         ]  # fmt: skip
@@ -285,10 +286,6 @@ def _cached(usage: Usage, share: float) -> Usage:
 
 def _sum(amounts: list[float]) -> float | None:
     return math.fsum(amounts) if amounts else None
-
-
-def _usd(amount: float | None) -> str:
-    return UNKNOWN if amount is None else dollars(amount)
 
 
 def _signed(amount: float | None) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from llmbench.reporting.ab_wording import fine_points, ratio_words, verdict_words
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, p_value, percent
+from llmbench.reporting.wording import estimate, limits, p_value, percent
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, Comparison

@@ -10,7 +10,8 @@ from llmbench.abtest.decision_words import no_share_words
 from llmbench.money import dollars
 from llmbench.reporting.ab_wording import fine_percent, fine_points, sure_percent
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, estimate, limits, span, whole
+from llmbench.reporting.wording import estimate, limits, span, whole
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, PolicyValue

@@ -10,7 +10,8 @@ from llmbench.reporting.ab_figures import LINES, simulated_lines, simulated_note
 from llmbench.reporting.ab_wording import count, ratio_words
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import UNKNOWN, span
+from llmbench.reporting.wording import span
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult

@@ -8,7 +8,8 @@ from llmbench.reporting.ab_figures import EffectRow, effect_forest, shade_margin
 from llmbench.reporting.ab_wording import fine_points, ratio_words
 from llmbench.reporting.figures import Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, clip, estimate, limits, p_value
+from llmbench.reporting.wording import clip, estimate, limits, p_value
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult

@@ -13,7 +13,8 @@ from llmbench.reporting.ab_figures import simulated_lines
 from llmbench.reporting.ab_plan import planned_sizes, split_words
 from llmbench.reporting.ab_wording import count, fine_percent, fine_points, verdict_words
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, percent, span, whole
+from llmbench.reporting.wording import estimate, limits, percent, span, whole
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, Comparison
@@ -39,8 +40,8 @@ def result_text(result: AbResult) -> str:
         found = compared.get(arm.arm)
         ratio = "" if found is None or found.ratio is None else f"{found.ratio:.3f}"
         lines.append(
-            f"{arm.arm:<12}{arm.units:>9,}{NONE if arm.replies is None else f'{arm.replies:,}':>9}"
-            f"{NONE if arm.rate is None else fine_percent(arm.rate):>9}{ratio:>8}"
+            f"{arm.arm:<12}{arm.units:>9,}{UNKNOWN if arm.replies is None else f'{arm.replies:,}':>9}"
+            f"{UNKNOWN if arm.rate is None else fine_percent(arm.rate):>9}{ratio:>8}"
             f"  {found.verdict if found else 'control'}"
         )
     lines.append(f"decision: {result.verdict().decision}")

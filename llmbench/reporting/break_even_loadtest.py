@@ -11,7 +11,8 @@ from llmbench.economics.machine import Machine, MachineRun, fit_machine
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, whole
+from llmbench.reporting.wording import whole
+from llmbench.unknown import UNKNOWN
 
 __all__ = ["loadtest_sentence", "loadtest_table", "machine_of", "machine_sentence", "read_loadtest"]
 
@@ -116,11 +117,15 @@ def loadtest_table(found: Mapping[str, Any]) -> ReportTable:
             "requests/s": f"{row['rate']:g}",
             "sent": f"{row['sent']:,}",
             "failed": f"{row['failed']:,}",
-            "first token, median ms": NONE if row["median_ttft_ms"] is None else whole(row["median_ttft_ms"]),
-            "each further one, ms": NONE if row["median_tpot_ms"] is None else whole(row["median_tpot_ms"]),
+            "first token, median ms": _milliseconds(row["median_ttft_ms"]),
+            "each further one, ms": _milliseconds(row["median_tpot_ms"]),
             "output tokens/s": f"{row['output_tokens_per_s']:,.1f}",
         }
         for row in rows
     ]
     frame = pd.DataFrame(shown)
     return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns))
+
+
+def _milliseconds(value: float | None) -> str:
+    return UNKNOWN if value is None else whole(value)

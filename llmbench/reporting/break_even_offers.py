@@ -7,7 +7,7 @@ from llmbench.money import dollars
 from llmbench.reporting.break_even_inputs import Question
 from llmbench.reporting.break_even_words import each_text
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE
+from llmbench.unknown import NONE
 
 __all__ = ["api_table", "option_table", "price_table"]
 

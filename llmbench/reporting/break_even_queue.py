@@ -7,7 +7,7 @@ import math
 from llmbench.economics.queueing import waiting
 from llmbench.reporting.break_even_inputs import Question
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE
+from llmbench.unknown import NONE
 
 __all__ = ["wait_table"]
 

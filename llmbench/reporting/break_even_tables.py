@@ -11,7 +11,7 @@ from llmbench.economics.scenarios import Scenario
 from llmbench.reporting.break_even_inputs import Question
 from llmbench.reporting.break_even_words import each_text, usd_text, volume_text
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, UNKNOWN
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.economics import HostingOption

@@ -8,6 +8,7 @@ from llmbench.reporting.axes import log_axis
 from llmbench.reporting.break_even_charts import short_number
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ def error_table(validation: Validation) -> ReportTable:
             "rows": f"{row['rows']}",
             "median error": f"{row['median_ape']:.0%}",
             "within 30%": f"{row['within_30pct']:.0%}",
-            "80% interval covers": "–" if row["coverage_80"] is None else f"{row['coverage_80']:.0%}",
+            "80% interval covers": NONE if row["coverage_80"] is None else f"{row['coverage_80']:.0%}",
         }
         for row in rows
     ]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, estimate, percent, points
+from llmbench.reporting.wording import estimate, percent, points
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     from llmbench.finetune.learning_curve import CurvePoint

@@ -11,7 +11,8 @@ from llmbench.finetune.payback import Payback, RequestCost, payback
 from llmbench.money import dollars
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, UNKNOWN, whole
+from llmbench.reporting.wording import whole
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix.summary import CellSummary

@@ -13,8 +13,9 @@ from llmbench.reporting.fine_tune_provenance import asked_until
 from llmbench.reporting.fine_tune_tables import answer_forms, regressions
 from llmbench.reporting.matrix_tables import ranked_table
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import UNKNOWN, estimate, signed_points, whole
+from llmbench.reporting.wording import estimate, signed_points, whole
 from llmbench.results import InputFile, Spend, Verdict
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix import MatrixResults

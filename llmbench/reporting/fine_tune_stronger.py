@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from llmbench.money import dollars
 from llmbench.reporting.fine_tune_money import CellCost, cell_costs, paybacks
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import UNKNOWN, estimate, limits, p_value, percent, signed_points
+from llmbench.reporting.wording import estimate, limits, p_value, percent, signed_points
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.reporting.fine_tune_results import TunedResults

@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.reporting.matrix_tables import disagreement_table
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import (
-    NONE,
-    UNKNOWN,
-    estimate,
-    limits,
-    p_value,
-    percent,
-    shorten,
-    signed_points,
-)
+from llmbench.reporting.wording import estimate, limits, p_value, percent, shorten, signed_points
 from llmbench.stats import Interval, wilson_interval
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd

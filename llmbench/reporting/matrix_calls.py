@@ -10,7 +10,8 @@ from llmbench.money import dollars
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, ranked_cells
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import NONE, UNKNOWN, expected, whole
+from llmbench.reporting.wording import expected, whole
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix import MatrixResults, Quote

@@ -10,7 +10,8 @@ from llmbench.matrix.label_statistics import FEW_LABELS, cell_labels
 from llmbench.money import dollars
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, percent, signed_points
+from llmbench.reporting.wording import estimate, percent, signed_points
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix import Judging, MatrixResults

@@ -13,8 +13,6 @@ from llmbench.money import dollars
 from llmbench.reporting.figures import DifferenceRow, ForestRow, Plot, difference_forest, forest
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import (
-    NONE,
-    UNKNOWN,
     estimate,
     limits,
     p_value,
@@ -24,6 +22,7 @@ from llmbench.reporting.wording import (
     signed_points,
     whole,
 )
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,8 @@ import numpy as np
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, best_candidate, ranked_cells
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import UNKNOWN, clip, estimate, limits, p_value, percent, signed_points
+from llmbench.reporting.wording import clip, estimate, limits, p_value, percent, signed_points
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +120,7 @@ def category_figure(results: MatrixResults) -> Plot | None:
         axes.text(
             column,
             row,
-            "–" if np.isnan(value) else f"{100 * value:.0f}",
+            NONE if np.isnan(value) else f"{100 * value:.0f}",
             ha="center",
             va="center",
             fontsize=8,

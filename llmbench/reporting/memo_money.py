@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from llmbench.decision import Spread
 from llmbench.reporting.memo_amounts import usd, usd_range
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, UNKNOWN
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
+    from llmbench.decision import EndingModel
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = ["advice_table", "budget_table", "commitment_table", "ending_table", "flip_table", "risk_table"]
@@ -89,10 +90,10 @@ def ending_table(study: MemoStudy) -> ReportTable:
     shown = pd.DataFrame(
         {
             "model": [row.model for row in rows],
-            "at": [row.backend or NONE for row in rows],
+            "at": [row.backend or UNKNOWN for row in rows],
             "USD a month": [usd(row.usd_per_month) for row in rows],
-            "ends": [str(row.ends) if row.ends else UNKNOWN for row in rows],
-            "in days": [_days_left(row.days_left) for row in rows],
+            "ends": [str(row.ends) if row.ends else row.no_day for row in rows],
+            "in days": [_days_left(row) for row in rows],
             **{
                 f"within {days} days": [
                     "yes" if row.days_left is not None and 0 < row.days_left <= days else NONE for row in rows
@@ -104,8 +105,9 @@ def ending_table(study: MemoStudy) -> ReportTable:
     return ReportTable(frame, shown, ("USD a month", "in days"))
 
 
-def _days_left(days: int | None) -> str:
-    return NONE if days is None else "has ended" if days <= 0 else f"{days:,}"
+def _days_left(row: EndingModel) -> str:
+    left = row.days_left
+    return row.no_day if left is None else "has ended" if left <= 0 else f"{left:,}"
 
 
 def commitment_table(study: MemoStudy) -> ReportTable | None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from llmbench.decision import STAGES, needed_evidence
 from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import NONE, percent, signed_points, span, whole
+from llmbench.reporting.wording import percent, signed_points, span, whole
 from llmbench.run_files import RESULT
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

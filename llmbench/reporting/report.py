@@ -33,6 +33,7 @@ from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
 from llmbench.run_files import FIGURES, REPORTS, RESULT, TABLES
 from llmbench.shown import AS_IT_IS
 from llmbench.spreadsheet import frame_csv
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -287,12 +288,12 @@ class Report:
             ("generated", minute(envelope.generated_at)),
             ("data until", minute(envelope.data_until)),
             ("llmbench", envelope.llmbench_version),
-            ("commit", envelope.git_commit or "–"),
+            ("commit", envelope.git_commit or NONE),
             ("price book", envelope.price_book),
             ("seed", str(envelope.seed)),
             ("quoted", dollars(envelope.spend.quoted_usd)),
             ("spent", dollars(envelope.spend.actual_usd)),
-            ("workload sha256", envelope.workload_sha256 or "–"),
+            ("workload sha256", envelope.workload_sha256 or NONE),
         ]
         for item in envelope.inputs:
             count = "" if item.rows is None else f", {item.rows:,} rows"

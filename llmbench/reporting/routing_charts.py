@@ -9,8 +9,9 @@ from llmbench.money import dollars
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.routing_report import category_losses, monthly_saving
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, p_value, percent, signed_points
+from llmbench.reporting.wording import estimate, p_value, percent, signed_points
 from llmbench.stats import Interval
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
