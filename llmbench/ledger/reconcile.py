@@ -13,11 +13,10 @@ from llmbench.catalog import canonical_name
 from llmbench.errors import UsageError
 from llmbench.ledger.export_gap import GapLine, Side, Tally, explain, line_of_tallies
 from llmbench.ledger.export_shapes import ExportRow
-from llmbench.money import dollars, priced_of
+from llmbench.money import dollars, priced_of, signed_dollars
 from llmbench.plain_table import PlainTable, count_text
 from llmbench.shown import shown
 from llmbench.types import CallRecord
-from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -266,8 +265,5 @@ def _cells(side: Side) -> tuple[str, ...]:
 
 
 def _gap(line: GapLine) -> str:
-    if line.gap_usd is None:
-        return UNKNOWN
-    share = "" if line.gap_share is None else f" ({line.gap_share:+.1%})"
-    sign = "+" if line.gap_usd > 0 else "-" if line.gap_usd < 0 else ""
-    return f"{sign}{dollars(abs(line.gap_usd))}{share}"
+    share = "" if line.gap_share is None else f" ({line.gap_share:+.1%})".replace("-", "−")
+    return f"{signed_dollars(line.gap_usd)}{share}"
