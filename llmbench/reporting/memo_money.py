@@ -166,7 +166,7 @@ def advice_table(study: MemoStudy) -> ReportTable:
             "stage": [row.stage for row in rows],
             "the document advises": [row.advice for row in rows],
             "": [f"{row.verdict}: {'; '.join(row.reasons)}" if row.reasons else row.verdict for row in rows],
-            "it says": [_claimed(row.claimed_usd) for row in rows],
+            "it says": [row.claimed_text(usd) for row in rows],
             "it costs": [usd(row.derived_usd) for row in rows],
             "instead": [
                 NONE if row.alternative is None else f"{row.alternative}, {usd(row.alternative_usd)}"
@@ -175,10 +175,6 @@ def advice_table(study: MemoStudy) -> ReportTable:
         }
     )
     return ReportTable(study.advice.to_pandas(), shown, ("it says", "it costs"))
-
-
-def _claimed(amount: float | tuple[float, float]) -> str:
-    return " to ".join(usd(each) for each in amount) if isinstance(amount, tuple) else usd(amount)
 
 
 def _volume(messages: float | None) -> str:
