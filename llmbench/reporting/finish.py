@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llmbench.config import load_config
 from llmbench.errors import ReportError
@@ -17,7 +17,7 @@ from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.process import PRIVATE_FILES, Job
 from llmbench.reporting.scrub import Scrubber
 from llmbench.reporting.secrets import known_secrets, refuse_secrets
-from llmbench.reporting.text import encodable
+from llmbench.reporting.text import encodable, texts_of
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
 from llmbench.run_files import EXECUTED, PAGE, RESULT
@@ -71,14 +71,6 @@ def finish_run(job: Job, formats: Sequence[str] = (), paper: str = "A4") -> Fini
 def scrubber_of(job: Job) -> Scrubber:
     """What takes the paths of this machine out of what a run says."""
     given = tuple(
-        text for text in _texts(to_json(dict(job.parameters))) if Path(text).is_absolute() and len(text) > 1
+        text for text in texts_of(to_json(dict(job.parameters))) if Path(text).is_absolute() and len(text) > 1
     )
     return Scrubber(job.root, names=(*given, str(job.staging)))
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _texts(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _texts(item)]
-    return [value] if isinstance(value, str) else []
