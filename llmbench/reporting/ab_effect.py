@@ -138,8 +138,7 @@ def clusters_sentence(result: AbResult) -> str:
         )
     if not result.design_effects:
         return (
-            "The source names no mailbox or domain (cluster), so leads are taken for independent of "
-            "each "
+            "The source names no mailbox or domain (cluster), so leads are taken for independent of each "
             "other. If several leads sit behind one mail server, the intervals are too narrow."
         )
     told = [

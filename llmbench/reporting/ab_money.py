@@ -113,8 +113,7 @@ def _saving(result: AbResult, treatment: str) -> str:
         text += (
             f" With replies worth {dollars(value)} it pays if it keeps more than "
             f"{fine_percent(money.economic_margin)} of {plan.control}'s reply rate; the statistical margin "
-            "asks for "
-            f"{100 * plan.margin:g}%."
+            f"asks for {100 * plan.margin:g}%."
         )
     else:
         text += (

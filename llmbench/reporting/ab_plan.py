@@ -54,10 +54,8 @@ def plan_sentence(result: AbResult) -> str:
     }
     return (
         f"Asked is whether {others} {margin}. A lead counts as replied to with at least one human reply "
-        "within "
-        f"{plan.window_days:g} days of its first delivered message; leads younger than that do not count "
-        "yet. "
-        f"Leads are counted by the arm that they were assigned to.{reason} The test is "
+        f"within {plan.window_days:g} days of its first delivered message; leads younger than that do not "
+        f"count yet. Leads are counted by the arm that they were assigned to.{reason} The test is "
         f"{rules[plan.stopping_rule]}; it is wrong with at most {100 * plan.alpha:g}% probability when it "
         "says "
         f'"not worse", and meant to find that with {100 * plan.power:g}% if the arms are '

@@ -96,8 +96,7 @@ def segment_figure(result: AbResult) -> Plot | None:
     return Plot(
         figure, pd.DataFrame(frames),
         f"Effect in each segment with {100 * result.plan.confidence:g}% intervals, not adjusted for their "
-        "number or "
-        f"for looks: hints, no claims.{note}" + simulated_note(result),
+        f"number or for looks: hints, no claims.{note}" + simulated_note(result),
     )  # fmt: skip
 
 

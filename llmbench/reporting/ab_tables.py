@@ -54,8 +54,7 @@ def simulated_sentence(result: AbResult) -> str | None:
         return None
     return (
         "These data are simulated: no lead, mail or reply in them is real, and the numbers say nothing of "
-        "the "
-        "models."
+        "the models."
     )
 
 
@@ -94,8 +93,7 @@ def first_sentence(result: AbResult) -> str:
     if len(result.health.strata) > 1 and result.shows_effect:
         text += (
             " Leads were assigned in several epochs or campaigns: rates are of all leads of an arm, the "
-            "comparison "
-            "is made within each and is not their quotient."
+            "comparison is made within each and is not their quotient."
         )
     simulated = simulated_sentence(result)
     return f"{simulated} {text}" if simulated else text

@@ -60,9 +60,8 @@ def validation_figure(validation: Validation) -> Plot:
         figure,
         frame,
         (
-            "Each point is a published measurement, predicted by a fit without any row of its GPU "
-            "and model. Grey: within "
-            "30%."
+            "Each point is a published measurement, predicted by a fit without any row of its GPU and "
+            "model. Grey: within 30%."
         ),
     )
 

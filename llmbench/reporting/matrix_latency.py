@@ -71,8 +71,8 @@ def latency_figure(results: MatrixResults) -> Plot | None:
     return Plot(
         figure,
         pd.concat(frames),
-        "Share of answers that were there within a time: of the attempt that answered, without waits between "
-        f"attempts.{note}",
+        "Share of answers that were there within a time: of the attempt that answered, without waits "
+        f"between attempts.{note}",
     )
 
 

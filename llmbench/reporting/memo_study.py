@@ -138,8 +138,8 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
     check_memo_parameters(p)
     if p["reports"] and not (root / p["reports"]).is_dir():
         raise UsageError(
-            f"Parameter 'reports': there is no folder {p['reports']!r}; empty is the one that the memo "
-            "goes to."
+            f"Parameter 'reports': there is no folder {p['reports']!r}; empty is the one that the memo goes "
+            "to."
         )
     path = root / p["gates"]
     phases = read_phases(path)

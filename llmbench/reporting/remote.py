@@ -63,8 +63,8 @@ def remote_url(out: str) -> str | None:
         )
     if parts.query or parts.fragment:
         raise UsageError(
-            f"The {parts.scheme}:// folder of reports has a ? or a #, where keys stand and no folder; "
-            f"leave that out."
+            f"The {parts.scheme}:// folder of reports has a ? or a #, where keys stand and no folder; leave "
+            "that out."
         )
     known = environment_secrets(os.environ)
     if any(find_secret(text, known) is not None for text in (out, *out.split("/"))):
