@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["dollars", "priced_of"]
+from llmbench.unknown import UNKNOWN
+
+__all__ = ["dollars", "priced_of", "signed_dollars"]
 
 
 def dollars(amount: float | None, *, cents_below: float = math.inf) -> str:
@@ -18,7 +20,7 @@ def dollars(amount: float | None, *, cents_below: float = math.inf) -> str:
     ['$99.50', '$1,235', '-$1,235']
     """
     if amount is None or math.isnan(amount):
-        return "unknown"
+        return UNKNOWN
     if amount < 0:
         return f"-{dollars(-amount, cents_below=cents_below)}"
     amount += 0.0  # there is no -0
@@ -27,6 +29,17 @@ def dollars(amount: float | None, *, cents_below: float = math.inf) -> str:
     if 0 < amount < 0.1:
         return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
     return f"${amount:,.2f}"
+
+
+def signed_dollars(difference: float | None) -> str:
+    """A difference in USD with its sign, that of other signed numbers; None is "unknown".
+
+    >>> [signed_dollars(difference) for difference in (2.5, -1234.5, 0.0, None)]
+    ['+$2.50', '−$1,234.50', '$0.00', 'unknown']
+    """
+    if difference is None or math.isnan(difference):
+        return UNKNOWN
+    return ("−" if difference < 0 else "+" if difference > 0 else "") + dollars(abs(difference))
 
 
 def priced_of(priced: int, total: int) -> str:

@@ -6,10 +6,9 @@ import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["UNKNOWN", "PlainTable", "count_text"]
+from llmbench.unknown import UNKNOWN
 
-UNKNOWN = "–"
-"""What stands where a value is not known."""
+__all__ = ["PlainTable", "count_text"]
 
 
 class PlainTable(NamedTuple):
@@ -36,6 +35,6 @@ def count_text(count: int | None) -> str:
     """A whole number with its thousands apart.
 
     >>> count_text(1234567), count_text(None)
-    ('1,234,567', '–')
+    ('1,234,567', 'unknown')
     """
     return UNKNOWN if count is None else f"{count:,}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from llmbench.numbers import finite
 
-__all__ = ["as_count", "ends_of", "part_of", "row_of", "rows_of", "text_of"]
+__all__ = ["as_count", "cell_label", "ends_of", "part_of", "row_of", "rows_of", "text_of"]
 
 
 def rows_of(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -73,3 +73,14 @@ def text_of(value: Any) -> str | None:
     ('gpt-4o', None)
     """
     return value if isinstance(value, str) else None
+
+
+def cell_label(model: object, prompt: object = None, params: object = None) -> str:
+    """What a cell of a matrix is called, in its tables and wherever it is looked for; "" without a model.
+
+    >>> cell_label("gpt-4o", "zero_shot"), cell_label("gpt-4o", "zero_shot", "hot"), cell_label("gpt-4o")
+    ('gpt-4o[zero_shot]', 'gpt-4o[zero_shot]{hot}', 'gpt-4o')
+    """
+    if not model:
+        return ""
+    return str(model) + (f"[{prompt}]" if prompt else "") + (f"{{{params}}}" if params else "")

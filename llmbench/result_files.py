@@ -8,10 +8,10 @@ from pathlib import Path
 
 from llmbench.errors import ReportError
 from llmbench.results import SCHEMA_VERSION, Decision, InputFile, ResultEnvelope, Spend, Verdict
+from llmbench.run_files import MANIFEST, RESULT
 
-__all__ = ["MANIFEST", "changed_files", "read_envelope", "workload_digest"]
+__all__ = ["changed_files", "read_envelope", "workload_digest"]
 
-MANIFEST = "manifest.json"
 _MOST_BYTES = 64 * 1024 * 1024
 """No result.json is that long; a file that is would only fill the memory."""
 
@@ -68,7 +68,7 @@ def changed_files(folder: Path) -> tuple[str, ...]:
         raise ReportError(f"{folder.name} has no {MANIFEST}; make the report again.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ReportError(f"{folder.name}/{MANIFEST} cannot be read: {error}.") from error
-    if not isinstance(named, dict) or "result.json" not in named:
+    if not isinstance(named, dict) or RESULT not in named:
         raise ReportError(f"{folder.name}/{MANIFEST} is no manifest of a report; make the report again.")
     return tuple(sorted(name for name, digest in named.items() if _sha256(folder, name) != digest))
 

@@ -8,7 +8,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.plain_table import PlainTable
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ def _html(result: Any) -> str:
 def _frame_html(result: Any) -> str:
     """A name and the first and last rows of the table that the result turns into."""
     frame: pd.DataFrame = result.to_pandas()
-    table = frame.to_html(index=False, border=0, max_rows=_MOST_ROWS, na_rep=UNKNOWN)
+    table = frame.to_html(index=False, border=0, max_rows=_MOST_ROWS, na_rep=NONE)
     return f"<p><b>{type(result).__name__}</b>, {len(frame):,} rows</p>{table}"
 
 
@@ -94,7 +95,7 @@ def _is_result(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return UNKNOWN
+        return NONE
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

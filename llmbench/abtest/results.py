@@ -23,10 +23,11 @@ from llmbench.abtest.results_data import comparison_data, result_data
 from llmbench.abtest.segments import Segments
 from llmbench.abtest.supplementary import OtherAnalysis
 from llmbench.money import dollars
-from llmbench.plain_table import UNKNOWN, PlainTable, count_text
+from llmbench.plain_table import PlainTable, count_text
 from llmbench.results import Verdict
 from llmbench.shown import shown
 from llmbench.stats import Interval
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,9 +232,9 @@ class AbResult:
                     count_text(arm.units),
                     count_text(arm.replies),
                     UNKNOWN if arm.rate is None else f"{100 * arm.rate:.2f}%",
-                    UNKNOWN if found is None or found.ratio is None else _ratio_text(found),
-                    UNKNOWN if arm.cost.cost_usd is None else dollars(arm.cost.cost_usd),
-                    found.verdict if found else "control" if arm.arm == self.plan.control else UNKNOWN,
+                    NONE if found is None else UNKNOWN if found.ratio is None else _ratio_text(found),
+                    dollars(arm.cost.cost_usd),
+                    found.verdict if found else "control" if arm.arm == self.plan.control else NONE,
                 )
             )
         head = ("arm", "units", "replies", "rate", "ratio to the control", "cost", "verdict")

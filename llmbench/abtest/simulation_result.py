@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.abtest.simulation_plan import SimulationPlan
-from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -293,7 +294,7 @@ class AbSimulation:
 
     def _observed(self, value: float | None) -> str:
         if value is None:
-            return UNKNOWN
+            return NONE
         return f"{value:.3f}" if self.plan.scale == "ratio" else f"{100 * value:+.2f} points"
 
 

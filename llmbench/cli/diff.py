@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from llmbench.unknown import NONE
+
 __all__ = ["diff"]
 
 _ROWS_SHOWN = 40
@@ -38,11 +40,11 @@ def diff(before: str, after: str, out: str | None, *, as_csv: bool, fail_on_chan
     from llmbench.config import load_config
     from llmbench.plain_table import PlainTable
     from llmbench.reporting.compare_runs import compare_runs, find_run
-    from llmbench.reporting.remote import reports_folder
+    from llmbench.reporting.remote import reports_folder, reports_of
     from llmbench.reporting.text import visible
     from llmbench.spreadsheet import frame_csv
 
-    folder = reports_folder(out) if out is not None else load_config().root / "reports"
+    folder = reports_folder(out) if out is not None else reports_of(load_config().root)
     found = compare_runs(find_run(before, folder), find_run(after, folder))
     frame = found.to_pandas()
     if as_csv:
@@ -66,7 +68,7 @@ def diff(before: str, after: str, out: str | None, *, as_csv: bool, fail_on_chan
 
 def _told(value: Any) -> str:
     if value is None:
-        return "–"
+        return NONE
     if isinstance(value, float):
         return f"{value:.4g}"
     text = str(value)

@@ -14,8 +14,9 @@ import click
 from llmbench.cli.ledger_options import DAY, open_ledger, start_of
 from llmbench.errors import UsageError
 from llmbench.money import dollars, priced_of
-from llmbench.plain_table import UNKNOWN, PlainTable, count_text
+from llmbench.plain_table import PlainTable, count_text
 from llmbench.reporting.text import visible
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,7 @@ def show(
         click.echo(f"\n{call.call_id} attempt {call.attempt}")
         for message in call.messages:
             click.echo(f"{message['role']}: {visible(message['content'])}")
-        click.echo(f"answer: {UNKNOWN if call.content is None else visible(call.content)}")
+        click.echo(f"answer: {NONE if call.content is None else visible(call.content)}")
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -99,7 +100,7 @@ def _told(attempts: Sequence[CallRecord]) -> None:
     route = call.route or {}
     if route:
         click.echo(f"Route: {route.get('chosen')} by {route.get('rule')}: {visible(route.get('reason'))}")
-        click.echo(f"Candidates: {', '.join(route.get('candidates') or ()) or UNKNOWN}")
+        click.echo(f"Candidates: {', '.join(route.get('candidates') or ()) or NONE}")
     if call.experiment_id is not None:
         odds = route.get("probability")
         how = "" if odds is None else f" (epoch {route.get('epoch')}, probability {odds:g})"

@@ -17,13 +17,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmbench.decision.budget_cash import Cash, Plan, cash_of, drawn_values, stated_values
+from llmbench.decision.budget_cash import (
+    Cash,
+    Plan,
+    cash_of,
+    drawn_values,
+    kept_commitments,
+    stated_values,
+)
 from llmbench.decision.budget_parts import (
     BudgetUncertainty,
     Commitment,
     OneOffCosts,
     Payback,
-    kept_commitments,
 )
 from llmbench.decision.budget_result import Budget, BudgetMonth
 from llmbench.decision.effects import ReplyEffect, check_amount, check_whole, spread_of
@@ -118,8 +124,7 @@ def twelve_month_budget(
     given = uncertainty or BudgetUncertainty()
     drawn = drawn_values(baseline_usd, candidate_usd, effect, given, draws, seed)
     stated = stated_values(baseline_usd, candidate_usd, effect, drawn)
-    used = {line: bill[0].tolist() for line, bill in cash_of(plan, stated).bills.items()}
-    kept, penalties = kept_commitments(plan.commitments, used, off)
+    kept, penalties = kept_commitments(plan.commitments, cash_of(plan, stated).bills, off)
     plan = replace(plan, kept=kept, penalties=penalties)
     return _result(cash_of(plan, stated), cash_of(plan, drawn), plan, months, discount_per_year, seed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.decision.budget_parts import BudgetUncertainty, Commitment, Line, OneOffCosts, check_range
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Sampler = Callable[[np.random.Generator, int], Floats]
     Cost = float | Range | Sampler
 
-__all__ = ["Cash", "Draw", "Plan", "cash_of", "drawn_values", "stated_values"]
+__all__ = ["Cash", "Draw", "Plan", "cash_of", "drawn_values", "kept_commitments", "stated_values"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,27 @@ def cash_of(plan: Plan, draw: Draw) -> Cash:
         full=with_today(messages * (each[0] - each[1]) + rent[0] - rent[1] + won),
         bills=bills,
     )
+
+
+def kept_commitments(
+    commitments: Sequence[Commitment], used: Mapping[Line, Floats], off: int | None
+) -> tuple[tuple[Commitment, ...], dict[int, float]]:
+    """Those contracts as they are after the migration, and the penalties by month.
+
+    One that may be ended is ended in the month `off` (None: the old model stays) if what it would still cost
+    without being used is more than the penalty, as far as `used`, the bill of each month, is known.
+    """
+    if off is None:
+        return tuple(commitments), {}
+    kept, penalties = list(commitments), 0.0
+    for place, each in enumerate(commitments):
+        if each.penalty_usd is None or each.months < off:
+            continue
+        trial = [*kept[:place], replace(each, months=off - 1), *kept[place + 1 :]]
+        bill = {each.covers: used[each.covers]}
+        if float((_idle(kept, bill) - _idle(trial, bill)).sum()) > each.penalty_usd:
+            kept, penalties = trial, penalties + each.penalty_usd
+    return tuple(kept), {off: penalties} if penalties else {}
 
 
 def _idle(commitments: Sequence[Commitment], bills: Mapping[Line, Floats]) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Literal, NamedTuple, get_args
@@ -19,7 +18,6 @@ __all__ = [
     "OneOffCosts",
     "Payback",
     "check_range",
-    "kept_commitments",
     "months_until",
 ]
 
@@ -89,36 +87,6 @@ def months_until(today: date, until: date) -> int:
     """
     whole = 12 * (until.year - today.year) + until.month - today.month
     return max(0, whole + (until.day > today.day))
-
-
-def kept_commitments(
-    commitments: Sequence[Commitment], used: dict[Line, Sequence[float]], off: int | None
-) -> tuple[tuple[Commitment, ...], dict[int, float]]:
-    """Those contracts as they are after the migration, and the penalties by month.
-
-    One that may be ended is ended in the month `off` (None: the old model stays) if what it would still cost
-    without being used is more than the penalty, as far as `used`, the bill of each month, is known.
-    """
-    if off is None:
-        return tuple(commitments), {}
-    kept, penalties = list(commitments), 0.0
-    for place, each in enumerate(commitments):
-        if each.penalty_usd is None or each.months < off:
-            continue
-        ended = Commitment(each.name, each.usd_per_month, off - 1, each.covers, each.penalty_usd)
-        trial = [*kept[:place], ended, *kept[place + 1 :]]
-        spared = _idle(kept, each.covers, used) - _idle(trial, each.covers, used)
-        if spared > each.penalty_usd:
-            kept, penalties = trial, penalties + each.penalty_usd
-    return tuple(kept), {off: penalties} if penalties else {}
-
-
-def _idle(commitments: Sequence[Commitment], line: Line, used: dict[Line, Sequence[float]]) -> float:
-    """What is paid without being used, over all months."""
-    return sum(
-        max(0.0, sum(each.due(month) for each in commitments if each.covers == line) - usd)
-        for month, usd in enumerate(used[line], 1)
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from llmbench.catalog.models import all_models, canonical_name
 from llmbench.decision.effects import check_amount, check_whole
 from llmbench.errors import UsageError
 from llmbench.money import dollars
-from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,11 @@ class EndingModel(NamedTuple):
     as_of: str | None
     """ISO date on which that was read."""
     state: EndState
+
+    @property
+    def no_day(self) -> str:
+        """What stands for a day that is not told: a model on one's own machine has none."""
+        return NONE if self.state == "own machine" else UNKNOWN
 
 
 @shown
@@ -113,9 +119,9 @@ class EndingModels:
             (
                 row.model,
                 row.state if row.ends is None else str(row.ends),
-                UNKNOWN if row.announced is None else str(row.announced),
+                row.no_day if row.announced is None else str(row.announced),
                 "" if row.source is None else f"{row.source}, {row.as_of}",
-                UNKNOWN if row.days_left is None else f"{row.days_left:,}",
+                row.no_day if row.days_left is None else f"{row.days_left:,}",
                 dollars(row.usd_per_month),
             )
             for row in self.rows

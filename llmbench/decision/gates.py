@@ -15,7 +15,6 @@ why = "one reply in ten is what may be lost"
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from types import MappingProxyType
 from typing import Any
 
 from llmbench.decision.metrics import Metric, Unit, metric_named
+from llmbench.decision.toml_file import read_toml, rows_named
 from llmbench.errors import ConfigError, UsageError
 from llmbench.numbers import finite
 
@@ -108,22 +108,15 @@ def read_gates(path: Path, phases: Sequence[str] = ()) -> GateBook:
 
     Raises ConfigError naming the file and the gate.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The gates {path.name} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path.name} is not TOML: {error}.") from error
+    tables = read_toml(path, "gates")
     # A gate under a misspelt name would be a gate that nobody holds anything against.
-    strange = sorted(set(table) - _TABLES)
+    strange = sorted(set(tables) - _TABLES)
     if strange:
         raise ConfigError(
             f"{path.name} has {', '.join(strange)} at its top, which nothing reads; "
             "write [[gates]] or [[phases]]."
         )
-    rows = table.get("gates")
-    if not isinstance(rows, list) or not rows:
-        raise ConfigError(f"{path.name} has no [[gates]]; a migration without a gate has no decision.")
+    rows = rows_named("gates", tables, path, "a migration without a gate has no decision")
     gates: list[Gate] = []
     for number, row in enumerate(rows, 1):
         where = f"Gate {number} of {path.name}"

@@ -19,6 +19,7 @@ from pathlib import Path
 from llmbench.decision.gates import Gate
 from llmbench.decision.sources import Source, SourceState, Subject, find_source, same_model
 from llmbench.errors import ConfigError
+from llmbench.run_files import EXECUTED
 from llmbench.shown import shown
 
 __all__ = ["REPORTS", "STALE_AFTER_DAYS", "Evidence", "Example", "gather", "read_example"]
@@ -151,7 +152,7 @@ def _untouched(reports: Path, found: Sequence[Source]) -> bool:
 
 def _has_own_parameters(folder: Path) -> bool:
     try:
-        notebook = json.loads((folder / "executed.ipynb").read_text(encoding="utf-8"))
+        notebook = json.loads((folder / EXECUTED).read_text(encoding="utf-8"))
         return not any(_INJECTED in cell.get("metadata", {}).get("tags", []) for cell in notebook["cells"])
     except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError):
         return False

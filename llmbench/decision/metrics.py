@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from llmbench.errors import UsageError
 from llmbench.numbers import finite
-from llmbench.result_data import as_count, ends_of, part_of, row_of, rows_of
+from llmbench.result_data import as_count, cell_label, ends_of, part_of, row_of, rows_of
 from llmbench.shown import shown
 
 __all__ = ["METRICS", "Measured", "Metric", "Unit", "metric_named"]
@@ -93,9 +93,8 @@ def _compared(*, several: bool) -> _Read:
 
 def _cell(data: Mapping[str, Any], candidate: str) -> Mapping[str, Any]:
     for row in rows_of(data, "models"):
-        prompt, params = row.get("prompt"), row.get("params")
-        label = f"{row.get('model')}[{prompt}]" if prompt else row.get("model")
-        if candidate in (label, row.get("model")) or candidate == f"{label}{{{params}}}":
+        model, prompt, params = (row.get(key) for key in ("model", "prompt", "params"))
+        if model and candidate in (model, cell_label(model, prompt), cell_label(model, prompt, params)):
             return row
     return {}
 

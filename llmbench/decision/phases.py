@@ -11,12 +11,12 @@ expects = "costs about half on simple tasks"  # what somebody promised of it
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llmbench.decision.toml_file import read_toml, rows_named
 from llmbench.errors import ConfigError, UsageError
 from llmbench.numbers import finite
 
@@ -40,15 +40,7 @@ class Phase:
 
 def read_phases(path: Path) -> tuple[Phase, ...]:
     """The phases in `path`, in its order. Raises ConfigError naming the file and the phase."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The phases {path.name} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} is not TOML: {error}.") from error
-    rows = table.get("phases")
-    if not isinstance(rows, list) or not rows:
-        raise ConfigError(f"{path.name} has no [[phases]]; a memo is about one of them.")
+    rows = rows_named("phases", read_toml(path, "phases"), path, "a memo is about one of them")
     found = [_phase(row, f"Phase {number} of {path.name}") for number, row in enumerate(rows, 1)]
     names = [phase.name for phase in found]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.decision.effects import check_amount, check_whole
 from llmbench.errors import UsageError
-from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +207,7 @@ class RollbackTrigger:
                 str(each.day),
                 f"{each.total:,}",
                 f"{each.expected:,.0f}",
-                UNKNOWN if each.at_most is None else f"{each.at_most:,}",
+                NONE if each.at_most is None else f"{each.at_most:,}",
             )
             for each in self.bounds
         ]

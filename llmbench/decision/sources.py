@@ -17,8 +17,9 @@ from typing import Any
 from llmbench.catalog.models import canonical_name
 from llmbench.errors import ReportError
 from llmbench.result_data import rows_of, text_of
-from llmbench.result_files import MANIFEST, changed_files, read_envelope, workload_digest
+from llmbench.result_files import changed_files, read_envelope, workload_digest
 from llmbench.results import ResultEnvelope
+from llmbench.run_files import MANIFEST, RESULT, RUNS
 from llmbench.shown import shown
 
 __all__ = ["Source", "SourceState", "Subject", "find_source", "same_model"]
@@ -102,8 +103,8 @@ def find_source(reports: Path, report: str, subject: Subject, *, run: str = "", 
     It is checked against its manifest and, with `match`, against `subject`; whether it is too old is asked by
     `Source.age_days`, because each gate has its own idea of that. Never raises for what lies in a file.
     """
-    folder = reports / report / "runs" / run if run else reports / report
-    if not (folder / "result.json").is_file():
+    folder = reports / report / RUNS / run if run else reports / report
+    if not (folder / RESULT).is_file():
         which = f"run {run!r} of {report}" if run else report
         return Source(report, SourceState.MISSING, f"there is no {which} in the folder of reports")
     run_id = run or _newest_run(reports / report)
@@ -115,8 +116,8 @@ def find_source(reports: Path, report: str, subject: Subject, *, run: str = "", 
         named = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         return Source(report, SourceState.CHANGED, f"{named} is not as {MANIFEST} has it", run_id)
     try:
-        envelope = read_envelope(folder / "result.json")
-        digest = hashlib.sha256((folder / "result.json").read_bytes()).hexdigest()
+        envelope = read_envelope(folder / RESULT)
+        digest = hashlib.sha256((folder / RESULT).read_bytes()).hexdigest()
     except (ReportError, OSError) as error:
         return Source(report, SourceState.UNREADABLE, _clause(error), run_id)
     if wrong := _wrong_types(envelope):
@@ -214,7 +215,7 @@ def _newest_run(folder: Path) -> str | None:
     """The run whose files the newest copy has: the one with the same manifest."""
     try:
         newest = (folder / MANIFEST).read_bytes()
-        for run in sorted((folder / "runs").iterdir(), reverse=True):
+        for run in sorted((folder / RUNS).iterdir(), reverse=True):
             if (run / MANIFEST).is_file() and (run / MANIFEST).read_bytes() == newest:
                 return run.name
     except OSError:

@@ -9,7 +9,7 @@ names, not of measured quality, which only an evaluation on one's own items tell
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -106,6 +106,11 @@ class StageRow(NamedTuple):
     unchecked: tuple[str, ...]
     """Claims that nobody can check without more data."""
 
+    def claimed_text(self, show: Callable[[float], str] = dollars) -> str:
+        """What the document says that it costs a month: an amount, or a range of them."""
+        usd = self.claimed_usd
+        return " to ".join(show(each) for each in usd) if isinstance(usd, tuple) else show(usd)
+
 
 @shown
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,7 @@ class StageAdvice:
                 "; ".join((*row.reasons, *row.document_errors)),
                 "" if row.alternative is None else row.alternative,
                 f"{row.messages_per_month:,.0f}",
-                _claimed(row.claimed_usd),
+                row.claimed_text(),
                 dollars(row.derived_usd),
                 "" if row.alternative is None else dollars(row.alternative_usd),
             )
@@ -189,10 +194,6 @@ _VERDICTS: Mapping[StageVerdict, str] = {
     "numbers fail": "the advice stands, its numbers do not",
     "fails": "the advice fails",
 }
-
-
-def _claimed(usd: float | tuple[float, float]) -> str:
-    return " to ".join(dollars(each) for each in usd) if isinstance(usd, tuple) else dollars(usd)
 
 
 def stage_advice(

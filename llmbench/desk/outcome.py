@@ -13,6 +13,7 @@ from llmbench.money import dollars
 from llmbench.reporting.display import banner_html
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
+from llmbench.run_files import EXECUTED, PAGE, RESULT
 from llmbench.shown import AS_IT_IS
 
 __all__ = ["outcome_html"]
@@ -36,17 +37,17 @@ def outcome_html(folder: Path) -> str:
     Links are relative to the current folder, which is that of the notebook.
     """
     try:
-        found = read_envelope(folder / "result.json")
+        found = read_envelope(folder / RESULT)
     except ReportError as error:
         return f"<p>{html.escape(str(error))}</p>"
-    page = html.escape(link_to(folder / "report.html"))
+    page = html.escape(link_to(folder / PAGE))
     spent = dollars(found.spend.actual_usd)
     facts = (
         f'<p class="{AS_IT_IS}"><a href="{page}" style="font-weight: 600">Open the report</a> · '
-        f'<a href="{html.escape(link_to(folder / "executed.ipynb"))}">its notebook</a> · '
+        f'<a href="{html.escape(link_to(folder / EXECUTED))}">its notebook</a> · '
         f"generated {html.escape(minute(found.generated_at))} · {html.escape(spent)} spent</p>"
     )
-    figures = _figures(folder / "executed.ipynb")
+    figures = _figures(folder / EXECUTED)
     shown = f"{_PAIR}{''.join(figures[:_FIRST_FIGURES])}</div>" if figures else ""
     more = len(figures) - _FIRST_FIGURES
     rest = f"<p>{more} more figure{'s' if more > 1 else ''} in the report.</p>" if more > 0 else ""

@@ -13,14 +13,15 @@ from urllib.parse import quote
 from llmbench.config import load_config
 from llmbench.errors import ReportError
 from llmbench.money import dollars
-from llmbench.plain_table import UNKNOWN
 from llmbench.reporting.display import DECISION_WORDS
 from llmbench.reporting.remote import reports_of
 from llmbench.reporting.run import available_notebooks
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision
+from llmbench.run_files import PAGE, RESULT
 from llmbench.shown import shown
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,14 +121,14 @@ def age(then: datetime, now: datetime) -> str:
 def _line(notebook: Path, out: Path) -> ReportLine:
     name, question = notebook.stem, title_of(notebook)
     folder = out / name
-    if not (folder / "result.json").is_file():
+    if not (folder / RESULT).is_file():
         return ReportLine(name, question, None, "", None, None, None)
     try:
-        found = read_envelope(folder / "result.json")
+        found = read_envelope(folder / RESULT)
         made = datetime.fromisoformat(found.generated_at)
     except (ReportError, ValueError, TypeError) as error:
         return ReportLine(name, question, None, str(error), None, None, None)
-    page = folder / "report.html"
+    page = folder / PAGE
     return ReportLine(
         name,
         question,
@@ -142,7 +143,8 @@ def _line(notebook: Path, out: Path) -> ReportLine:
 def _row(line: ReportLine, now: datetime) -> str:
     notebook = f'<a href="{quote(line.notebook)}.ipynb">{html.escape(line.notebook)}</a>'
     if line.decision is None:
-        verdict, made, spent = "not run yet" if not line.summary else UNKNOWN, UNKNOWN, UNKNOWN
+        verdict, made = (UNKNOWN, UNKNOWN) if line.summary else ("not run yet", NONE)
+        spent = made
     else:
         verdict = f"<strong>{html.escape(DECISION_WORDS[line.decision])}</strong>"
         when = "" if line.generated_at is None else age(line.generated_at, now)

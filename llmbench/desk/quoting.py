@@ -1,4 +1,8 @@
-"""What a run would call and cost, before it is made."""
+"""What a run would call and cost, before it is made.
+
+A notebook says itself what it calls, in its metadata: `"llmbench": {"calls": "nothing"}`, or "matrix" (those
+of the matrix that its parameters make), or "training" (on this machine, if its parameter retrain is set).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import BudgetExceededError
+from llmbench.reporting.notebook_file import read_notebook
 from llmbench.reporting.parameters import read_parameters
 from llmbench.reporting.run import check_run
 from llmbench.shown import shown
@@ -18,9 +23,6 @@ if TYPE_CHECKING:
     from llmbench.matrix import Quote
 
 __all__ = ["Quoted", "quote_run"]
-
-_QUIET = frozenset({"ab_test", "break_even", "migration_memo", "routing"})
-"""Notebooks that call no model, whatever their parameters are."""
 
 
 @shown
@@ -54,22 +56,24 @@ def quote_run(notebook: Path, values: Mapping[str, Any], root: Path, *, fresh: b
     checked = check_run(notebook, values)
     declared = read_parameters(notebook)
     parameters = {parameter.name: parameter.default for parameter in declared} | checked
-    if notebook.stem in _QUIET:
-        return Quoted("This notebook calls no model: a run costs nothing.")
-    if "retrain" in parameters and "training_file" in parameters:
-        return _of_training(parameters)
-    if not _is_matrix(notebook):
-        return Quoted("What this notebook calls is not known before it runs.")
-    return _of_matrix(parameters, root, fresh=fresh)
+    match _calls_of(notebook):
+        case "nothing":
+            return Quoted("This notebook calls no model: a run costs nothing.")
+        case "training":
+            return _of_training(parameters)
+        case "matrix":
+            return _of_matrix(parameters, root, fresh=fresh)
+    return Quoted("What this notebook calls is not known before it runs.")
 
 
-def _is_matrix(notebook: Path) -> bool:
-    """A copy of model_matrix under another name is one, too."""
-    return "matrix_report.quote_matrix(" in notebook.read_text(encoding="utf-8")
+def _calls_of(notebook: Path) -> object:
+    """What the notebook says that it calls; None where it does not say."""
+    said = read_notebook(notebook).metadata.get("llmbench")
+    return said.get("calls") if isinstance(said, Mapping) else None
 
 
 def _of_training(parameters: Mapping[str, Any]) -> Quoted:
-    if parameters["retrain"]:
+    if parameters.get("retrain"):
         return Quoted(
             "This run trains and asks again on this machine, which takes hours; no vendor is paid for it."
         )

@@ -19,6 +19,7 @@ from llmbench.desk.tables import run_tables, table_names
 from llmbench.errors import LLMBenchError, UsageError
 from llmbench.reporting.remote import reports_of
 from llmbench.reporting.run import available_notebooks, check_run
+from llmbench.run_files import RESULT
 from llmbench.shown import AS_IT_IS
 
 __all__ = ["ReportForm", "form"]
@@ -186,7 +187,7 @@ class ReportForm:
     def _show_result(self) -> None:
         """The newest result of the report that is chosen, and its tables to choose from."""
         folder = self._out / self.report.value
-        there = (folder / "result.json").is_file()
+        there = (folder / RESULT).is_file()
         _put(self.result, outcome_html(folder) if there else _paragraph("This report was not run yet."))
         names: tuple[str, ...] = ()
         if there:

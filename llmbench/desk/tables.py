@@ -18,6 +18,7 @@ from llmbench.reporting.display import table_html
 from llmbench.reporting.remote import reports_of
 from llmbench.reporting.report import csv_bytes
 from llmbench.reporting.text import encodable
+from llmbench.run_files import TABLES
 from llmbench.shown import shown
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def table_names(notebook: str, out: str | Path | None = None) -> tuple[str, ...]
 
 
 def _folder(notebook: str, out: str | Path | None) -> Path:
-    return reports_of(load_config().root, out) / notebook / "tables"
+    return reports_of(load_config().root, out) / notebook / TABLES
 
 
 def _grid(frame: pd.DataFrame) -> str:

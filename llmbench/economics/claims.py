@@ -18,6 +18,7 @@ from llmbench.economics.claim_rules import RULES
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +140,7 @@ def number_text(value: float | tuple[float, float] | None, unit: str) -> str:
     ('$2,700', '96.4%', '–')
     """
     if value is None:
-        return "–"
+        return NONE
     if isinstance(value, tuple):
         return " to ".join(number_text(each, unit) for each in value)
     if unit.startswith("USD"):

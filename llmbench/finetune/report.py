@@ -13,8 +13,9 @@ from llmbench.finetune.costs import TrainingCost
 from llmbench.finetune.findings import Finding, Severity
 from llmbench.finetune.lengths import Lengths, LengthSummary
 from llmbench.money import dollars
-from llmbench.plain_table import UNKNOWN, PlainTable, count_text
+from llmbench.plain_table import PlainTable, count_text
 from llmbench.shown import shown
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +136,7 @@ class TrainingReport:
     def _repr_html_(self) -> str:
         found = PlainTable(
             ("line", "severity", "kind", "what"),
-            [(str(f.line or UNKNOWN), f.severity, f.code, f"{f.message}.") for f in self._shown()],
+            [(str(f.line or NONE), f.severity, f.code, f"{f.message}.") for f in self._shown()],
             texts=4,
         )
         money = PlainTable(
@@ -185,7 +186,7 @@ class TrainingReport:
     def _cost_rows(self) -> list[tuple[str, ...]]:
         return [
             (
-                cost.vendor, cost.model, cost.method or UNKNOWN, count_text(cost.epochs),
+                cost.vendor, cost.model, cost.method or NONE, count_text(cost.epochs),
                 count_text(cost.trained_tokens), _money(cost), cost.as_of,
             )
             for cost in self.costs

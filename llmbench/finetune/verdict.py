@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmbench.finetune.payback import Payback
-from llmbench.money import dollars
+from llmbench.money import dollars, signed_dollars
 from llmbench.results import Decision, Verdict
 from llmbench.stats.intervals import Interval
 
@@ -120,16 +120,14 @@ def _worth(evidence: TuningEvidence) -> list[str]:
     found = f"At {requests:,.0f} requests a month that is {middle} right answers ({low} to {high})"
     if each <= 0:
         return [f"{found}; nobody has said what one is worth."]
-    usd, usd_low, usd_high = (_usd(share * requests * each) for share in (gain.difference, *gain.ci))
+    usd, usd_low, usd_high = (
+        signed_dollars(share * requests * each) for share in (gain.difference, *gain.ci)
+    )
     return [f"{found}, worth {usd} ({usd_low} to {usd_high}) at {dollars(each)} each."]
 
 
 def _count(number: float) -> str:
     return f"{number:+,.0f}".replace("-", "−")
-
-
-def _usd(amount: float) -> str:
-    return ("−" if amount < 0 else "+") + dollars(abs(amount))
 
 
 def _good(evidence: TuningEvidence, reasons: list[str]) -> Verdict:

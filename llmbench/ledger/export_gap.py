@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from llmbench.money import dollars
+from llmbench.money import dollars, signed_dollars
 from llmbench.types import CallRecord
 
 __all__ = ["GapLine", "Side", "Tally", "explain", "line_of_tallies"]
@@ -136,9 +136,10 @@ def explain(total: GapLine, days: Sequence[GapLine], lines: Sequence[GapLine], t
             "calls, so the gap is all of it: give their model a price, and reprice."
         )
     if share is not None and abs(share) <= tolerance:
+        signed = f"{share:+.2%}".replace("-", "−")
         return (
             f"The vendor's {dollars(there)} and the ledger's {dollars(here)} agree within {tolerance:.1%}: "
-            f"the gap is {_signed(total.gap_usd)} ({share:+.2%}){_cancelling(lines, tolerance * there)}."
+            f"the gap is {signed_dollars(total.gap_usd)} ({signed}){_cancelling(lines, tolerance * there)}."
         )
     more = "more" if total.gap_usd > 0 else "less"
     percent = "" if share is None else f" ({abs(share):.1%} of the charge)"
@@ -252,11 +253,5 @@ def _cancelling(lines: Sequence[GapLine], allowed: float) -> str:
     worst = max(lines, key=lambda line: abs(line.gap_usd or 0.0))
     if abs(worst.gap_usd or 0.0) <= allowed:
         return ""
-    where = f"{worst.model} on {worst.day} by {_signed(worst.gap_usd)}"
+    where = f"{worst.model} on {worst.day} by {signed_dollars(worst.gap_usd)}"
     return f", but single lines differ by more and cancel out, {where}"
-
-
-def _signed(amount: float | None) -> str:
-    if amount is None:
-        return "unknown"
-    return ("+" if amount > 0 else "-" if amount < 0 else "") + dollars(abs(amount))

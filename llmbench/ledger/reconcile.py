@@ -13,7 +13,7 @@ from llmbench.catalog import canonical_name
 from llmbench.errors import UsageError
 from llmbench.ledger.export_gap import GapLine, Side, Tally, explain, line_of_tallies
 from llmbench.ledger.export_shapes import ExportRow
-from llmbench.money import dollars, priced_of
+from llmbench.money import dollars, priced_of, signed_dollars
 from llmbench.plain_table import PlainTable, count_text
 from llmbench.shown import shown
 from llmbench.types import CallRecord
@@ -260,13 +260,10 @@ def _label(row: ExportRow) -> str:
 def _cells(side: Side) -> tuple[str, ...]:
     return (
         count_text(side.calls), count_text(side.input_tokens), count_text(side.output_tokens),
-        "–" if side.usd is None else dollars(side.usd),
+        dollars(side.usd),
     )  # fmt: skip
 
 
 def _gap(line: GapLine) -> str:
-    if line.gap_usd is None:
-        return "unknown"
-    share = "" if line.gap_share is None else f" ({line.gap_share:+.1%})"
-    sign = "+" if line.gap_usd > 0 else "-" if line.gap_usd < 0 else ""
-    return f"{sign}{dollars(abs(line.gap_usd))}{share}"
+    share = "" if line.gap_share is None else f" ({line.gap_share:+.1%})".replace("-", "−")
+    return f"{signed_dollars(line.gap_usd)}{share}"

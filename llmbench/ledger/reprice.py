@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.catalog import TIERS, Tier, canonical_name, price_book, price_call, tier_served
 from llmbench.errors import UsageError
-from llmbench.money import dollars, priced_of
-from llmbench.plain_table import UNKNOWN, PlainTable
+from llmbench.money import dollars, priced_of, signed_dollars
+from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 from llmbench.types import CallRecord, Usage
 
@@ -91,7 +91,7 @@ class Repricing:
         body = [
             (
                 row.model, f"{row.calls:,}", f"{row.priced_before:,}", f"{row.priced_after:,}",
-                _usd(row.usd_before), _usd(row.usd_after), _signed(row.difference),
+                dollars(row.usd_before), dollars(row.usd_after), signed_dollars(row.difference),
             )
             for row in rows
         ]  # fmt: skip
@@ -109,8 +109,8 @@ class Repricing:
         ]
         if total.difference is not None:
             found.append(
-                f"The difference of {_signed(total.difference)} is of the {total.compared:,} calls priced "
-                "on both sides."
+                f"The difference of {signed_dollars(total.difference)} is of the {total.compared:,} calls "
+                "priced on both sides."
             )
         if total.without_cached_price:
             found.append(
@@ -285,14 +285,3 @@ def _cached(usage: Usage, share: float) -> Usage:
 
 def _sum(amounts: list[float]) -> float | None:
     return math.fsum(amounts) if amounts else None
-
-
-def _usd(amount: float | None) -> str:
-    return UNKNOWN if amount is None else dollars(amount)
-
-
-def _signed(amount: float | None) -> str:
-    if amount is None:
-        return UNKNOWN
-    sign = "-" if amount < 0 else "+" if amount > 0 else ""
-    return sign + dollars(abs(amount))

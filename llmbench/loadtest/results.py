@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.loadtest.knee import Knee, find_knee
 from llmbench.loadtest.summary import Latency, Objective, RateResult
-from llmbench.plain_table import UNKNOWN, PlainTable, count_text
+from llmbench.plain_table import PlainTable, count_text
 from llmbench.shown import shown
+from llmbench.unknown import UNKNOWN
 from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.prompts import Prompt
 from llmbench.matrix.recorded import RecordedModel
 from llmbench.matrix.text import nearest
+from llmbench.result_data import cell_label
 from llmbench.types import TIERED_OPTIONS, Message
 
 __all__ = ["Cell", "Plan", "PlannedCall", "baseline_of", "make_plan", "params_sets"]
@@ -118,7 +119,7 @@ def make_plan(
         endpoint, asked = split_model_id(model)
         for prompt in prompts:
             for name, options in params.items():
-                label = f"{model}[{prompt.name}]" + (f"{{{name}}}" if len(params) > 1 else "")
+                label = cell_label(model, prompt.name, name if len(params) > 1 else None)
                 draws = repeats or (1 if options.get("temperature") == 0 else 3)
                 cells.append(Cell(label, model, prompt.name, name, endpoint, asked, prompt, options, draws))
     labels = [cell.label for cell in cells]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.money import dollars
 from llmbench.shown import shown
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -252,7 +253,7 @@ def _sum(values: list[float | None]) -> float | None:
 
 
 def _count(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:,.0f}"
+    return UNKNOWN if value is None else f"{value:,.0f}"
 
 
 def _span(values: Range, show: Any = _count) -> str:

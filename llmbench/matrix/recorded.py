@@ -15,6 +15,7 @@ from llmbench.errors import UsageError
 from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.outcome import Outcome
 from llmbench.matrix.text import as_text
+from llmbench.result_data import cell_label
 
 __all__ = ["RecordedModel"]
 
@@ -51,7 +52,7 @@ class RecordedModel:
     @property
     def label(self) -> str:
         """The label of its cell."""
-        return f"{self.name}[recorded]"
+        return cell_label(self.name, "recorded")
 
     def check(self, dataset: Dataset) -> None:
         """Raise DatasetError for a column that is not there or a cell that is no number of at least 0."""

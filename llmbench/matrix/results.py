@@ -32,6 +32,7 @@ from llmbench.matrix.text import nearest
 from llmbench.matrix.verdict import decide, decisive
 from llmbench.results import Verdict
 from llmbench.shown import shown
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,9 +193,7 @@ class MatrixResults:
     def _repr_html_(self) -> str:
         verdict = self.verdict()
         table = self.ranking().drop(columns=["model", "prompt", "params"])
-        text = table.to_html(
-            index=False, na_rep="unknown", float_format=lambda value: f"{value:.4g}", border=0
-        )
+        text = table.to_html(index=False, na_rep=UNKNOWN, float_format=lambda value: f"{value:.4g}", border=0)
         return f"<p><strong>{verdict.decision}</strong>: {html.escape(verdict.summary)}</p>{text}"
 
 

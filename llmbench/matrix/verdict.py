@@ -11,6 +11,7 @@ from llmbench.matrix.missingness import UnevenMissing
 from llmbench.matrix.summary import CellSummary
 from llmbench.money import dollars
 from llmbench.results import Decision, Verdict
+from llmbench.unknown import UNKNOWN
 
 __all__ = ["decide", "decisive"]
 
@@ -205,7 +206,7 @@ def _counted(comparisons: Sequence[Comparison]) -> str:
 
 def _difference(c: Comparison | Confirmation, margin: float | None = None) -> str:
     if c.difference is None:
-        return "unknown"
+        return UNKNOWN
     text = f"{_signed(c.difference)} points"
     if c.ci is not None:
         margin = c.margin if isinstance(c, Comparison) else margin

@@ -96,9 +96,8 @@ def effect_figure(result: AbResult) -> Plot | None:
     return Plot(
         figure, frame,
         f"{'Ratio' if ratio else 'Difference'} of the shares of leads that replied, treatment against "
-        f"{plan.control}, in {between}, with {100 * (1 - 2 * plan.alpha):g}% intervals; {kind}. Shaded: "
-        "what the "
-        "margin lets be lost. Not worse: an interval wholly right of the dashed line."
+        f"{plan.control}, in {between}, with {100 * (1 - 2 * plan.alpha):g}% intervals; {kind}. Shaded: what "
+        "the margin lets be lost. Not worse: an interval wholly right of the dashed line."
         + (_DOTTED if len(marks) > 1 else "")
         + simulated_note(result),
     )  # fmt: skip
@@ -151,9 +150,8 @@ def acceptability_figure(result: AbResult) -> Plot | None:
     axes.set_title(f"How sure is it that {clip(name, 24)} is worth more?")
     return Plot(
         figure, pd.concat(frames),
-        f"Share of bootstrap samples of leads ({result.plan.bootstrap:,}) in which the value of the "
-        "replies minus "
-        f"the cost of the messages is higher than with {result.plan.control}, by what a reply is worth."
+        f"Share of bootstrap samples of leads ({result.plan.bootstrap:,}) in which the value of the replies "
+        f"minus the cost of the messages is higher than with {result.plan.control}, by what a reply is worth."
         + simulated_note(result),
     )  # fmt: skip
 
@@ -190,8 +188,7 @@ def progress_figure(result: AbResult) -> Plot | None:
     return Plot(
         figure, frame,
         "Information of the mature leads over that of the planned ones. The effect is shown at the looks, "
-        "and "
-        "not in between." + simulated_note(result),
+        "and not in between." + simulated_note(result),
     )  # fmt: skip
 
 

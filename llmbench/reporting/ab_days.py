@@ -79,12 +79,10 @@ def cumulative_figure(result: AbResult) -> Plot | None:
     axes.legend(frameon=False, fontsize=8, loc="upper right")
     return Plot(
         figure, pd.DataFrame([point._asdict() for point in series]),
-        f"Ratio of the reply rates of all mature leads first sent to until each day. The band "
+        "Ratio of the reply rates of all mature leads first sent to until each day. The band "
         f"({100 * (1 - 2 * result.plan.alpha):g}%) holds at all days together; the dashed lines hold only "
-        "for one "
-        "look that was fixed beforehand, and whoever stops when they first leave 100% is wrong far more "
-        "often "
-        "than they say." + simulated_note(result),
+        "for one look that was fixed beforehand, and whoever stops when they first leave 100% is wrong far "
+        "more often than they say." + simulated_note(result),
     )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.reporting.ab_wording import fine_points, ratio_words, verdict_words
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, p_value, percent
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import estimate, limits, p_value, percent
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, Comparison
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 
-def effect_table(result: AbResult) -> Table | None:
+def effect_table(result: AbResult) -> ReportTable | None:
     """The authoritative comparison; None where no effect is shown."""
     import pandas as pd
 
@@ -46,10 +47,10 @@ def effect_table(result: AbResult) -> Table | None:
         ]
     )
     numbers = tuple(shown.columns[1:8])
-    return Table(rows, shown, numbers)
+    return ReportTable(rows, shown, numbers)
 
 
-def other_table(result: AbResult) -> Table | None:
+def other_table(result: AbResult) -> ReportTable | None:
     """Supplementary analyses; None where no effect is shown."""
     import pandas as pd
 
@@ -70,7 +71,7 @@ def other_table(result: AbResult) -> Table | None:
             }
         )
     frame = pd.DataFrame(rows).drop(columns="ci")
-    return Table(frame, pd.DataFrame(shown), ("estimate", "p"))
+    return ReportTable(frame, pd.DataFrame(shown), ("estimate", "p"))
 
 
 def match_sentence(result: AbResult, c: Comparison) -> str:
@@ -137,8 +138,7 @@ def clusters_sentence(result: AbResult) -> str:
         )
     if not result.design_effects:
         return (
-            "The source names no mailbox or domain (cluster), so leads are taken for independent of "
-            "each "
+            "The source names no mailbox or domain (cluster), so leads are taken for independent of each "
             "other. If several leads sit behind one mail server, the intervals are too narrow."
         )
     told = [

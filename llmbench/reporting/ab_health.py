@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import p_value, whole
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def health_sentence(result: AbResult) -> str:
     return f"{answer} {found.why}{watched}{left_out}"
 
 
-def health_table(result: AbResult) -> Table:
+def health_table(result: AbResult) -> ReportTable:
     """Assigned and promised leads, by stratum."""
     import pandas as pd
 
@@ -56,16 +56,16 @@ def health_table(result: AbResult) -> Table:
                     "p of the epoch": p_value(stratum.p_value),
                 }
             )
-    return Table(
+    return ReportTable(
         pd.DataFrame(rows), pd.DataFrame(shown), ("promised by the weights", "difference", "p of the epoch")
     )
 
 
-def excluded_table(result: AbResult) -> Table | None:
+def excluded_table(result: AbResult) -> ReportTable | None:
     """Rows that are in no count, and why; None where all are."""
     import pandas as pd
 
     if not result.excluded:
         return None
     frame = pd.DataFrame([each._asdict() for each in result.excluded])
-    return Table(frame, frame)
+    return ReportTable(frame, frame)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from llmbench.abtest.decision_words import no_share_words
 from llmbench.money import dollars
 from llmbench.reporting.ab_wording import fine_percent, fine_points, sure_percent
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE, estimate, limits, span, whole
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import estimate, limits, span, whole
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, PolicyValue
@@ -32,7 +33,7 @@ def money_sentence(result: AbResult) -> str:
     return " ".join(_saving(result, treatment) for treatment in result.money)
 
 
-def money_table(result: AbResult) -> Table | None:
+def money_table(result: AbResult) -> ReportTable | None:
     """Net value by arm; None without costs, a value per reply, or an effect that may be shown."""
     import pandas as pd
 
@@ -62,10 +63,10 @@ def money_table(result: AbResult) -> Table | None:
             for what, n in found.items()
         ]
     )
-    return Table(frame, shown, ("net value of 1,000 leads", "probability above zero"))
+    return ReportTable(frame, shown, ("net value of 1,000 leads", "probability above zero"))
 
 
-def policy_table(result: AbResult, values: Sequence[PolicyValue]) -> Table | None:
+def policy_table(result: AbResult, values: Sequence[PolicyValue]) -> ReportTable | None:
     """What other policies would have replied and cost; None without any, or before an effect is shown."""
     import pandas as pd
 
@@ -93,7 +94,7 @@ def policy_table(result: AbResult, values: Sequence[PolicyValue]) -> Table | Non
     frame = pd.DataFrame(shown)
     if all(v.refused is None for v in values):
         frame = frame.drop(columns="refused, because")
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:5]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:5]))
 
 
 def _saving(result: AbResult, treatment: str) -> str:
@@ -112,8 +113,7 @@ def _saving(result: AbResult, treatment: str) -> str:
         text += (
             f" With replies worth {dollars(value)} it pays if it keeps more than "
             f"{fine_percent(money.economic_margin)} of {plan.control}'s reply rate; the statistical margin "
-            "asks for "
-            f"{100 * plan.margin:g}%."
+            f"asks for {100 * plan.margin:g}%."
         )
     else:
         text += (

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from llmbench.reporting.ab_figures import LINES, simulated_lines, simulated_note
 from llmbench.reporting.ab_wording import count, ratio_words
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import UNKNOWN, span
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import span
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult
@@ -53,10 +54,8 @@ def plan_sentence(result: AbResult) -> str:
     }
     return (
         f"Asked is whether {others} {margin}. A lead counts as replied to with at least one human reply "
-        "within "
-        f"{plan.window_days:g} days of its first delivered message; leads younger than that do not count "
-        "yet. "
-        f"Leads are counted by the arm that they were assigned to.{reason} The test is "
+        f"within {plan.window_days:g} days of its first delivered message; leads younger than that do not "
+        f"count yet. Leads are counted by the arm that they were assigned to.{reason} The test is "
         f"{rules[plan.stopping_rule]}; it is wrong with at most {100 * plan.alpha:g}% probability when it "
         "says "
         f'"not worse", and meant to find that with {100 * plan.power:g}% if the arms are '
@@ -77,7 +76,7 @@ def _short(result: AbResult) -> str:
     return f" With the {count(result.planned_units)} leads that are planned it finds it with {power:.0f}%."
 
 
-def sizes_table(result: AbResult) -> Table:
+def sizes_table(result: AbResult) -> ReportTable:
     """Leads that margins take, at the planned split and with equal arms."""
     import pandas as pd
 
@@ -95,7 +94,7 @@ def sizes_table(result: AbResult) -> Table:
             "leads with equal arms": [count(u) for _, _, u in rows],
         }
     )  # fmt: skip
-    return Table(frame, shown, tuple(shown.columns[1:]))
+    return ReportTable(frame, shown, tuple(shown.columns[1:]))
 
 
 @house_style()
@@ -147,7 +146,7 @@ def power_figure(result: AbResult) -> Plot | None:
     )  # fmt: skip
 
 
-def needed_table(result: AbResult) -> Table:
+def needed_table(result: AbResult) -> ReportTable:
     """Leads and days to each goal."""
     import pandas as pd
 
@@ -162,10 +161,10 @@ def needed_table(result: AbResult) -> Table:
             "days": [UNKNOWN if each.days is None else f"{math.ceil(each.days):,}" for each in result.needed],
         }
     )
-    return Table(rows, shown, tuple(shown.columns[1:]))
+    return ReportTable(rows, shown, tuple(shown.columns[1:]))
 
 
-def looks_table(result: AbResult) -> Table | None:
+def looks_table(result: AbResult) -> ReportTable | None:
     """When the effect was seen, and what it was; None where it never was."""
     import pandas as pd
 
@@ -193,7 +192,7 @@ def looks_table(result: AbResult) -> Table | None:
                     "verdict": c["verdict"],
                 }
             )
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), ("information", "ratio"))
+    return ReportTable(pd.DataFrame(rows), pd.DataFrame(shown), ("information", "ratio"))
 
 
 def planned_sizes(result: AbResult) -> list[tuple[float, float, float]]:

@@ -130,8 +130,7 @@ def _policy(entry: Any, result: AbResult) -> tuple[str, Policy]:
     if not isinstance(entry, dict) or set(entry) - _POLICY or not isinstance(entry.get("name"), str):
         raise UsageError(
             f"Parameter 'policies' holds {entry!r}; each is a dict of name and one of cheapest (true), "
-            "always (an "
-            "arm), or column, table and default."
+            "always (an arm), or column, table and default."
         )
     name = entry["name"]
     if entry.get("cheapest"):
@@ -142,7 +141,6 @@ def _policy(entry: Any, result: AbResult) -> tuple[str, Policy]:
     if not isinstance(entry.get("table"), dict) or not entry.get("column") or not entry.get("default"):
         raise UsageError(
             f"The policy {name!r} needs cheapest, always, or a column of the context with a table of arms "
-            "and a "
-            "default."
+            "and a default."
         )
     return name, by_table(entry["column"], entry["table"], entry["default"])

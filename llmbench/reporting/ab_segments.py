@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from llmbench.reporting.ab_figures import EffectRow, effect_forest, shade_margin, simulated_note
 from llmbench.reporting.ab_wording import fine_points, ratio_words
 from llmbench.reporting.figures import Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE, clip, estimate, limits, p_value
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import clip, estimate, limits, p_value
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult
@@ -95,12 +96,11 @@ def segment_figure(result: AbResult) -> Plot | None:
     return Plot(
         figure, pd.DataFrame(frames),
         f"Effect in each segment with {100 * result.plan.confidence:g}% intervals, not adjusted for their "
-        "number or "
-        f"for looks: hints, no claims.{note}" + simulated_note(result),
+        f"number or for looks: hints, no claims.{note}" + simulated_note(result),
     )  # fmt: skip
 
 
-def segment_table(result: AbResult) -> Table | None:
+def segment_table(result: AbResult) -> ReportTable | None:
     """Effects by segment; None where there is none to show."""
     import pandas as pd
 
@@ -130,10 +130,10 @@ def segment_table(result: AbResult) -> Table | None:
             }
         )
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[3:]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[3:]))
 
 
-def guardrail_table(result: AbResult) -> Table | None:
+def guardrail_table(result: AbResult) -> ReportTable | None:
     """Unwanted events; None where the source tells of none."""
     import pandas as pd
 
@@ -159,4 +159,4 @@ def guardrail_table(result: AbResult) -> Table | None:
     if result.as_of != result.counts.as_of:
         # All else is of the look that decided.
         table["data up to"] = f"{result.as_of:%Y-%m-%d}"
-    return Table(frame, table, ("leads with it", "in the control", "ratio", "at most", "p"))
+    return ReportTable(frame, table, ("leads with it", "in the control", "ratio", "at most", "p"))

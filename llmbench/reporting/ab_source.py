@@ -15,23 +15,13 @@ __all__ = ["LEDGER", "outcome_source", "tables_of"]
 
 LEDGER = "ledger"
 
-_AS_THEY_ARE = (
-    "experiment_id",
-    "control",
-    "arm_map",
-    "served_map",
-    "window_days",
-    "as_of",
-    "time_zone",
-    "replied_form",
-    "empty_replied",
-    "weights",
-    "epochs",
-    "cluster",
-    "segments",
+_OF_EVERY_SOURCE = (
+    "control", "arm_map", "served_map", "window_days", "as_of", "time_zone", "weights", "cluster", "segments",
     "contexts",
-    "connection",
-)
+)  # fmt: skip
+_AS_THEY_ARE = (
+    "experiment_id", *_OF_EVERY_SOURCE, "replied_form", "empty_replied", "epochs", "connection",
+)  # fmt: skip
 _PARTS = ("sends", "replies", "assignments", "costs")
 
 
@@ -62,21 +52,7 @@ def _of_ledger(p: Mapping[str, Any]) -> OutcomeSource:
     from llmbench.abtest.source_ledger import ledger_source
     from llmbench.ledger import Ledger
 
-    options = {
-        name: p[name]
-        for name in (
-            "control",
-            "arm_map",
-            "served_map",
-            "window_days",
-            "as_of",
-            "time_zone",
-            "weights",
-            "cluster",
-            "segments",
-            "contexts",
-        )
-    }
+    options = {name: p[name] for name in _OF_EVERY_SOURCE}
     options |= {"campaign": p["campaign_column"], "not_human": tuple(p["not_human"]), **p["source_options"]}
     with Ledger() as ledger:
         return ledger_source(ledger, p["experiment_id"], guardrails=p["guardrails"], **options)

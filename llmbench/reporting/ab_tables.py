@@ -12,8 +12,9 @@ from llmbench.money import dollars
 from llmbench.reporting.ab_figures import simulated_lines
 from llmbench.reporting.ab_plan import planned_sizes, split_words
 from llmbench.reporting.ab_wording import count, fine_percent, fine_points, verdict_words
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, limits, percent, span, whole
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import estimate, limits, percent, span, whole
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, Comparison
@@ -39,8 +40,8 @@ def result_text(result: AbResult) -> str:
         found = compared.get(arm.arm)
         ratio = "" if found is None or found.ratio is None else f"{found.ratio:.3f}"
         lines.append(
-            f"{arm.arm:<12}{arm.units:>9,}{NONE if arm.replies is None else f'{arm.replies:,}':>9}"
-            f"{NONE if arm.rate is None else fine_percent(arm.rate):>9}{ratio:>8}"
+            f"{arm.arm:<12}{arm.units:>9,}{UNKNOWN if arm.replies is None else f'{arm.replies:,}':>9}"
+            f"{UNKNOWN if arm.rate is None else fine_percent(arm.rate):>9}{ratio:>8}"
             f"  {found.verdict if found else 'control'}"
         )
     lines.append(f"decision: {result.verdict().decision}")
@@ -53,8 +54,7 @@ def simulated_sentence(result: AbResult) -> str | None:
         return None
     return (
         "These data are simulated: no lead, mail or reply in them is real, and the numbers say nothing of "
-        "the "
-        "models."
+        "the models."
     )
 
 
@@ -93,14 +93,13 @@ def first_sentence(result: AbResult) -> str:
     if len(result.health.strata) > 1 and result.shows_effect:
         text += (
             " Leads were assigned in several epochs or campaigns: rates are of all leads of an arm, the "
-            "comparison "
-            "is made within each and is not their quotient."
+            "comparison is made within each and is not their quotient."
         )
     simulated = simulated_sentence(result)
     return f"{simulated} {text}" if simulated else text
 
 
-def arms_table(result: AbResult) -> Table:
+def arms_table(result: AbResult) -> ReportTable:
     """One row an arm: what a reader has to know of it."""
     import pandas as pd
 
@@ -138,10 +137,10 @@ def arms_table(result: AbResult) -> Table:
     if not result.shows_effect:
         frame = frame.drop(columns=[effect, "$ per reply"])
     numbers = tuple(c for c in frame.columns if c not in {"arm", "verdict", "leads"})
-    return Table(pd.DataFrame(rows), frame, numbers)
+    return ReportTable(pd.DataFrame(rows), frame, numbers)
 
 
-def more_arms_table(result: AbResult) -> Table:
+def more_arms_table(result: AbResult) -> ReportTable:
     """What the first table has no room for."""
     import pandas as pd
 
@@ -170,7 +169,7 @@ def more_arms_table(result: AbResult) -> Table:
                 "written by another model": UNKNOWN if share is None else fine_percent(share),
             }
         )
-    return Table(
+    return ReportTable(
         pd.DataFrame(rows), pd.DataFrame(shown),
         ("messages a lead", "cost", "$ per lead", "written by another model"),
     )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from llmbench.reporting.wording import UNKNOWN, whole
+from llmbench.reporting.wording import whole
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, Comparison

@@ -16,6 +16,7 @@ from llmbench.reporting.remote import RemoteReports
 from llmbench.reporting.run import ReportRun
 from llmbench.reporting.webhook import post_change
 from llmbench.result_files import read_envelope
+from llmbench.run_files import RESULT
 
 __all__ = ["AfterRun", "follow_up", "remove_old_runs"]
 
@@ -43,7 +44,7 @@ def follow_up(run: ReportRun, webhook: str | None = None) -> AfterRun:
         same = find_previous(run.folder)
         last = find_previous(run.folder, same_inputs=False)
         if same is not None:
-            worse = worse_run(same, read_envelope(run.folder / "result.json")).line()
+            worse = worse_run(same, read_envelope(run.folder / RESULT)).line()
     except ReportError as error:  # another run that keeps few has removed this one
         warnings = (f"{run.notebook}: the run is not compared with the one before: {error}",)
     if last is not None:

@@ -33,7 +33,7 @@ def accepted_shares(p: Mapping[str, Any], root: Path) -> tuple[dict[str, float],
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"Parameter 'matrix_result' names {path.name}, which is no result.json of the notebook "
-            f"model_matrix."
+            "model_matrix."
         ) from error
     found: dict[str, float] = {}
     for model, score in rows:

@@ -239,9 +239,9 @@ def claim_figure(audit: ClaimAudit) -> Plot:
         figure,
         frame,
         (
-            "The claims of the document of 2025-01-23 that are furthest from what its own workload "
-            "and prices give "
-            "(cross: wrong; diamond: impossible, whatever is left open). All are under Claim audit."
+            "The claims of the document of 2025-01-23 that are furthest from what its own workload and "
+            "prices give (cross: wrong; diamond: impossible, whatever is left open). All are under Claim "
+            "audit."
         ),
     )
 

@@ -59,7 +59,7 @@ def discounts_in(p: Mapping[str, Any], models: Sequence[str]) -> dict[str, float
         if not meant:
             raise UsageError(
                 f"There is a discount for {name}, which is not among the models compared; name it in "
-                f"'against' too."
+                "'against' too."
             )
         found |= dict.fromkeys(meant, share)
     return found

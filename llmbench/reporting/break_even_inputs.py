@@ -224,8 +224,8 @@ def _baseline(model: str, names: Sequence[str], lines: Any, p: Mapping[str, Any]
     known = [name for name in names if name in priced]
     if not known:
         raise UsageError(
-            f"None of {', '.join(names)} has a price in the book {p['price_book']}; name another "
-            f"model or book."
+            f"None of {', '.join(names)} has a price in the book {p['price_book']}; name another model or "
+            "book."
         )
     return min(known, key=lambda name: priced[name])
 
@@ -238,8 +238,8 @@ def _offers(p: Mapping[str, Any], root: Path) -> tuple[GpuOffer, ...]:
     for gpu, usd in given.items():
         if isinstance(usd, bool) or not isinstance(usd, int | float) or not usd > 0:
             raise UsageError(
-                f"Parameter 'gpu_prices' holds {usd!r} for {gpu}; it must be USD an hour, above 0, "
-                f"of one GPU."
+                f"Parameter 'gpu_prices' holds {usd!r} for {gpu}; it must be USD an hour, above 0, of one "
+                "GPU."
             )
         today = datetime.now(UTC).date().isoformat()
         prices = dict.fromkeys(("usd_per_hour", "spot_usd_per_hour", "reserved_usd_per_hour"), float(usd))
@@ -255,8 +255,7 @@ def stale_prices(question: Question) -> list[str]:
     if old:
         notes.append(
             f"{len(old)} of {len(used)} GPU prices are older than {_STALE_DAYS} days, the oldest of "
-            f"{old[0][0]} "
-            f"({old[0][1]}): `llmbench prices refresh` fetches today's."
+            f"{old[0][0]} ({old[0][1]}): `llmbench prices refresh` fetches today's."
         )
     book = question.study.lines
     tokens = sorted({line.price_as_of for line in book.priced() if line.price_as_of})

@@ -10,8 +10,9 @@ from typing import Any
 from llmbench.economics.machine import Machine, MachineRun, fit_machine
 from llmbench.errors import UsageError
 from llmbench.money import dollars
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE, whole
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import whole
+from llmbench.unknown import UNKNOWN
 
 __all__ = ["loadtest_sentence", "loadtest_table", "machine_of", "machine_sentence", "read_loadtest"]
 
@@ -99,7 +100,7 @@ def machine_sentence(machine: Machine | None) -> str:
     )
 
 
-def loadtest_table(found: Mapping[str, Any]) -> Table:
+def loadtest_table(found: Mapping[str, Any]) -> ReportTable:
     """One row a rate; times from the moment at which a request was due."""
     import pandas as pd
 
@@ -116,11 +117,15 @@ def loadtest_table(found: Mapping[str, Any]) -> Table:
             "requests/s": f"{row['rate']:g}",
             "sent": f"{row['sent']:,}",
             "failed": f"{row['failed']:,}",
-            "first token, median ms": NONE if row["median_ttft_ms"] is None else whole(row["median_ttft_ms"]),
-            "each further one, ms": NONE if row["median_tpot_ms"] is None else whole(row["median_tpot_ms"]),
+            "first token, median ms": _milliseconds(row["median_ttft_ms"]),
+            "each further one, ms": _milliseconds(row["median_tpot_ms"]),
             "output tokens/s": f"{row['output_tokens_per_s']:,.1f}",
         }
         for row in rows
     ]
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns))
+
+
+def _milliseconds(value: float | None) -> str:
+    return UNKNOWN if value is None else whole(value)

@@ -8,7 +8,7 @@ from llmbench.economics import BreakEvenStudy
 from llmbench.reporting.break_even_charts import whole_dollars
 from llmbench.reporting.break_even_words import usd_text
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def _end_labels(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
         )
 
 
-def money_table(study: BreakEvenStudy) -> Table:
+def money_table(study: BreakEvenStudy) -> ReportTable:
     """Payback and net present value against each API, at three rates of its price's fall."""
     import pandas as pd
 
@@ -109,4 +109,4 @@ def money_table(study: BreakEvenStudy) -> Table:
             columns[f"payback, {label}"] = back
         shown.append(columns)
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))

@@ -6,13 +6,13 @@ from llmbench.economics import BreakEvenStudy, HostingOption
 from llmbench.money import dollars
 from llmbench.reporting.break_even_inputs import Question
 from llmbench.reporting.break_even_words import each_text
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE
+from llmbench.reporting.report_table import ReportTable
+from llmbench.unknown import NONE
 
 __all__ = ["api_table", "option_table", "price_table"]
 
 
-def option_table(study: BreakEvenStudy, most: int | None = 14) -> Table:
+def option_table(study: BreakEvenStudy, most: int | None = 14) -> ReportTable:
     """The machines looked at, cheapest first; those that do not work last, with the reason."""
     import pandas as pd
 
@@ -36,7 +36,7 @@ def option_table(study: BreakEvenStudy, most: int | None = 14) -> Table:
         study.option_row(option) | {"offer": option.offer, "price_as_of": option.price_as_of}
         for option in study.options
     ]
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
+    return ReportTable(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
 
 
 def _option_row(study: BreakEvenStudy, option: HostingOption) -> dict[str, str]:
@@ -62,7 +62,7 @@ def _basis(option: HostingOption) -> str:
     return "extrapolated, no measurement" if option.extrapolated else "from measurements"
 
 
-def api_table(study: BreakEvenStudy) -> Table:
+def api_table(study: BreakEvenStudy) -> ReportTable:
     """Every model of the price book, cheapest first."""
     import pandas as pd
 
@@ -78,10 +78,10 @@ def api_table(study: BreakEvenStudy) -> Table:
         }
         for line in study.lines
     ]
-    return Table(study.lines.to_pandas(), pd.DataFrame(shown), ("a message", "USD/month", "discount"))
+    return ReportTable(study.lines.to_pandas(), pd.DataFrame(shown), ("a message", "USD/month", "discount"))
 
 
-def price_table(question: Question) -> Table:
+def price_table(question: Question) -> ReportTable:
     """Where each GPU price comes from, and how old it is."""
     import pandas as pd
 
@@ -116,4 +116,4 @@ def price_table(question: Question) -> Table:
         "days old",
         "source",
     ]
-    return Table(frame, shown, ("$/h on demand", "$/h spot", "$/h reserved"))
+    return ReportTable(frame, shown, ("$/h on demand", "$/h spot", "$/h reserved"))

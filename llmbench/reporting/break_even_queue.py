@@ -6,8 +6,8 @@ import math
 
 from llmbench.economics.queueing import waiting
 from llmbench.reporting.break_even_inputs import Question
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE
+from llmbench.reporting.report_table import ReportTable
+from llmbench.unknown import NONE
 
 __all__ = ["wait_table"]
 
@@ -15,7 +15,7 @@ _FEWER, _MORE = 9, 2
 """Rows below and above the number chosen."""
 
 
-def wait_table(question: Question) -> Table:
+def wait_table(question: Question) -> ReportTable:
     """In the busiest hour, by the number of serving replicas: how full they are, and who waits (Erlang C)."""
     import pandas as pd
 
@@ -63,7 +63,7 @@ def wait_table(question: Question) -> Table:
         "messages that wait then",
         "that begin too late",
     )
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
+    return ReportTable(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
 
 
 def _chance(share: float) -> str:

@@ -10,8 +10,8 @@ from llmbench.economics.claims import number_text
 from llmbench.economics.scenarios import Scenario
 from llmbench.reporting.break_even_inputs import Question
 from llmbench.reporting.break_even_words import each_text, usd_text, volume_text
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE, UNKNOWN
+from llmbench.reporting.report_table import ReportTable
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.economics import HostingOption
@@ -33,7 +33,7 @@ def _names(study: BreakEvenStudy) -> list[str]:
     return sorted(names, key=study.usd_per_message)
 
 
-def decision_table(question: Question) -> Table:
+def decision_table(question: Question) -> ReportTable:
     """Each API beside the cheapest machines: what both cost, how sure that is, and from where on it turns."""
     import pandas as pd
 
@@ -80,7 +80,7 @@ def decision_table(question: Question) -> Table:
         "chance that it saves",
         "pays from, messages a month",
     )
-    return Table(pd.DataFrame(rows), frame, numbers)
+    return ReportTable(pd.DataFrame(rows), frame, numbers)
 
 
 def _machine(option: HostingOption) -> str:
@@ -102,7 +102,7 @@ def decision_text(study: BreakEvenStudy) -> str:
     return "\n".join(lines)
 
 
-def break_even_table(study: BreakEvenStudy) -> Table:
+def break_even_table(study: BreakEvenStudy) -> ReportTable:
     """For each API the machine that gets below it first: the volume, whether one replica carries it, and how
     busy it would have to be.
     """
@@ -141,7 +141,7 @@ def break_even_table(study: BreakEvenStudy) -> Table:
             }
         )
     numbers = ("one replica's cost is met at", "it carries", "busy it must be", "busy it can be")
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
+    return ReportTable(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
 
 
 def _crossings(study: BreakEvenStudy, option: HostingOption, against: str) -> str:
@@ -155,7 +155,7 @@ def _crossings(study: BreakEvenStudy, option: HostingOption, against: str) -> st
     return ", ".join(told) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
 
 
-def lever_table(study: BreakEvenStudy, against: str) -> Table:
+def lever_table(study: BreakEvenStudy, against: str) -> ReportTable:
     """What would have to change, each number alone."""
     import pandas as pd
 
@@ -174,7 +174,7 @@ def lever_table(study: BreakEvenStudy, against: str) -> Table:
         for lever in found
     ]
     frame = pd.DataFrame([{"against": against, **lever._asdict()} for lever in found])
-    return Table(frame, pd.DataFrame(shown), ("now", "would have to be", "times"))
+    return ReportTable(frame, pd.DataFrame(shown), ("now", "would have to be", "times"))
 
 
 def _lever_text(value: float, unit: str) -> str:
@@ -183,7 +183,7 @@ def _lever_text(value: float, unit: str) -> str:
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def scenario_table(found: list[Scenario]) -> Table:
+def scenario_table(found: list[Scenario]) -> ReportTable:
     """Every way to have it answered, cheapest first."""
     import pandas as pd
 
@@ -196,10 +196,10 @@ def scenario_table(found: list[Scenario]) -> Table:
         }
         for each in found
     ]
-    return Table(pd.DataFrame([each._asdict() for each in found]), pd.DataFrame(shown), ("USD/month",))
+    return ReportTable(pd.DataFrame([each._asdict() for each in found]), pd.DataFrame(shown), ("USD/month",))
 
 
-def accepted_table(study: BreakEvenStudy, accepted: Mapping[str, float]) -> Table | None:
+def accepted_table(study: BreakEvenStudy, accepted: Mapping[str, float]) -> ReportTable | None:
     """Cost per good answer of each API and of one's own machines; None where nothing was evaluated."""
     import pandas as pd
 
@@ -226,10 +226,10 @@ def accepted_table(study: BreakEvenStudy, accepted: Mapping[str, float]) -> Tabl
         for row in found
     ]
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame([row._asdict() for row in found]), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame([row._asdict() for row in found]), frame, tuple(frame.columns[1:]))
 
 
-def claim_table(audit: ClaimAudit) -> Table:
+def claim_table(audit: ClaimAudit) -> ReportTable:
     """Every claim with its verdict, the right number and where it comes from."""
     import pandas as pd
 
@@ -250,4 +250,4 @@ def claim_table(audit: ClaimAudit) -> Table:
         }
         for row in audit
     ]
-    return Table(audit.to_pandas(), pd.DataFrame(shown), ("claimed", "right"))
+    return ReportTable(audit.to_pandas(), pd.DataFrame(shown), ("claimed", "right"))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.break_even_charts import short_number
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +60,8 @@ def validation_figure(validation: Validation) -> Plot:
         figure,
         frame,
         (
-            "Each point is a published measurement, predicted by a fit without any row of its GPU "
-            "and model. Grey: within "
-            "30%."
+            "Each point is a published measurement, predicted by a fit without any row of its GPU and "
+            "model. Grey: within 30%."
         ),
     )
 
@@ -71,7 +71,7 @@ def _rates(validation: Validation) -> pd.DataFrame:
     return frame[frame["metric"] == _RATE].reset_index(drop=True)
 
 
-def error_table(validation: Validation) -> Table:
+def error_table(validation: Validation) -> ReportTable:
     """The error by metric, and of the throughput by engine and by source."""
     import pandas as pd
 
@@ -104,12 +104,12 @@ def error_table(validation: Validation) -> Table:
             "rows": f"{row['rows']}",
             "median error": f"{row['median_ape']:.0%}",
             "within 30%": f"{row['within_30pct']:.0%}",
-            "80% interval covers": "–" if row["coverage_80"] is None else f"{row['coverage_80']:.0%}",
+            "80% interval covers": NONE if row["coverage_80"] is None else f"{row['coverage_80']:.0%}",
         }
         for row in rows
     ]
     numbers = ("rows", "median error", "within 30%", "80% interval covers")
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
+    return ReportTable(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
 
 
 def validation_sentence(validation: Validation) -> str:

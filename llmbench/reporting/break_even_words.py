@@ -9,6 +9,7 @@ from llmbench.economics.api_lines import NO_BATCH_PRICE
 from llmbench.money import dollars
 from llmbench.reporting.break_even_inputs import Question, stale_prices
 from llmbench.results import Decision, Verdict
+from llmbench.unknown import UNKNOWN
 
 __all__ = [
     "NO_SHARES",
@@ -229,7 +230,7 @@ def each_text(usd: float | None) -> str:
     ('$0.000195', '$0.027', 'unknown')
     """
     if usd is None:
-        return "unknown"
+        return UNKNOWN
     if usd == 0:
         return "$0"
     if math.isinf(usd):

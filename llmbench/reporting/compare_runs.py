@@ -11,6 +11,7 @@ from llmbench.numbers import finite
 from llmbench.reporting.folder import ReportFolder
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
+from llmbench.run_files import RESULT, RUNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,13 +85,13 @@ def find_run(name: str, out: Path) -> Path:
     Raises UsageError with the runs that there are.
     """
     given = Path(name)
-    if (given / "result.json").is_file():
+    if (given / RESULT).is_file():
         return given
     notebook, _, back = name.partition("~")
     if "/" in name and ".." not in given.parts:
         first, run = name.split("/", 1)
-        if (out / first / "runs" / run / "result.json").is_file():
-            return out / first / "runs" / run
+        if (out / first / RUNS / run / RESULT).is_file():
+            return out / first / RUNS / run
     report = ReportFolder(out, notebook)
     runs = report.run_ids() if Path(notebook).name == notebook and notebook else []
     if runs and (not back or back.isdigit()):
@@ -98,10 +99,10 @@ def find_run(name: str, out: Path) -> Path:
         if steps < len(runs):
             return report.runs / runs[steps]
         raise UsageError(f"{notebook} has {len(runs)} runs, so there is none {steps} before the newest.")
-    found = [path.parent for path in out.glob(f"*/runs/{notebook}/result.json")] if notebook else []
+    found = [path.parent for path in out.glob(f"*/{RUNS}/{notebook}/{RESULT}")] if notebook else []
     if len(found) == 1:
         return found[0]
-    there = sorted({path.parents[2].name for path in out.glob("*/runs/*/result.json")})
+    there = sorted({path.parents[2].name for path in out.glob(f"*/{RUNS}/*/{RESULT}")})
     raise UsageError(
         f"There is no run {name!r}; give a folder, NOTEBOOK/RUN-ID, NOTEBOOK for its newest run or "
         f"NOTEBOOK~1 for the one before. There are runs of {', '.join(there) or 'no notebook'}."
@@ -113,7 +114,7 @@ def compare_runs(before: Path, after: Path) -> RunDifference:
 
     Raises UsageError for runs of two notebooks, ReportError for a result that cannot be read.
     """
-    old, new = read_envelope(before / "result.json"), read_envelope(after / "result.json")
+    old, new = read_envelope(before / RESULT), read_envelope(after / RESULT)
     if old.report != new.report:
         raise UsageError(
             f"{old.report} and {new.report} have no numbers in common; give two runs of one report."

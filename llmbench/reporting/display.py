@@ -8,9 +8,9 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llmbench.plain_table import UNKNOWN
 from llmbench.results import Decision, Verdict
 from llmbench.shown import AS_IT_IS
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def link_html(target: str, text: str) -> str:
 def table_html(
     frame: pd.DataFrame, caption: str = "", numbers: Collection[str] = (), *, name: str = ""
 ) -> str:
-    """A table without its index; numbers to the right, unknown values as a dash, text escaped.
+    """A table without its index; numbers to the right, missing values as a dash, text escaped.
 
     Text is never taken for a number by its looks: `numbers` are the columns of formatted ones. Without a
     caption, `name` is the one that only a screen reader says.
@@ -132,13 +132,13 @@ def _standing(row: Mapping[str, Any]) -> str:
 
 
 def format_cell(value: Any) -> str:
-    """One value of a table as text: three significant digits, thousands apart, a dash if unknown.
+    """One value of a table as text: three significant digits, thousands apart, a dash if it is missing.
 
     >>> [format_cell(value) for value in (1234567, 0.123456, None, float("nan"), "text", True)]
     ['1,234,567', '0.123', '–', '–', 'text', 'yes']
     """
     if _is_missing(value):
-        return UNKNOWN
+        return NONE
     if isinstance(value, str):
         return value
     if type(value).__name__ in {"bool", "bool_"}:

@@ -18,13 +18,13 @@ __all__ = [
     "Cell",
     "Code",
     "Document",
+    "DocumentTable",
     "Heading",
     "Item",
     "NewPage",
     "Paragraph",
     "Picture",
     "Span",
-    "Table",
     "VerdictBox",
     "plain",
     "read_document",
@@ -73,7 +73,7 @@ class Cell(NamedTuple):
     right: bool = False
 
 
-class Table(NamedTuple):
+class DocumentTable(NamedTuple):
     """A table, all rows of the same length."""
 
     head: tuple[Cell, ...]
@@ -113,7 +113,7 @@ class NewPage(NamedTuple):
     """What follows starts a page."""
 
 
-Block = Heading | Paragraph | Item | Table | Picture | VerdictBox | Code | NewPage
+Block = Heading | Paragraph | Item | DocumentTable | Picture | VerdictBox | Code | NewPage
 """What a document is made of, one below the other."""
 
 
@@ -257,7 +257,7 @@ def _verdict(node: _Node) -> VerdictBox:
     return VerdictBox(_spans(words), reasons, colour[1] if colour else _INK)
 
 
-def _table(node: _Node) -> Table:
+def _table(node: _Node) -> DocumentTable:
     head: tuple[Cell, ...] = ()
     rows: list[tuple[Cell, ...]] = []
     heads = [row for part in node.every("thead") for row in part.every("tr")]
@@ -274,7 +274,7 @@ def _table(node: _Node) -> Table:
         head = (*head, *[Cell(())] * (width - len(head)))
     caption = next(node.every("caption"), None)
     name = " ".join(_text(caption).split()) if caption is not None else ""
-    return Table(head, tuple(rows), name, caption is not None and "unseen" not in caption.classes)
+    return DocumentTable(head, tuple(rows), name, caption is not None and "unseen" not in caption.classes)
 
 
 def _cells(node: _Node) -> Iterator[Cell]:

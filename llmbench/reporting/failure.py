@@ -13,8 +13,9 @@ from llmbench.reporting.disk import unwritable
 from llmbench.reporting.finish import scrubber_of
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
-from llmbench.reporting.process import EXECUTED, Job
+from llmbench.reporting.process import Job
 from llmbench.reporting.secrets import find_secret, known_secrets
+from llmbench.run_files import EXECUTED
 
 __all__ = ["failed_run"]
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE, estimate, percent, points
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import estimate, percent, points
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     from llmbench.finetune.learning_curve import CurvePoint
@@ -70,7 +71,7 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
     return Plot(figure, frame, caption)
 
 
-def curve_table(tuned: TunedResults) -> Table | None:
+def curve_table(tuned: TunedResults) -> ReportTable | None:
     """The points of the learning curve; None where there is none."""
     import pandas as pd
 
@@ -88,7 +89,7 @@ def curve_table(tuned: TunedResults) -> Table | None:
             for p in tuned.curve.points
         ]
     )
-    return Table(tuned.curve.to_pandas(), shown, tuple(shown.columns))
+    return ReportTable(tuned.curve.to_pandas(), shown, tuple(shown.columns))
 
 
 @house_style()

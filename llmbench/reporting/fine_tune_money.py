@@ -10,8 +10,9 @@ import numpy as np
 from llmbench.finetune.payback import Payback, RequestCost, payback
 from llmbench.money import dollars
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import NONE, UNKNOWN, whole
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import whole
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix.summary import CellSummary
@@ -86,7 +87,7 @@ def token_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
     )
 
 
-def cost_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
+def cost_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> ReportTable:
     """A request, a month and the break-even of each cell."""
     import pandas as pd
 
@@ -118,7 +119,7 @@ def cost_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
             }
         )
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 @house_style()

@@ -11,9 +11,11 @@ from llmbench.reporting.envelope import input_file
 from llmbench.reporting.fine_tune_money import cell_costs, paybacks
 from llmbench.reporting.fine_tune_provenance import asked_until
 from llmbench.reporting.fine_tune_tables import answer_forms, regressions
-from llmbench.reporting.matrix_tables import Table, ranked_table
-from llmbench.reporting.wording import UNKNOWN, estimate, signed_points, whole
+from llmbench.reporting.matrix_tables import ranked_table
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import estimate, signed_points, whole
 from llmbench.results import InputFile, Spend, Verdict
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix import MatrixResults
@@ -67,7 +69,7 @@ def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
     return f"{how}: {change} points on {asked}, against the untrained model."
 
 
-def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
+def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> ReportTable:
     """The ranked cells of the first screen, with the tokens of a request and what it costs."""
     from llmbench.money import dollars
 
@@ -80,7 +82,7 @@ def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> Table:
     per_request = [costs[cell].cost.usd_per_request for cell in cells]
     shown["$ per 1,000 requests"] = [dollars(None if usd is None else 1000 * usd) for usd in per_request]
     numbers = (*found.numbers, "tokens in, a request", "$ per 1,000 requests")
-    return Table(found.frame, shown, tuple(name for name in numbers if name in shown))
+    return ReportTable(found.frame, shown, tuple(name for name in numbers if name in shown))
 
 
 def result_text(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:

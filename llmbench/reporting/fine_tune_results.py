@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.errors import DatasetError, UsageError
 from llmbench.reporting.fine_tune_checks import check_jobs, check_parameters, need_columns
 from llmbench.reporting.fine_tune_provenance import NAME, read_provenance
+from llmbench.result_data import cell_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,7 +195,7 @@ def _label(model: str, frame: pd.DataFrame) -> str:
         raise UsageError(
             f"{model} answered under {', '.join(map(str, prompts))}; name its cell in 'candidate'."
         )
-    return f"{model}[{prompts[0]}]"
+    return cell_label(model, prompts[0])
 
 
 def _general(

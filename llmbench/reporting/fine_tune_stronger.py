@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.money import dollars
 from llmbench.reporting.fine_tune_money import CellCost, cell_costs, paybacks
-from llmbench.reporting.matrix_tables import Table
-from llmbench.reporting.wording import UNKNOWN, estimate, limits, p_value, percent, signed_points
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import estimate, limits, p_value, percent, signed_points
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.reporting.fine_tune_results import TunedResults
@@ -39,7 +40,7 @@ def stronger_sentence(tuned: TunedResults) -> str:
     return " ".join(part for part in (said, itself, kept) if part)
 
 
-def stronger_table(tuned: TunedResults) -> Table | None:
+def stronger_table(tuned: TunedResults) -> ReportTable | None:
     """Both scores and the paired difference, by category and over all; None where there is no stronger model.
 
     Of the categories p is adjusted by Benjamini-Hochberg; they are exploratory.
@@ -88,7 +89,7 @@ def stronger_table(tuned: TunedResults) -> Table | None:
             for name, n, old, new, difference, ci, p in rows
         ]
     )
-    return Table(frame, shown, tuple(shown.columns[1:]))
+    return ReportTable(frame, shown, tuple(shown.columns[1:]))
 
 
 def stronger_cost_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmbench.reporting.matrix_tables import Table, disagreement_table
-from llmbench.reporting.wording import (
-    NONE,
-    UNKNOWN,
-    estimate,
-    limits,
-    p_value,
-    percent,
-    shorten,
-    signed_points,
-)
+from llmbench.reporting.matrix_tables import disagreement_table
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import estimate, limits, p_value, percent, shorten, signed_points
 from llmbench.stats import Interval, wilson_interval
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +64,7 @@ def regressions(tuned: TunedResults) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: 0.0 if row["difference"] is None else row["difference"])
 
 
-def regression_table(tuned: TunedResults) -> Table | None:
+def regression_table(tuned: TunedResults) -> ReportTable | None:
     """Those of `regressions`; None for fewer than two categories."""
     import pandas as pd
 
@@ -98,7 +91,7 @@ def regression_table(tuned: TunedResults) -> Table | None:
             for row in rows
         ]
     )
-    return Table(frame, shown, tuple(shown.columns[1:]))
+    return ReportTable(frame, shown, tuple(shown.columns[1:]))
 
 
 def regression_sentence(tuned: TunedResults) -> str:
@@ -116,7 +109,7 @@ def regression_sentence(tuned: TunedResults) -> str:
     return "It scored lower in no category."
 
 
-def general_table(tuned: TunedResults) -> Table | None:
+def general_table(tuned: TunedResults) -> ReportTable | None:
     """Base and tuned model on the general questions, by category and over all."""
     import pandas as pd
 
@@ -143,7 +136,7 @@ def general_table(tuned: TunedResults) -> Table | None:
             for row in rows
         ]
     )
-    return Table(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
 
 
 def answer_forms(results: MatrixResults) -> tuple[FormShare, ...]:
@@ -168,7 +161,7 @@ def answer_forms(results: MatrixResults) -> tuple[FormShare, ...]:
     return tuple(found)
 
 
-def form_table(results: MatrixResults) -> Table:
+def form_table(results: MatrixResults) -> ReportTable:
     """Those of `answer_forms`."""
     import pandas as pd
 
@@ -199,10 +192,10 @@ def form_table(results: MatrixResults) -> Table:
             for f in forms
         ]
     )
-    return Table(frame, shown, tuple(shown.columns[1:]))
+    return ReportTable(frame, shown, tuple(shown.columns[1:]))
 
 
-def example_table(tuned: TunedResults) -> Table | None:
+def example_table(tuned: TunedResults) -> ReportTable | None:
     """Items on which tuned model and baseline differ, each with its text, where the evaluation has it."""
     found = disagreement_table(tuned.pair)
     if found is None:
@@ -233,7 +226,7 @@ def training_sentence(tuned: TunedResults) -> str:
     return f"{report.path.name} has {', '.join(counts)} and {_count(report.warnings, 'warning')}. {overlap}."
 
 
-def training_table(tuned: TunedResults) -> Table | None:
+def training_table(tuned: TunedResults) -> ReportTable | None:
     """What was found in the training file, by kind; None where no file was named or nothing was found."""
     import pandas as pd
 
@@ -241,7 +234,7 @@ def training_table(tuned: TunedResults) -> Table | None:
         return None
     found = sorted(tuned.training.counts.items())
     frame = pd.DataFrame([{"severity": kind[0], "kind": kind[1], "lines": count} for kind, count in found])
-    return Table(frame, frame.assign(kind=[kind[1].replace("_", " ") for kind, _ in found]), ("lines",))
+    return ReportTable(frame, frame.assign(kind=[kind[1].replace("_", " ") for kind, _ in found]), ("lines",))
 
 
 def _count(number: int, what: str) -> str:

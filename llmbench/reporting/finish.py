@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llmbench.config import load_config
 from llmbench.errors import ReportError
@@ -14,12 +14,13 @@ from llmbench.reporting.folder import write_manifest
 from llmbench.reporting.formats import write_formats
 from llmbench.reporting.html import render_report
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
-from llmbench.reporting.process import EXECUTED, PRIVATE_FILES, Job
+from llmbench.reporting.process import PRIVATE_FILES, Job
 from llmbench.reporting.scrub import Scrubber
 from llmbench.reporting.secrets import known_secrets, refuse_secrets
-from llmbench.reporting.text import encodable
+from llmbench.reporting.text import encodable, texts_of
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
+from llmbench.run_files import EXECUTED, PAGE, RESULT
 
 __all__ = ["Finished", "finish_run", "scrubber_of"]
 
@@ -42,7 +43,7 @@ def finish_run(job: Job, formats: Sequence[str] = (), paper: str = "A4") -> Fini
     for private in PRIVATE_FILES:
         (job.staging / private).unlink(missing_ok=True)
     scrubber = scrubber_of(job)
-    result = job.staging / "result.json"
+    result = job.staging / RESULT
     if not result.is_file():
         raise ReportError(
             f"{job.name} ran to its end without a result; its last cell must call report.finish(...)."
@@ -56,12 +57,12 @@ def finish_run(job: Job, formats: Sequence[str] = (), paper: str = "A4") -> Fini
     write_notebook(executed, job.staging / EXECUTED)
     secrets = known_secrets(load_config(job.root))
     page = encodable(render_report(executed, envelope, job.run_id))
-    (job.staging / "report.html").write_text(page, encoding="utf-8")
+    (job.staging / PAGE).write_text(page, encoding="utf-8")
     refuse_secrets(job.staging, secrets)  # before another program sees the page
     made, warnings = write_formats(job.staging, page, envelope, job.run_id, formats, paper)
     if made:
         page = encodable(render_report(executed, envelope, job.run_id, made))
-        (job.staging / "report.html").write_text(page, encoding="utf-8")
+        (job.staging / PAGE).write_text(page, encoding="utf-8")
         refuse_secrets(job.staging, secrets)
     write_manifest(job.staging)
     return Finished(envelope, tuple(warnings))
@@ -70,14 +71,6 @@ def finish_run(job: Job, formats: Sequence[str] = (), paper: str = "A4") -> Fini
 def scrubber_of(job: Job) -> Scrubber:
     """What takes the paths of this machine out of what a run says."""
     given = tuple(
-        text for text in _texts(to_json(dict(job.parameters))) if Path(text).is_absolute() and len(text) > 1
+        text for text in texts_of(to_json(dict(job.parameters))) if Path(text).is_absolute() and len(text) > 1
     )
     return Scrubber(job.root, names=(*given, str(job.staging)))
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _texts(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _texts(item)]
-    return [value] if isinstance(value, str) else []

@@ -29,7 +29,8 @@ from pathlib import Path
 from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.disk import unwritable
 from llmbench.reporting.folder_lock import folder_lock
-from llmbench.result_files import MANIFEST, changed_files, read_envelope
+from llmbench.result_files import changed_files, read_envelope
+from llmbench.run_files import FAILED, FIGURES, MANIFEST, RESULT, RUNS, TABLES, report_as
 
 __all__ = ["ReportFolder", "new_run_id", "write_manifest"]
 
@@ -66,8 +67,8 @@ class ReportFolder:
 
     def __init__(self, out: Path, notebook: str) -> None:
         self.path = out / notebook
-        self.runs = self.path / "runs"
-        self.failed = self.path / "failed"
+        self.runs = self.path / RUNS
+        self.failed = self.path / FAILED
 
     @contextmanager
     def staging(self, run_id: str, root: Path | None = None) -> Iterator[Path]:
@@ -157,10 +158,10 @@ class ReportFolder:
                 (aside / relative).replace(self.path / relative)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        for old in self.path.glob("report.*"):  # a format that the newest run was not made as
+        for old in self.path.glob(report_as("*")):  # a format that the newest run was not made as
             if old.name not in wanted:
                 old.unlink(missing_ok=True)
-        for kept in ("tables", "figures"):
+        for kept in (TABLES, FIGURES):
             for name in _files(self.path / kept):
                 if f"{kept}/{name}" not in wanted:
                     (self.path / kept / name).unlink(missing_ok=True)
@@ -178,7 +179,7 @@ class ReportFolder:
 
 def _is_whole(run: Path) -> bool:
     try:
-        read_envelope(run / "result.json")
+        read_envelope(run / RESULT)
         return not changed_files(run)
     except ReportError:
         return False

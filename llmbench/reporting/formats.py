@@ -20,6 +20,7 @@ from llmbench.reporting.markdown import markdown
 from llmbench.reporting.word import docx_bytes
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
+from llmbench.run_files import FIGURES, PAGE, RESULT, report_as
 
 __all__ = ["FORMATS", "PAPERS", "convert_report", "read_formats", "read_paper", "write_formats"]
 
@@ -28,8 +29,6 @@ FORMATS = ("pdf", "docx", "md")
 PAPERS = ("A4", "letter")
 """Sizes of a page, by the names that CSS has for them."""
 _ALIASES = {"markdown": "md", "word": "docx"}
-_PAGE = "report.html"
-_FIGURES = "figures"
 _RUN = re.compile(r"<footer>\s*<p>Run ([\w-]+),")
 _LOCAL_LINK = re.compile(r'(<a\b[^>]*?) href="(?!https?:|mailto:|#)[^"]*"', re.IGNORECASE)
 
@@ -75,10 +74,10 @@ def write_formats(
     A warning is a sentence about a format that could not be made. Raises OSError where a file cannot be
     written.
     """
-    source = _Source(page, envelope, run_id, folder / _FIGURES, paper)
+    source = _Source(page, envelope, run_id, folder / FIGURES, paper)
     made, warnings = [], []
     for name in formats:
-        target = folder / f"report.{name}"
+        target = folder / report_as(name)
         try:
             _WRITERS[name](target, source)
         except LLMBenchError as error:
@@ -105,16 +104,14 @@ def convert_report(
     if target.resolve() == origin.resolve():
         raise UsageError("A published report is not changed: name another folder for what is made of it.")
     try:
-        page = (origin / _PAGE).read_text(encoding="utf-8")
+        page = (origin / PAGE).read_text(encoding="utf-8")
     except OSError as error:
         raise ReportError(
-            f"There is no report to convert: {_PAGE} cannot be read: {error.strerror}."
+            f"There is no report to convert: {PAGE} cannot be read: {error.strerror}."
         ) from error
     found = _RUN.search(page)
-    source = _Source(
-        page, read_envelope(origin / "result.json"), found[1] if found else "", origin / _FIGURES, size
-    )
-    files = [target / f"report.{name}" for name in wanted]
+    source = _Source(page, read_envelope(origin / RESULT), found[1] if found else "", origin / FIGURES, size)
+    files = [target / report_as(name) for name in wanted]
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, file in zip(wanted, files, strict=True):
@@ -163,7 +160,7 @@ def _write_markdown(target: Path, source: _Source) -> None:
         for path in sorted(source.figures.glob("*"), reverse=True)  # of two alike, the first by name
         if path.suffix in {".svg", ".png"}
     }
-    figures = target.parent / _FIGURES
+    figures = target.parent / FIGURES
 
     def link(picture: Picture) -> str:
         digest = _digest(picture.content)
@@ -171,7 +168,7 @@ def _write_markdown(target: Path, source: _Source) -> None:
         if not (figures / name).exists():
             figures.mkdir(exist_ok=True)
             (figures / name).write_bytes(picture.content)
-        return f"{_FIGURES}/{name}"
+        return f"{FIGURES}/{name}"
 
     target.write_text(markdown(read_document(source.page), link), encoding="utf-8", newline="\n")
 

@@ -20,9 +20,10 @@ from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.measures import Measure, measures_of, new_data
 from llmbench.reporting.sparkline import sparkline
 from llmbench.reporting.wording import minute
-from llmbench.result_data import as_count, ends_of, part_of, rows_of
+from llmbench.result_data import as_count, cell_label, ends_of, part_of, rows_of
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
+from llmbench.run_files import RESULT
 from llmbench.shown import shown
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def run_history(out: str | Path, notebook: str) -> RunHistory:
     read: list[tuple[str, ResultEnvelope | str]] = []
     for run_id in ids:
         try:
-            read.append((run_id, read_envelope(report.runs / run_id / "result.json")))
+            read.append((run_id, read_envelope(report.runs / run_id / RESULT)))
         except ReportError as error:
             read.append((run_id, str(error)))
     return history_of(notebook, read)
@@ -261,7 +262,7 @@ def _point(run_id: str, result: ResultEnvelope, new: bool) -> RunPoint:
 def _model(row: Mapping[str, Any], fresh: bool, price_book: str) -> ModelPoint:
     low, high = ends_of(row.get("score_ci"))
     return ModelPoint(
-        model=_label(row),
+        model=cell_label(*(row.get(key) for key in ("model", "prompt", "params"))),
         n=as_count(row.get("n")),
         score=finite(row.get("score")),
         score_low=low,
@@ -281,10 +282,3 @@ def _price(row: Mapping[str, Any]) -> float | None:
     if cost is None or len(known) < len(counts) or not sum(known):
         return None
     return cost / sum(known) * 1e6
-
-
-def _label(row: Mapping[str, Any]) -> str:
-    """endpoint/model[prompt, parameters]; "" for a row that names no model."""
-    name = row.get("model")
-    extra = ", ".join(str(row[key]) for key in ("prompt", "params") if row.get(key))
-    return f"{name}[{extra}]" if name and extra else str(name or "")

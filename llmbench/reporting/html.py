@@ -20,6 +20,7 @@ from llmbench.reporting.clean import clean_html
 from llmbench.reporting.text import undirected
 from llmbench.reporting.wording import clip, minute
 from llmbench.results import ResultEnvelope
+from llmbench.run_files import EXECUTED, FIGURES, MANIFEST, RESULT, TABLES
 
 __all__ = ["PAGE_POLICY", "render_report", "style_sheet"]
 
@@ -27,6 +28,7 @@ PAGE_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
 _HIDDEN_TAGS = {"hide", "parameters", "injected-parameters"}
+_FOLDERS = (TABLES, FIGURES)
 _FOOT = 100
 """Characters of the foot of a page."""
 
@@ -61,7 +63,8 @@ def render_report(notebook: Any, envelope: ResultEnvelope, run_id: str, files: C
             "policy": PAGE_POLICY,
             "style": style_sheet(),
             "page_foot": _page_foot(f"{envelope.title} · run {run_id}"),
-            "files": files,
+            "files": (*files, RESULT, EXECUTED, *_FOLDERS, MANIFEST),
+            "folders": _FOLDERS,
         },
     )
     return undirected(str(page))

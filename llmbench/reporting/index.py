@@ -18,6 +18,7 @@ from llmbench.reporting.text import encodable, undirected
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision, ResultEnvelope
+from llmbench.run_files import EXECUTED, INDEX, PAGE, RESULT, RUNS, report_as
 from llmbench.whole_file import write_whole
 
 __all__ = ["write_index"]
@@ -59,14 +60,14 @@ def write_index(out: Path) -> Path:
 
 def _write_index(out: Path) -> Path:
     sections: list[tuple[str, str]] = []
-    for folder in sorted(p for p in out.iterdir() if (p / "runs").is_dir()):
+    for folder in sorted(p for p in out.iterdir() if (p / RUNS).is_dir()):
         report = ReportFolder(out, folder.name)
         runs = [(run_id, _read(report.runs / run_id)) for run_id in report.run_ids()]
         if runs:
             sections.append((runs[0][0], _section(report, runs)))
     sections.sort(reverse=True)
     body = "\n".join(section for _, section in sections) or "<p>No report yet.</p>"
-    target = out / "index.html"
+    target = out / INDEX
     for left in out.glob(f".{target.name}.*"):  # by a run that was killed
         left.unlink(missing_ok=True)
     page = _PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body)
@@ -76,7 +77,7 @@ def _write_index(out: Path) -> Path:
 
 def _read(run: Path) -> ResultEnvelope | str:
     try:
-        return read_envelope(run / "result.json")
+        return read_envelope(run / RESULT)
     except ReportError as error:
         return str(error)
 
@@ -92,7 +93,7 @@ def _section(report: ReportFolder, runs: list[tuple[str, ResultEnvelope | str]])
         _row(name, html.escape(run_id), result, report.runs / run_id) for run_id, result in runs
     )
     return (
-        f'<h2><a href="{name}/report.html">{title}</a></h2>'
+        f'<h2><a href="{name}/{PAGE}">{title}</a></h2>'
         f"{trends}<table><caption>{name}: {count}, newest first</caption>"
         "<thead><tr>"
         '<th scope="col">generated</th><th scope="col">verdict</th><th scope="col">in one sentence</th>'
@@ -123,19 +124,19 @@ def _trends(history: RunHistory) -> str:
 
 
 def _row(notebook: str, run_id: str, result: ResultEnvelope | str, run: Path) -> str:
-    folder = f"{notebook}/runs/{run_id}"
+    folder = f"{notebook}/{RUNS}/{run_id}"
     if isinstance(result, str):
         return f'<tr><td>{run_id}</td><td colspan="5">{html.escape(result)}</td></tr>'
     others = "".join(
-        f' · <a href="{folder}/report.{name}">{name}</a>'
+        f' · <a href="{folder}/{report_as(name)}">{name}</a>'
         for name in FORMATS
-        if (run / f"report.{name}").is_file()
+        if (run / report_as(name)).is_file()
     )
     return (
         f"<tr><td>{html.escape(minute(result.generated_at))}</td>"
         f'<td class="decision">{html.escape(DECISION_WORDS[result.verdict.decision])}</td>'
         f"<td>{html.escape(result.verdict.summary)}</td><td>{html.escape(minute(result.data_until))}</td>"
         f"<td>{html.escape(dollars(result.spend.actual_usd))}</td>"
-        f'<td><a href="{folder}/report.html">report</a> · <a href="{folder}/result.json">result</a> · '
-        f'<a href="{folder}/executed.ipynb">notebook</a>{others}</td></tr>'
+        f'<td><a href="{folder}/{PAGE}">report</a> · <a href="{folder}/{RESULT}">result</a> · '
+        f'<a href="{folder}/{EXECUTED}">notebook</a>{others}</td></tr>'
     )

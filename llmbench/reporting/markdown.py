@@ -14,13 +14,13 @@ from llmbench.reporting.document import (
     Cell,
     Code,
     Document,
+    DocumentTable,
     Heading,
     Item,
     NewPage,
     Paragraph,
     Picture,
     Span,
-    Table,
     VerdictBox,
 )
 
@@ -58,7 +58,7 @@ def _block(block: Block, link: Callable[[Picture], str]) -> str:
         case Item(spans, depth, number):
             mark = "-" if number is None else f"{number}."
             return f"{'    ' * depth}{mark} {_start(_inline(spans, ' '))}"
-        case Table():
+        case DocumentTable():
             return _table(block)
         case Picture(_, _, alternative, caption):
             image = f"![{_escape(' '.join(alternative.split()))}](<{link(block)}>)"
@@ -74,7 +74,7 @@ def _block(block: Block, link: Callable[[Picture], str]) -> str:
             return "---"
 
 
-def _table(table: Table) -> str:
+def _table(table: DocumentTable) -> str:
     width = len(table.head or table.rows[0]) if table.head or table.rows else 0
     if not width:
         return ""

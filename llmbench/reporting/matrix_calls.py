@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from llmbench.matrix.missingness import why_ungraded
 from llmbench.money import dollars
-from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
+from llmbench.reporting.matrix_tables import FIRST_SCREEN, ranked_cells
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import NONE, UNKNOWN, expected, whole
+from llmbench.reporting.wording import expected, whole
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix import MatrixResults, Quote
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["call_sentence", "call_table", "missing_text", "prompt_table", "quote_table"]
 
 
-def quote_table(quote: Quote) -> Table:
+def quote_table(quote: Quote) -> ReportTable:
     """What the run would take, cell by cell, before it is made."""
     import pandas as pd
 
@@ -41,22 +43,22 @@ def quote_table(quote: Quote) -> Table:
     shown = pd.DataFrame(rows)
     if (shown["in batches"] == NONE).all():
         shown = shown.drop(columns="in batches")
-    return Table(quote.to_pandas(), shown, tuple(shown.columns[4:-1]))
+    return ReportTable(quote.to_pandas(), shown, tuple(shown.columns[4:-1]))
 
 
 def _spread(tokens: PerCall | None) -> str:
     return UNKNOWN if tokens is None else f"{tokens.p50:,.0f} ({tokens.p95:,.0f})"
 
 
-def prompt_table(templates: Mapping[str, str]) -> Table:
+def prompt_table(templates: Mapping[str, str]) -> ReportTable:
     """The prompt templates, as they were given."""
     import pandas as pd
 
     frame = pd.DataFrame(templates.items(), columns=["prompt", "template"])
-    return Table(frame, frame)
+    return ReportTable(frame, frame)
 
 
-def call_table(results: MatrixResults) -> Table:
+def call_table(results: MatrixResults) -> ReportTable:
     """Answers by cell: from this run or the ledger, missing with the reason, tokens and cost. Of many cells
     a reader sees those that miss most.
     """
@@ -99,7 +101,7 @@ def call_table(results: MatrixResults) -> Table:
         shown = shown.drop(columns=["no score", "why no score"])
     if results.sources:
         shown = shown.drop(columns=["replayed", "served model"])
-    return Table(frame, shown, ("cost usd",))
+    return ReportTable(frame, shown, ("cost usd",))
 
 
 def missing_text(results: MatrixResults) -> str | None:

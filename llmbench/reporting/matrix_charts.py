@@ -8,9 +8,11 @@ from llmbench.matrix.power import POINTS
 from llmbench.money import dollars
 from llmbench.reporting.axes import label_points, log_axis
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, ranked_cells
+from llmbench.reporting.matrix_tables import FIRST_SCREEN, ranked_cells
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import NONE, UNKNOWN, percent
+from llmbench.reporting.wording import percent
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +118,7 @@ def _label_points(axes: Axes, points: Any) -> None:
     )
 
 
-def power_table(results: MatrixResults) -> Table | None:
+def power_table(results: MatrixResults) -> ReportTable | None:
     """What these items can show, and what a smaller difference takes; None without comparisons."""
     import pandas as pd
 
@@ -148,7 +150,7 @@ def power_table(results: MatrixResults) -> Table | None:
         if each.candidate in kept:
             shown.append(columns)
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 def _resolution(ratio: float | None) -> str:
@@ -157,7 +159,7 @@ def _resolution(ratio: float | None) -> str:
     return "over 100" if ratio > 100 else f"{ratio:.2g}"
 
 
-def decomposition_table(results: MatrixResults) -> Table | None:
+def decomposition_table(results: MatrixResults) -> ReportTable | None:
     """Tokens and dollars of each cell and of the judge, with the share of what all cost together; None
     where nothing is known of either.
     """
@@ -213,7 +215,7 @@ def decomposition_table(results: MatrixResults) -> Table | None:
             | {"share of all": _share(share, total)}
         )
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 def _share(share: float | None, total: float) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from llmbench.errors import UsageError
 from llmbench.matrix.label_statistics import FEW_LABELS, cell_labels
 from llmbench.money import dollars
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, percent, signed_points
+from llmbench.reporting.wording import estimate, percent, signed_points
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix import Judging, MatrixResults
@@ -51,7 +52,7 @@ def judge_sentence(results: MatrixResults) -> str:
     return encodable(" ".join([did, *judging.warnings]))
 
 
-def judge_table(results: MatrixResults, labels: Labels | None = None) -> Table | None:
+def judge_table(results: MatrixResults, labels: Labels | None = None) -> ReportTable | None:
     """How the judge leans, as far as its own verdicts tell, and how far it agrees with people where
     `labels` has their grades; None where no model judged.
     """
@@ -85,10 +86,10 @@ def judge_table(results: MatrixResults, labels: Labels | None = None) -> Table |
             for name, value, ci, show, fair, why in rows
         ]
     )
-    return Table(frame, shown, ("found", "without a leaning"))
+    return ReportTable(frame, shown, ("found", "without a leaning"))
 
 
-def strength_table(results: MatrixResults) -> Table | None:
+def strength_table(results: MatrixResults) -> ReportTable | None:
     """Wins, ties and losses against the opponent, with Bradley-Terry strengths; None for other graders and
     for fewer than three competitors.
     """
@@ -108,7 +109,7 @@ def strength_table(results: MatrixResults) -> Table | None:
         }
         for each in found
     ]
-    return Table(pd.DataFrame(rows).drop(columns="ci"), pd.DataFrame(shown), ("log strength",))
+    return ReportTable(pd.DataFrame(rows).drop(columns="ci"), pd.DataFrame(shown), ("log strength",))
 
 
 def read_labels(sheet: str, root: Path, results: MatrixResults) -> Labels | None:
@@ -168,7 +169,7 @@ def label_sentence(labels: Labels | None, results: MatrixResults) -> str:
     return f"{given:,} labels by people, {labels.blank:,} rows left empty.{agreement}{changed}"
 
 
-def label_table(labels: Labels, results: MatrixResults) -> Table | None:
+def label_table(labels: Labels, results: MatrixResults) -> ReportTable | None:
     """Of each cell with labels: the grader's score, people's on the sample, and the grader's corrected by
     people's (prediction-powered inference); None where no label is filled in.
     """
@@ -204,7 +205,7 @@ def label_table(labels: Labels, results: MatrixResults) -> Table | None:
             for each in found
         ]
     )
-    return Table(pd.DataFrame(rows), shown, tuple(shown.columns[2:]))
+    return ReportTable(pd.DataFrame(rows), shown, tuple(shown.columns[2:]))
 
 
 def strength_sentence(results: MatrixResults) -> str | None:

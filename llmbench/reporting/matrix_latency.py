@@ -9,7 +9,7 @@ import numpy as np
 from llmbench.matrix.summary import P95_LEAST_ANSWERS
 from llmbench.reporting.axes import label_points, log_axis
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import estimate, limits, percent, whole
 
@@ -71,8 +71,8 @@ def latency_figure(results: MatrixResults) -> Plot | None:
     return Plot(
         figure,
         pd.concat(frames),
-        "Share of answers that were there within a time: of the attempt that answered, without waits between "
-        f"attempts.{note}",
+        "Share of answers that were there within a time: of the attempt that answered, without waits "
+        f"between attempts.{note}",
     )
 
 
@@ -136,7 +136,7 @@ def quality_latency_figure(results: MatrixResults) -> Plot | None:
     )
 
 
-def latency_table(results: MatrixResults) -> Table | None:
+def latency_table(results: MatrixResults) -> ReportTable | None:
     """Times to the whole answer, by cell; None where none was measured."""
     import pandas as pd
 
@@ -168,4 +168,4 @@ def latency_table(results: MatrixResults) -> Table | None:
         }
         for cell in known
     ]
-    return Table(pd.DataFrame(rows), pd.DataFrame(shown), ("p50, ms", "p95, ms", "score"))
+    return ReportTable(pd.DataFrame(rows), pd.DataFrame(shown), ("p50, ms", "p95, ms", "score"))

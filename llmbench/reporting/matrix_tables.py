@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from llmbench.money import dollars
 from llmbench.reporting.figures import DifferenceRow, ForestRow, Plot, difference_forest, forest
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import (
-    NONE,
-    UNKNOWN,
     estimate,
     limits,
     p_value,
@@ -23,6 +22,7 @@ from llmbench.reporting.wording import (
     signed_points,
     whole,
 )
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIRST_SCREEN",
-    "Table",
     "best_candidate",
     "difference_figure",
     "disagreement_sentence",
@@ -50,15 +49,6 @@ __all__ = [
 FIRST_SCREEN = 12
 """Cells that a reader takes in at once."""
 _NOT_TOLD = "not in the file"
-
-
-class Table(NamedTuple):
-    """A table twice: the numbers for a file, and what a reader sees."""
-
-    frame: pd.DataFrame
-    shown: pd.DataFrame
-    numbers: tuple[str, ...] = ()
-    """Columns of what is shown that are numbers with a unit or an interval."""
 
 
 def score_text(results: MatrixResults) -> str:
@@ -87,7 +77,7 @@ def margin_sentence(results: MatrixResults, reason: str) -> str:
     )
 
 
-def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Table:
+def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> ReportTable:
     """Cells, best first: score, difference from the baseline, cost and latency, with intervals.
 
     A reader sees the `most` best ones and the baseline; None: all. The numbers are of all cells.
@@ -123,7 +113,7 @@ def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Tab
     if results.sources:  # what other tools do not tell of any model would be a column of "unknown"
         told = [name for name in shown if name not in numbers or (shown[name] != UNKNOWN).any()]
         shown = shown[told]
-    return Table(results.ranking(), shown, tuple(name for name in numbers if name in shown))
+    return ReportTable(results.ranking(), shown, tuple(name for name in numbers if name in shown))
 
 
 def more_sentence(results: MatrixResults) -> str | None:
@@ -188,7 +178,7 @@ def difference_figure(results: MatrixResults, most: int | None = FIRST_SCREEN) -
     )
 
 
-def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:
+def disagreement_table(results: MatrixResults, n: int = 10) -> ReportTable | None:
     """Items on which the decisive candidate and the baseline score differently; None where there is
     no such item, nothing to compare, or no answer to read (see `disagreement_sentence`).
     """
@@ -206,7 +196,7 @@ def disagreement_table(results: MatrixResults, n: int = 10) -> Table | None:
         shown[column] = [shorten(value) if isinstance(value, str) else _NOT_TOLD for value in shown[column]]
     shown["right"] = [_who_is_right(row) for _, row in frame.iterrows()]
     shown.columns = [str(column).replace("_", " ") for column in shown.columns]
-    return Table(frame, shown)
+    return ReportTable(frame, shown)
 
 
 def disagreement_sentence(results: MatrixResults) -> str | None:
@@ -245,7 +235,7 @@ def _who_is_right(row: pd.Series[Any]) -> str:
     return f"{side}: {ours} against {theirs}"
 
 
-def discordance_table(results: MatrixResults) -> Table | None:
+def discordance_table(results: MatrixResults) -> ReportTable | None:
     """How many items only one of the two got right, with McNemar's exact test; None where answers are not
     just right or wrong.
     """
@@ -275,7 +265,7 @@ def discordance_table(results: MatrixResults) -> Table | None:
         if c.candidate in kept
     ]
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 def best_candidate(results: MatrixResults) -> str | None:

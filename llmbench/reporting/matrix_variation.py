@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import FIRST_SCREEN, Table, best_candidate, ranked_cells
-from llmbench.reporting.wording import UNKNOWN, clip, estimate, limits, p_value, percent, signed_points
+from llmbench.reporting.matrix_tables import FIRST_SCREEN, best_candidate, ranked_cells
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import clip, estimate, limits, p_value, percent, signed_points
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ _DARK = 0.55
 """Share of the colour scale from which on white text is read better."""
 
 
-def category_table(results: MatrixResults) -> Table:
+def category_table(results: MatrixResults) -> ReportTable:
     """Score of each cell in each category of the data, with its interval; the longer side goes down."""
     import pandas as pd
 
@@ -63,10 +65,10 @@ def category_table(results: MatrixResults) -> Table:
                 for category in categories
             ]
         )
-    return Table(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
 
 
-def category_difference_table(results: MatrixResults) -> Table | None:
+def category_difference_table(results: MatrixResults) -> ReportTable | None:
     """The decisive candidate against the baseline by category, p-values adjusted for the categories; None
     for fewer than two of them, or without a candidate.
     """
@@ -94,7 +96,7 @@ def category_difference_table(results: MatrixResults) -> Table | None:
         for each in found
     ]
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 @house_style()
@@ -118,7 +120,7 @@ def category_figure(results: MatrixResults) -> Plot | None:
         axes.text(
             column,
             row,
-            "–" if np.isnan(value) else f"{100 * value:.0f}",
+            NONE if np.isnan(value) else f"{100 * value:.0f}",
             ha="center",
             va="center",
             fontsize=8,
@@ -217,7 +219,7 @@ def prompt_figure(results: MatrixResults) -> Plot | None:
     )
 
 
-def repeat_table(results: MatrixResults) -> Table | None:
+def repeat_table(results: MatrixResults) -> ReportTable | None:
     """What repeats tell of each cell; None where nothing was asked twice."""
     import pandas as pd
 
@@ -240,7 +242,7 @@ def repeat_table(results: MatrixResults) -> Table | None:
         for each in found
     ]
     frame = pd.DataFrame(shown)
-    return Table(pd.DataFrame([each.data() for each in found]), frame, tuple(frame.columns[1:]))
+    return ReportTable(pd.DataFrame([each.data() for each in found]), frame, tuple(frame.columns[1:]))
 
 
 def _sides(found: tuple[CategoryScore, ...]) -> tuple[list[str | None], list[str]]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.decision import Spread
-from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.memo_amounts import usd, usd_range
-from llmbench.reporting.wording import NONE, UNKNOWN
+from llmbench.reporting.report_table import ReportTable
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
+    from llmbench.decision import EndingModel
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = ["advice_table", "budget_table", "commitment_table", "ending_table", "flip_table", "risk_table"]
 
 
-def budget_table(study: MemoStudy) -> Table | None:
+def budget_table(study: MemoStudy) -> ReportTable | None:
     """Before and after, month by month, with what is spent once; None where a price is not known."""
     import pandas as pd
 
@@ -50,10 +51,10 @@ def budget_table(study: MemoStudy) -> Table | None:
         }
     )
     frame = pd.DataFrame(shown)
-    return Table(budget.to_pandas(), frame, tuple(frame.columns[1:]))
+    return ReportTable(budget.to_pandas(), frame, tuple(frame.columns[1:]))
 
 
-def risk_table(study: MemoStudy) -> Table | None:
+def risk_table(study: MemoStudy) -> ReportTable | None:
     """Revenue at risk if the decision is wrong, beside the saving; None without replies and their value."""
     import pandas as pd
 
@@ -77,10 +78,10 @@ def risk_table(study: MemoStudy) -> Table | None:
         rows.append(("a week of HOLD costs", hold.net.p50, usd_range(hold.net)))
     frame = pd.DataFrame(rows, columns=["what", "value", "shown"])
     shown = frame[["what", "shown"]].rename(columns={"shown": "USD"})
-    return Table(frame[["what", "value"]], shown, ("USD",))
+    return ReportTable(frame[["what", "value"]], shown, ("USD",))
 
 
-def ending_table(study: MemoStudy) -> Table:
+def ending_table(study: MemoStudy) -> ReportTable:
     """Models in use that end, and what is spent on them."""
     import pandas as pd
 
@@ -89,10 +90,10 @@ def ending_table(study: MemoStudy) -> Table:
     shown = pd.DataFrame(
         {
             "model": [row.model for row in rows],
-            "at": [row.backend or NONE for row in rows],
+            "at": [row.backend or UNKNOWN for row in rows],
             "USD a month": [usd(row.usd_per_month) for row in rows],
-            "ends": [str(row.ends) if row.ends else UNKNOWN for row in rows],
-            "in days": [_days_left(row.days_left) for row in rows],
+            "ends": [str(row.ends) if row.ends else row.no_day for row in rows],
+            "in days": [_days_left(row) for row in rows],
             **{
                 f"within {days} days": [
                     "yes" if row.days_left is not None and 0 < row.days_left <= days else NONE for row in rows
@@ -101,14 +102,15 @@ def ending_table(study: MemoStudy) -> Table:
             },
         }
     )
-    return Table(frame, shown, ("USD a month", "in days"))
+    return ReportTable(frame, shown, ("USD a month", "in days"))
 
 
-def _days_left(days: int | None) -> str:
-    return NONE if days is None else "has ended" if days <= 0 else f"{days:,}"
+def _days_left(row: EndingModel) -> str:
+    left = row.days_left
+    return row.no_day if left is None else "has ended" if left <= 0 else f"{left:,}"
 
 
-def commitment_table(study: MemoStudy) -> Table | None:
+def commitment_table(study: MemoStudy) -> ReportTable | None:
     """What contracts still take; None where there are none."""
     import pandas as pd
 
@@ -133,10 +135,10 @@ def commitment_table(study: MemoStudy) -> Table | None:
             for each in study.commitments
         ],
     ).rename(columns={"usd_per_month": "USD a month", "months": "months left", "penalty_usd": "to end it"})
-    return Table(frame, shown, ("USD a month", "months left", "to end it"))
+    return ReportTable(frame, shown, ("USD a month", "months left", "to end it"))
 
 
-def flip_table(study: MemoStudy) -> Table | None:
+def flip_table(study: MemoStudy) -> ReportTable | None:
     """From how many messages on it pays, by the value of a reply; None where nothing could be computed."""
     import pandas as pd
 
@@ -151,10 +153,10 @@ def flip_table(study: MemoStudy) -> Table | None:
             "surely does not below": [_volume(line.no_go_below) for line in lines],
         }
     )
-    return Table(pd.DataFrame(lines), shown, tuple(shown.columns))
+    return ReportTable(pd.DataFrame(lines), shown, tuple(shown.columns))
 
 
-def advice_table(study: MemoStudy) -> Table:
+def advice_table(study: MemoStudy) -> ReportTable:
     """The document's recommendations by stage of the company, at this volume and by our numbers."""
     import pandas as pd
 
@@ -164,7 +166,7 @@ def advice_table(study: MemoStudy) -> Table:
             "stage": [row.stage for row in rows],
             "the document advises": [row.advice for row in rows],
             "": [f"{row.verdict}: {'; '.join(row.reasons)}" if row.reasons else row.verdict for row in rows],
-            "it says": [_claimed(row.claimed_usd) for row in rows],
+            "it says": [row.claimed_text(usd) for row in rows],
             "it costs": [usd(row.derived_usd) for row in rows],
             "instead": [
                 NONE if row.alternative is None else f"{row.alternative}, {usd(row.alternative_usd)}"
@@ -172,11 +174,7 @@ def advice_table(study: MemoStudy) -> Table:
             ],
         }
     )
-    return Table(study.advice.to_pandas(), shown, ("it says", "it costs"))
-
-
-def _claimed(amount: float | tuple[float, float]) -> str:
-    return " to ".join(usd(each) for each in amount) if isinstance(amount, tuple) else usd(amount)
+    return ReportTable(study.advice.to_pandas(), shown, ("it says", "it costs"))
 
 
 def _volume(messages: float | None) -> str:

@@ -80,8 +80,8 @@ def hold_sentence(study: MemoStudy) -> str:
     hold = study.hold
     if hold is None:
         return (
-            "What a week of waiting costs is not known: it takes the saving, the replies and what a reply is "
-            "worth."
+            "What a week of waiting costs is not known: it takes the saving, the replies and what a reply "
+            "is worth."
         )
     low, middle, high = hold.net
     if middle >= 0:

@@ -39,13 +39,13 @@ from llmbench.reporting.memo_parameters import uncertainty_of
 
 __all__ = [
     "MemoBudget",
-    "told_advice",
-    "told_budget",
-    "told_flip",
-    "told_risk",
-    "told_rollback",
-    "told_traffic",
-    "told_usage",
+    "memo_budget",
+    "memo_flip_grid",
+    "memo_revenue_at_risk",
+    "memo_rollback_trigger",
+    "memo_spend_by_model",
+    "memo_stage_advice",
+    "memo_traffic",
 ]
 
 _TRAFFIC = ("messages_per_month", "input_tokens", "output_tokens")
@@ -63,7 +63,7 @@ class MemoBudget(NamedTuple):
     """A month, the same with prices that fall as they are said to: the mean of the months."""
 
 
-def told_traffic(p: Mapping[str, Any], evidence: Evidence) -> Traffic | None:
+def memo_traffic(p: Mapping[str, Any], evidence: Evidence) -> Traffic | None:
     """None where nobody says how much is asked: the memo is written all the same, without money."""
     try:
         return traffic_of(evidence, *(p[name] for name in _TRAFFIC))
@@ -71,7 +71,7 @@ def told_traffic(p: Mapping[str, Any], evidence: Evidence) -> Traffic | None:
         return None
 
 
-def told_budget(
+def memo_budget(
     p: Mapping[str, Any],
     phase: Phase,
     traffic: Traffic,
@@ -124,7 +124,7 @@ def told_budget(
     return MemoBudget(replace(budget, full_saving_per_month=full), after.saving_per_month)
 
 
-def told_risk(
+def memo_revenue_at_risk(
     effect: ReplyEffect, value: float, moved: float, phase: Phase, rollback: RollbackTrigger | None
 ) -> RevenueAtRisk:
     """The loss once all has moved; and what is lost at the bad end until the rollback of the canary, which
@@ -138,7 +138,7 @@ def told_risk(
     return replace(risk, days_at_worst=days, worst_until_trigger_usd=lost)
 
 
-def told_rollback(
+def memo_rollback_trigger(
     p: Mapping[str, Any],
     phase: Phase,
     effect: ReplyEffect,
@@ -163,7 +163,7 @@ def _canary_share(stage: str) -> float:
     return share if share < 1 else SHARE_OF_STAGE["canary-25"]
 
 
-def told_flip(
+def memo_flip_grid(
     p: Mapping[str, Any],
     phase: Phase,
     effect: ReplyEffect,
@@ -192,7 +192,7 @@ def told_flip(
     )
 
 
-def told_usage(
+def memo_spend_by_model(
     p: Mapping[str, Any], evidence: Evidence, traffic: Traffic | None, prices: tuple[Price, Price] | None
 ) -> dict[str, float | None]:
     """USD a month by model: as given, else of the two that the decision is about."""
@@ -210,7 +210,7 @@ def told_usage(
     return dict(zip((subject.baseline, subject.candidate), bills, strict=True))
 
 
-def told_advice(p: Mapping[str, Any], traffic: Traffic | None, evidence: Evidence) -> StageAdvice:
+def memo_stage_advice(p: Mapping[str, Any], traffic: Traffic | None, evidence: Evidence) -> StageAdvice:
     """At the prices that the rest of the memo has."""
     book, today = book_of(evidence, p["price_book"]), evidence.today
     if traffic is None:

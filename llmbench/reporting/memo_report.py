@@ -11,6 +11,7 @@ from llmbench.reporting.envelope import input_file
 from llmbench.reporting.memo_tables import gate_rows
 from llmbench.reporting.memo_words import verdict, warnings
 from llmbench.results import InputFile, Spend
+from llmbench.run_files import RESULT
 
 if TYPE_CHECKING:
     from llmbench.reporting.memo_study import MemoStudy
@@ -128,6 +129,6 @@ def _inputs(study: MemoStudy, parameters: Mapping[str, Any], root: Path) -> list
     found = [input_file(root, parameters["gates"], None)]
     for source in study.evidence.used:
         if source.of_example:
-            path = f"{parameters['example']}/{source.report}/result.json"
+            path = f"{parameters['example']}/{source.report}/{RESULT}"
             found.append(replace(input_file(root, path, None), simulated=source.simulated))
     return found

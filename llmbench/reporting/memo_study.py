@@ -49,13 +49,13 @@ from llmbench.decision import (
 from llmbench.errors import UsageError
 from llmbench.reporting.memo_parameters import check_memo_parameters, commitment_of, day_of
 from llmbench.reporting.memo_parts import (
-    told_advice,
-    told_budget,
-    told_flip,
-    told_risk,
-    told_rollback,
-    told_traffic,
-    told_usage,
+    memo_budget,
+    memo_flip_grid,
+    memo_revenue_at_risk,
+    memo_rollback_trigger,
+    memo_spend_by_model,
+    memo_stage_advice,
+    memo_traffic,
 )
 
 __all__ = ["MemoStudy", "make_study"]
@@ -138,8 +138,8 @@ def make_study(parameters: Mapping[str, Any], root: Path, reports: Path) -> Memo
     check_memo_parameters(p)
     if p["reports"] and not (root / p["reports"]).is_dir():
         raise UsageError(
-            f"Parameter 'reports': there is no folder {p['reports']!r}; empty is the one that the memo "
-            "goes to."
+            f"Parameter 'reports': there is no folder {p['reports']!r}; empty is the one that the memo goes "
+            "to."
         )
     path = root / p["gates"]
     phases = read_phases(path)
@@ -195,7 +195,7 @@ def _wrong(gate: Gate, measured: Measured) -> str:
 def _with_money(
     p: Mapping[str, Any], phase: Phase, book: GateBook, evidence: Evidence, results: tuple[GateResult, ...]
 ) -> MemoStudy:
-    traffic = told_traffic(p, evidence)
+    traffic = memo_traffic(p, evidence)
     effect = measured_replies(evidence, p["reply_rate"] or None)
     spent = spent_usd(evidence)
     one_off = OneOffCosts(
@@ -215,19 +215,19 @@ def _with_money(
             price_of(subject.candidate, evidence, traffic, p["price_book"]),
         )
         same = same_model(subject.baseline, subject.candidate, subject.names)
-        money = told_budget(p, phase, traffic, prices, one_off, commitments, same=same)
+        money = memo_budget(p, phase, traffic, prices, one_off, commitments, same=same)
         budget = None if money is None else money.budget
     if traffic is not None and effect is not None:
-        rollback = told_rollback(p, phase, effect, traffic, results)
+        rollback = memo_rollback_trigger(p, phase, effect, traffic, results)
         value = p["value_per_reply_usd"]
         if value:
             moved = traffic.messages_per_month * phase.share
-            risk = told_risk(effect, value, moved, phase, rollback)
+            risk = memo_revenue_at_risk(effect, value, moved, phase, rollback)
             if budget is not None:
                 saving = budget.full_saving_per_month
                 hold = cost_of_hold(effect, value, moved, saving, seed=p["seed"], draws=p["draws"])
         if prices is not None:
-            flip = told_flip(p, phase, effect, traffic, money, prices, one_off)
+            flip = memo_flip_grid(p, phase, effect, traffic, money, prices, one_off)
     return MemoStudy(
         phase=phase,
         stage=p["stage"],
@@ -241,9 +241,9 @@ def _with_money(
         budget=budget,
         risk=risk,
         hold=hold,
-        ending=ending_models(told_usage(p, evidence, traffic, prices), evidence.today),
+        ending=ending_models(memo_spend_by_model(p, evidence, traffic, prices), evidence.today),
         flip=flip,
-        advice=told_advice(p, traffic, evidence),
+        advice=memo_stage_advice(p, traffic, evidence),
         rollback=rollback,
         commitments=commitments,
         one_off=one_off,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.decision import STAGES, needed_evidence
-from llmbench.reporting.matrix_tables import Table
 from llmbench.reporting.memo_amounts import usd
-from llmbench.reporting.wording import NONE, percent, signed_points, span, whole
+from llmbench.reporting.report_table import ReportTable
+from llmbench.reporting.wording import percent, signed_points, span, whole
+from llmbench.run_files import RESULT
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,7 @@ _SHOW: dict[str, Callable[[float], str]] = {
 _WORDS = {"pass": "passed", "fail": "failed", "insufficient": "insufficient"}
 
 
-def gate_table(study: MemoStudy) -> Table:
+def gate_table(study: MemoStudy) -> ReportTable:
     """The gates before the stage that is decided about, in the order of the stages."""
     import pandas as pd
 
@@ -55,7 +57,9 @@ def gate_table(study: MemoStudy) -> Table:
         }
         for result in study.decided
     ]
-    return Table(pd.DataFrame(rows, columns=list(_gate_columns())), pd.DataFrame(shown), ("asked", "is", "n"))
+    return ReportTable(
+        pd.DataFrame(rows, columns=list(_gate_columns())), pd.DataFrame(shown), ("asked", "is", "n")
+    )
 
 
 def _gate_columns() -> tuple[str, ...]:
@@ -129,7 +133,7 @@ def measured_text(result: GateResult) -> str:
     return (show(value) if metric.certain else span(value, low, high, show)) + _suffix(metric)
 
 
-def stage_table(study: MemoStudy) -> Table:
+def stage_table(study: MemoStudy) -> ReportTable:
     """How far the gates let the migration go."""
     import pandas as pd
 
@@ -148,10 +152,10 @@ def stage_table(study: MemoStudy) -> Table:
             **{word: [str(row[state]) for row in rows] for state, word in _WORDS.items()},
         }
     )
-    return Table(frame, shown, tuple(_WORDS.values()))
+    return ReportTable(frame, shown, tuple(_WORDS.values()))
 
 
-def rollback_table(study: MemoStudy) -> Table | None:
+def rollback_table(study: MemoStudy) -> ReportTable | None:
     """When to go back, by the day; every day is in the file. None without a rule, or where it never fires."""
     import pandas as pd
 
@@ -168,10 +172,10 @@ def rollback_table(study: MemoStudy) -> Table | None:
             "take it back at": [f"{bound.at_most:,} or fewer" for bound in some],
         }
     )
-    return Table(study.rollback.to_pandas(), shown, tuple(shown.columns))
+    return ReportTable(study.rollback.to_pandas(), shown, tuple(shown.columns))
 
 
-def source_table(study: MemoStudy) -> Table:
+def source_table(study: MemoStudy) -> ReportTable:
     """Every result that was looked for, whether it counts, and why not."""
     import pandas as pd
 
@@ -201,11 +205,11 @@ def source_table(study: MemoStudy) -> Table:
             "why": [reason or NONE for reason in frame["reason"]],
             "age, days": [NONE if pd.isna(age) else f"{age:,.0f}" for age in frame["age_days"]],
             "run": [source.run_id or NONE for source, _ in rows],
-            "result.json": [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
+            RESULT: [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
             "workload": [(source.workload_sha256 or NONE)[:12] for source, _ in rows],
         }
     )
-    return Table(frame, shown, ("age, days",))
+    return ReportTable(frame, shown, ("age, days",))
 
 
 def _state_words(state: str, passed_over: bool, example: bool) -> str:
@@ -214,7 +218,7 @@ def _state_words(state: str, passed_over: bool, example: bool) -> str:
     return {"used": "counts (example)" if example else "counts"}.get(state, state)
 
 
-def change_table(study: MemoStudy) -> Table | None:
+def change_table(study: MemoStudy) -> ReportTable | None:
     """What would have to be seen for the decision to become another one; None where all gates are passed."""
     import pandas as pd
 
@@ -234,10 +238,10 @@ def change_table(study: MemoStudy) -> Table | None:
     if not rows:
         return None
     frame = pd.DataFrame(rows)
-    return Table(frame, frame.rename(columns={"state": ""}), ())
+    return ReportTable(frame, frame.rename(columns={"state": ""}), ())
 
 
-def assumption_table(study: MemoStudy) -> Table:
+def assumption_table(study: MemoStudy) -> ReportTable:
     """What the memo takes for granted, who says so, and of which day it is."""
     import pandas as pd
 
@@ -268,7 +272,7 @@ def assumption_table(study: MemoStudy) -> Table:
         told = f"{usd(each.usd_per_month)} a month for {each.months} more months, {ended}"
         rows.append((f"commitment {each.name}", told, "parameters", today))
     frame = pd.DataFrame(rows, columns=["assumption", "value", "who says so", "as of"])
-    return Table(frame, frame, ())
+    return ReportTable(frame, frame, ())
 
 
 def _until(study: MemoStudy) -> str:

@@ -25,6 +25,7 @@ from llmbench.errors import ReportError, UsageError
 from llmbench.numbers import finite
 from llmbench.reporting.notebook_file import read_notebook
 from llmbench.reporting.secrets import environment_secrets
+from llmbench.reporting.text import texts_of
 
 __all__ = ["Parameter", "check_parameters", "lint_parameters", "read_parameter_file", "read_parameters"]
 
@@ -311,22 +312,10 @@ def _looks_secret(name: str) -> bool:
 
 def _refuse_secret(name: str, value: Any) -> None:
     secrets = environment_secrets(os.environ)
-    for text in _strings(value):
+    for text in texts_of(value):
         for variable, secret in secrets.items():
             if secret in text:
                 raise UsageError(
                     f"Parameter {name!r} holds the value of {variable}; leave it out: the provider reads it "
                     f"from the environment."
                 )
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _strings(key)
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)

@@ -18,13 +18,13 @@ from llmbench.reporting.console import RunDisplay
 from llmbench.reporting.disk import FULL
 from llmbench.reporting.execute import OUTCOME
 from llmbench.reporting.progress import Progress, ProgressFile
+from llmbench.run_files import EXECUTED
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["EXECUTED", "PRIVATE_FILES", "Follower", "Job", "execute", "run_environment"]
+__all__ = ["PRIVATE_FILES", "Follower", "Job", "execute", "run_environment"]
 
-EXECUTED = "executed.ipynb"
 _PROGRESS = "progress.jsonl"
 _LOG = "process.log"
 PRIVATE_FILES = (OUTCOME, _PROGRESS, _LOG)

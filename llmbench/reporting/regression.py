@@ -16,6 +16,7 @@ from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.history import ModelPoint, history_of
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision, ResultEnvelope
+from llmbench.run_files import RESULT
 
 __all__ = ["ScoreFall", "WorseRun", "find_previous", "is_worse", "worse_run"]
 
@@ -83,13 +84,13 @@ def find_previous(run: Path, *, same_inputs: bool = True) -> ResultEnvelope | No
     The same parameters and, with `same_inputs`, the same input files by name and content; None where there
     is none. A result that cannot be read is passed over.
     """
-    now = read_envelope(run / "result.json")
+    now = read_envelope(run / RESULT)
     report = ReportFolder(run.parents[2], run.parents[1].name)
     for run_id in report.run_ids():
         if run_id >= run.name:
             continue
         try:
-            before = read_envelope(report.runs / run_id / "result.json")
+            before = read_envelope(report.runs / run_id / RESULT)
         except ReportError:
             continue
         if dict(before.parameters) == dict(now.parameters) and (

@@ -27,7 +27,7 @@ from llmbench.errors import ConfigError, LLMBenchError, ReportError, UsageError
 from llmbench.reporting.folder_lock import folder_lock
 from llmbench.reporting.index import write_index
 from llmbench.reporting.secrets import environment_secrets, find_secret, known_secrets
-from llmbench.result_files import MANIFEST
+from llmbench.run_files import FIGURES, INDEX, MANIFEST, PAGE, REPORTS, RESULT, RUNS, TABLES
 from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteReports", "local_folder", "remote_url", "reports_folder", "reports_of"]
 
-_INDEX = "index.html"
-_PAGE = "report.html"
-_RESULT = "result.json"
 _LOCK = ".remote"
 _OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"})
 _TRIES = 3
@@ -66,8 +63,8 @@ def remote_url(out: str) -> str | None:
         )
     if parts.query or parts.fragment:
         raise UsageError(
-            f"The {parts.scheme}:// folder of reports has a ? or a #, where keys stand and no folder; "
-            f"leave that out."
+            f"The {parts.scheme}:// folder of reports has a ? or a #, where keys stand and no folder; leave "
+            "that out."
         )
     known = environment_secrets(os.environ)
     if any(find_secret(text, known) is not None for text in (out, *out.split("/"))):
@@ -102,7 +99,7 @@ def reports_of(root: Path, out: str | Path | None = None) -> Path:
 
     `out` is made absolute, because a run changes the current folder. Raises UsageError for a remote one.
     """
-    return local_folder(out).resolve() if out is not None else root / "reports"
+    return local_folder(out).resolve() if out is not None else root / REPORTS
 
 
 class RemoteReports:
@@ -122,12 +119,12 @@ class RemoteReports:
         self.root = root if root is not None else load_config().root
         self._fs, self._base = _open(self.url)
         name = hashlib.sha256(self.url.encode()).hexdigest()[:16]
-        self.local = self.root / ".llmbench" / "reports" / name
+        self.local = self.root / ".llmbench" / REPORTS / name
 
     @property
     def index(self) -> str:
         """The URL of the index."""
-        return f"{self.url}/{_INDEX}"
+        return f"{self.url}/{INDEX}"
 
     def pull(self) -> None:
         """Make the local copy know the runs that are there, and no other but those not uploaded yet.
@@ -136,9 +133,9 @@ class RemoteReports:
         """
         with self._told(), folder_lock(self.local / _LOCK):
             there = self._runs()
-            for folder in self.local.glob("*/runs/[0-9]*"):
+            for folder in self.local.glob(f"*/{RUNS}/[0-9]*"):
                 known = folder.name in there.get(folder.parents[1].name, ())
-                if not known and not (folder / _PAGE).exists():
+                if not known and not (folder / PAGE).exists():
                     shutil.rmtree(folder, ignore_errors=True)
             self._pull_results(there)
 
@@ -161,7 +158,7 @@ class RemoteReports:
         own = self.local.relative_to(self.root).as_posix()
         kept = f" The report itself lies in {own} and goes along with the next one."
         with self._told(kept), folder_lock(self.local / _LOCK):
-            for page in sorted(self.local.glob(f"{glob.escape(notebook)}/runs/[0-9]*/{_PAGE}")):
+            for page in sorted(self.local.glob(f"{glob.escape(notebook)}/{RUNS}/[0-9]*/{PAGE}")):
                 self._push_run(notebook, page.parent)
             self._push_index()
 
@@ -172,7 +169,7 @@ class RemoteReports:
         """
         with self._told(), folder_lock(self.local / _LOCK):
             for run_id in run_ids:
-                path = f"{self._base}/{notebook}/runs/{run_id}"
+                path = f"{self._base}/{notebook}/{RUNS}/{run_id}"
                 if self._fs.exists(f"{path}/{MANIFEST}"):
                     self._fs.rm_file(f"{path}/{MANIFEST}")
                 if self._fs.exists(path):
@@ -200,7 +197,7 @@ class RemoteReports:
         """{notebook: ids of its whole runs, newest first}."""
         self._fs.invalidate_cache()
         found: dict[str, list[str]] = {}
-        for path in self._fs.glob(f"{self._base}/*/runs/*/{MANIFEST}"):
+        for path in self._fs.glob(f"{self._base}/*/{RUNS}/*/{MANIFEST}"):
             start, _, run_id, _ = str(path).rsplit("/", 3)
             notebook = start.rsplit("/", 1)[-1]
             if _is_name(notebook) and _is_name(run_id):
@@ -210,36 +207,36 @@ class RemoteReports:
     def _pull_results(self, runs: Mapping[str, Iterable[str]]) -> None:
         for notebook, ids in runs.items():
             for run_id in ids:
-                folder = self.local / notebook / "runs" / run_id
-                if (folder / _RESULT).is_file():
+                folder = self.local / notebook / RUNS / run_id
+                if (folder / RESULT).is_file():
                     continue  # a run never changes
                 try:
-                    content = self._fs.cat_file(f"{self._base}/{notebook}/runs/{run_id}/{_RESULT}")
+                    content = self._fs.cat_file(f"{self._base}/{notebook}/{RUNS}/{run_id}/{RESULT}")
                 except FileNotFoundError:  # removed meanwhile
                     continue
-                write_whole(folder / _RESULT, content)
+                write_whole(folder / RESULT, content)
 
     def _push_run(self, notebook: str, folder: Path) -> None:
         names = _names(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
         for name in names:
-            self._write(f"{notebook}/runs/{folder.name}/{name}", (folder / name).read_bytes())
+            self._write(f"{notebook}/{RUNS}/{folder.name}/{name}", (folder / name).read_bytes())
         newest = ""
         for _ in range(_TRIES):  # another machine may publish meanwhile
             if newest == (current := self._runs()[notebook][0]):
                 break
             newest = current
             self._push_newest(notebook, newest)
-        for name in (_PAGE, *names):
-            if name != _RESULT:
+        for name in (PAGE, *names):
+            if name != RESULT:
                 (folder / name).unlink(missing_ok=True)
 
     def _push_newest(self, notebook: str, run_id: str) -> None:
         """The newest path, from the run of that id."""
-        source = f"{self._base}/{notebook}/runs/{run_id}"
+        source = f"{self._base}/{notebook}/{RUNS}/{run_id}"
         names = _names(json.loads(self._fs.cat_file(f"{source}/{MANIFEST}")))
         for name in names:
             self._write(f"{notebook}/{name}", self._fs.cat_file(f"{source}/{name}"))
-        for kept in ("tables", "figures"):
+        for kept in (TABLES, FIGURES):
             folder = f"{self._base}/{notebook}/{kept}"
             for path in self._fs.find(folder) if self._fs.exists(folder) else ():
                 if f"{kept}/{str(path).rsplit('/', 1)[-1]}" not in names:
@@ -253,7 +250,7 @@ class RemoteReports:
                 return
             known = current
             self._pull_results(known)
-            self._write(_INDEX, write_index(self.local).read_bytes())
+            self._write(INDEX, write_index(self.local).read_bytes())
 
     def _write(self, name: str, content: bytes) -> None:
         path = f"{self._base}/{name}"
@@ -289,7 +286,7 @@ def _names(manifest: Any) -> list[str]:
         _is_name(part) for name in manifest for part in name.split("/")
     ):
         raise ReportError("A manifest there is no manifest of a report; remove that run.")
-    return [*sorted(manifest, key=lambda name: (name == _PAGE, name)), MANIFEST]
+    return [*sorted(manifest, key=lambda name: (name == PAGE, name)), MANIFEST]
 
 
 def _open(url: str) -> tuple[Any, str]:

@@ -30,8 +30,10 @@ from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.result_files import workload_digest
 from llmbench.results import InputFile, ResultEnvelope, Spend, Verdict
+from llmbench.run_files import FIGURES, REPORTS, RESULT, TABLES
 from llmbench.shown import AS_IT_IS
 from llmbench.spreadsheet import frame_csv
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +152,7 @@ class Report:
     def published(self) -> Path:
         """The folder of all published reports: OUT of `llmbench report`, and reports/ in JupyterLab."""
         # The folder of a run is OUT/NOTEBOOK/runs/.staging-RUN-ID.
-        return self.root / "reports" if self.folder is None else self._folder().parents[2]
+        return self.root / REPORTS if self.folder is None else self._folder().parents[2]
 
     @property
     def progress(self) -> Callable[[Any], None]:
@@ -182,7 +184,7 @@ class Report:
         with their intervals, fewer columns. `numbers` are its columns of text that are numbers
         with a unit or an interval, and are aligned as numbers are.
         """
-        self._write(f"tables/{_checked(name)}.csv", self._csv(frame))
+        self._write(f"{TABLES}/{_checked(name)}.csv", self._csv(frame))
         visible = frame if shown is None else shown
         _show(table_html(visible, caption, numbers, name=_in_words(name)), visible.to_string(index=False))
 
@@ -195,8 +197,8 @@ class Report:
         what the figure's title, axes and labels say.
         """
         svg = figure_svg(figure)
-        self._write(f"figures/{_checked(name)}.svg", svg)
-        self._write(f"figures/{name}.csv", self._csv(frame))
+        self._write(f"{FIGURES}/{_checked(name)}.svg", svg)
+        self._write(f"{FIGURES}/{name}.csv", self._csv(frame))
         _show(figure_html(svg, caption, alternative or describe_figure(figure) or caption), caption)
 
     def page(self, name: str, html: str, frame: pd.DataFrame, text: str) -> None:
@@ -204,7 +206,7 @@ class Report:
         link to it. The page is kept as it is: whoever wrote it has escaped what comes from outside.
         """
         self._write(f"{_checked(name)}.html", encodable(html).encode())
-        self._write(f"tables/{name}.csv", self._csv(frame))
+        self._write(f"{TABLES}/{name}.csv", self._csv(frame))
         _show(link_html(f"{name}.html", text), text)
 
     def attachment(self, name: str, content: bytes, text: str) -> None:
@@ -273,7 +275,7 @@ class Report:
         if self.folder is not None:
             folder = self._folder()
             try:
-                write_envelope(folder / "result.json", envelope)
+                write_envelope(folder / RESULT, envelope)
             except OSError as error:
                 raise self._unwritable(error) from error
         self._show_provenance(envelope)
@@ -286,12 +288,12 @@ class Report:
             ("generated", minute(envelope.generated_at)),
             ("data until", minute(envelope.data_until)),
             ("llmbench", envelope.llmbench_version),
-            ("commit", envelope.git_commit or "–"),
+            ("commit", envelope.git_commit or NONE),
             ("price book", envelope.price_book),
             ("seed", str(envelope.seed)),
             ("quoted", dollars(envelope.spend.quoted_usd)),
             ("spent", dollars(envelope.spend.actual_usd)),
-            ("workload sha256", envelope.workload_sha256 or "–"),
+            ("workload sha256", envelope.workload_sha256 or NONE),
         ]
         for item in envelope.inputs:
             count = "" if item.rows is None else f", {item.rows:,} rows"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
-from llmbench.reporting.matrix_tables import Table
+from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.routing_report import category_losses, monthly_saving
-from llmbench.reporting.wording import NONE, UNKNOWN, estimate, p_value, percent, signed_points
+from llmbench.reporting.wording import estimate, p_value, percent, signed_points
 from llmbench.stats import Interval
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ _HINTS = "oracle"
 """Nobody can know it: a bound, and no way to choose."""
 
 
-def policy_table(study: RoutingStudy) -> Table | None:
+def policy_table(study: RoutingStudy) -> ReportTable | None:
     """Ways to choose between the cheapest model and the strong one; None where there is no cheaper one."""
     import pandas as pd
 
@@ -63,10 +64,10 @@ def policy_table(study: RoutingStudy) -> Table | None:
             for row in rows
         ]
     )
-    return Table(evaluation.to_pandas(), shown, tuple(shown.columns[1:]))
+    return ReportTable(evaluation.to_pandas(), shown, tuple(shown.columns[1:]))
 
 
-def recommended_table(study: RoutingStudy) -> Table | None:
+def recommended_table(study: RoutingStudy) -> ReportTable | None:
     """What the certified file gives, beside the strong model always; None where nothing is routed."""
     import pandas as pd
 
@@ -105,7 +106,7 @@ def recommended_table(study: RoutingStudy) -> Table | None:
         [(name, *numbers) for name, _, *numbers in rows], columns=["what", "value", "low", "high"]
     )
     shown = pd.DataFrame([(name, text) for name, text, *_ in rows], columns=["what", "value"])
-    return Table(frame, shown, ("value",))
+    return ReportTable(frame, shown, ("value",))
 
 
 @house_style()
@@ -180,7 +181,7 @@ def budget_figure(study: RoutingStudy) -> Plot | None:
     return Plot(figure, frame, caption)
 
 
-def budget_table(study: RoutingStudy) -> Table | None:
+def budget_table(study: RoutingStudy) -> ReportTable | None:
     """The points of `budget_figure`; None where there are none."""
     import pandas as pd
 
@@ -198,10 +199,10 @@ def budget_table(study: RoutingStudy) -> Table | None:
             for point in study.budget
         ]
     )
-    return Table(frame, shown, tuple(shown.columns[:3]))
+    return ReportTable(frame, shown, tuple(shown.columns[:3]))
 
 
-def category_table(study: RoutingStudy) -> Table | None:
+def category_table(study: RoutingStudy) -> ReportTable | None:
     """The categories that lose most by routing; None without categories."""
     import pandas as pd
 
@@ -227,7 +228,7 @@ def category_table(study: RoutingStudy) -> Table | None:
             for c in found
         ]
     )
-    return Table(frame, shown, tuple(shown.columns[1:]))
+    return ReportTable(frame, shown, tuple(shown.columns[1:]))
 
 
 def deploy_text(study: RoutingStudy) -> str:

@@ -25,6 +25,7 @@ from llmbench.reporting.progress import Progress
 from llmbench.reporting.remote import reports_of
 from llmbench.reporting.secrets import SecretFoundError
 from llmbench.reporting.wording import minute
+from llmbench.run_files import PAGE
 from llmbench.shown import shown
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def run_report(
     return ReportRun(
         notebook=job.name,
         run_id=run_id,
-        path=folder.path / "report.html",
+        path=folder.path / PAGE,
         folder=published,
         index=index,
         decision=envelope.verdict.decision,

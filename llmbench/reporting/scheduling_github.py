@@ -7,11 +7,9 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from llmbench import __version__
 from llmbench.config import ProjectConfig, load_config
@@ -20,6 +18,7 @@ from llmbench.providers.registry import PROVIDERS, key_variables
 from llmbench.reporting.parameters import read_parameters
 from llmbench.reporting.run import find_notebook
 from llmbench.reporting.scheduling import Schedule, next_runs
+from llmbench.reporting.text import texts_of
 
 __all__ = ["github_workflow", "key_names"]
 
@@ -81,7 +80,7 @@ def key_names(schedule: Schedule, config: ProjectConfig) -> list[str]:
         declared = read_parameters(find_notebook(notebook, schedule.root))
         values = {parameter.name: parameter.default for parameter in declared}
         values |= schedule.values[notebook]
-        for text in _texts(values):
+        for text in texts_of(values):
             found += _variables(text.partition("/")[0], config) if "/" in text else []
     return sorted(set(found))
 
@@ -95,18 +94,6 @@ def _variables(name: str, config: ProjectConfig) -> tuple[str, ...]:
     row = PROVIDERS.get(name)
     backends = row.hosted_backends or (None,) if row is not None else ()
     return tuple(variable for backend in backends for variable in key_variables(name, backend))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _texts(key)
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
 
 
 def _ledger_files(config: ProjectConfig) -> str:

@@ -15,10 +15,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from llmbench.errors import ConfigError, ReportError
+from llmbench.reporting.text import texts_of
 from llmbench.secret import from_environment
 
 if TYPE_CHECKING:
@@ -175,16 +176,4 @@ def _json_strings(text: str) -> Iterator[str]:
         document = json.loads(text)
     except ValueError:
         return
-    yield from _walk(document)
-
-
-def _walk(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from _walk(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _walk(item)
+    yield from texts_of(document)

@@ -28,9 +28,10 @@ from llmbench.reporting.formats import read_formats, read_paper
 from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.parameters import check_parameters, read_parameters
-from llmbench.reporting.process import EXECUTED, Job, run_environment
+from llmbench.reporting.process import Job, run_environment
 from llmbench.reporting.remote import reports_of
 from llmbench.reporting.run import find_notebook
+from llmbench.run_files import EXECUTED
 
 __all__ = ["StagedRun", "staged_run"]
 

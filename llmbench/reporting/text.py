@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-__all__ = ["encodable", "undirected", "visible"]
+__all__ = ["encodable", "texts_of", "undirected", "visible"]
 
 _OVERRIDES = {0x202D: "\ufffd", 0x202E: "\ufffd"}
 
@@ -18,6 +20,23 @@ def encodable(text: str) -> str:
     'fine, \\ud83d'
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text within a value as JSON has it, the names of its fields too.
+
+    >>> list(texts_of({"models": ["a", {"b": 1}]}))
+    ['models', 'a', 'b']
+    """
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from texts_of(key)
+            yield from texts_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_of(item)
 
 
 def visible(text: object) -> str:

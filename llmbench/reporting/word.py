@@ -14,13 +14,13 @@ from llmbench.reporting.document import (
     Cell,
     Code,
     Document,
+    DocumentTable,
     Heading,
     Item,
     NewPage,
     Paragraph,
     Picture,
     Span,
-    Table,
     VerdictBox,
     plain,
 )
@@ -122,7 +122,7 @@ class _Writer:
                 self._paragraph(spans)
             case Item(spans, depth, number):
                 self._item(spans, depth, number)
-            case Table():
+            case DocumentTable():
                 self._table(block)
             case Picture():
                 self._picture(block)
@@ -170,7 +170,7 @@ class _Writer:
             line.paragraph_format.keep_with_next = True
             self._paragraph([Span(picture.caption)], "Caption")
 
-    def _table(self, table: Table) -> None:
+    def _table(self, table: DocumentTable) -> None:
         from docx.shared import Pt
 
         rows = [table.head, *table.rows] if table.head else list(table.rows)

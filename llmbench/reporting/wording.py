@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from llmbench.reporting.text import encodable
+from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix import Range
     from llmbench.stats import Interval
 
 __all__ = [
-    "NONE",
-    "UNKNOWN",
     "clip",
     "estimate",
     "expected",
@@ -28,9 +27,6 @@ __all__ = [
     "span",
     "whole",
 ]
-
-UNKNOWN = "unknown"
-NONE = "–"
 
 
 def limits(interval: Interval | None) -> tuple[float | None, float | None]:

@@ -13,6 +13,7 @@ from llmbench.money import dollars
 from llmbench.plain_table import PlainTable, count_text
 from llmbench.routing.speeds import nearest_rank
 from llmbench.shown import shown
+from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,8 +225,8 @@ def saving_against(
 
 
 def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
+    return NONE if value is None else f"{value:,.0f}"
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
+    return NONE if value is None else f"{value:.1%}"

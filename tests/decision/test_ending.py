@@ -84,6 +84,13 @@ def test_endpoints_lead_to_their_backends() -> None:
     }
 
 
+def test_own_machine_has_no_day_and_the_day_of_others_is_unknown() -> None:
+    usage: dict[str, float | None] = {"gpu/gpt-4o": 1.0, "mixtral-8x22b": 1.0}
+    found = ending_models(usage, date(2026, 11, 28), backends={"gpu": "own"})
+    shown = {row[0]: (row[2], row[4]) for row in found.table().rows}
+    assert shown == {"gpu/gpt-4o": ("–", "–"), "mixtral-8x22b": ("unknown", "unknown")}
+
+
 def test_result_shows_itself() -> None:
     found = ending_models(USAGE, TODAY)
     frame = found.to_pandas()

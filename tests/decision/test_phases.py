@@ -45,6 +45,8 @@ def test_a_phase_is_read_with_its_defaults(tmp_path: Path) -> None:
         ("phases = 3", "has no [[phases]]"),
         ("phases = [3]", "Phase 1 of gates.toml is no table"),
         ("[[phases]", "gates.toml is not TOML"),
+        pytest.param("a = " + "[" * 5000, "gates.toml is not TOML", id="nested too deep"),
+        pytest.param("a = " + "9" * 5000, "gates.toml is not TOML", id="a number too long"),
         (ONE.replace('title = "A"\n', ""), "Phase 1 of gates.toml: title is missing"),
         (ONE.replace('"A"', "3"), "title is missing or is no text"),
         (ONE + "share = 0\n", "share must be a number above 0"),

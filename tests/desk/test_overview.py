@@ -63,13 +63,16 @@ def test_a_result_that_cannot_be_read_is_a_sentence(project: Path) -> None:
     (project / "notebooks").mkdir()
     (project / "notebooks" / "mine.ipynb").write_text("{}")
     assert "mine: not run yet" in repr(reports())
+    assert reports()._repr_html_().count(">–</td>") == 2  # there is nothing that could be known
     folder = project / "reports" / "mine"
     folder.mkdir(parents=True)
     (folder / "result.json").write_text("{")
     (line,) = reports().lines
     assert line.decision is None
     assert "mine/result.json cannot be read" in line.summary
-    assert "cannot be read" in reports()._repr_html_()
+    shown = reports()._repr_html_()
+    assert "cannot be read" in shown
+    assert shown.count(">unknown</td>") == 3  # its verdict, when it was made, and what it cost
     assert "cannot be read" in outcome_html(folder)
 
 

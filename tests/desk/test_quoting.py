@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_values_are_checked_as_by_the_command() -> None:
         quote_run(MATRIX, {"limt": 1}, ROOT)
     with pytest.raises(DatasetError, match=r"gone\.csv"):
         quote_run(MATRIX, {"dataset": "gone.csv"}, ROOT)
+
+
+def test_a_notebook_of_ones_own_may_say_that_it_calls_nothing(
+    reports_project: Project, tmp_path: Path
+) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", ["n: int = 1  # n"], {0: ["parameters"]})
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for said, expected in (
+        ({"calls": "nothing"}, "costs nothing"),
+        ({"calls": "much"}, "not known"),
+        ("nothing", "not known"),
+    ):
+        notebook["metadata"]["llmbench"] = said
+        path.write_text(json.dumps(notebook), encoding="utf-8")
+        assert expected in quote_run(path, {}, tmp_path).sentence
 
 
 def test_of_a_notebook_of_ones_own_nothing_is_claimed(reports_project: Project, tmp_path: Path) -> None:

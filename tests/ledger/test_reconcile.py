@@ -118,7 +118,7 @@ def test_rows_of_one_side_only_are_shown(call: Callable[..., CallRecord]) -> Non
     assert "gpt-4o-mini on 2026-11-02 explains 112% of it" in found.verdict()
     assert "made outside llmbench" in found.verdict()
     shown = " ".join(" ".join(row) for row in found.table().rows)
-    assert "-$1.00" in shown
+    assert "−$1.00" in shown
     assert "+$9.00 (+100.0%)" in shown
 
 

@@ -13,7 +13,7 @@ import pytest
 from llmbench.decision import StageAdvice
 from llmbench.reporting import memo_study, read_parameters
 from llmbench.reporting.folder import write_manifest
-from llmbench.reporting.memo_parts import told_advice
+from llmbench.reporting.memo_parts import memo_stage_advice
 from llmbench.reporting.memo_study import MemoStudy
 from llmbench.reporting.parameters import check_parameters
 
@@ -34,7 +34,7 @@ def parameters(**given: Any) -> Mapping[str, Any]:
 def memo(reports: Path = RESULTS, **given: Any) -> MemoStudy:
     """The study; the advice by stage, which nothing else depends on, is worked out once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memo_study, "told_advice", lambda *_: advice())
+        patch.setattr(memo_study, "memo_stage_advice", lambda *_: advice())
         return memo_study.make_study(parameters(**given), ROOT, reports)
 
 
@@ -43,7 +43,7 @@ def advice() -> StageAdvice:
     study = memo_study.gather(
         RESULTS, memo_study.Subject("gpt-4o", "mixtral-8x7b"), today=memo_study.day_of(DAY)
     )
-    return told_advice(parameters(price_book="2025-01-23"), None, study)
+    return memo_stage_advice(parameters(price_book="2025-01-23"), None, study)
 
 
 def leave(folder: Path, **changes: Change) -> Path:

@@ -26,6 +26,7 @@ from llmbench.reporting import (
 )
 from llmbench.reporting import ab_tables as show
 from llmbench.reporting.figures import figure_svg
+from llmbench.reporting.report_table import ReportTable
 from tests.abtest.made import counted, units_of, write_tables
 from tests.ledger.conftest import make_call_of
 
@@ -59,7 +60,7 @@ def waiting() -> AbResult:
     return result_of(planned_units=100_000)
 
 
-def all_tables(result: AbResult) -> dict[str, show.Table]:
+def all_tables(result: AbResult) -> dict[str, ReportTable]:
     found = {
         "arms": show.arms_table(result),
         "more": show.more_arms_table(result),

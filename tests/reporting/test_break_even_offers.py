@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from llmbench.reporting.break_even_offers import api_table, option_table
-from llmbench.reporting.wording import NONE
+from llmbench.unknown import NONE
 from tests.reporting.studies import make_study
 
 

@@ -15,7 +15,7 @@ import pytest
 from llmbench.errors import ConfigError, ReportError, UsageError
 from llmbench.reporting import available_notebooks, convert_report
 from llmbench.reporting.browser import find_browser
-from llmbench.reporting.document import Picture, Table, plain, read_document
+from llmbench.reporting.document import DocumentTable, Picture, plain, read_document
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.formats import read_formats, read_paper, write_formats
 from llmbench.reporting.run import ReportRun
@@ -99,11 +99,11 @@ def test_the_docx_of_an_example_has_its_verdict_cells_and_figures(
     assert document.core_properties.title == want.title
 
 
-def tables(document: object) -> list[Table]:
-    return [block for block in document.blocks if isinstance(block, Table)]  # type: ignore[attr-defined]
+def tables(document: object) -> list[DocumentTable]:
+    return [block for block in document.blocks if isinstance(block, DocumentTable)]  # type: ignore[attr-defined]
 
 
-def cells(table: Table) -> list[list[str]]:
+def cells(table: DocumentTable) -> list[list[str]]:
     """As Word and Markdown keep them: blanks at the ends of a line, and around a line, say nothing."""
     rows = [table.head, *table.rows] if table.head else list(table.rows)
     return [

@@ -24,7 +24,7 @@ def out(tmp_path: Path) -> Path:
 def test_runs_come_oldest_first_and_scores_of_every_run_count(out: Path) -> None:
     found = run_history(out, "model_matrix")
     assert [run.run_id for run in found.runs] == ["20250101-a", "20250102-b", "20250103-c"]
-    assert found.models() == ("a", "a[p, hot]", "b")
+    assert found.models() == ("a", "a[p]{hot}", "b")
     assert found.trend("a").values == (0.5, None, 0.7)
     assert found.trend("b").words() == "not known of any run"
     assert found.runs[0].models[0].score_low == pytest.approx(0.45)
@@ -36,7 +36,7 @@ def test_cost_latency_and_price_are_of_fresh_runs_only(out: Path) -> None:
     assert found.trend("a", "cost_per_1k_calls").values == (20.0, None, None)
     assert found.trend("a", "latency_p50_ms").values == (100.0, None, None)
     assert found.trend("a", "usd_per_million_tokens").values == (5.0, None, None)  # $2 of 400,000 tokens
-    assert found.trend("a[p, hot]", "latency_p50_ms").values == (None, None, None)
+    assert found.trend("a[p]{hot}", "latency_p50_ms").values == (None, None, None)
     with pytest.raises(UsageError, match="There is no trend of 'speed'"):
         found.trend("a", "speed")
 
@@ -79,7 +79,7 @@ def test_the_index_shows_the_trend_beside_its_words(out: Path) -> None:
     page = write_index(out).read_text()
     assert "Verdicts over 3 runs, oldest first: HOLD; GO; GO" in page
     assert "Trends of 3 models" in page
-    assert page.count("<svg aria-hidden") == 1 + 2 + 1 + 1 + 1  # the verdict's; a: 4, a[p, hot]: 1, b: none
+    assert page.count("<svg aria-hidden") == 1 + 2 + 1 + 1 + 1  # the verdict's; a: 4, a[p]{hot}: 1, b: none
     single = keep_run(out, "20250101-z", notebook="break_even")
     assert "Verdicts over 1" not in write_index(out).read_text()
     assert single.is_dir()
