@@ -105,14 +105,16 @@ class OpenAIProvider(AdapterProvider):
             "http_client": sdk.DefaultAioHttpClient(follow_redirects=False),
         }
         if self._api_version:
-            return sdk.AsyncAzureOpenAI(
+            on_azure: openai.AsyncAzureOpenAI = sdk.AsyncAzureOpenAI(
                 azure_endpoint=str(self.base_url), api_version=self._api_version, **common
             )
+            return on_azure
         # Azure's v1 interface takes a key in this header, and OpenAI's own as a bearer token.
         headers = {"api-key": key.reveal()} if self._azure else None
-        return sdk.AsyncOpenAI(
+        client: openai.AsyncOpenAI = sdk.AsyncOpenAI(
             base_url=self.base_url, project=self._project, default_headers=headers, **common
         )
+        return client
 
     def _sent_id(self, model: str) -> str:
         """The deployment that serves `model`, where one is named for it."""
