@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from llmbench.loadtest.arrivals import poisson_arrivals
     from llmbench.loadtest.client import Sample
     from llmbench.loadtest.knee import Knee, find_knee
+    from llmbench.loadtest.plan import LoadPlan
     from llmbench.loadtest.prompts import read_prompts, synthetic_prompts
     from llmbench.loadtest.results import LoadTest
     from llmbench.loadtest.summary import Latency, Objective, RateResult, summarise
-    from llmbench.loadtest.sweep import LoadPlan, load_test, open_load_test
+    from llmbench.loadtest.sweep import load_test, open_load_test
 
 __all__ = [
     "Knee",
@@ -39,10 +40,11 @@ _NAMES_OF = {
     "arrivals": ("poisson_arrivals",),
     "client": ("Sample",),
     "knee": ("Knee", "find_knee"),
+    "plan": ("LoadPlan",),
     "prompts": ("read_prompts", "synthetic_prompts"),
     "results": ("LoadTest",),
     "summary": ("Latency", "Objective", "RateResult", "summarise"),
-    "sweep": ("LoadPlan", "load_test", "open_load_test"),
+    "sweep": ("load_test", "open_load_test"),
 }
 
 __getattr__, __dir__ = attach(

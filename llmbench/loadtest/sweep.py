@@ -5,91 +5,30 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench import background
 from llmbench.errors import BudgetExceededError, UsageError
-from llmbench.loadtest.arrivals import poisson_arrivals, seeds_of
+from llmbench.loadtest.arrivals import poisson_arrivals
+from llmbench.loadtest.budget import Budget
 from llmbench.loadtest.client import Patience, Sample, Traffic
 from llmbench.loadtest.knee import next_rate
-from llmbench.loadtest.prompts import synthetic_prompts
+from llmbench.loadtest.plan import MOST_REQUESTS, LoadPlan
 from llmbench.loadtest.results import LoadTest
-from llmbench.loadtest.summary import Objective, RateResult, summarise
-from llmbench.providers.worst_case import worst_case_price
+from llmbench.loadtest.summary import RateResult, summarise
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["LoadPlan", "Progress", "load_test", "open_load_test"]
+__all__ = ["Progress", "load_test", "open_load_test"]
 
 _PATIENCE = 5.0
 """Times the objective, after which a request is given up."""
 _MOST_RATES = 12
 _LEAST_REQUESTS = 10
 """That a search expects at a rate: fewer say nothing."""
-_MOST_REQUESTS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """What is sent, and how long. Raises UsageError for what cannot be meant."""
-
-    rates: tuple[float, ...] | None = None
-    """Requests a second; None: they are searched for."""
-    seconds: float = 30.0
-    """A rate."""
-    input_tokens: int = 200
-    output_tokens: int = 50
-    objective: Objective = field(default_factory=Objective)
-    shared_prefix_tokens: int = 0
-    """Of the input, common to all requests, as a system prompt is."""
-    prompts: tuple[str, ...] | None = None
-    """Sent in turn instead of made ones."""
-    temperature: float | None = 0.0
-    """None: the server's."""
-    seed: int = 20250123
-
-    def __post_init__(self) -> None:
-        for name, value in (
-            ("seconds", self.seconds),
-            ("ttft_ms", self.objective.ttft_ms),
-            ("tpot_ms", self.objective.tpot_ms),
-            *(("rates", rate) for rate in self.rates or ()),
-        ):
-            if not (math.isfinite(value) and value > 0):
-                raise UsageError(f"{name} must be above 0; it is {value!r}.")
-        if self.rates is not None and not self.rates:
-            raise UsageError("rates holds no rate; give at least one, or None to search for them.")
-        if isinstance(self.output_tokens, bool) or self.output_tokens < 2:
-            raise UsageError(f"output_tokens must be at least 2; it is {self.output_tokens!r}.")
-        if self.prompts is not None and not self.prompts:
-            raise UsageError("prompts holds no prompt; give at least one, or None for made ones.")
-        most = max(self.rates or (0.0,)) * self.seconds
-        if most > _MOST_REQUESTS:
-            raise UsageError(
-                f"{most:,.0f} requests at one rate are more than one client sends on time; lower the rates."
-            )
-        seeds_of(1.0, self.seed)
-
-    def in_words(self) -> str:
-        """What is sent."""
-        if self.prompts is not None:
-            return f"{len(self.prompts)} given prompts, in turn"
-        shared = f", the first {self.shared_prefix_tokens} shared" if self.shared_prefix_tokens else ""
-        return f"Prompts of about {self.input_tokens} tokens{shared}, each new"
-
-    def texts(self, model: str, rate: float) -> Iterator[str]:
-        """The prompts of one rate, without end."""
-        if self.prompts is not None:
-            return itertools.cycle(self.prompts)
-        return synthetic_prompts(
-            model,
-            self.input_tokens,
-            [*seeds_of(rate, self.seed), 1],
-            shared_prefix_tokens=self.shared_prefix_tokens,
-        )
 
 
 class Progress(NamedTuple):
@@ -165,7 +104,7 @@ class _Sweep:
         self.results: list[RateResult] = []
         self.stopped: str | None = None
         self.started_at = datetime.now(UTC)
-        self._budget = _Budget(provider, model, plan.output_tokens, budget_usd)
+        self._budget = Budget(provider, model, plan.output_tokens, budget_usd)
         self._under_way: tuple[float, Traffic] | None = None
         goal = plan.objective
         self._patience = Patience(
@@ -196,7 +135,7 @@ class _Sweep:
         first = float(f"{0.5 / seconds_alone:.2g}")
         for _ in range(_MOST_RATES):
             tried = next_rate(self.results, first, _LEAST_REQUESTS / self.plan.seconds)
-            if tried is None or tried * self.plan.seconds > _MOST_REQUESTS:
+            if tried is None or tried * self.plan.seconds > MOST_REQUESTS:
                 return
             yield tried
 
@@ -312,65 +251,3 @@ def _hours_cost(provider: BaseLLMProvider, given: float | None) -> float | None:
     if not (math.isfinite(given) and given >= 0):
         raise UsageError(f"usd_per_hour must be a number of at least 0; it is {given!r}.")
     return given
-
-
-class _Budget:
-    """What is set aside before a rate, and what it cost then. Free endpoints need none."""
-
-    def __init__(
-        self, provider: BaseLLMProvider, model: str, max_tokens: int, limit_usd: float | None
-    ) -> None:
-        self._provider, self._model, self._max_tokens = provider, model, max_tokens
-        self._free = provider.self_hosted
-        if limit_usd is not None and not (math.isfinite(limit_usd) and limit_usd >= 0):
-            raise UsageError(f"budget_usd must be a number of at least 0; it is {limit_usd!r}.")
-        self._limit = limit_usd
-        self._charged = 0.0
-        self._reserved: list[float] = []
-        self._known = True
-        if self._free:
-            return
-        if limit_usd is None:
-            raise UsageError(
-                f"Calls of {provider.endpoint}/{model} may cost money; give --budget-usd (budget_usd), or, "
-                "where the machine is your own, set usd_per_hour of the endpoint in llmbench.toml."
-            )
-        from llmbench.types import Usage
-
-        if provider.price(model, Usage(1, 1)).usd is None:
-            raise UsageError(
-                f"The price of {provider.endpoint}/{model} is not known, so that no budget holds it; set its "
-                "prices in llmbench.toml, or, where the machine is your own, usd_per_hour."
-            )
-
-    @property
-    def spent_usd(self) -> float | None:
-        """So far; None where a failed call may have cost something."""
-        return self._charged if self._known else None
-
-    def take(self, prompts: Sequence[str]) -> None:
-        """Set the worst case of these prompts aside. Raises BudgetExceededError where it does not fit."""
-        if self._free:
-            return
-        worst = [
-            worst_case_price(
-                self._provider, self._model, [{"role": "user", "content": prompt}], self._max_tokens
-            )
-            for prompt in prompts
-        ]
-        left = (self._limit or 0.0) - self._charged
-        if math.fsum(worst) > left:
-            raise BudgetExceededError(
-                f"${left:.4f} of the budget are left, and the next {len(worst)} requests might cost "
-                f"${math.fsum(worst):.4f}."
-            )
-        self._reserved = worst
-
-    def settle(self, costs: Sequence[float | None]) -> None:
-        """What the requests of the last `take` cost, those that were sent; None: the worst case."""
-        if self._free:
-            return
-        for cost, worst in zip(costs, self._reserved, strict=False):
-            self._charged += worst if cost is None else cost
-            self._known = self._known and cost is not None
-        self._reserved = []

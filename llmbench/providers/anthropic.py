@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmbench.catalog.models import all_models, canonical_name
-from llmbench.errors import ConfigError, UsageError
 from llmbench.providers.anthropic_batch import AnthropicBatches
 from llmbench.providers.anthropic_stream import MessageStreamReader
 from llmbench.providers.anthropic_wire import message_arguments, read_message
-from llmbench.providers.base import BaseLLMProvider
 from llmbench.providers.batches import Batcher
+from llmbench.providers.hosted import AdapterProvider
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
-from llmbench.secret import Secret, from_environment
-from llmbench.types import ChatRequest, Message, RawAnswer
+from llmbench.secret import Secret
+from llmbench.types import ChatRequest, RawAnswer
 
 if TYPE_CHECKING:
     import anthropic
@@ -27,7 +26,7 @@ __all__ = ["AnthropicProvider"]
 _ADDRESS = "https://api.anthropic.com"
 
 
-class AnthropicProvider(BaseLLMProvider):
+class AnthropicProvider(AdapterProvider):
     """Anthropic's Claude models. `api_key`, or ANTHROPIC_API_KEY in the environment or the keyring.
 
     Without `max_tokens`, which the API demands, a call asks for as much as the catalog says the
@@ -37,74 +36,33 @@ class AnthropicProvider(BaseLLMProvider):
     """
 
     name: ClassVar[str] = "anthropic"
+    _adapter: _MessagesChat
     options = frozenset({"temperature", "max_tokens", "top_p", "stop", "response_format", "reasoning_effort"})
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(config)
         config = config or {}
-        try:
-            import anthropic
-        except ImportError as error:
-            raise ConfigError(
-                "AnthropicProvider needs the extra `anthropic`: pip install 'llmbench[anthropic]'."
-            ) from error
-        if self.backend not in {None, "anthropic"}:
-            raise UsageError(f'AnthropicProvider has the backend "anthropic"; not {self.backend!r}.')
-        self.backend = None
+        sdk = self._sdk("anthropic", extra="anthropic")
+        self._refuse_other_backends()
         # The SDK adds /v1 itself.
         given = checked_url(self.base_url or _ADDRESS, allow_http=bool(config.get("allow_http")))
         self.base_url = address = given.removesuffix("/v1")
-        self._key = key = self._key or self._key_of_the_vendor(address)
-        self._chat = _MessagesChat(
-            anthropic,
-            lambda: _open(anthropic, address, key),
+        self._key = key = self._key or self._key_from_environment(
+            "ANTHROPIC_API_KEY", at_home=address == _ADDRESS
+        )
+        self._adapter = _MessagesChat(
+            sdk,
+            lambda: _open(sdk, address, key),
             endpoint=self.endpoint,
             base_url=address,
             key=key,
         )
 
-    def _key_of_the_vendor(self, address: str) -> Secret:
-        """The key from the environment, which goes to the vendor's own address and nowhere else."""
-        at_home = address == _ADDRESS
-        key = from_environment("ANTHROPIC_API_KEY") if at_home else None
-        if key is None:
-            raise ConfigError(
-                f"Endpoint {self.endpoint!r} has no key; set ANTHROPIC_API_KEY in the environment or the "
-                "keyring" + ("." if at_home else ", and name it by api_key_env for this base_url.")
-            )
-        return key
-
-    def request(
-        self,
-        messages: Sequence[Message],
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        *,
-        repeat: int = 0,
-        **options: Any,
-    ) -> ChatRequest:
-        """Check what is asked, with what the Messages API cannot honour."""
-        request = super().request(messages, model, temperature, max_tokens, repeat=repeat, **options)
-        self._chat.arguments(request, stream=False)
-        return request
-
-    async def _complete(self, request: ChatRequest) -> RawAnswer:
-        return await self._chat.complete(request)
-
-    def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
-        return self._chat.stream(request)
+    def _refuse_unsayable(self, request: ChatRequest) -> None:
+        self._adapter.arguments(request, stream=False)
 
     def _batcher(self) -> Batcher:
-        return AnthropicBatches(self, self._chat)
-
-    def secrets(self) -> Iterable[str]:
-        """The key."""
-        return self._chat.secrets()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._chat.aclose()
+        return AnthropicBatches(self, self._adapter)
 
 
 class _MessagesChat(SdkChat):

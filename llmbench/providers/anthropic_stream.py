@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from llmbench.errors import BadResponseError, ConnectionFailedError
+from llmbench.errors import BadResponseError
 from llmbench.providers.anthropic_wire import (
     MessageParts,
     bad_message,
     raise_reported_error,
     read_message,
 )
-from llmbench.providers.sse import EventSplitter
+from llmbench.providers.event_stream import EventReader
 from llmbench.types import RawAnswer
 
 __all__ = ["MessageStreamReader"]
 
 
-class MessageStreamReader:
+class MessageStreamReader(EventReader):
     r"""Reads a stream of Messages events in chunks cut anywhere: `feed` gives the text that a chunk
     completes; `finish`, after the last chunk, the RawAnswer. Both raise a ProviderError.
 
@@ -31,18 +30,10 @@ class MessageStreamReader:
     def __init__(
         self, *, provider: str, model: str, secrets: Sequence[str] = (), request_id: str | None = None
     ) -> None:
-        self._provider = provider
-        self._model = model
-        self._secrets = secrets
+        super().__init__(provider=provider, model=model, secrets=secrets)
         self._request_id = request_id
-        self._events = EventSplitter()
         self._parts = MessageParts(request_id)
-        self._begun = self._done = False
-
-    def feed(self, chunk: bytes, *, last: bool = False) -> list[str]:
-        """The pieces of text in `chunk`, with what was left of the chunks before it."""
-        texts = [self._event(data) for data in self._events.feed(chunk, last=last)]
-        return [text for text in texts if text]
+        self._done = False
 
     def finish(self) -> RawAnswer:
         """The whole answer. Raises ConnectionFailedError where the stream stopped before its end."""
@@ -58,16 +49,8 @@ class MessageStreamReader:
             raise self._cut()
         return self._parts.answer()
 
-    def _event(self, data: bytes) -> str:
-        try:
-            event = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            # Where nothing came after it, it was rather cut than malformed.
-            ended = self._events.ended
-            raise self._cut() if ended else self._bad("an event that is not JSON", data) from error
-        if not isinstance(event, dict):
-            raise self._bad("an event that is no object", data)
-        self._begun = True
+    def _text(self, data: bytes) -> str:
+        event = self._object(data)
         raise_reported_error(event, self._provider, self._model, self._secrets)
         kind, text = event.get("type"), ""
         if kind == "message_start":
@@ -84,13 +67,6 @@ class MessageStreamReader:
         elif kind == "message_stop":
             self._done = True
         return text  # other events, such as ping, may come at any time and carry nothing
-
-    def _cut(self) -> ConnectionFailedError:
-        return ConnectionFailedError(
-            f"{self._provider} cut the stream of {self._model!r} before its end; ask again.",
-            provider=self._provider,
-            model=self._model,
-        )
 
     def _bad(self, what: str, data: bytes) -> BadResponseError:
         return bad_message(what, data, self._provider, self._model, self._secrets)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmbench.errors import BadResponseError
+from llmbench.providers.counts import count
+from llmbench.providers.reply_errors import bad_response
 from llmbench.providers.translate import (
     JSON_OBJECT,
     conversation,
@@ -17,7 +19,6 @@ from llmbench.providers.translate import (
     stop_sequences,
     wanted_schema,
 )
-from llmbench.providers.wire import bad_response
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.types import ChatRequest, RawAnswer, Usage
 
@@ -55,7 +56,6 @@ _STATUSES = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-_LARGEST_COUNT = 10**12
 
 
 def message_arguments(request: ChatRequest, *, max_output: int | None, provider: str) -> dict[str, Any]:
@@ -162,10 +162,10 @@ def read_usage(usage: Any) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
     details = usage.get("output_tokens_details")
-    fresh, written = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-    read = _count(usage, "cache_read_input_tokens", missing=0)
-    cached = _count(usage, "cache_creation_input_tokens", missing=0)
-    thought = _count(details, "thinking_tokens", missing=0) if isinstance(details, Mapping) else 0
+    fresh, written = count(usage, "input_tokens"), count(usage, "output_tokens")
+    read = count(usage, "cache_read_input_tokens", missing=0)
+    cached = count(usage, "cache_creation_input_tokens", missing=0)
+    thought = count(details, "thinking_tokens", missing=0) if isinstance(details, Mapping) else 0
     if fresh is None or written is None or read is None or cached is None or thought is None:
         return None
     if thought > written:
@@ -244,14 +244,6 @@ class MessageParts:
             served_model=self._served,
             metadata=metadata,
         )
-
-
-def _count(table: Mapping[str, Any], key: str, *, missing: int | None = None) -> int | None:
-    value = table.get(key)
-    if value is None:
-        return missing
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= _LARGEST_COUNT else None
 
 
 def raise_reported_error(event: Mapping[str, Any], provider: str, model: str, secrets: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ the deadline, timing, prices, and the recording of every attempt before its answ
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,14 +17,16 @@ from llmbench.catalog.models import ModelFacts, all_models, canonical_name
 from llmbench.catalog.prices import SELF_HOSTED, Price, Tier, tier_served
 from llmbench.catalog.quirks import Quirks
 from llmbench.catalog.tuned_models import tuned_base
-from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
+from llmbench.errors import InvalidRequestError, UsageError
 from llmbench.providers.batchable import Batchable
 from llmbench.providers.calling import Call, RetryPolicy
 from llmbench.providers.clock import Clock, SystemClock
-from llmbench.providers.fine_tuning import Tuner, look_at_tuning, start_tuning
+from llmbench.providers.fine_tuning import Tuner
 from llmbench.providers.identity import request_hash
+from llmbench.providers.request_checks import check_numbers, checked_messages
 from llmbench.providers.stream import Stream
 from llmbench.providers.trail import Trail
+from llmbench.providers.tuning_follow import look_at_job, submit_tuning
 from llmbench.secret import Secret
 from llmbench.types import (
     CHAT_OPTIONS,
@@ -39,8 +40,6 @@ from llmbench.types import (
 )
 
 __all__ = ["BaseLLMProvider"]
-
-_ROLES = frozenset({"system", "developer", "user", "assistant"})
 
 
 class BaseLLMProvider(Batchable, ABC):
@@ -109,6 +108,9 @@ class BaseLLMProvider(Batchable, ABC):
     @abstractmethod
     def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
         """Make one try, giving pieces of text as they come and a RawAnswer last."""
+
+    def _refuse_unsayable(self, request: ChatRequest) -> None:
+        """Raise InvalidRequestError, before anything is sent, for what the vendor's interface cannot say."""
 
     def _target(self, model: str) -> str | None:  # noqa: ARG002 - a model's file is its target where there is one
         """What is behind the endpoint's name: its address, or the sha256 of a model's file."""
@@ -215,17 +217,12 @@ class BaseLLMProvider(Batchable, ABC):
         provider, the model or the date has no fine-tuning, UsageError for an unknown option, and
         ProviderError.
         """
-        tuner = self._tuner()
-        if tuner is None:
-            raise self._no_tuning(base_model)
-        return await start_tuning(
+        return await submit_tuning(
             self,
-            tuner,
             training_file_path,
             base_model,
-            self._trainable_id(base_model),
             suffix=suffix,
-            validation_file_path=validation_file_path,
+            validation_file=validation_file_path,
             seed=seed,
             deadline_s=deadline_s,
             options=options,
@@ -236,19 +233,7 @@ class BaseLLMProvider(Batchable, ABC):
 
         Raises InvalidRequestError for a job that the vendor does not know.
         """
-        tuner = self._tuner()
-        if tuner is None:
-            raise self._no_tuning(job_id)
-        return await look_at_tuning(self, tuner, job_id)
-
-    def _no_tuning(self, about: str) -> FineTuningUnavailableError:
-        who = f"{self.name} on {self.backend}" if self.backend else self.name
-        return FineTuningUnavailableError(
-            f"{who} has no fine-tuning ({about!r}); OpenAI, Together and Replicate have, and the provider "
-            "local trains on this machine.",
-            provider=self.name,
-            model=about,
-        )
+        return await look_at_job(self, job_id)
 
     def get_model_info(self, model: str) -> ModelInfo:
         """What the catalog knows of `model`; never the network. UsageError if it knows nothing."""
@@ -277,9 +262,11 @@ class BaseLLMProvider(Batchable, ABC):
             raise UsageError(f"No model is named for endpoint {self.endpoint!r}; give model=...")
         given = {"temperature": temperature, "max_tokens": max_tokens, **options}
         params = {key: value for key, value in given.items() if value is not None}
-        _check_numbers(params)
+        check_numbers(params)
         self._refuse_options(chosen, params)
-        return ChatRequest(chosen, _checked(messages), params, repeat)
+        request = ChatRequest(chosen, checked_messages(messages), params, repeat)
+        self._refuse_unsayable(request)
+        return request
 
     async def answer(
         self,
@@ -361,33 +348,3 @@ class BaseLLMProvider(Batchable, ABC):
         where = f", base_url={self.base_url!r}" if self.base_url else ""
         backend = f", backend={self.backend!r}" if self.backend else ""
         return f"{type(self).__name__}(endpoint={self.endpoint!r}{backend}{where})"
-
-
-def _checked(messages: Any) -> tuple[Message, ...]:
-    messages = messages if isinstance(messages, str | Mapping) else tuple(messages)
-    if isinstance(messages, str | Mapping) or not messages:
-        raise UsageError('messages must be a list such as [{"role": "user", "content": "..."}].')
-    for number, message in enumerate(messages):
-        if not isinstance(message, Mapping) or set(message) != {"role", "content"}:
-            raise UsageError(f"messages[{number}] must hold exactly role and content; it is {message!r:.80}.")
-        if message["role"] not in _ROLES:
-            raise UsageError(
-                f"messages[{number}] has role {message['role']!r}; use one of {', '.join(sorted(_ROLES))}."
-            )
-        if not isinstance(message["content"], str):
-            raise UsageError(
-                f"messages[{number}] has content that is not text; images and parts are refused."
-            )
-    return tuple(Message(role=m["role"], content=m["content"]) for m in messages)
-
-
-def _check_numbers(params: Mapping[str, Any]) -> None:
-    max_tokens = params.get("max_tokens")
-    if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
-        raise UsageError(f"max_tokens must be a whole number of at least 1; it is {max_tokens!r}.")
-    temperature = params.get("temperature")
-    if temperature is not None and not (isinstance(temperature, int | float) and 0 <= temperature <= 2):
-        raise UsageError(f"temperature must be between 0 and 2; it is {temperature!r}.")
-    for key, value in params.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"{key} must be a number; it is {value!r}.")

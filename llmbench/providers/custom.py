@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from llmbench.catalog.info import unlisted_model_info
 from llmbench.catalog.prices import SELF_HOSTED, Price, TokenPrice, price_from, token_price
 from llmbench.errors import ConfigError, UsageError
-from llmbench.providers.base import BaseLLMProvider
 from llmbench.providers.chat_http import ChatAddress
+from llmbench.providers.hosted import AdapterProvider
 from llmbench.providers.transport import HttpTransport
-from llmbench.types import TIERED_OPTIONS, ChatRequest, ModelInfo, RawAnswer, Usage
+from llmbench.types import TIERED_OPTIONS, ModelInfo, Usage
 
 __all__ = ["CustomProvider"]
 
 
-class CustomProvider(BaseLLMProvider):
+class CustomProvider(AdapterProvider):
     """An OpenAI-compatible endpoint over our own small HTTP adapter, at the user's own prices.
 
     Beyond the common settings: `base_url` (needed, up to and with /v1), `prices`
@@ -57,18 +57,12 @@ class CustomProvider(BaseLLMProvider):
             name=self.endpoint,
         )
         self.base_url = transport.base_url
-        self._address = ChatAddress(
+        self._adapter = ChatAddress(
             transport,
             self.endpoint,
             max_tokens_field=config.get("max_tokens_field", "max_tokens"),
             options=self._body,
         )
-
-    async def _complete(self, request: ChatRequest) -> RawAnswer:
-        return await self._address.complete(request)
-
-    def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
-        return self._address.stream(request)
 
     def price(self, model: str, usage: Usage | None) -> Price:
         """By the user's own prices; 0.0 where the endpoint is one's own; else unknown."""
@@ -92,14 +86,6 @@ class CustomProvider(BaseLLMProvider):
 
     def _quirks(self, model: str) -> None:  # noqa: ARG002 - a server's names are its own
         return None
-
-    def secrets(self) -> Iterable[str]:
-        """The key, and the values of the headers, which may hold one."""
-        return self._address.secrets()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._address.aclose()
 
 
 def _own_prices(prices: Mapping[str, Mapping[str, Any]]) -> dict[str, TokenPrice]:

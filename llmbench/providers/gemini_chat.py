@@ -12,15 +12,11 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmbench.errors import (
-    ConnectionFailedError,
-    InvalidRequestError,
-    ProviderError,
-    ProviderTimeoutError,
-)
+from llmbench.errors import InvalidRequestError, ProviderError
 from llmbench.providers.clients import PerLoop
 from llmbench.providers.gemini_stream import ContentStreamReader
 from llmbench.providers.gemini_wire import content_arguments, read_content
+from llmbench.providers.reply_errors import no_connection, no_reply_in_time
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.secret import Secret
 from llmbench.types import ChatRequest, RawAnswer
@@ -193,16 +189,8 @@ class GeminiChat:
         who, http = self._endpoint, self._http
         unconnected = isinstance(error, http.ConnectError | http.ConnectTimeout)
         if isinstance(error, http.TimeoutException) and not unconnected:
-            return ProviderTimeoutError(
-                f"{who}/{model} gave no answer in the time allowed; try again.", provider=who, model=model
-            )
-        return ConnectionFailedError(
-            f"{who} at {self.base_url} could not be reached or cut the connection; "
-            "check the network and base_url, then ask again.",
-            provider=who,
-            model=model,
-            billed=not unconnected,
-        )
+            return no_reply_in_time(who, model)
+        return no_connection(who, self.base_url, model, billed=not unconnected)
 
     def secrets(self) -> tuple[str, ...]:
         """The key."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from llmbench.errors import BadResponseError, ConnectionFailedError
+from llmbench.errors import BadResponseError
+from llmbench.providers.event_stream import EventReader
 from llmbench.providers.gemini_wire import (
     ContentParts,
     bad_content,
     raise_reported_error,
     read_content,
 )
-from llmbench.providers.sse import EventSplitter
 from llmbench.types import RawAnswer
 
 __all__ = ["ContentStreamReader"]
 
 
-class ContentStreamReader:
+class ContentStreamReader(EventReader):
     r"""Reads a stream of generateContent pieces in chunks cut anywhere: `feed` gives the text that a
     chunk completes; `finish`, after the last chunk, the RawAnswer. Both raise a ProviderError.
 
@@ -30,18 +29,9 @@ class ContentStreamReader:
     def __init__(
         self, *, provider: str, model: str, secrets: Sequence[str] = (), tier: str | None = None
     ) -> None:
-        self._provider = provider
-        self._model = model
-        self._secrets = secrets
+        super().__init__(provider=provider, model=model, secrets=secrets)
         self._tier = tier
-        self._events = EventSplitter()
         self._parts = ContentParts(tier)
-        self._begun = False
-
-    def feed(self, chunk: bytes, *, last: bool = False) -> list[str]:
-        """The pieces of text in `chunk`, with what was left of the chunks before it."""
-        texts = [self._event(data) for data in self._events.feed(chunk, last=last)]
-        return [text for text in texts if text]
 
     def finish(self) -> RawAnswer:
         """The whole answer. Raises ConnectionFailedError where the stream stopped before its end."""
@@ -63,28 +53,13 @@ class ContentStreamReader:
             raise self._cut()
         return self._parts.answer()
 
-    def _event(self, data: bytes) -> str:
-        try:
-            piece = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            # Where nothing came after it, it was rather cut than malformed.
-            ended = self._events.ended
-            raise self._cut() if ended else self._bad("an event that is not JSON", data) from error
-        if not isinstance(piece, dict):
-            raise self._bad("an event that is no object", data)
-        self._begun = True
+    def _text(self, data: bytes) -> str:
+        piece = self._object(data)
         raise_reported_error(piece, self._provider, self._model, self._secrets)
         text = self._parts.take(piece)
         if text is None:
             raise self._bad("content that cannot be read", data)
         return text
-
-    def _cut(self) -> ConnectionFailedError:
-        return ConnectionFailedError(
-            f"{self._provider} cut the stream of {self._model!r} before its end; ask again.",
-            provider=self._provider,
-            model=self._model,
-        )
 
     def _bad(self, what: str, data: bytes) -> BadResponseError:
         return bad_content(what, data, self._provider, self._model, self._secrets)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmbench.errors import BadResponseError, ContentFilteredError
+from llmbench.providers.counts import count
+from llmbench.providers.reply_errors import bad_response
 from llmbench.providers.translate import (
     JSON_OBJECT,
     conversation,
@@ -17,7 +19,6 @@ from llmbench.providers.translate import (
     stop_sequences,
     wanted_schema,
 )
-from llmbench.providers.wire import bad_response
 from llmbench.providers.wire_errors import error_from_status, mask
 from llmbench.types import ChatRequest, RawAnswer, Usage
 
@@ -51,7 +52,6 @@ _FINISH_WORDS = {
     ),
     "content_filter",
 )  # fmt: skip
-_LARGEST_COUNT = 10**12
 
 
 def content_arguments(request: ChatRequest, *, provider: str) -> dict[str, Any]:
@@ -250,9 +250,7 @@ class ContentParts:
 
 
 def _count(table: Mapping[str, Any], key: str) -> int | None:
-    value = table.get(key, 0)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= _LARGEST_COUNT else None
+    return count(table, key) if key in table else 0
 
 
 def bad_content(

@@ -26,8 +26,9 @@ from typing import Any
 
 from llmbench.errors import FineTuningUnavailableError
 from llmbench.providers.model_files import models_folder
+from llmbench.whole_file import write_whole
 
-__all__ = ["LocalJob", "jobs_folder", "local_jobs"]
+__all__ = ["LocalJob", "jobs_folder", "local_jobs", "now", "write_json"]
 
 _TRIES, _BETWEEN_TRIES_S = 5, 0.02
 _ID = re.compile(r"ftlocal-[0-9A-Za-z-]+")
@@ -123,9 +124,7 @@ class LocalJob:
     def keep_progress_up_to(self, step: int) -> None:
         """Forget the steps after a checkpoint from which the training goes on."""
         kept = [event for event in self._events() if event["step"] <= step]
-        path = self.folder / "progress.jsonl.new"
-        path.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
-        path.replace(self.folder / "progress.jsonl")
+        write_whole(self.folder / "progress.jsonl", "".join(json.dumps(event) + "\n" for event in kept))
 
     def add_progress(self, event: Mapping[str, Any]) -> None:
         """Add one line."""
@@ -172,9 +171,7 @@ class LocalJob:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a file in one step: a reader sees the old one or the new one."""
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    new.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    new.replace(path)
+    write_whole(path, json.dumps(value, indent=1) + "\n")
 
 
 def now() -> str:

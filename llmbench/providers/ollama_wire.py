@@ -11,9 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmbench.errors import BadResponseError, ConnectionFailedError, ProviderError
+from llmbench.errors import BadResponseError, ProviderError
+from llmbench.numbers import finite
+from llmbench.providers.counts import count
+from llmbench.providers.reply_errors import bad_response, stream_cut
 from llmbench.providers.translate import stop_sequences, wanted_schema
-from llmbench.providers.wire_errors import error_from_status, shown
+from llmbench.providers.wire_errors import error_from_status
 from llmbench.types import ChatRequest, RawAnswer, Usage
 
 __all__ = ["LineReader", "chat_body", "chat_error", "read_reply"]
@@ -121,7 +124,7 @@ class LineReader:
     def finish(self) -> RawAnswer:
         """The whole answer. Raises ConnectionFailedError where the stream stopped before its end."""
         if self._last is None:
-            raise self._cut()
+            raise stream_cut(self._provider, self._model)
         return _answer(self._last, self._content, self._thinking)
 
     def _line(self, line: bytes, *, last: bool) -> str:
@@ -130,7 +133,7 @@ class LineReader:
         except BadResponseError:
             # Where nothing came after it, it was rather cut than malformed.
             if last and line.lstrip().startswith(b"{"):
-                raise self._cut() from None
+                raise stream_cut(self._provider, self._model) from None
             raise
         _raise_error(part, self._provider, self._model, self._secrets)
         message = part.get("message")
@@ -141,13 +144,6 @@ class LineReader:
         if part.get("done") is True:
             self._last = part
         return text
-
-    def _cut(self) -> ConnectionFailedError:
-        return ConnectionFailedError(
-            f"{self._provider} cut the stream of {self._model!r} before its end; ask again.",
-            provider=self._provider,
-            model=self._model,
-        )
 
 
 def _answer(reply: Mapping[str, Any], content: Sequence[str], thinking: Sequence[str]) -> RawAnswer:
@@ -167,18 +163,13 @@ def _answer(reply: Mapping[str, Any], content: Sequence[str], thinking: Sequence
 
 def _usage(reply: Mapping[str, Any]) -> Usage | None:
     """Counts; None where one is missing, as older servers leave out that of a prompt they remember."""
-    read, written = _count(reply, "prompt_eval_count"), _count(reply, "eval_count")
+    read, written = count(reply, "prompt_eval_count"), count(reply, "eval_count")
     return None if read is None or written is None else Usage(read, written)
 
 
-def _count(reply: Mapping[str, Any], key: str) -> int | None:
-    value = reply.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def _milliseconds(reply: Mapping[str, Any], key: str) -> float | None:
-    nanoseconds = _count(reply, key)
-    return None if nanoseconds is None else nanoseconds / _NANOSECONDS_PER_MS
+    nanoseconds = finite(reply.get(key))
+    return None if nanoseconds is None or nanoseconds < 0 else nanoseconds / _NANOSECONDS_PER_MS
 
 
 def _text(message: Mapping[str, Any], key: str) -> str:
@@ -225,11 +216,4 @@ def chat_error(
 
 
 def _bad(what: str, body: bytes, provider: str, model: str, secrets: Sequence[str]) -> BadResponseError:
-    text = body.decode("utf-8", "replace")
-    said = f": {shown(text, secrets)}" if text.strip() else " (an empty body)"
-    return BadResponseError(
-        f"{provider} answered a request to {model!r} with {what}{said}; check that base_url is the address "
-        "of an Ollama server.",
-        provider=provider,
-        model=model,
-    )
+    return bad_response(what, body, provider, model, secrets, interface="an Ollama server")

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
 from llmbench.catalog.models import all_models, canonical_name
-from llmbench.errors import ConfigError, UsageError
+from llmbench.errors import UsageError
 from llmbench.providers.adapter import Place
 from llmbench.providers.backends import BACKENDS, Backend, backend_named, open_adapter
-from llmbench.providers.base import BaseLLMProvider
 from llmbench.providers.batches import Batcher
 from llmbench.providers.fine_tuning import Tuner
-from llmbench.secret import Secret, from_environment
-from llmbench.types import ChatRequest, RawAnswer
+from llmbench.providers.hosted import AdapterProvider
+from llmbench.secret import Secret
 
 __all__ = ["OpenWeightsProvider"]
 
 
-class OpenWeightsProvider(BaseLLMProvider):
+class OpenWeightsProvider(AdapterProvider):
     """A family of open-weight models at one of its `backends`.
 
     Config beyond the common keys: `backend` (needed), `usd_per_hour` (what one's own server costs,
@@ -62,24 +61,10 @@ class OpenWeightsProvider(BaseLLMProvider):
         self.base_url = self._adapter.base_url
 
     def _key_of(self, row: Backend) -> Secret | None:
-        """The key from the environment, which goes to the vendor's own address and nowhere else."""
         if not row.key_variables:
             return None
         at_home = self.base_url in {None, row.base_url}
-        key = from_environment(*row.key_variables) if at_home else None
-        if key is None:
-            how = "." if at_home else ", and name it by api_key_env for this base_url."
-            raise ConfigError(
-                f"Endpoint {self.endpoint!r} has no key; set {' or '.join(row.key_variables)} in the "
-                f"environment or the keyring{how}"
-            )
-        return key
-
-    async def _complete(self, request: ChatRequest) -> RawAnswer:
-        return await self._adapter.complete(request, model=self._sent_id(request.model))
-
-    def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
-        return self._adapter.stream(request, model=self._sent_id(request.model))
+        return self._key_from_environment(*row.key_variables, at_home=at_home)
 
     def _sent_id(self, model: str) -> str:
         """The id under which the endpoint knows `model`."""
@@ -108,11 +93,3 @@ class OpenWeightsProvider(BaseLLMProvider):
 
     def _trainable_id(self, model: str) -> str:
         return self._sent_id(model)
-
-    def secrets(self) -> Iterable[str]:
-        """What the adapter sends that must not be shown."""
-        return self._adapter.secrets()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._adapter.aclose()

@@ -4,20 +4,20 @@ its default's CPU, measured).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from llmbench.errors import ConfigError, UsageError
 from llmbench.providers import openai_tuning
-from llmbench.providers.base import BaseLLMProvider
 from llmbench.providers.batches import Batcher
 from llmbench.providers.fine_tuning import Tuner
+from llmbench.providers.hosted import AdapterProvider
 from llmbench.providers.openai_batch import OpenAIBatches
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
-from llmbench.secret import Secret, from_environment
-from llmbench.types import TIERED_OPTIONS, ChatRequest, RawAnswer
+from llmbench.secret import Secret
+from llmbench.types import TIERED_OPTIONS
 
 if TYPE_CHECKING:
     import openai
@@ -29,7 +29,7 @@ _ADDRESS = "https://api.openai.com/v1"
 _AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 
 
-class OpenAIProvider(BaseLLMProvider):
+class OpenAIProvider(AdapterProvider):
     """OpenAI's models. `api_key`, or OPENAI_API_KEY in the environment or the keyring.
 
     Beyond the common settings: `organization` and `project`. Under another `base_url` the prices
@@ -43,17 +43,13 @@ class OpenAIProvider(BaseLLMProvider):
 
     name: ClassVar[str] = "openai"
     settings: ClassVar[frozenset[str]] = frozenset({"organization", "project", "deployments", "api_version"})
+    _adapter: SdkChat
     options = TIERED_OPTIONS
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(config)
         config = config or {}
-        try:
-            import openai
-        except ImportError as error:
-            raise ConfigError(
-                "OpenAIProvider needs the extra `openai`: pip install 'llmbench[openai]'."
-            ) from error
+        sdk = self._sdk("openai", extra="openai")
         if self.backend not in {None, "openai", "azure"}:
             raise UsageError(f'OpenAIProvider has the backends "openai" and "azure"; not {self.backend!r}.')
         self._azure = self.backend == "azure"
@@ -64,10 +60,9 @@ class OpenAIProvider(BaseLLMProvider):
         self.base_url = self._checked_address(allow_http=bool(config.get("allow_http")))
         self._organization = config.get("organization")
         self._project = config.get("project")
-        self._sdk = openai
-        self._chat = SdkChat(
-            openai,
-            lambda: self._open(key),
+        self._adapter = SdkChat(
+            sdk,
+            lambda: self._open(sdk, key),
             endpoint=self.endpoint,
             base_url=self.base_url,
             key=key,
@@ -90,17 +85,10 @@ class OpenAIProvider(BaseLLMProvider):
         return dict(config.get("deployments") or {})
 
     def _key_of_the_vendor(self) -> Secret:
-        """The key from the environment, which goes to the vendor's own address and nowhere else."""
         host = urlsplit(self.base_url or _ADDRESS).hostname or ""
         variable = "AZURE_OPENAI_API_KEY" if self._azure else "OPENAI_API_KEY"
         at_home = host.endswith(_AZURE_HOSTS) if self._azure else self.base_url in {None, _ADDRESS}
-        key = from_environment(variable) if at_home else None
-        if key is None:
-            raise ConfigError(
-                f"Endpoint {self.endpoint!r} has no key; set {variable} in the environment or the keyring"
-                + ("." if at_home else ", and name it by api_key_env for this base_url.")
-            )
-        return key
+        return self._key_from_environment(variable, at_home=at_home)
 
     def _checked_address(self, *, allow_http: bool) -> str:
         address = checked_url(self.base_url or _ADDRESS, allow_http=allow_http)
@@ -108,29 +96,25 @@ class OpenAIProvider(BaseLLMProvider):
             address = f"{address}/openai/v1"
         return address
 
-    def _open(self, key: Secret) -> openai.AsyncOpenAI:
+    def _open(self, sdk: Any, key: Secret) -> openai.AsyncOpenAI:
         common: dict[str, Any] = {
             "api_key": key.reveal(),
             "organization": self._organization,
             "max_retries": 0,  # the base class retries; two layers would hide each other
             "timeout": None,  # the base class has the deadline
-            "http_client": self._sdk.DefaultAioHttpClient(follow_redirects=False),
+            "http_client": sdk.DefaultAioHttpClient(follow_redirects=False),
         }
         if self._api_version:
-            return self._sdk.AsyncAzureOpenAI(
+            on_azure: openai.AsyncAzureOpenAI = sdk.AsyncAzureOpenAI(
                 azure_endpoint=str(self.base_url), api_version=self._api_version, **common
             )
+            return on_azure
         # Azure's v1 interface takes a key in this header, and OpenAI's own as a bearer token.
         headers = {"api-key": key.reveal()} if self._azure else None
-        return self._sdk.AsyncOpenAI(
+        client: openai.AsyncOpenAI = sdk.AsyncOpenAI(
             base_url=self.base_url, project=self._project, default_headers=headers, **common
         )
-
-    async def _complete(self, request: ChatRequest) -> RawAnswer:
-        return await self._chat.complete(request, model=self._sent_id(request.model))
-
-    def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
-        return self._chat.stream(request, model=self._sent_id(request.model))
+        return client
 
     def _sent_id(self, model: str) -> str:
         """The deployment that serves `model`, where one is named for it."""
@@ -147,19 +131,11 @@ class OpenAIProvider(BaseLLMProvider):
         return self.base_url if sent == model else f"{self.base_url}#{sent}"
 
     def _tuner(self) -> Tuner:
-        return openai_tuning.tuner(self._chat)
+        return openai_tuning.tuner(self._adapter)
 
     def _batcher(self) -> Batcher | None:
         # On Azure a batch needs a deployment of a kind of its own, which cannot be called otherwise.
-        return None if self._azure else OpenAIBatches(self, self._chat)
+        return None if self._azure else OpenAIBatches(self, self._adapter)
 
     def _trainable_id(self, model: str) -> str:
         return openai_tuning.trainable_id(self._catalog_name(model))
-
-    def secrets(self) -> Iterable[str]:
-        """The key."""
-        return self._chat.secrets()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._chat.aclose()

@@ -22,6 +22,7 @@ from llmbench.providers.replicate_input import prediction_input
 from llmbench.providers.replicate_prediction import RunningPrediction, create_prediction
 from llmbench.providers.replicate_transport import Refused, refusing_transport
 from llmbench.providers.replicate_wire import EventReader, prediction_answer, prediction_error
+from llmbench.providers.reply_errors import stream_cut
 from llmbench.providers.transport import checked_url
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.secret import Secret
@@ -95,7 +96,7 @@ class ReplicatePredictions:
         except _foreign() as error:
             failure = self.failure(error, request.model)
         if failure or answer is None:
-            raise failure or self._cut(request)
+            raise failure or stream_cut(self._endpoint, request.model)
         yield answer
 
     async def _create(self, request: ChatRequest, model: str | None) -> RunningPrediction:
@@ -149,7 +150,7 @@ class ReplicatePredictions:
                         )
                     if event == "output" and data:
                         yield data
-        raise self._cut(request)
+        raise stream_cut(self._endpoint, request.model)
 
     def _check_host(self, address: str, request: ChatRequest) -> None:
         """The key goes to the address configured and, where that is Replicate's own, to its others."""
@@ -196,13 +197,6 @@ class ReplicatePredictions:
             f"({type(error).__name__}); check base_url.",
             provider=who,
             model=model,
-        )
-
-    def _cut(self, request: ChatRequest) -> ConnectionFailedError:
-        return ConnectionFailedError(
-            f"{self._endpoint} cut the stream of {request.model!r} before its end; ask again.",
-            provider=self._endpoint,
-            model=request.model,
         )
 
     def secrets(self) -> tuple[str, ...]:

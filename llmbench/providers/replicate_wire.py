@@ -16,6 +16,7 @@ from llmbench.errors import (
     ProviderError,
     ServerError,
 )
+from llmbench.providers.counts import count
 from llmbench.providers.wire_errors import error_from_status, shown
 from llmbench.types import ChatRequest, RawAnswer, Usage
 
@@ -71,10 +72,8 @@ def _output(prediction: Mapping[str, Any], request: ChatRequest, provider: str) 
 
 
 def _usage(metrics: Mapping[str, Any]) -> Usage | None:
-    read, written = metrics.get("input_token_count"), metrics.get("output_token_count")
-    if type(read) is not int or type(written) is not int or min(read, written) < 0:
-        return None
-    return Usage(read, written)
+    read, written = count(metrics, "input_token_count"), count(metrics, "output_token_count")
+    return None if read is None or written is None else Usage(read, written)
 
 
 def _seconds(metrics: Mapping[str, Any], key: str) -> float | None:

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from types import ModuleType
 from typing import Any, Protocol
 
-from llmbench.errors import BadResponseError, ConnectionFailedError, ProviderError, ProviderTimeoutError
+from llmbench.errors import BadResponseError, ProviderError
 from llmbench.providers.clients import PerLoop
+from llmbench.providers.reply_errors import no_connection, no_reply_in_time
 from llmbench.providers.wire import chat_body, read_answer
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.providers.wire_stream import StreamReader
@@ -147,9 +148,7 @@ class SdkChat:
                 secrets=self.secrets(),
             )
         if isinstance(error, self._sdk.APITimeoutError) and not _connecting(error):
-            return ProviderTimeoutError(
-                f"{who}/{model} gave no answer in the time allowed; try again.", provider=who, model=model
-            )
+            return no_reply_in_time(who, model)
         if isinstance(error, self._sdk.APIError) and not isinstance(error, self._sdk.APIConnectionError):
             return BadResponseError(
                 f"{who} answered a request to {model!r} with something else than a completion "
@@ -157,13 +156,7 @@ class SdkChat:
                 provider=who,
                 model=model,
             )
-        return ConnectionFailedError(
-            f"{who} at {self.base_url} could not be reached or cut the connection; "
-            "check the network and base_url, then ask again.",
-            provider=who,
-            model=model,
-            billed=not _refused(error),
-        )
+        return no_connection(who, self.base_url, model, billed=not _refused(error))
 
     def secrets(self) -> tuple[str, ...]:
         """The key."""

@@ -1,4 +1,4 @@
-"""What is asked of a vendor about fine-tuning beyond starting and looking: the same for every vendor."""
+"""What is asked of a vendor about fine-tuning: the same for every vendor."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmbench.errors import FineTuningUnavailableError
 from llmbench.providers.fine_tuning import (
     SubmissionLog,
     Tuner,
@@ -45,17 +46,17 @@ def tuning_options(provider: BaseLLMProvider, model: str) -> frozenset[str]:
 
 async def submit_tuning(
     provider: BaseLLMProvider,
-    training_file: Path,
+    training_file: str | Path,
     base_model: str,
     *,
     suffix: str | None,
-    validation_file: Path | None,
+    validation_file: str | Path | None,
     seed: int | None,
     deadline_s: float,
     options: Mapping[str, Any],
-    log: SubmissionLog,
+    log: SubmissionLog | None = None,
 ) -> dict[str, Any]:
-    """As `provider.fine_tune`, telling `log` how far it is."""
+    """Start a job as `provider.fine_tune` does, telling `log` how far it is."""
     return await start_tuning(
         provider,
         _tuner(provider, base_model),
@@ -72,7 +73,7 @@ async def submit_tuning(
 
 
 async def look_at_job(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
-    """As `provider.get_fine_tuning_status`."""
+    """The state of a job. Raises InvalidRequestError for one that the vendor does not know."""
     return await look_at_tuning(provider, _tuner(provider, job_id), job_id)
 
 
@@ -112,5 +113,11 @@ async def find_tuning(provider: BaseLLMProvider, file_ids: Sequence[str]) -> lis
 def _tuner(provider: BaseLLMProvider, about: str) -> Tuner:
     tuner = provider._tuner()  # noqa: SLF001 - the base's own word
     if tuner is None:
-        raise provider._no_tuning(about)  # noqa: SLF001
+        who = f"{provider.name} on {provider.backend}" if provider.backend else provider.name
+        raise FineTuningUnavailableError(
+            f"{who} has no fine-tuning ({about!r}); OpenAI, Together and Replicate have, and the provider "
+            "local trains on this machine.",
+            provider=provider.name,
+            model=about,
+        )
     return tuner

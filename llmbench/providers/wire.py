@@ -11,14 +11,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmbench.errors import BadResponseError, InvalidRequestError
+from llmbench.errors import InvalidRequestError
 from llmbench.numbers import finite
-from llmbench.providers.wire_errors import error_from_status, shown
+from llmbench.providers.counts import count
+from llmbench.providers.reply_errors import bad_response
+from llmbench.providers.wire_errors import error_from_status
 from llmbench.types import TIERED_OPTIONS, ChatRequest, RawAnswer, Usage
 
 __all__ = [
     "AnswerParts",
-    "bad_response",
     "chat_body",
     "raise_reported_error",
     "read_answer",
@@ -83,7 +84,7 @@ def read_answer(body: bytes | str, *, provider: str, model: str, secrets: Sequen
     """
     try:
         reply = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise bad_response("something that is not JSON", body, provider, model, secrets) from error
     if not isinstance(reply, dict):
         raise bad_response("JSON that is no object", body, provider, model, secrets)
@@ -113,26 +114,6 @@ def raise_reported_error(
     raise error_from_status(status, {"error": error}, {}, provider, model, secrets=secrets)
 
 
-def bad_response(
-    what: str,
-    body: bytes | str,
-    provider: str,
-    model: str,
-    secrets: Sequence[str],
-    *,
-    interface: str = "an OpenAI-compatible interface",
-) -> BadResponseError:
-    """The error of a body that is not the format of `interface`; `what` says what it is instead."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    said = f": {shown(text, secrets)}" if text.strip() else " (an empty body)"
-    return BadResponseError(
-        f"{provider} answered a request to {model!r} with {what}{said}; "
-        f"check that base_url is the address of {interface}.",
-        provider=provider,
-        model=model,
-    )
-
-
 def read_usage(usage: Any) -> Usage | None:
     """The `usage` object as inclusive counts; None where it is missing or contradicts itself.
 
@@ -142,20 +123,20 @@ def read_usage(usage: Any) -> Usage | None:
     """
     if not isinstance(usage, dict):
         return None
-    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    read, written = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
     if read is None or written is None:
         return None
     prompt_details = _details(usage, "prompt_tokens_details")
     completion_details = _details(usage, "completion_tokens_details")
     cached = (
-        _count(prompt_details, "cached_tokens")
-        or _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
-        or _count(usage, "cached_tokens")  # Moonshot
+        count(prompt_details, "cached_tokens")
+        or count(usage, "prompt_cache_hit_tokens")  # DeepSeek
+        or count(usage, "cached_tokens")  # Moonshot
         or 0
     )
-    cache_write = _count(prompt_details, "cache_write_tokens") or 0
-    reasoning = _count(completion_details, "reasoning_tokens") or _count(usage, "reasoning_tokens") or 0
-    if reasoning and _count(usage, "total_tokens") == read + written + reasoning:
+    cache_write = count(prompt_details, "cache_write_tokens") or 0
+    reasoning = count(completion_details, "reasoning_tokens") or count(usage, "reasoning_tokens") or 0
+    if reasoning and count(usage, "total_tokens") == read + written + reasoning:
         written += reasoning  # xAI counts reasoning beside the completion; the total gives it away
     if cached + cache_write > read or reasoning > written:
         return None
@@ -165,11 +146,6 @@ def read_usage(usage: Any) -> Usage | None:
 def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = usage.get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _count(table: Mapping[str, Any], key: str) -> int | None:
-    value = table.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _number(table: Any, key: str) -> float | None:

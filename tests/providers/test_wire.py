@@ -162,6 +162,7 @@ def test_answer_finish_reason(word: str, ours: str) -> None:
         b'{"choices": [{"message": "hi"}]}',
         b"\xff\xfe\x00",
         b'{"choices": [{"text": "a completion, not a chat"}]}',
+        b"[" * 100_000,
     ],
 )
 def test_answer_garbage(body: bytes) -> None:
@@ -213,6 +214,7 @@ def test_answer_error_under_status_200() -> None:
         ({"prompt_tokens": "5", "completion_tokens": 1}, None),
         ({"prompt_tokens": True, "completion_tokens": 1}, None),
         ({"prompt_tokens": -1, "completion_tokens": 1}, None),
+        ({"prompt_tokens": 10**30, "completion_tokens": 1}, None),  # the ledger could not keep it
         (None, None),
         ([], None),
     ],
@@ -300,7 +302,7 @@ def test_stream_error_in_the_middle() -> None:
         read(sse(delta("a"), {"choices": [{"error": {"code": 429, "message": "slow"}, "delta": {}}]}))
 
 
-@pytest.mark.parametrize("event", ["{oops}", "[1]", '"text"'])
+@pytest.mark.parametrize("event", ["{oops}", "[1]", '"text"', "[" * 100_000])
 def test_stream_garbage(event: str) -> None:
     with pytest.raises(BadResponseError, match="an event that is"):
         read(sse(event, delta("a", "stop")))
