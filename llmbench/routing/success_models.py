@@ -203,6 +203,7 @@ def _logistic_path(
     s of a success and 1 - s of a failure.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     up, down = np.flatnonzero(scores > 0), np.flatnonzero(scores < 1)
     if not len(up) or not len(down):
@@ -214,9 +215,12 @@ def _logistic_path(
     chosen = matrix[rows]
     model: Any = LogisticRegression(max_iter=5000, warm_start=True)
     found = []
-    for strength in strengths:
-        model.set_params(C=strength).fit(chosen, target, sample_weight=shares)
-        found.append((np.array(model.coef_[0], dtype=float), float(model.intercept_[0])))
+    # The solver multiplies vectors of some 20,000 numbers, which is too little to share: threads would wait for
+    # each other most of the time. And so the fit is the same on any number of cores.
+    with threadpool_limits(1, user_api="blas"):
+        for strength in strengths:
+            model.set_params(C=strength).fit(chosen, target, sample_weight=shares)
+            found.append((np.array(model.coef_[0], dtype=float), float(model.intercept_[0])))
     return found
 
 
