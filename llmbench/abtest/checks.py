@@ -239,7 +239,7 @@ def arm_codes(layout: Layout, engine: Engine) -> tuple[dict[str, int], list[str]
 
 
 def codes_of(counted: Mapping[str, int], layout: Layout) -> tuple[dict[str, int], list[str], dict[str, int]]:
-    """The same, where the rows of each value are known."""
+    """As `arm_codes`, where the rows of each value are known. Raises as it does."""
     source, column = layout.source, layout.need(layout.arms_in, "arm")
     values = {value: n for value, n in counted.items() if value.strip()}
     if source.arm_map:

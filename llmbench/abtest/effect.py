@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -112,26 +112,34 @@ def ratio_interval(
     """Of the ratio of the rates, `widen` times as wide on the scale of the score."""
     from llmbench.stats import rate_ratio_interval, stratified_ratio_interval
 
-    level = confidence_of(_critical(confidence), widen, clusters)
-    if len(cells.strata) == 1:
-        low, high = rate_ratio_interval(*_one(cells), confidence=level, method=method_of(cells))
-    else:
-        low, high = stratified_ratio_interval(*_all(cells), confidence=level, method=method_of(cells))
-    return Interval(low, high)
+    return _interval(
+        cells,
+        confidence_of(_critical(confidence), widen, clusters),
+        rate_ratio_interval,
+        stratified_ratio_interval,
+    )
 
 
 def difference_interval(
     cells: Cells, confidence: float, widen: float = 1.0, clusters: int | None = None
 ) -> Interval:
-    """Of the difference of the rates."""
+    """Of the difference of the rates, as `ratio_interval`."""
     from llmbench.stats import rate_difference_interval, stratified_difference_interval
 
-    level = confidence_of(_critical(confidence), widen, clusters)
+    return _interval(
+        cells,
+        confidence_of(_critical(confidence), widen, clusters),
+        rate_difference_interval,
+        stratified_difference_interval,
+    )
+
+
+def _interval(
+    cells: Cells, level: float, single: Callable[..., Interval], stratified: Callable[..., Interval]
+) -> Interval:
     if len(cells.strata) == 1:
-        low, high = rate_difference_interval(*_one(cells), confidence=level, method=method_of(cells))
-    else:
-        low, high = stratified_difference_interval(*_all(cells), confidence=level, method=method_of(cells))
-    return Interval(low, high)
+        return single(*_one(cells), confidence=level, method=method_of(cells))
+    return stratified(*_all(cells), confidence=level, method=method_of(cells))
 
 
 def margin_z(cells: Cells, margin: float, scale: Scale) -> float:

@@ -43,6 +43,8 @@ def check_guardrails(
     All have to be kept, so none is adjusted for their number: Berger (1982), Technometrics 24:295. They are
     watched at every run: a broken one is a reason to stop, not a claim. Where units are clustered the design
     effect is that of the events; `widen` (that of the replies) stands in where the counts lack it.
+
+    Raises UsageError for a margin of a guardrail that the source tells nothing of.
     """
     names = dict.fromkeys(row.guardrail for row in counts.guardrails)
     unknown = [name for name in plan.guardrails if name not in names]

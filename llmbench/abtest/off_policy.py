@@ -73,7 +73,10 @@ def always(arm: str) -> Policy:
 
 
 def by_table(column: str, table: Mapping[str, str], default: str) -> Policy:
-    """A routing table: the arm of the unit's value in `column`, else `default`."""
+    """A routing table: the arm of the unit's value in `column`, else `default`.
+
+    The policy raises UsageError for a log without that column.
+    """
 
     def choose(context: Mapping[str, str]) -> dict[str, float]:
         if column not in context:
@@ -87,7 +90,10 @@ def by_table(column: str, table: Mapping[str, str], default: str) -> Policy:
 
 
 def cheapest_arm(contexts: Sequence[ContextCounts]) -> str:
-    """The arm that cost least per message; what the strategy CHEAPEST would have taken."""
+    """The arm that cost least per message; what the strategy CHEAPEST would have taken.
+
+    Raises UsageError where no cost is known.
+    """
     cost: dict[str, list[float]] = {}
     for row in contexts:
         if row.cost_usd is not None and row.messages:

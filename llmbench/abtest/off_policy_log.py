@@ -18,7 +18,10 @@ Policy = Callable[[Mapping[str, str]], Mapping[str, float]]
 
 
 def not_logged(rows: Sequence[ContextCounts], policy: Policy) -> str | None:
-    """The first action of the policy that the log gave no chance to."""
+    """The first action of the policy that the log gave no chance to, as a sentence; None: it can be valued.
+
+    Raises UsageError for a policy whose probabilities do not add up to 1.
+    """
     arms = {row.arm for row in rows}
     seen = {(context_key(row), row.arm) for row in rows}
     if any(row.probability is None for row in rows):

@@ -102,7 +102,7 @@ def ledger_costs(ledger: Ledger, experiment_id: str, *, key: str) -> Costs:
     """What the ledger's calls of an experiment cost, for outcomes that are somewhere else.
 
     `key` is what both sides name: "unit_id", or "call_id", which `Sends.message` then holds. Rows without
-    a partner are counted on both sides.
+    a partner are counted on both sides. Raises UsageError for another `key`.
     """
     if key not in {"unit_id", "call_id"}:
         raise UsageError(f"key must be 'unit_id' or 'call_id'; it is {key!r}.")

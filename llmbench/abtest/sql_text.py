@@ -48,7 +48,7 @@ class Column(NamedTuple):
 
 
 def identifier(name: str) -> str:
-    """A quoted name.
+    """A quoted name. Raises UsageError for one that no column can have.
 
     >>> identifier('we"ird')
     '"we""ird"'
@@ -59,7 +59,7 @@ def identifier(name: str) -> str:
 
 
 def literal(value: str | float) -> str:
-    """A quoted text, or a number."""
+    """A quoted text, or a number. Raises UsageError for a zero byte, NaN and infinity."""
     if isinstance(value, str):
         if "\x00" in value:
             raise UsageError(f"A value cannot hold a zero byte; it is {value!r}.")
@@ -114,7 +114,7 @@ def flag(column: Column) -> str:
 
 
 def number(column: Column, parameter: str, dialect: str) -> str:
-    """The cell as a number; NULL for what is none."""
+    """The cell as a number; NULL for what is none. Raises UsageError for a kind that holds no numbers."""
     if column.kind in {"int", "number"}:
         # NaN is how some writers say NULL; where it compares at all it is above every number.
         value = f"CAST({column.sql} AS DOUBLE)"

@@ -24,7 +24,8 @@ __all__ = ["CashFlow", "cash_flow", "net_present_value", "payback_month"]
 def net_present_value(cash: Sequence[float], discount_per_year: float = 0.10) -> float:
     """The value today of `cash`, whose first amount is paid today and each later one a month after.
 
-    The monthly rate is (1 + r)^(1/12) - 1, so that twelve months discount by exactly r.
+    The monthly rate is (1 + r)^(1/12) - 1, so that twelve months discount by exactly r. Raises UsageError
+    for a rate of -1 or below.
 
     >>> round(net_present_value([-100, 60, 60], 0.10), 4)
     18.5798

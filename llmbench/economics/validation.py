@@ -200,7 +200,8 @@ def left_out_facts(near: Validation) -> str:
 def published_validation() -> Validation:
     """What `validate_throughput()` gave for the catalog's rows when its constants were fitted.
 
-    Read and not computed, which takes minutes; a test makes some of it again.
+    Read and not computed, which takes minutes; a test makes some of it again. Raises UsageError where the
+    catalog has other rows than the file.
     """
     rows = measured_throughput()
     text = files("llmbench.catalog").joinpath("facts/throughput-left-out.csv").read_text(encoding="utf-8")

@@ -123,21 +123,34 @@ def accepted(expected: Any) -> list[str]:
     return [as_text(entry) for entry in entries if entry is not None]
 
 
+_GROUPING = "\u00a0\u2009\u202f"
+"""Spaces that keep a number together (no-break, thin, both); an ordinary one may stand between two."""
+_FRACTIONS = "\u00bc-\u00be\u2150-\u215e\u2189"
+_POWERS = "\u00b2\u00b3\u00b9\u2070\u2074-\u2079"
+"""Of a number before them; alone they may be the mark of a note."""
+
 # Everything that looks like a number, dates, times, versions and fractions included: those are
 # then refused as a whole rather than read in part.
 _NUMBER = re.compile(
-    r"(?<![\w.])[+\-−]?[$€£]?[+\-−]?(?:\d[\d.,/:\-–]*\d|\d)(?:[eE][+-]?\d{1,3})?(?:[kK]|bn|M)?(?!\w)"
+    rf"(?<![\w.])[+\-−]?[$€£]?[+\-−]?(?:\d(?:[\d.,/:\-–{_GROUPING}]*\d)?[{_FRACTIONS}{_POWERS}]*|[{_FRACTIONS}])"
+    r"(?:[eE][+-]?\d{1,3})?(?:[kK]|bn|M)?(?!\w)"
 )
-_STRICT = re.compile(r"([+-]?)((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)((?:[eE][+-]?\d{1,3})?)(k|K|M|bn)?")
+_STRICT = re.compile(
+    rf"([+-]?)((?:\d{{1,3}}(?:,\d{{3}})+|\d{{1,3}}(?:[{_GROUPING}]\d{{3}})+|\d+)(?:\.\d+)?)"
+    r"((?:[eE][+-]?\d{1,3})?)(k|K|M|bn)?"
+)
+_SEPARATORS = str.maketrans("", "", "," + _GROUPING)
 _SUFFIX = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "bn": 10**9}
 
 
 def numbers(text: str) -> Iterator[tuple[str, Decimal | None]]:
     """What looks like a number in `text`, with its value; None where it is not plainly one.
 
-    Read are `1234.5`, `1,234.50`, `-3`, `−3`, `1e3`, and `k`, `M`, `bn` attached (1.5k is 1500).
+    Read are `1234.5`, `1,234.50`, also with no-break spaces for the commas, `-3`, `−3`, `1e3`, and `k`,
+    `M`, `bn` attached (1.5k is 1500).
     Currency signs and a per cent sign are left out (45% is 45, never 0.45). Not read: decimal
-    commas (1.234,50), fractions (1/2), ranges (5-7), dates, times, and numbers with a unit attached (5kg).
+    commas (1.234,50), fractions (1/2, 2½), powers (10²), ranges (5-7), dates, times, and numbers with a
+    unit attached (5kg).
 
     >>> [str(value) for _, value in numbers("from $1,234.50 to 1.5k on 3/4, about 1.234,50")]
     ['1234.50', '1500.0', 'None', 'None']
@@ -148,7 +161,7 @@ def numbers(text: str) -> Iterator[tuple[str, Decimal | None]]:
         parts = _STRICT.fullmatch(plain)
         try:
             value = (
-                Decimal(parts[1] + parts[2].replace(",", "") + parts[3]) * _SUFFIX[parts[4] or ""]
+                Decimal(parts[1] + parts[2].translate(_SEPARATORS) + parts[3]) * _SUFFIX[parts[4] or ""]
                 if parts
                 else None
             )

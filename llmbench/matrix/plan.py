@@ -133,7 +133,7 @@ def params_sets(
     given: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
 ) -> dict[str, Mapping[str, Any]]:
     """Named sets of parameters: one mapping of parameters, a list of them (named by what differs),
-    or a mapping of names to them. None is {"temperature": 0}.
+    or a mapping of names to them. None is {"temperature": 0}. Raises UsageError.
 
     >>> list(params_sets([{"temperature": 0, "max_tokens": 9}, {"temperature": 1, "max_tokens": 9}]))
     ['temperature=0', 'temperature=1']
@@ -184,7 +184,7 @@ def _difference(options: Mapping[str, Any], all_options: Sequence[Mapping[str, A
 
 def baseline_of(plan: Plan, given: str | None) -> Cell:
     """The cell meant by `given`: a label, or a model with only one cell. None is the first
-    recorded model, else the first cell.
+    recorded model, else the first cell. Raises UsageError where it is none, or several.
     """
     if given is None:
         return next((cell for cell in plan.cells if cell.recorded is not None), plan.cells[0])

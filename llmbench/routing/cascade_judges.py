@@ -36,7 +36,7 @@ def self_consistency(key: Callable[[str], str] | None = None) -> CascadeJudge:
 
     `key` says what counts as the same answer; default: letters, digits and signs of numbers, in any
     case. Of equally frequent ones the first wins. One sample always agrees with itself: give
-    several. Wang et al. (2023), arXiv:2203.11171.
+    several; without any it raises UsageError. Wang et al. (2023), arXiv:2203.11171.
 
     >>> self_consistency()("Is 7 prime?", ["Yes.", "no", "yes"])
     Judgement(trust=0.6666666666666666, answer=0, cost_usd=0.0)

@@ -53,7 +53,7 @@ class Hull:
 
 
 def upper_hull(cost: object, quality: object) -> Hull:
-    """Hull of points that all have a cost and a quality (n values each), in any order."""
+    """Hull of points that all have a cost and a quality (n values each), in any order. Raises UsageError."""
     x, y = np.asarray(cost, dtype=float), np.asarray(quality, dtype=float)
     if x.ndim != 1 or x.shape != y.shape or not len(x) or not np.isfinite(x + y).all():
         raise UsageError("cost and quality must be finite, one of each per point, and of one point at least.")

@@ -26,7 +26,10 @@ _ANSWERS_A_MODEL = 512
 def open_providers(
     names: Sequence[str] | None, ledger: Ledger | None
 ) -> tuple[dict[str, BaseLLMProvider], Ledger]:
-    """The endpoints of the project by name (None: all at hand), and the ledger they record to."""
+    """The endpoints of the project by name (None: all at hand), and the ledger they record to.
+
+    Raises UsageError where there is none.
+    """
     from llmbench.config import load_config
     from llmbench.ledger import Ledger
     from llmbench.providers.registry import endpoints_at_hand, open_endpoint

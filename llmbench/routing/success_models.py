@@ -58,8 +58,6 @@ class FittedSuccess(NamedTuple):
     """Chances, one row per prompt and one column per model, each by models fitted without its fold."""
     penalties: tuple[float, ...]
     """Chosen C, one per model."""
-    log_losses: tuple[float, ...]
-    """Mean logarithmic loss of `unseen` before calibration, one per model; NaN where it is constant."""
 
 
 def texts_of(prompts: Sequence[str]) -> Texts:
@@ -132,9 +130,7 @@ def fit_success(
         intercepts=tuple(each.intercept for each in found),
     )
     unseen = np.column_stack([each.unseen for each in found])
-    return FittedSuccess(
-        scorer, unseen, tuple(each.penalty for each in found), tuple(each.log_loss for each in found)
-    )
+    return FittedSuccess(scorer, unseen, tuple(each.penalty for each in found))
 
 
 class _One(NamedTuple):
@@ -142,7 +138,6 @@ class _One(NamedTuple):
     intercept: float
     unseen: NDArray[np.float64]
     penalty: float
-    log_loss: float
 
 
 def _one_model(
@@ -158,7 +153,7 @@ def _one_model(
     if slope < _LEAST_SLOPE:  # what it learned says nothing of prompts it does not know
         slope, offset, intercept = 0.0, _log_odds_of_mean(scores[known]), 0.0
     chances = 1 / (1 + np.exp(-np.clip(slope * unseen + offset, -700, 700)))
-    return _One(weights * slope, intercept * slope + offset, chances, grid[best], losses[best])
+    return _One(weights * slope, intercept * slope + offset, chances, grid[best])
 
 
 class _Space:
@@ -203,6 +198,7 @@ def _logistic_path(
     s of a success and 1 - s of a failure.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     up, down = np.flatnonzero(scores > 0), np.flatnonzero(scores < 1)
     if not len(up) or not len(down):
@@ -214,9 +210,12 @@ def _logistic_path(
     chosen = matrix[rows]
     model: Any = LogisticRegression(max_iter=5000, warm_start=True)
     found = []
-    for strength in strengths:
-        model.set_params(C=strength).fit(chosen, target, sample_weight=shares)
-        found.append((np.array(model.coef_[0], dtype=float), float(model.intercept_[0])))
+    # The solver multiplies vectors of some 20,000 numbers, which is too little to share: threads would wait
+    # for each other most of the time. And so the fit is the same on any number of cores.
+    with threadpool_limits(1, user_api="blas"):
+        for strength in strengths:
+            model.set_params(C=strength).fit(chosen, target, sample_weight=shares)
+            found.append((np.array(model.coef_[0], dtype=float), float(model.intercept_[0])))
     return found
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from operator import mul
 
-from llmbench.routing.text_features import simple_features, terms_of, words_of
+from llmbench.routing.text_features import pairs_of, simple_features, words_of
 
 __all__ = ["FEATURE_LIMIT", "SuccessScorer"]
 
@@ -44,10 +45,12 @@ class SuccessScorer:
     """One row per model, one number per simple feature."""
     intercepts: tuple[float, ...]
     """One per model."""
-    _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    _known: Mapping[str, tuple[float, ...]] = field(init=False, repr=False, compare=False)
+    """Of each term its idf, then its weight for each model: one look for a term, not one for each number."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_places", {term: place for place, term in enumerate(self.terms)})
+        rows = zip(self.idf, *self.term_weights, strict=True)
+        object.__setattr__(self, "_known", dict(zip(self.terms, rows, strict=True)))
 
     def success(self, prompt: str) -> tuple[float, ...]:
         """The chance of each of `models`, in their order."""
@@ -56,32 +59,29 @@ class SuccessScorer:
     def log_odds(self, prompt: str) -> tuple[float, ...]:
         """ln(p / (1 - p)) of each of `models`, in their order."""
         words = words_of(prompt)
-        counts = Counter(terms_of(words))
-        found = [
-            (place, count)
-            for place, count in zip(map(self._places.get, counts), counts.values(), strict=True)
-            if place is not None
-        ]
-        known = [place for place, _ in found]
-        values = [
-            self.idf[place] if count == 1 else self.idf[place] * (1.0 + math.log(count))
-            for place, count in found
-        ]
-        norm = math.sqrt(sum(map(mul, values, values))) or 1.0
+        counts = Counter(words)
+        features = simple_features(prompt, words, counts)
+        counts.update(pairs_of(words))
         simple = [
             min(max((value - mean) / scale, -FEATURE_LIMIT), FEATURE_LIMIT) * self.feature_weight
-            for value, mean, scale in zip(
-                simple_features(prompt, words), self.means, self.scales, strict=True
-            )
+            for value, mean, scale in zip(features, self.means, self.scales, strict=True)
         ]
+        of_terms = self._of_terms(counts)
         return tuple(
-            intercept
-            + sum(map(mul, values, map(of_terms.__getitem__, known))) / norm
-            + sum(map(mul, simple, of_features))
-            for intercept, of_terms, of_features in zip(
-                self.intercepts, self.term_weights, self.feature_weights, strict=True
-            )
+            intercept + total + sum(map(mul, simple, weights))
+            for intercept, total, weights in zip(self.intercepts, of_terms, self.feature_weights, strict=True)
         )
+
+    def _of_terms(self, counts: Mapping[str, int]) -> Sequence[float]:
+        """One number per model: weights · x. What is not known counts as 0.0, which no sum notices."""
+        nothing = (0.0,) * (1 + len(self.models))
+        if not counts:
+            return nothing[1:]
+        idf, *weights = zip(*map(self._known.get, counts, repeat(nothing)), strict=True)
+        damped = {count: 1.0 + math.log(count) for count in set(counts.values())}
+        values = list(map(mul, idf, map(damped.__getitem__, counts.values())))
+        norm = math.sqrt(sum(map(mul, values, values))) or 1.0
+        return [sum(map(mul, values, of_model)) / norm for of_model in weights]
 
 
 def _logistic(value: float) -> float:

@@ -145,7 +145,7 @@ def check_same_items(first_name: str, first: object, second_name: str, second: o
 def paired_arrays(
     first_name: str, first: object, second_name: str, second: object
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two float vectors of one length, NaN where a value is missing."""
+    """Two float vectors of one length, NaN where a value is missing. Raises UsageError."""
     check_same_items(first_name, first, second_name, second)
     one, two = number_array(first_name, first), number_array(second_name, second)
     if len(one) != len(two):
@@ -156,7 +156,7 @@ def paired_arrays(
 
 
 def label_list(name: str, labels: object) -> list[Hashable]:
-    """`labels` as a list, none of them missing."""
+    """`labels` as a list. Raises UsageError, also where one is missing."""
     if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
         raise UsageError(f"{name} must be a list of one label per item.")
     found: list[Hashable] = []
@@ -174,7 +174,9 @@ def label_list(name: str, labels: object) -> list[Hashable]:
 def cluster_codes(
     clusters: Iterable[Hashable] | None, name: str, values: object, n: int
 ) -> NDArray[np.intp] | None:
-    """Labels of the `n` items of the parameter `name` as numbers 0, 1, ... in order of first appearance."""
+    """Labels of the `n` items of the parameter `name` as numbers 0, 1, ... in order of first appearance;
+    None where there are none. Raises UsageError, also for a missing label or too few of them.
+    """
     if clusters is None:
         return None
     if isinstance(clusters, str | bytes) or not isinstance(clusters, Iterable):

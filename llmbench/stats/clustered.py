@@ -106,6 +106,7 @@ class ClusteredComparison(NamedTuple):
 
 def cluster_moments(units: ArrayLike, successes: ArrayLike) -> ClusterMoments:
     """Moments of counts per cluster: `units` and `successes` are C x 2 K, cells as in `ClusterMoments`.
+    Raises UsageError where they do not fit together.
 
     >>> cluster_moments([[3, 0], [2, 4]], [[1, 0], [0, 2]]).units_units
     array([[13.,  8.],

@@ -91,7 +91,8 @@ def alpha_spending_bounds(
 def spending_schedule(
     information_fractions: ArrayLike, alpha: float = 0.05, sides: int = 2, kind: Kind = "obrien-fleming"
 ) -> SpendingSchedule:
-    """As `alpha_spending_bounds`, with the alpha spent and the confidence of intervals at each look.
+    """As `alpha_spending_bounds`, with the alpha spent and the confidence of intervals at each look. Raises
+    UsageError.
 
     >>> schedule = spending_schedule([0.5, 1.0], alpha=0.025, sides=1)
     >>> print([round(spent, 6) for spent in schedule.spent])

@@ -40,7 +40,10 @@ def check_arms(x1: float, n1: float, x2: float, n2: float) -> tuple[int, int, in
 def check_strata(
     x1: ArrayLike, n1: ArrayLike, x2: ArrayLike, n2: ArrayLike
 ) -> list[tuple[int, int, int, int]]:
-    """Successes and trials of two arms, stratum by stratum, as whole numbers that fit together."""
+    """Successes and trials of two arms, stratum by stratum, as whole numbers that fit together.
+
+    Raises UsageError, which names the stratum.
+    """
     columns = {"x1": x1, "n1": n1, "x2": x2, "n2": n2}
     values = {name: finite_array(name, column).tolist() for name, column in columns.items()}
     if len({len(column) for column in values.values()}) > 1:

@@ -103,6 +103,15 @@ def test_regex_by_item_and_by_grader() -> None:
         ("none", 1, 0),
         ("42 or 43", 42, 0),
         ("nan", 1, 0),
+        ("1\u202f234,50 or so: 1\u202f234.5", 1234.5, 1),
+        ("1\xa0234\xa0567 €", 1234567, 1),
+        ("it costs 1\u2009234", 234, 0),
+        ("12\xa034", 34, 0),
+        ("12 eggs for 2½ cups", 12, 0),
+        ("not 1, but ½", 1, 0),
+        ("3 by 10²", 3, 0),
+        ("ends at 7\xa0", 7, 1),
+        ("it is 42 [²]", 42, 1),
     ],
 )
 def test_numeric(answer: str, expected: Any, score: float) -> None:
@@ -123,6 +132,7 @@ def test_numeric_tolerances_are_decimal() -> None:
 def test_numeric_says_why_it_does_not_parse() -> None:
     assert Numeric().grade("no idea", item(1)).note == "does not parse: no number"
     assert Numeric().grade("1.234,50", item(1)).note == "does not parse: '1.234,50' is not plainly a number"
+    assert Numeric().grade("12 for 2½", item(1)).note == "does not parse: '2½' is not plainly a number"
     assert "cannot read as one number" in str(Numeric().problem(item("4 or 5")))
 
 

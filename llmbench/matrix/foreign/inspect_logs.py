@@ -36,7 +36,7 @@ def is_inspect_log(document: Any) -> bool:
 
 
 def read_inspect_eval(path: Path, content: bytes, *, score: str | None, category: str) -> ResultRows:
-    """Rows of an `.eval` file; see `read_inspect_json`."""
+    """Rows of an `.eval` file; see `read_inspect_json`. Raises DatasetError."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {info.filename: info for info in archive.infolist()}
