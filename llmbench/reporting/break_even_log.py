@@ -74,8 +74,8 @@ def _file(path: Path) -> pd.DataFrame:
         raise UsageError(f"The log {path.name} must be {', '.join(readers)}, or the word ledger.")
     try:
         frame: pd.DataFrame = reader(path)
-    except (OSError, ValueError) as error:
-        # What the system says of a file names it by its whole path.
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, OverflowError) as error:
+        # The last four of parquet files, and of JSON that is nested without end. What the system says of a file names it by its whole path.
         said = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
         raise UsageError(f"The log {path.name} cannot be read: {said}.") from error
     return frame
@@ -93,8 +93,9 @@ def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
 
     column: Any = frame[name]
     try:
-        parsed = pd.to_datetime(column, format="mixed" if column.dtype == object else None)
-    except (ValueError, TypeError) as error:
+        texts = column.dtype == object or pd.api.types.is_string_dtype(column)
+        parsed = pd.to_datetime(column, format="mixed" if texts else None)
+    except (ValueError, TypeError, OverflowError) as error:
         raise UsageError(f"The times of the log {Path(source).name} cannot be read: {error}.") from error
     if parsed.isna().any():
         raise UsageError(f"{int(parsed.isna().sum())} messages of the log {Path(source).name} have no time.")

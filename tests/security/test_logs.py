@@ -18,7 +18,12 @@ from llmbench.decision.phases import read_phases
 from llmbench.loadtest.prompts import read_prompts
 from llmbench.matrix.choices import split_choices
 from llmbench.reporting.break_even_log import read_log
-from llmbench.reporting.break_even_loadtest import loadtest_sentence, machine_of, read_loadtest
+from llmbench.reporting.break_even_loadtest import (
+    loadtest_sentence,
+    loadtest_table,
+    machine_of,
+    read_loadtest,
+)
 from tests.matrix.foreign.test_runners import choice
 from tests.security.hostile import changed_bytes, changed_document, changed_lines, many, some
 from tests.security.test_files import place, refused
@@ -150,12 +155,14 @@ STORED = Path(__file__).parents[2] / "data" / "loadtest" / "smollm2-135m.json"
 
 @given(changed_document(json.loads(STORED.read_text(encoding="utf-8"))))
 @example(b"[" * 100_000)
+@example(STORED.read_bytes().replace(b'"total_input_tokens": 649', b'"total_input_tokens": null'))
 @some(10)
 def test_results_of_a_load_test(place: Path, content: bytes) -> None:
     (place / "load.json").write_bytes(content)
     found = refused(lambda: read_loadtest("load.json", place))
     if found is not None:
         loadtest_sentence(found)
+        loadtest_table(found)
         machine_of(found)
 
 
