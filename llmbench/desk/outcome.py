@@ -11,9 +11,10 @@ from llmbench.desk.overview import link_to
 from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.reporting.display import banner_html
+from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
-from llmbench.shown import AS_IT_IS
+from llmbench.shown import AS_IT_IS, undirected
 
 __all__ = ["outcome_html"]
 
@@ -50,7 +51,7 @@ def outcome_html(folder: Path) -> str:
     shown = f"{_PAIR}{''.join(figures[:_FIRST_FIGURES])}</div>" if figures else ""
     more = len(figures) - _FIRST_FIGURES
     rest = f"<p>{more} more figure{'s' if more > 1 else ''} in the report.</p>" if more > 0 else ""
-    return f"{banner_html(found.verdict)}{facts}{shown}{rest}"
+    return undirected(encodable(f"{banner_html(found.verdict)}{facts}{shown}{rest}"))
 
 
 def _figures(executed: Path) -> list[str]:

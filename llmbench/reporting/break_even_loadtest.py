@@ -51,13 +51,15 @@ def read_loadtest(path: str, root: Path) -> Mapping[str, Any] | None:
 def _wrong_part(found: Mapping[str, Any]) -> str:
     """What of a result is not there, or of another type than it is written in; empty: nothing."""
     told = [(name, isinstance(found.get(name), str)) for name in ("endpoint", "model", "started_at")]
-    told += [(name, _is_amount(found.get(name), True)) for name in ("usd_per_hour", "usd_per_million_output")]
+    told += [
+        (name, _is_amount(found.get(name, ""), True)) for name in ("usd_per_hour", "usd_per_million_output")
+    ]
     runs = found.get("runs")
     if not isinstance(runs, list) or not all(isinstance(run, Mapping) for run in runs):
         return "it has no list of runs"
     for place, run in enumerate(runs, start=1):
         told += [(f"{name} of run {place}", _is_amount(run.get(name), False)) for name in _AMOUNTS]
-        told += [(f"{name} of run {place}", _is_amount(run.get(name), True)) for name in _AMOUNTS_OR_NULL]
+        told += [(f"{name} of run {place}", _is_amount(run.get(name, ""), True)) for name in _AMOUNTS_OR_NULL]
         sent = part_of(run, "llmbench").get("sent")
         told.append((f"what run {place} sent", _is_amount(sent, False)))
     knee = found.get("knee")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.economics import MeasuredWorkload, workload_of_log
 from llmbench.errors import UsageError
+from llmbench.numbers import finite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,8 @@ def _file(path: Path) -> pd.DataFrame:
     try:
         frame: pd.DataFrame = reader(path)
     except (OSError, ValueError, TypeError, LookupError, RuntimeError, OverflowError) as error:
-        # The last four of parquet files, and of JSON that is nested without end. What the system says of a file names it by its whole path.
+        # The last four of parquet files, and of JSON that is nested without end.
+        # What the system says of a file names it by its whole path.
         said = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
         raise UsageError(f"The log {path.name} cannot be read: {said}.") from error
     return frame
@@ -106,4 +108,4 @@ def _numbers(frame: pd.DataFrame, name: str) -> list[float | None]:
     import pandas as pd
 
     values: Any = pd.to_numeric(frame[name], errors="coerce")
-    return [None if pd.isna(value) else float(value) for value in values]
+    return [finite(value) for value in values.tolist()]  # an integer may be longer than any float

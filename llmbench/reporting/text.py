@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["encodable", "undirected", "visible"]
-
-_OVERRIDES = {0x202D: "\ufffd", 0x202E: "\ufffd"}
+__all__ = ["encodable", "visible"]
 
 
 def encodable(text: str) -> str:
@@ -32,14 +30,3 @@ def visible(text: object) -> str:
         else each.encode("unicode_escape").decode()
         for each in str(text)
     )
-
-
-def undirected(page: str) -> str:
-    r"""A page without the characters that turn the words after them round (U+202D, U+202E).
-
-    A name that holds one would have the sentence of a verdict read backwards. Arabic and Hebrew need neither.
-
-    >>> undirected("GO" + chr(0x202E) + "ON")
-    'GO\ufffdON'
-    """
-    return page.translate(_OVERRIDES)

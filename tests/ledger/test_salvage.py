@@ -194,7 +194,7 @@ def test_an_answer_that_is_tied_to_another_request_is_noticed(
 def test_a_checksum_of_before_it_told_the_request_is_still_one(sound: Path, damaged: Path) -> None:
     with closing(sqlite3.connect(damaged)) as connection:
         names = ", ".join(CALL_COLUMNS)
-        rows = connection.execute(f"SELECT id, {names} FROM calls").fetchall()  # noqa: S608
+        rows = connection.execute(f"SELECT id, {names} FROM calls").fetchall()
         older = [(checksum(row[1:], None), row[0]) for row in rows]
         connection.executemany("UPDATE calls SET checksum = ? WHERE id = ?", older)
         connection.commit()

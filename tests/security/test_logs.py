@@ -17,13 +17,13 @@ from llmbench.abtest.source import OutcomeSource, Sends
 from llmbench.decision.phases import read_phases
 from llmbench.loadtest.prompts import read_prompts
 from llmbench.matrix.choices import split_choices
-from llmbench.reporting.break_even_log import read_log
 from llmbench.reporting.break_even_loadtest import (
     loadtest_sentence,
     loadtest_table,
     machine_of,
     read_loadtest,
 )
+from llmbench.reporting.break_even_log import read_log
 from tests.matrix.foreign.test_runners import choice
 from tests.security.hostile import changed_bytes, changed_document, changed_lines, many, some
 from tests.security.test_files import place, refused

@@ -66,9 +66,9 @@ def without_depth(tree: ast.AST) -> Iterator[tuple[int, str]]:
                  if isinstance(call, ast.Call)}  # fmt: skip
         caught = {name for handler in node.handlers for name in caught_by(handler)}
         broken = caught & {"ValueError", "TOMLDecodeError"}
-        if names & {"json.loads", "json.load", "tomllib.loads", "tomllib.load"} and broken:
-            if not caught & {"RecursionError", "RuntimeError", "Exception"}:
-                yield node.lineno, "RecursionError is not caught"
+        reads = names & {"json.loads", "json.load", "tomllib.loads", "tomllib.load"}
+        if reads and broken and not caught & {"RecursionError", "RuntimeError", "Exception"}:
+            yield node.lineno, "RecursionError is not caught"
 
 
 def test_what_is_nested_without_end_is_refused_like_what_is_broken() -> None:
