@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from llmbench.errors import ReportError
+from llmbench.numbers import finite
 from llmbench.results import SCHEMA_VERSION, Decision, InputFile, ResultEnvelope, Spend, Verdict
 from llmbench.run_files import MANIFEST, RESULT
 
@@ -14,6 +18,8 @@ __all__ = ["changed_files", "read_envelope", "workload_digest"]
 
 _MOST_BYTES = 64 * 1024 * 1024
 """No result.json is that long; a file that is would only fill the memory."""
+_TEXTS = ("report", "title", "price_book", "generated_at", "llmbench_version")
+_TEXTS_OR_NULL = ("workload_sha256", "baseline", "candidate", "data_until", "git_commit")
 
 
 def workload_digest(name: str) -> str:
@@ -26,7 +32,11 @@ def workload_digest(name: str) -> str:
 
 
 def read_envelope(path: Path) -> ResultEnvelope:
-    """Read result.json; raises ReportError when it is missing, broken, or of a later schema."""
+    """Read result.json; what is in it is of the types that `ResultEnvelope` promises, but for the inside of
+    `parameters` and `data`, which are the notebook's own.
+
+    Raises ReportError when it is missing, broken, of other types, or of a later schema.
+    """
     named = f"{path.parent.name}/{path.name}"
     try:
         if path.stat().st_size > _MOST_BYTES:
@@ -44,15 +54,65 @@ def read_envelope(path: Path) -> ResultEnvelope:
                 f"{named} was written by a newer llmbench (schema {document['schema']}, this one reads "
                 f"{SCHEMA_VERSION}); update llmbench."
             )
-        verdict = document.pop("verdict")
-        return ResultEnvelope(
-            verdict=Verdict(Decision(verdict["decision"]), verdict["summary"], tuple(verdict["reasons"])),
-            inputs=tuple(InputFile(**item) for item in document.pop("inputs")),
-            spend=Spend(**document.pop("spend")),
-            **document,
-        )
+        return _envelope(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReportError(f"{named} is not a result of llmbench: {error}.") from error
+
+
+def _envelope(document: dict[str, Any]) -> ResultEnvelope:
+    """Raises TypeError or ValueError naming what is of another type; KeyError for what is not there."""
+    verdict = document.pop("verdict")
+    for name in _TEXTS:
+        _typed(name, document[name], str)
+    for name in _TEXTS_OR_NULL:
+        _typed(name, document[name], str, None)
+    for name in ("schema", "seed"):
+        _typed(name, document[name], int)
+    for name in ("parameters", "data"):
+        _typed(name, document.get(name, {}), Mapping)
+    summary, reasons = verdict["summary"], verdict["reasons"]
+    _typed("summary", summary, str)
+    for reason in _typed("reasons", reasons, list):
+        _typed("reasons", reason, str)
+    return ResultEnvelope(
+        verdict=Verdict(Decision(verdict["decision"]), summary, tuple(reasons)),
+        inputs=tuple(_input(item) for item in _typed("inputs", document.pop("inputs"), list)),
+        spend=Spend(**{name: _amount(name, usd) for name, usd in document.pop("spend").items()}),
+        **document,
+    )
+
+
+def _input(item: Mapping[str, Any]) -> InputFile:
+    found = InputFile(**item)
+    _typed("path of an input", found.path, str)
+    _typed("sha256 of an input", found.sha256, str)
+    _typed("rows of an input", found.rows, int, None)
+    _typed("simulated of an input", found.simulated, bool)
+    return found
+
+
+def _amount(name: str, usd: Any) -> float | None:
+    if usd is not None and finite(usd) is None:
+        raise TypeError(_unlike(name, usd, float))
+    return finite(usd)
+
+
+def _typed(name: str, value: Any, kind: type, *others: None) -> Any:
+    if value is None and others:
+        return value
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(_unlike(name, value, kind))
+    return value
+
+
+def _unlike(name: str, value: Any, kind: type) -> str:
+    return f"its {name} is {reprlib.repr(value)}, which is no {_KINDS[kind]}"
+
+
+_KINDS: Mapping[type, str] = {
+    str: "text", int: "whole number", float: "number", bool: "true or false", list: "list",
+    Mapping: "table of names and values",
+}  # fmt: skip
 
 
 def changed_files(folder: Path) -> tuple[str, ...]:

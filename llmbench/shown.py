@@ -14,12 +14,13 @@ from llmbench.unknown import NONE
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AS_IT_IS", "shown"]
+__all__ = ["AS_IT_IS", "shown", "undirected"]
 
 AS_IT_IS = "mathjax_ignore"
 """Class of what JupyterLab must not set as a formula: it takes the text between two dollar signs for one."""
 
 _Class = TypeVar("_Class", bound=type)
+_OVERRIDES = {0x202D: "\ufffd", 0x202E: "\ufffd"}
 _LONG = 120
 """Characters of a value."""
 _MOST_ROWS = 20
@@ -28,8 +29,8 @@ _MOST_ROWS = 20
 def shown(cls: _Class) -> _Class:
     """Give a result class, a NamedTuple or a dataclass, `_repr_html_` and `to_pandas`.
 
-    One that it has stays; what it shows is kept from being read as a formula. `to_pandas` gives one row, a
-    result within a result as columns of its own.
+    One that it has stays; what it shows is kept from being read as a formula, or backwards. `to_pandas` gives
+    one row, a result within a result as columns of its own.
 
     >>> from typing import NamedTuple
     >>> @shown
@@ -46,12 +47,23 @@ def shown(cls: _Class) -> _Class:
 
     @functools.wraps(own)
     def repr_html(self: Any) -> str:
-        return f'<div class="{AS_IT_IS}">{own(self)}</div>'
+        return undirected(f'<div class="{AS_IT_IS}">{own(self)}</div>')
 
     cls._repr_html_ = repr_html  # type: ignore[attr-defined]
     if not hasattr(cls, "to_pandas"):
         cls.to_pandas = _to_pandas  # type: ignore[attr-defined]
     return cls
+
+
+def undirected(page: str) -> str:
+    r"""A page without the characters that turn the words after them round (U+202D, U+202E).
+
+    A name that holds one would have the sentence of a verdict read backwards. Arabic and Hebrew need neither.
+
+    >>> undirected("GO" + chr(0x202E) + "ON")
+    'GO\ufffdON'
+    """
+    return page.translate(_OVERRIDES)
 
 
 def _html(result: Any) -> str:

@@ -7,6 +7,7 @@ import glob
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -132,12 +133,16 @@ def _header(name: str) -> tuple[str, list[str]]:
             sample = [line for _, line in zip(range(50), lines, strict=False)]
     except UnicodeDecodeError as error:
         raise DatasetError(f"{shown(name)} is not UTF-8 ({error.reason}); save it as UTF-8.") from error
-    except OSError as error:
-        raise DatasetError(f"{shown(name)} cannot be read: {error.strerror or error}.") from error
+    except (OSError, EOFError, zlib.error) as error:  # the last two of a .gz that is cut off or damaged
+        said = (isinstance(error, OSError) and error.strerror) or error
+        raise DatasetError(f"{shown(name)} cannot be read: {said}.") from error
     if not sample or not sample[0].strip():
         raise DatasetError(f"{shown(name)} has no header in line 1; its first line must name the columns.")
     delimiter = max(_DELIMITERS, key=lambda each: _fit(sample, each))
-    columns = next(csv.reader(sample, delimiter=delimiter))
+    try:
+        columns = next(csv.reader(sample, delimiter=delimiter))
+    except csv.Error as error:
+        raise DatasetError(f"{shown(name)} has a line 1 that names no columns: {error}.") from error
     for place, column in enumerate(columns, start=1):
         if not column.strip():
             raise DatasetError(f"{shown(name)} has no name for column {place} in line 1; give it one.")
@@ -171,7 +176,7 @@ def line_of(where: object, column: str, value: str) -> str:
 
 def _rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
     delimiter, columns = _header(name)
-    with _open(name) as lines, suppress(csv.Error, UnicodeDecodeError):
+    with _open(name) as lines, suppress(csv.Error, UnicodeDecodeError, OSError, EOFError, zlib.error):
         reader = csv.reader(lines, delimiter=delimiter)
         next(reader)
         begins = reader.line_num + 1

@@ -60,7 +60,7 @@ def read_bench_file(
     try:
         text = where.read_text(encoding="utf-8")
         found = _documents(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DatasetError(
             f"{where.name} cannot be read as JSON ({said}); give the file that the run saved."

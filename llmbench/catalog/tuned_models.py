@@ -125,5 +125,5 @@ def _read(path: Path) -> TunedModel | None:
     """None for a file that is not ours to understand: a model that it names is then not known."""
     try:
         return TunedModel(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None

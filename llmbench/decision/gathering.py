@@ -96,7 +96,7 @@ def read_example(folder: Path) -> Example:
             f"Parameter 'example': {folder.name}/{path.name} cannot be read ({error.strerror}); give a "
             "folder that has it, or an empty text for no example."
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{folder.name}/{path.name} needs the texts baseline, candidate and as_of (a day): {error}."
         ) from error

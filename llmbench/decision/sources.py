@@ -120,8 +120,6 @@ def find_source(reports: Path, report: str, subject: Subject, *, run: str = "", 
         digest = hashlib.sha256((folder / RESULT).read_bytes()).hexdigest()
     except (ReportError, OSError) as error:
         return Source(report, SourceState.UNREADABLE, _clause(error), run_id)
-    if wrong := _wrong_types(envelope):
-        return Source(report, SourceState.UNREADABLE, wrong, run_id, digest)
     if not match:
         return Source(report, SourceState.USED, "", run_id, digest, envelope.data_until, envelope)
     candidate, reason = _joined(report, envelope, subject)
@@ -198,17 +196,6 @@ def _prices_both(envelope: ResultEnvelope, subject: Subject) -> bool:
 
 def _means(found: str | None, wanted: str, subject: Subject) -> bool:
     return not wanted or same_model(found, wanted, subject.names)
-
-
-def _wrong_types(envelope: ResultEnvelope) -> str:
-    """What is not of the type that it must be; empty: nothing."""
-    data: object = envelope.data
-    if not isinstance(data, Mapping):
-        return "its data are no table of names and values"
-    for name in ("baseline", "candidate", "workload_sha256", "data_until", "price_book", "generated_at"):
-        if not isinstance(getattr(envelope, name), str | None):
-            return f"its {name} is no text"
-    return ""
 
 
 def _newest_run(folder: Path) -> str | None:

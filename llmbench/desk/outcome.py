@@ -11,10 +11,11 @@ from llmbench.desk.overview import link_to
 from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.reporting.display import banner_html
+from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.run_files import EXECUTED, PAGE, RESULT
-from llmbench.shown import AS_IT_IS
+from llmbench.shown import AS_IT_IS, undirected
 
 __all__ = ["outcome_html"]
 
@@ -51,7 +52,7 @@ def outcome_html(folder: Path) -> str:
     shown = f"{_PAIR}{''.join(figures[:_FIRST_FIGURES])}</div>" if figures else ""
     more = len(figures) - _FIRST_FIGURES
     rest = f"<p>{more} more figure{'s' if more > 1 else ''} in the report.</p>" if more > 0 else ""
-    return f"{banner_html(found.verdict)}{facts}{shown}{rest}"
+    return undirected(encodable(f"{banner_html(found.verdict)}{facts}{shown}{rest}"))
 
 
 def _figures(executed: Path) -> list[str]:
@@ -63,7 +64,7 @@ def _figures(executed: Path) -> list[str]:
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
         pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
     return [_small(figure) for page in pages if (figure := _FIGURE.fullmatch(page)) is not None]
 

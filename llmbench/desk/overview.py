@@ -90,7 +90,7 @@ def title_of(notebook: Path) -> str:
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         texts = []
     headings = (line for text in texts for line in text.splitlines() if line.startswith("#"))
     return next(headings, notebook.stem).lstrip("# ").strip()

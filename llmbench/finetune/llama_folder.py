@@ -180,7 +180,7 @@ class FolderModel:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path.name} of the model in {path.parent.name} cannot be read ({error})."
         ) from error

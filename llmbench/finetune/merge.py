@@ -124,7 +124,7 @@ def _changes(adapter: Path) -> dict[str, _Change]:
     try:
         config: Mapping[str, Any] = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
         tensors = load_file(adapter / "adapter_model.safetensors")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{adapter.name} is no folder with an adapter of peft ({error}).") from error
     plain = not config.get("use_dora") and config.get("bias", "none") == "none"
     if config.get("peft_type") != "LORA" or not plain or config.get("rank_pattern"):

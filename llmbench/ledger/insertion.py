@@ -51,7 +51,7 @@ def insert(connection: Connection, group: Sequence[TableRows | Statement]) -> In
     # Two processes that add the same bodies in opposite orders would wait for each other for ever.
     requests = sorted(((*rows.request, *rows.call[:2]) for _, rows in attempts), key=itemgetter(0))
     connection.change_each(_INSERT_REQUEST, requests)
-    calls = [(*rows.call, checksum(rows.call), rows.request[0]) for _, rows in attempts]
+    calls = [(*rows.call, checksum(rows.call, rows.request[0]), rows.request[0]) for _, rows in attempts]
     added = connection.change_each(_INSERT_CALL, calls)
     there = [attempt for attempt, count in zip(attempts, added, strict=True) if not count]
     stored = connection.select_each(_SELECT_STORED, [rows.call[:2] for _, rows in there])

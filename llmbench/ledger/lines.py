@@ -19,6 +19,7 @@ from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger.export_file import export_file
 from llmbench.ledger.insertion import insert
 from llmbench.ledger.rows import TableRows, encode, instant_text
+from llmbench.numbers import finite
 from llmbench.types import CallRecord, Usage
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def record_of(line: str) -> CallRecord:
             raise UsageError(f"it has a field {name!r}, which this llmbench does not know")
         if value is not None and (not isinstance(value, _TYPES[name]) or isinstance(value, bool)):
             raise UsageError(f"its {name} is {reprlib.repr(value)}, which is of the wrong type")
+        if isinstance(value, _NUMBER) and (finite(value) is None or value < 0):
+            raise UsageError(f"its {name} is {reprlib.repr(value)}, which no {name} can be")
     values = {name: value for name, value in values.items() if value is not None}
     missing = [name for name in _REQUIRED if name not in values]
     if missing:

@@ -78,6 +78,10 @@ def _strip(connection: Connection, condition: str, value: Any) -> Pruned:
         "UPDATE calls SET content = NULL, error_message = NULL, metadata = ?, checksum = NULL WHERE id = ?",
         list(_bare_calls(connection, condition, value)),
     )
+    # Also of attempts that had no text: which request they answer is part of their checksum.
+    connection.change_each(
+        "UPDATE calls SET checksum = NULL WHERE request_id = ?", [(id_,) for _, id_ in bare_requests]
+    )
     # A digest of its own, or the same request would later be taken for one without messages.
     stripped = connection.change_each(
         "UPDATE requests SET messages = '[]', params = ?, body_digest = ? WHERE id = ?",

@@ -4,7 +4,9 @@ Nothing is lost on the way: text that UTF-8 cannot carry (a lone surrogate, as h
 or as undecodable bytes of an error message) is stored as a BLOB of UTF-8 with surrogates allowed
 and comes back as it was; two halves side by side, as a stream may deliver them, become the
 character that they spell. NUL and any length up to SQLite's 1 GB are plain text. A number that is
-not finite means "not known": a NaN latency comes back as NaN, a NaN cost as None. Values that JSON
+not finite means "not known": a NaN latency comes back as NaN, a NaN cost as None; so does a time
+below zero, which a clock that was set back leaves. A cost below zero is refused: it would be taken off
+what others cost. Values that JSON
 has no word for (a date in a vendor's metadata) are kept as text, because an answer must not be
 lost to its trimmings.
 """
@@ -137,8 +139,8 @@ def encode(call: CallRecord) -> TableRows:
             stored_text(call.call_id),
             _whole(call.attempt),
             instant_text(call.started_at),
-            _finite(call.latency_ms),
-            _finite(call.wall_ms),
+            _time(call.latency_ms),
+            _time(call.wall_ms),
             call.status,
             stored_text(call.error_type),
             stored_text(call.error_message),
@@ -149,12 +151,12 @@ def encode(call: CallRecord) -> TableRows:
             None if usage is None else _whole(usage.cache_read_tokens),
             None if usage is None else _whole(usage.cache_write_tokens),
             None if usage is None else _whole(usage.reasoning_tokens),
-            _finite(call.queue_ms),
-            _finite(call.load_ms),
-            _finite(call.prefill_ms),
-            _finite(call.decode_ms),
-            _finite(call.time_to_first_token_ms),
-            _finite(call.cost),
+            _time(call.queue_ms),
+            _time(call.load_ms),
+            _time(call.prefill_ms),
+            _time(call.decode_ms),
+            _time(call.time_to_first_token_ms),
+            _money(call.cost),
             call.cost_basis,
             stored_text(call.price_book),
             stored_text(call.price_as_of),
@@ -167,7 +169,7 @@ def encode(call: CallRecord) -> TableRows:
             None if call.route is None else _json(call.route, sort_keys=False),
             _json(call.metadata, sort_keys=False),
         )
-    except (TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError, RecursionError, UsageError) as error:
         raise _unstorable(call, str(error)) from error
     return TableRows((digest(body), *body), attempt)
 
@@ -241,6 +243,18 @@ def _finite(value: SupportsFloat | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _time(value: SupportsFloat | None) -> float | None:
+    number = _finite(value)
+    return number if number is None or number >= 0 else None
+
+
+def _money(value: SupportsFloat | None) -> float | None:
+    number = _finite(value)
+    if number is not None and number < 0:
+        raise ValueError(f"its cost is {number} USD, and no call costs less than nothing")
+    return number
+
+
 def _whole(value: SupportsIndex) -> int:
     number = operator.index(value)  # refuses 1.5, takes numpy's integers
     if not -(2**63) <= number < 2**63:
@@ -297,12 +311,16 @@ def digest(body: Sequence[StoredValue], size: int = 16) -> bytes:
     return hashlib.blake2b(b"".join(parts), digest_size=size).digest()
 
 
-def checksum(call: Sequence[StoredValue]) -> bytes:
-    """Eight bytes of the values of CALL_COLUMNS, stored beside them: a database checks its structure, and
-    takes a byte of an answer or of a cost that has changed on the disk for what was written.
+def checksum(call: Sequence[StoredValue], body_digest: StoredValue) -> bytes:
+    """Eight bytes of the values of CALL_COLUMNS and of which request they answer, stored beside them: a
+    database checks its structure, and takes a byte of an answer, of a cost or of the request's number that
+    has changed on the disk for what was written.
+
+    `body_digest` is None for a row that was written before it was part of this.
     """
     # SQLite gives -0.0 back as 0.0.
-    return digest([value + 0.0 if isinstance(value, float) else value for value in call], size=8)
+    values = [value + 0.0 if isinstance(value, float) else value for value in call]
+    return digest(values if body_digest is None else [body_digest, *values], size=8)
 
 
 def _unstorable(call: CallRecord, reason: str) -> LedgerError:

@@ -141,7 +141,7 @@ def _csv_records(file: str, text: str, mapping: Mapping[str, str] | None) -> tup
 def _json_records(file: str, text: str, mapping: Mapping[str, str] | None) -> tuple[_Records, Reader, str]:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file} is not JSON: {error}; fetch it again.") from error
     records = list(_flat(file, document))
     if not records:

@@ -91,7 +91,7 @@ def read_prompts(path: str | Path) -> list[str]:
         try:
             row = json.loads(line)
             prompt = row.get("prompt", row.get("text"))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             prompt = None
         if not isinstance(prompt, str) or not prompt.strip():
             raise DatasetError(f'{where.name}, line {number}: write {{"prompt": "..."}} with a text.')

@@ -30,7 +30,7 @@ def split_choices(value: Any) -> list[str]:
         if text.startswith("["):
             try:
                 value = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 value = None
         if not isinstance(value, list):
             separator = next((mark for mark in "|;," if mark in text), None)

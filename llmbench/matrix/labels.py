@@ -220,7 +220,7 @@ def _read_key(path: Path) -> dict[str, Any]:
             f"{path.name} cannot be read ({error.strerror}); export wrote it beside the sheet, and without "
             "it nobody can tell which answer a row is."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path.name} is not the key of a sheet ({error}).") from error
     if not _is_key(known):
         raise DatasetError(f"{path.name} is not the key of a sheet; give the one that export wrote.")

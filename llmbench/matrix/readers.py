@@ -15,10 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 from llmbench.errors import DatasetError
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
 
 __all__ = [
     "Row",
@@ -35,6 +38,8 @@ __all__ = [
 _DELIMITERS = (",", ";", "\t", "|")
 _LARGEST_CELL = 1 << 26
 """Characters; Python's own limit of 131,072 refuses long documents."""
+_LARGEST_BOOK = 1 << 30
+"""Bytes of an XLSX file once it is unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,24 +201,42 @@ def _read_xlsx(path: Path, content: bytes, sheet: str | None) -> Table:
         # openpyxl warns of styles and validations that it leaves out; values are all that is read here.
         warnings.simplefilter("ignore")
         try:
+            _refuse_endless(path, content)
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        except (BadZipFile, KeyError, ValueError, OSError) as error:
+            try:
+                _read_book(path, book, sheet, table)
+            finally:
+                book.close()
+        except DatasetError:
+            raise
+        except Exception as error:  # openpyxl raises whatever the damage happens to lead to
             raise DatasetError(
                 f"{path.name} is not a readable XLSX file ({error}); "
                 "save it again as .xlsx without a password."
             ) from error
-        try:
-            if sheet is not None and sheet not in book.sheetnames:
-                raise DatasetError(
-                    f"{path.name} has no sheet {sheet!r}; it has {', '.join(book.sheetnames)}."
-                )
-            chosen = book[sheet or book.sheetnames[0]]
-            if sheet is None and len(book.sheetnames) > 1:
-                table.notes.append(f"{path.name}: sheet {chosen.title!r} of {len(book.sheetnames)} was read")
-            _read_sheet(path, chosen.iter_rows(), table)
-        finally:
-            book.close()
     return table
+
+
+def _refuse_endless(path: Path, content: bytes) -> None:
+    """Raises DatasetError for an archive whose sheets are longer than a sheet gets; zipfile reads no member
+    beyond the length that the archive says.
+    """
+    with ZipFile(io.BytesIO(content)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _LARGEST_BOOK:
+        raise DatasetError(
+            f"{path.name} would be {size:,} bytes once it is unpacked; that is too much for a sheet: save "
+            "the rows as .csv or .parquet."
+        )
+
+
+def _read_book(path: Path, book: Workbook, sheet: str | None, table: Table) -> None:
+    if sheet is not None and sheet not in book.sheetnames:
+        raise DatasetError(f"{path.name} has no sheet {sheet!r}; it has {', '.join(book.sheetnames)}.")
+    chosen: Any = book[sheet or book.sheetnames[0]]
+    if sheet is None and len(book.sheetnames) > 1:
+        table.notes.append(f"{path.name}: sheet {chosen.title!r} of {len(book.sheetnames)} was read")
+    _read_sheet(path, chosen.iter_rows(), table)
 
 
 def _read_sheet(path: Path, sheet_rows: Iterable[Iterable[Any]], table: Table) -> None:
@@ -249,14 +272,14 @@ def _read_parquet(path: Path, content: bytes) -> Table:
         raise DatasetError(f"{path.name} needs pyarrow: pip install 'llmbench[notebooks]'.") from error
     try:
         arrow = pq.read_table(pa.BufferReader(content))
-    except (pa.ArrowException, OSError) as error:
+        records = arrow.to_pylist()  # where texts that are none and dates beyond Python's are met
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DatasetError(f"{path.name} is not a readable parquet file: {error}.") from error
-    names = column_names(path, arrow.column_names)
     rows = [
         Row(number, {name: cell_value(value) for name, value in record.items()})
-        for number, record in enumerate(arrow.to_pylist(), start=1)
+        for number, record in enumerate(records, start=1)
     ]
-    return Table(columns=names, rows=rows)
+    return Table(columns=column_names(path, arrow.column_names), rows=rows)
 
 
 def column_names(path: Path, header: Sequence[str]) -> list[str]:

@@ -163,7 +163,7 @@ def _note_path(path: Path) -> Path:
 def _read_note(path: Path) -> object:
     try:
         return json.loads(_note_path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

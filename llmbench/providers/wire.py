@@ -149,12 +149,9 @@ def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _number(table: Any, key: str) -> float | None:
-    return finite(table.get(key)) if isinstance(table, dict) else None
-
-
-def _cost(usage: Any) -> float | None:
-    cost = _number(usage, "cost")
-    return cost if cost is not None and cost >= 0 else None
+    """What is below zero is no time and no cost: some servers say -1 for what they do not know."""
+    number = finite(table.get(key)) if isinstance(table, dict) else None
+    return number if number is None or number >= 0 else None
 
 
 def _text(content: Any) -> str:
@@ -224,7 +221,7 @@ class AnswerParts:
             finish_reason=self.finish_reason,
             served_model=self.served_model,
             fingerprint=self.fingerprint,
-            reported_cost=_cost(self.usage),
+            reported_cost=_number(self.usage, "cost"),
             prefill_ms=_number(self.timings, "prompt_ms"),
             decode_ms=_number(self.timings, "predicted_ms"),
             metadata=metadata,

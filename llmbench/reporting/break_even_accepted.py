@@ -30,7 +30,7 @@ def accepted_shares(p: Mapping[str, Any], root: Path) -> tuple[dict[str, float],
         if result["report"] != "model_matrix":
             raise KeyError("report")
         rows = [(str(row["model"]), row["score"]) for row in result["data"]["models"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"Parameter 'matrix_result' names {path.name}, which is no result.json of the notebook "
             "model_matrix."

@@ -10,13 +10,21 @@ from typing import Any
 from llmbench.economics.machine import Machine, MachineRun, fit_machine
 from llmbench.errors import UsageError
 from llmbench.money import dollars
+from llmbench.numbers import finite
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import whole
+from llmbench.result_data import part_of
 from llmbench.unknown import UNKNOWN
 
 __all__ = ["loadtest_sentence", "loadtest_table", "machine_of", "machine_sentence", "read_loadtest"]
 
 _SCHEMA = "llmbench-loadtest/1"
+_AMOUNTS = ("request_rate", "completed", "failed", "request_throughput")
+_AMOUNTS_OR_NULL = (
+    "total_input_tokens", "total_output_tokens", "output_throughput", "mean_ttft_ms", "mean_tpot_ms",
+    "median_ttft_ms", "median_tpot_ms",
+)  # fmt: skip
+"""Of a run; null where the endpoint did not tell its tokens, or nothing was answered."""
 
 
 def read_loadtest(path: str, root: Path) -> Mapping[str, Any] | None:
@@ -28,13 +36,43 @@ def read_loadtest(path: str, root: Path) -> Mapping[str, Any] | None:
         found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"Parameter 'loadtest': {path} cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"Parameter 'loadtest': {path} is no JSON ({error}).") from error
     if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
         raise UsageError(
             f"Parameter 'loadtest': {path} is not what `llmbench loadtest --out` writes (schema {_SCHEMA})."
         )
+    if wrong := _wrong_part(found):
+        raise UsageError(
+            f"Parameter 'loadtest': {path} is not what `llmbench loadtest --out` writes: {wrong}."
+        )
     return found
+
+
+def _wrong_part(found: Mapping[str, Any]) -> str:
+    """What of a result is not there, or of another type than it is written in; empty: nothing."""
+    told = [(name, isinstance(found.get(name), str)) for name in ("endpoint", "model", "started_at")]
+    told += [
+        (name, _is_amount(found.get(name, ""), True)) for name in ("usd_per_hour", "usd_per_million_output")
+    ]
+    runs = found.get("runs")
+    if not isinstance(runs, list) or not all(isinstance(run, Mapping) for run in runs):
+        return "it has no list of runs"
+    for place, run in enumerate(runs, start=1):
+        told += [(f"{name} of run {place}", _is_amount(run.get(name), False)) for name in _AMOUNTS]
+        told += [(f"{name} of run {place}", _is_amount(run.get(name, ""), True)) for name in _AMOUNTS_OR_NULL]
+        sent = part_of(run, "llmbench").get("sent")
+        told.append((f"what run {place} sent", _is_amount(sent, False)))
+    knee = found.get("knee")
+    rates = [run.get("request_rate") for run in runs]
+    known = isinstance(knee, Mapping) and "missed" in knee and knee.get("kept", "") in [None, *rates]
+    told.append(("the rate that was kept", known))
+    return next((f"{name} cannot be read" for name, sound in told if not sound), "")
+
+
+def _is_amount(value: Any, or_null: bool) -> bool:
+    number = finite(value)
+    return (or_null and value is None) or (number is not None and number >= 0)
 
 
 def loadtest_sentence(found: Mapping[str, Any] | None) -> str:
@@ -52,7 +90,7 @@ def loadtest_sentence(found: Mapping[str, Any] | None) -> str:
     best = max(of_rate, key=lambda run: run["completed"])
     sentence = (
         f"{name}, measured on {day} on the machine at hand: {kept:g} requests a second were carried within "
-        f"the objective, {best['output_throughput']:,.1f} output tokens a second"
+        f"the objective, {_rate(best['output_throughput'])} output tokens a second"
     )
     if found["knee"]["missed"] is None:
         sentence += "; higher rates were not tried"
@@ -72,12 +110,12 @@ def machine_of(found: Mapping[str, Any]) -> Machine | None:
     runs = []
     for run in found["runs"]:
         ttft, tpot, done = run["mean_ttft_ms"], run["mean_tpot_ms"], run["completed"]
-        if not (run["llmbench"].get("kept") and ttft and tpot and done):
+        tokens = run["total_input_tokens"], run["total_output_tokens"]
+        if not (run["llmbench"].get("kept") and ttft and tpot and done and all(tokens)):
             continue
-        read, written = run["total_input_tokens"] / done, run["total_output_tokens"] / done
+        read, written = (count / done for count in tokens)
         flight = max(1.0, run["request_throughput"] * (ttft + tpot * (written - 1)) / 1e3)
-        if read and written:
-            runs.append(MachineRun(read, written, flight, ttft, tpot))
+        runs.append(MachineRun(read, written, flight, ttft, tpot))
     try:
         return fit_machine(str(found["model"]), runs) if runs else None
     except UsageError:
@@ -100,6 +138,10 @@ def machine_sentence(machine: Machine | None) -> str:
     )
 
 
+def _rate(tokens: float | None) -> str:
+    return UNKNOWN if tokens is None else f"{tokens:,.1f}"
+
+
 def loadtest_table(found: Mapping[str, Any]) -> ReportTable:
     """One row a rate; times from the moment at which a request was due."""
     import pandas as pd
@@ -119,7 +161,7 @@ def loadtest_table(found: Mapping[str, Any]) -> ReportTable:
             "failed": f"{row['failed']:,}",
             "first token, median ms": _milliseconds(row["median_ttft_ms"]),
             "each further one, ms": _milliseconds(row["median_tpot_ms"]),
-            "output tokens/s": f"{row['output_tokens_per_s']:,.1f}",
+            "output tokens/s": _rate(row["output_tokens_per_s"]),
         }
         for row in rows
     ]

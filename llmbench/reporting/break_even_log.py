@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.economics import MeasuredWorkload, workload_of_log
 from llmbench.errors import UsageError
+from llmbench.numbers import finite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,8 @@ def _file(path: Path) -> pd.DataFrame:
         raise UsageError(f"The log {path.name} must be {', '.join(readers)}, or the word ledger.")
     try:
         frame: pd.DataFrame = reader(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, OverflowError) as error:
+        # The last four of parquet files, and of JSON that is nested without end.
         # What the system says of a file names it by its whole path.
         said = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
         raise UsageError(f"The log {path.name} cannot be read: {said}.") from error
@@ -93,8 +95,9 @@ def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
 
     column: Any = frame[name]
     try:
-        parsed = pd.to_datetime(column, format="mixed" if column.dtype == object else None)
-    except (ValueError, TypeError) as error:
+        texts = column.dtype == object or pd.api.types.is_string_dtype(column)
+        parsed = pd.to_datetime(column, format="mixed" if texts else None)
+    except (ValueError, TypeError, OverflowError) as error:
         raise UsageError(f"The times of the log {Path(source).name} cannot be read: {error}.") from error
     if parsed.isna().any():
         raise UsageError(f"{int(parsed.isna().sum())} messages of the log {Path(source).name} have no time.")
@@ -105,4 +108,4 @@ def _numbers(frame: pd.DataFrame, name: str) -> list[float | None]:
     import pandas as pd
 
     values: Any = pd.to_numeric(frame[name], errors="coerce")
-    return [None if pd.isna(value) else float(value) for value in values]
+    return [finite(value) for value in values.tolist()]  # an integer may be longer than any float

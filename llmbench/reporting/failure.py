@@ -63,7 +63,7 @@ def _keep_failed(job: Job, folder: ReportFolder, secrets: Mapping[str, str]) -> 
         if find_secret(staged.read_text(encoding="utf-8"), secrets) is not None:
             return where, " (The executed notebook was not kept: it contains a secret.)"
         kept = folder.keep_failed(staged, job.run_id)
-    except (OSError, ReportError, ValueError):
+    except (OSError, ReportError, ValueError, RecursionError):
         return where, ""
     return where, f" (The notebook as far as it came: {kept.relative_to(folder.path.parent).as_posix()})"
 

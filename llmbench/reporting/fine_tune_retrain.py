@@ -81,7 +81,7 @@ def _stored(root: Path) -> str | None:
     try:
         told = json.loads((root / _FOLDER / "results" / NAME).read_text(encoding="utf-8"))
         return str(told["stronger_model"]["name"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -78,7 +78,8 @@ class FreshRun:
             begun = datetime.fromisoformat(left["begun"])
             run_id = str(left["run_id"])
             young = timedelta(0) <= datetime.now(UTC) - begun < _KEPT
-        except (ValueError, KeyError, TypeError):  # empty: new, or left by a crash before it was written
+        except (ValueError, KeyError, TypeError, RecursionError):
+            # Empty: new, or left by a crash before it was written.
             return False
         if not young or run_id in published:
             return False

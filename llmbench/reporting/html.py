@@ -17,10 +17,10 @@ from typing import Any
 
 from llmbench.money import dollars
 from llmbench.reporting.clean import clean_html
-from llmbench.reporting.text import undirected
 from llmbench.reporting.wording import clip, minute
 from llmbench.results import ResultEnvelope
 from llmbench.run_files import EXECUTED, FIGURES, MANIFEST, RESULT, TABLES
+from llmbench.shown import undirected
 
 __all__ = ["PAGE_POLICY", "render_report", "style_sheet"]
 

@@ -14,11 +14,12 @@ from llmbench.reporting.formats import FORMATS
 from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
 from llmbench.reporting.sparkline import sparkline
-from llmbench.reporting.text import encodable, undirected
+from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision, ResultEnvelope
 from llmbench.run_files import EXECUTED, INDEX, PAGE, RESULT, RUNS, report_as
+from llmbench.shown import undirected
 from llmbench.whole_file import write_whole
 
 __all__ = ["write_index"]

@@ -281,7 +281,7 @@ def _from_text(type_name: str, text: str) -> Any:
     if type_name in {"list", "dict"}:
         try:
             return json.loads(stripped)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [stripped] if type_name == "list" and _BARE_WORD.fullmatch(stripped) else text
     return text
 

@@ -103,7 +103,7 @@ def execute(job: Job, console: Console, follower: Follower | None = None) -> dic
             ) from None
     try:
         outcome: dict[str, Any] = json.loads((job.staging / OUTCOME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         failed = {"status": "failed", "error": "", "message": _end_of(process, job), "cell": None}
         # It had no room to say so: then the exit code does.
         return {**failed, "errno": process.returncode} if process.returncode in FULL else failed

@@ -85,7 +85,7 @@ class ProgressFile:
         self._offset += len(complete) + 1
         try:
             return Progress.of(json.loads(complete.rpartition(b"\n")[2]))
-        except ValueError:  # cut short by a full disk
+        except (ValueError, RecursionError):  # cut short by a full disk
             return None
 
 

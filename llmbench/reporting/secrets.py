@@ -174,6 +174,6 @@ def _base64_forms(raw: bytes) -> Iterator[str]:
 def _json_strings(text: str) -> Iterator[str]:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     yield from texts_of(document)

@@ -6,9 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["encodable", "texts_of", "undirected", "visible"]
-
-_OVERRIDES = {0x202D: "\ufffd", 0x202E: "\ufffd"}
+__all__ = ["encodable", "texts_of", "visible"]
 
 
 def encodable(text: str) -> str:
@@ -51,14 +49,3 @@ def visible(text: object) -> str:
         else each.encode("unicode_escape").decode()
         for each in str(text)
     )
-
-
-def undirected(page: str) -> str:
-    r"""A page without the characters that turn the words after them round (U+202D, U+202E).
-
-    A name that holds one would have the sentence of a verdict read backwards. Arabic and Hebrew need neither.
-
-    >>> undirected("GO" + chr(0x202E) + "ON")
-    'GO\ufffdON'
-    """
-    return page.translate(_OVERRIDES)

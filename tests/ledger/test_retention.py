@@ -171,3 +171,12 @@ def test_a_unit_without_texts_is_forgotten_too(ledger: Ledger, make_call: Callab
     asyncio.run(ledger.record(make_call("c", messages=[], content=None, unit_id="ann")))
     assert ledger.prune(unit_id="ann", dry_run=True) == ledger.prune(unit_id="ann") == Pruned(1, 0, 0, 0)
     assert [call.unit_id for call in ledger.calls()] == [None]
+
+
+def test_an_attempt_without_texts_of_a_stripped_request_is_sound(
+    ledger: Ledger, make_call: Callable[..., CallRecord]
+) -> None:
+    asyncio.run(ledger.record(make_call("c", content=None, status="error", started_at=OLD)))
+    assert ledger.prune(LIMIT, texts_only=True).requests == 1
+    checked = ledger.verify()
+    assert checked.sound, checked.problems

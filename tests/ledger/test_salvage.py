@@ -18,6 +18,7 @@ from llmbench.cli import cli
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger import Ledger
 from llmbench.ledger.migrations import MIGRATIONS
+from llmbench.ledger.rows import CALL_COLUMNS, checksum
 from llmbench.ledger.salvage import Salvaged, salvage
 from llmbench.types import CallRecord, Usage
 
@@ -172,6 +173,33 @@ def test_a_value_that_changed_is_noticed(sound: Path, damaged: Path, tmp_path: P
     assert "its checksum differs" in checked.problems[0]
     missing = compare(sound, salvage(damaged, tmp_path / "new.db"))
     assert len(missing) == 1
+
+
+def test_an_answer_that_is_tied_to_another_request_is_noticed(
+    sound: Path, damaged: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(damaged)) as connection:
+        connection.execute(
+            "UPDATE calls SET request_id = (SELECT request_id FROM calls WHERE call_id = 'c121') "
+            "WHERE call_id = 'c120'"
+        )
+        connection.commit()
+    with Ledger(damaged) as ledger:
+        checked = ledger.verify()
+    assert len(checked.problems) == 1
+    assert "its checksum differs" in checked.problems[0]
+    assert compare(sound, salvage(damaged, tmp_path / "new.db")) == {"c120"}
+
+
+def test_a_checksum_of_before_it_told_the_request_is_still_one(sound: Path, damaged: Path) -> None:
+    with closing(sqlite3.connect(damaged)) as connection:
+        names = ", ".join(CALL_COLUMNS)
+        rows = connection.execute(f"SELECT id, {names} FROM calls").fetchall()
+        older = [(checksum(row[1:], None), row[0]) for row in rows]
+        connection.executemany("UPDATE calls SET checksum = ? WHERE id = ?", older)
+        connection.commit()
+    with Ledger(damaged) as ledger:
+        assert ledger.verify().sound
 
 
 def test_without_the_page_of_the_schema_it_says_so(damaged: Path, tmp_path: Path) -> None:

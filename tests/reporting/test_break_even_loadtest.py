@@ -64,6 +64,35 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
             read_loadtest(name, tmp_path)
 
 
+def test_an_endpoint_that_told_no_tokens(found: Any, tmp_path: Path) -> None:
+    unknown = {"total_input_tokens": None, "total_output_tokens": None, "output_throughput": None}
+    told = {**found, "usd_per_million_output": None, "runs": [{**run, **unknown} for run in found["runs"]]}
+    (tmp_path / "load.json").write_text(json.dumps(told))
+    read = read_loadtest("load.json", tmp_path)
+    assert read is not None
+    assert "unknown output tokens a second" in loadtest_sentence(read)
+    assert set(loadtest_table(read).shown["output tokens/s"]) == {"unknown"}
+    assert machine_of(read) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"runs": None}, "no list of runs"),
+        ({"model": 3}, "model cannot be read"),
+        ({"usd_per_hour": "cheap"}, "usd_per_hour cannot be read"),
+        ({"knee": {"kept": 99.0, "missed": None}}, "the rate that was kept cannot be read"),
+        ({"runs": [{"request_rate": -1}]}, "request_rate of run 1 cannot be read"),
+    ],
+)
+def test_a_result_with_another_value_is_refused(
+    found: Any, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "load.json").write_text(json.dumps({**found, **change}))
+    with pytest.raises(UsageError, match=message):
+        read_loadtest("load.json", tmp_path)
+
+
 def test_the_machines_own_efficiencies_come_from_the_rates_carried(found: Any) -> None:
     machine = machine_of(found)
     assert machine is not None

@@ -12,7 +12,10 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-__all__ = ["EXAMPLES", "HOSTILE", "changed_bytes", "changed_json", "hostile_texts", "many", "some"]
+__all__ = [
+    "EXAMPLES", "HOSTILE", "changed_bytes", "changed_document", "changed_json", "changed_lines", "dumped",
+    "hostile_texts", "many", "some",
+]  # fmt: skip
 
 EXAMPLES = int(os.environ.get("LLMBENCH_SECURITY_EXAMPLES", "0"))
 """Of each property; `make test-security` has thousands, `make test` a few that are always the same."""
@@ -92,7 +95,8 @@ def changed_json(draw: Callable[..., Any], document: Any) -> Any:
         parent, key = draw(st.sampled_from(places))
         how = draw(st.sampled_from(["replace", "replace", "drop", "rename"]))
         if how == "replace" or isinstance(parent, list):
-            parent[key] = draw(_strange)
+            # A copy, because a later change may be within it.
+            parent[key] = copy.deepcopy(draw(_strange))
         elif how == "drop":
             del parent[key]
         else:
@@ -110,6 +114,24 @@ def _places(value: Any) -> Any:
 def dumped(value: Any) -> bytes:
     """JSON as others write it: with NaN, and with half characters as escapes."""
     return json.dumps(value).encode()
+
+
+def changed_document(document: Any) -> st.SearchStrategy[bytes]:
+    """`document` as a file of JSON: with other values, and perhaps with other bytes."""
+    return changed_json(document).map(dumped).flatmap(_perhaps_changed)
+
+
+def changed_lines(rows: list[Any]) -> st.SearchStrategy[bytes]:
+    """`rows` as a file of JSON lines, changed as in `changed_document`."""
+    return changed_json(rows).map(_lines).flatmap(_perhaps_changed)
+
+
+def _lines(rows: Any) -> bytes:
+    return b"".join(dumped(row) + b"\n" for row in (rows if isinstance(rows, list) else [rows]))
+
+
+def _perhaps_changed(content: bytes) -> st.SearchStrategy[bytes]:
+    return st.just(content) | changed_bytes(content)
 
 
 @st.composite

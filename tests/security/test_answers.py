@@ -172,13 +172,14 @@ class Tags(HTMLParser):
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in {"iframe", "object", "embed", "base", "form", "img", "svg"} and tag != "svg":
+        if tag in {"script", "link", "iframe", "object", "embed", "base", "form", "img"}:
             source = dict(attrs).get("src") or ""
             if not (tag == "img" and source.startswith("data:image/")):
                 self.found.append(f"{tag} {attrs}")
         for name, value in attrs:
             target = re.sub(r"[\x00-\x20]", "", value or "").lower()
-            if name.startswith("on") or target.startswith(("javascript:", "vbscript:", "data:text")):
+            runs = name.startswith("on") or target.startswith(("javascript:", "vbscript:", "data:text"))
+            if runs or (name == "http-equiv" and target == "refresh"):
                 self.found.append(f"{tag} {name}={value}")
             # A link may be shown, for a reader to follow or not; nothing may be asked for by itself.
             if name in {"src", "srcdoc", "action", "background"} and "evil.test" in target:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmbench import Matrix, finetune
@@ -19,14 +20,16 @@ from llmbench.config import load_config
 from llmbench.decision.gates import read_gates
 from llmbench.errors import LLMBenchError
 from llmbench.ledger import Ledger
+from llmbench.ledger.lines import line_of
 from llmbench.ledger.vendor_exports import read_exports
 from llmbench.matrix import Dataset
 from llmbench.matrix.labels import import_labels
 from llmbench.reporting.parameters import check_parameters, read_parameter_file, read_parameters
 from llmbench.result_files import changed_files, read_envelope
 from llmbench.routing.calibrated_file import load as load_routes
+from tests.ledger.conftest import make_call_of
 from tests.matrix.foreign.test_runners import SAMPLES, eval_log, header
-from tests.security.hostile import changed_bytes, changed_json, dumped, many, some
+from tests.security.hostile import changed_bytes, changed_document, changed_lines, dumped, many, some
 
 
 def refused(read: Callable[[], Any]) -> Any:
@@ -63,13 +66,10 @@ def _loaded(path: Path, content: bytes) -> None:
         refused(lambda: Matrix(found, ["fake/m"], ledger=path.parent / "unused.db"))
 
 
-@given(st.data())
+@given(changed_lines(ROWS))
 @some(10)
-def test_items_as_json_lines(place: Path, data: st.DataObject) -> None:
-    rows = data.draw(changed_json(ROWS))
-    made = rows if isinstance(rows, list) else [rows]
-    content = b"".join(dumped(row) + b"\n" for row in made)
-    _loaded(place / "items.jsonl", data.draw(st.just(content) | changed_bytes(content)))
+def test_items_as_json_lines(place: Path, content: bytes) -> None:
+    _loaded(place / "items.jsonl", content)
 
 
 @given(changed_bytes(CSV) | changed_bytes(CSV.replace(b",", b";")))
@@ -156,15 +156,16 @@ RESULT: dict[str, Any] = {
 }  # fmt: skip
 
 
-@given(st.data())
+@given(changed_document(RESULT))
+@example(dumped({**RESULT, "verdict": {"decision": "GO", "summary": None, "reasons": ["so"]}}))
+@example(dumped({**RESULT, "spend": {"quoted_usd": None, "actual_usd": "much"}}))
 @some(15)
-def test_result_json(place: Path, data: st.DataObject) -> None:
+def test_result_json(place: Path, content: bytes) -> None:
     from llmbench.reporting.index import write_index
 
-    content = dumped(data.draw(changed_json(RESULT)))
     run = place / "reports" / "model_matrix" / "runs" / "20260102T000000Z-abcdef"
     run.mkdir(parents=True, exist_ok=True)
-    (run / "result.json").write_bytes(data.draw(st.just(content) | changed_bytes(content)))
+    (run / "result.json").write_bytes(content)
     refused(lambda: read_envelope(run / "result.json"))
     page = write_index(place / "reports").read_text(encoding="utf-8")
     assert "<script" not in page
@@ -188,13 +189,53 @@ def _foreign(path: Path) -> None:
         assert all(0 <= score <= 1 for score in scores)
 
 
-@given(st.data())
+@given(changed_document({**header(), "samples": SAMPLES}))
 @many(6)
-def test_logs_of_inspect(place: Path, data: st.DataObject) -> None:
-    document = data.draw(changed_json({**header(), "samples": SAMPLES}))
-    content = dumped(document)
-    (place / "log.json").write_bytes(data.draw(st.just(content) | changed_bytes(content)))
+def test_logs_of_inspect(place: Path, content: bytes) -> None:
+    (place / "log.json").write_bytes(content)
     _foreign(place / "log.json")
+
+
+DAMAGES = {
+    "a version of the future": (b"PK\x01\x02", 6, b"\x7f\x00"),
+    "a password": (b"PK\x01\x02", 8, b"\x01\x00"),
+    "an unknown packing": (b"PK\x01\x02", 10, b"\x62\x00"),
+    "other bytes": (b"PK\x03\x04", 70, bytes(20)),
+}
+"""What the list of an archive may say that no reader has, and members that are damaged."""
+
+
+def patched(content: bytes, mark: bytes, offset: int, value: bytes) -> bytes:
+    made = bytearray(content)
+    for found in re.finditer(re.escape(mark), content):
+        at = found.start() + offset
+        made[at : at + len(value)] = value
+    return bytes(made)
+
+
+@pytest.mark.parametrize("how", list(DAMAGES))
+def test_archives_of_inspect_that_are_damaged(place: Path, how: str) -> None:
+    eval_log(place / "valid.eval")
+    (place / "log.eval").write_bytes(patched((place / "valid.eval").read_bytes(), *DAMAGES[how]))
+    if how == "a password":  # Zstandard's members are not unpacked by zipfile, and these have none
+        assert len(Matrix.from_results(place / "log.eval").answers) == len(SAMPLES)
+        return
+    with pytest.raises(LLMBenchError):
+        Matrix.from_results(place / "log.eval")
+
+
+@pytest.mark.parametrize("how", list(DAMAGES))
+def test_sheets_that_are_damaged(place: Path, tables: dict[str, bytes], how: str) -> None:
+    (place / "items.xlsx").write_bytes(patched(tables["xlsx"], *DAMAGES[how]))
+    with pytest.raises(LLMBenchError):
+        Dataset.load(place / "items.xlsx")
+
+
+def test_a_sheet_that_grows_without_end_is_refused(place: Path, tables: dict[str, bytes]) -> None:
+    declared = (b"PK\x01\x02", 24, b"\xff\xff\xff\x7f")
+    (place / "items.xlsx").write_bytes(patched(tables["xlsx"], *declared))
+    with pytest.raises(LLMBenchError, match="too much for a sheet"):
+        Dataset.load(place / "items.xlsx")
 
 
 @given(st.data())
@@ -217,11 +258,10 @@ PROMPTFOO = {
 }  # fmt: skip
 
 
-@given(st.data())
+@given(changed_document(PROMPTFOO))
 @many(6)
-def test_results_of_promptfoo(place: Path, data: st.DataObject) -> None:
-    content = dumped(data.draw(changed_json(PROMPTFOO)))
-    (place / "promptfoo.json").write_bytes(data.draw(st.just(content) | changed_bytes(content)))
+def test_results_of_promptfoo(place: Path, content: bytes) -> None:
+    (place / "promptfoo.json").write_bytes(content)
     _foreign(place / "promptfoo.json")
 
 
@@ -231,13 +271,11 @@ TRAINING = [
 ]
 
 
-@given(st.data())
+@given(changed_lines(TRAINING))
 @many(5)
-def test_training_files(place: Path, data: st.DataObject) -> None:
-    rows = data.draw(changed_json(TRAINING))
-    content = b"".join(dumped(row) + b"\n" for row in (rows if isinstance(rows, list) else [rows]))
+def test_training_files(place: Path, content: bytes) -> None:
     path = place / "training.jsonl"
-    path.write_bytes(data.draw(st.just(content) | changed_bytes(content)))
+    path.write_bytes(content)
     found = refused(lambda: finetune.check(path))
     if found is not None:
         repr(found)
@@ -261,15 +299,16 @@ def test_parameter_files(place: Path, content: bytes) -> None:
     refused(lambda: read_parameter_file(place / "parameters.yaml"))
 
 
-@given(st.data())
-@some(10)
-def test_lines_of_a_ledger(place: Path, data: st.DataObject) -> None:
-    from llmbench.ledger.lines import line_of
-    from tests.ledger.conftest import make_call_of
+CALL: dict[str, Any] = json.loads(line_of(make_call_of("a", cost=0.5, cost_basis="priced")))
 
-    document = json.loads(line_of(make_call_of("a", cost=0.5, cost_basis="priced")))
-    content = dumped(data.draw(changed_json(document))) + b"\n"
-    (place / "lines.jsonl").write_bytes(data.draw(st.just(content) | changed_bytes(content)))
+
+@given(changed_lines([CALL]))
+@example(dumped({**CALL, "cost": -(10**30)}))
+@example(dumped({**CALL, "cost": 10**400}))
+@example(dumped({**CALL, "latency_ms": 10**400}))
+@some(10)
+def test_lines_of_a_ledger(place: Path, content: bytes) -> None:
+    (place / "lines.jsonl").write_bytes(content)
     path = place / "lines.db"
     path.unlink(missing_ok=True)
     with Ledger(path) as ledger:
@@ -277,6 +316,7 @@ def test_lines_of_a_ledger(place: Path, data: st.DataObject) -> None:
             assert ledger.spend().calls == 0
         else:
             assert ledger.verify().sound
+            assert all(not call.latency_ms < 0 for call in ledger.calls())
             usd = ledger.spend().usd
             assert usd is None or (usd >= 0 and math.isfinite(usd))
 
@@ -289,11 +329,10 @@ BENCH = {
 }  # fmt: skip
 
 
-@given(st.data())
+@given(changed_document(BENCH))
 @some(10)
-def test_bench_files(place: Path, data: st.DataObject) -> None:
-    content = dumped(data.draw(changed_json(BENCH)))
-    (place / "bench.json").write_bytes(data.draw(st.just(content) | changed_bytes(content)))
+def test_bench_files(place: Path, content: bytes) -> None:
+    (place / "bench.json").write_bytes(content)
     found = refused(lambda: read_bench_file(place / "bench.json", gpu="h100"))
     for row in found or ():
         assert row.output_tokens_per_s is None or 0 <= row.output_tokens_per_s < math.inf
@@ -341,8 +380,7 @@ def test_labels_and_their_key(place: Path, data: st.DataObject) -> None:
     )  # fmt: skip
     export_labels(answers, sheet)
     sheet.write_bytes(data.draw(st.just(sheet.read_bytes()) | changed_bytes(sheet.read_bytes())))
-    content = dumped(data.draw(changed_json(json.loads(key.read_text(encoding="utf-8")))))
-    key.write_bytes(data.draw(st.just(content) | changed_bytes(content)))
+    key.write_bytes(data.draw(changed_document(json.loads(key.read_text(encoding="utf-8")))))
     found = refused(lambda: import_labels(sheet))
     if found is not None:
         labels = [label for label in found.table["label"].tolist() if label == label and label is not None]
@@ -357,14 +395,13 @@ NOTEBOOK = {
 }  # fmt: skip
 
 
-@given(st.data())
+@given(
+    changed_document(NOTEBOOK),
+    st.dictionaries(st.sampled_from(["seed", "name", "share", "../x"]), st.text(max_size=20)),
+)
 @some(10)
-def test_notebooks_and_parameters(place: Path, data: st.DataObject) -> None:
-    content = dumped(data.draw(changed_json(NOTEBOOK)))
-    (place / "odd.ipynb").write_bytes(data.draw(st.just(content) | changed_bytes(content)))
+def test_notebooks_and_parameters(place: Path, content: bytes, values: dict[str, str]) -> None:
+    (place / "odd.ipynb").write_bytes(content)
     declared = refused(lambda: read_parameters(place / "odd.ipynb"))
-    given_ = data.draw(
-        st.dictionaries(st.sampled_from(["seed", "name", "share", "../x"]), st.text(max_size=20))
-    )
     if declared is not None:
-        refused(lambda: check_parameters(declared, given_))
+        refused(lambda: check_parameters(declared, values))

@@ -52,6 +52,37 @@ def found_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, "torch.load without weights_only"
 
 
+def caught_by(handler: ast.ExceptHandler) -> set[str]:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return {ast.unparse(kind).rsplit(".", 1)[-1] if kind else "Exception" for kind in kinds}
+
+
+def without_depth(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Documents that are refused where they cannot be read, but not where they are nested too deeply."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Try):
+            continue
+        names = {ast.unparse(call.func) for line in node.body for call in ast.walk(line)
+                 if isinstance(call, ast.Call)}  # fmt: skip
+        caught = {name for handler in node.handlers for name in caught_by(handler)}
+        broken = caught & {"ValueError", "TOMLDecodeError"}
+        reads = names & {"json.loads", "json.load", "tomllib.loads", "tomllib.load"}
+        if reads and broken and not caught & {"RecursionError", "RuntimeError", "Exception"}:
+            yield node.lineno, "RecursionError is not caught"
+
+
+def test_what_is_nested_without_end_is_refused_like_what_is_broken() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE).as_posix()}:{line}: {what}"
+        for path in SOURCES
+        for line, what in without_depth(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert found == []
+    shallow = "try:\n    json.loads(x)\nexcept ValueError:\n    pass"
+    assert list(without_depth(ast.parse(shallow)))
+    assert not list(without_depth(ast.parse(shallow.replace("ValueError", "(ValueError, RecursionError)"))))
+
+
 def test_no_source_of_code_but_its_own() -> None:
     found = [
         f"{path.relative_to(PACKAGE).as_posix()}:{line}: {what}"

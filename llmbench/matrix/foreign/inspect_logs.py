@@ -50,7 +50,8 @@ def read_inspect_eval(path: Path, content: bytes, *, score: str | None, category
                 if name.startswith("samples/") and name.endswith(".json")
             )
             return _rows(path, header, samples, score=score, category=category)
-    except (zipfile.BadZipFile, zlib.error, ValueError, RecursionError, struct.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, struct.error, EOFError) as error:
+        # zipfile raises RuntimeError for a password, and NotImplementedError for what it cannot unpack.
         raise DatasetError(f"{path.name} cannot be read as a log of Inspect ({error}).") from error
 
 

@@ -72,7 +72,8 @@ def _frame(path: Path, content: bytes, notes: list[str]) -> pd.DataFrame:
     elif path.suffix.lower() in {".parquet", ".pq"}:
         try:
             frame = pd.read_parquet(io.BytesIO(content))
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, TypeError, LookupError, RuntimeError, OverflowError) as error:
+            # Each of pyarrow's exceptions is one of these, too.
             raise DatasetError(f"{path.name} cannot be read as parquet: {error}.") from error
         frame = frame.reset_index(drop=True).set_axis(
             column_names(path, [str(name) for name in frame.columns]), axis=1

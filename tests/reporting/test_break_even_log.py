@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmbench.errors import UsageError
+from llmbench.reporting.break_even_log import read_log
+
+HEAD = "started_at,input_tokens,output_tokens\n"
+
+
+def test_times_with_and_without_parts_of_a_second(tmp_path: Path) -> None:
+    rows = "2026-11-01T10:00:00.5+00:00,10,5\n2026-11-01T10:00:01+00:00,20,5\n2026-11-02 10:00Z,30,5\n"
+    (tmp_path / "log.csv").write_text(HEAD + rows)
+    assert read_log("log.csv", {}, tmp_path).messages == 3
+
+
+@pytest.mark.parametrize("time", ["2026-11-01T10:_tokens", "99999-01-01T00:00:00Z", ""])
+def test_a_time_that_is_none_is_refused(tmp_path: Path, time: str) -> None:
+    (tmp_path / "log.csv").write_text(f"{HEAD}2026-11-01T10:00:00Z,10,5\n{time},10,5\n")
+    with pytest.raises(UsageError, match=r"(cannot be read|have no time)"):
+        read_log("log.csv", {}, tmp_path)
