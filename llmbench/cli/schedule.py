@@ -31,6 +31,16 @@ __all__ = ["schedule"]
     help="What to write.",
 )
 @click.option("--time-zone", default="UTC", show_default=True, help="Such as Europe/Berlin.")
+@click.option(
+    "--reports",
+    metavar="DIR|URL",
+    help="Where the reports go: `llmbench report --out`; default: reports in the project's root.",
+)
+@click.option(
+    "--format", "--to", "formats", multiple=True, metavar="FORMAT",
+    help="Reports also as pdf, docx or md (or all); several with commas, or the option again.",
+)  # fmt: skip
+@click.option("--paper", default="A4", show_default=True, metavar="A4|letter", help="Of PDF and DOCX.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="A new file; default: stdout.")
 def schedule(
     notebooks: tuple[str, ...],
@@ -39,11 +49,15 @@ def schedule(
     file: Path | None,
     kind: str,
     time_zone: str,
+    reports: str | None,
+    formats: tuple[str, ...],
+    paper: str,
     out: Path | None,
 ) -> None:
     """Write a crontab line, a GitHub workflow or an Airflow DAG that makes reports at fixed times.
 
-    Nothing is installed: the text goes to stdout, or to a file that is not there yet.
+    Nothing is installed: the text goes to stdout, or to a file that is not there yet. A memo reads what the
+    other reports have left, so it comes after them.
 
     \b
     llmbench schedule model_matrix --cron "0 7 * * 1" --time-zone Europe/Berlin
@@ -52,11 +66,19 @@ def schedule(
     from llmbench.reporting.scheduling_airflow import airflow_dag
     from llmbench.reporting.scheduling_crontab import crontab
     from llmbench.reporting.scheduling_github import github_workflow
+    from llmbench.reporting.scheduling_memo import memo_note
+    from llmbench.reporting.text import visible
 
-    planned = plan_schedule(notebooks, cron, unique_parameters(given), file=file, time_zone=time_zone)
+    planned = plan_schedule(
+        notebooks, cron, unique_parameters(given), file=file, time_zone=time_zone,
+        out=reports, formats=formats, paper=paper,
+    )  # fmt: skip
     write = {"crontab": crontab, "github": github_workflow, "airflow": airflow_dag}[kind]
     text = write(planned)
+    note = memo_note(planned, alone=kind == "github")
     click.echo(planned.next_line(), err=True)
+    if note is not None:
+        click.echo(f"Note: {visible(note)}", err=True)
     if out is None:
         click.echo(text, nl=False)
         return

@@ -72,10 +72,10 @@ class Dataset:
         cls,
         path: str | Path | Any,
         *,
-        id_column: str = "id",
+        id_column: str | None = "id",
         prompt_column: str | None = "prompt",
-        expected_column: str = "expected",
-        category_column: str = "category",
+        expected_column: str | None = "expected",
+        category_column: str | None = "category",
         cluster_column: str | None = "cluster",
         answer_column: str | Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
@@ -92,8 +92,9 @@ class Dataset:
         A column under its default name may be absent: without `id` items are named by line
         ("line-7"), without `expected` nothing can be graded, without `category` and `cluster`
         there are none.
-        A column named by the caller must exist, and so must `prompt_column`; None says that the
-        prompt templates name their columns themselves. `answer_column` names columns of past
+        A column named by the caller must exist, and so must `prompt_column`. None is for no column, though
+        there be one of that name; for `prompt_column` it says that the prompt templates name their
+        columns themselves. `answer_column` names columns of past
         answers (see RecordedModel), only to have them checked here. Items of one cluster (one
         customer, one document) are not independent, and intervals are widened for it. `where`,
         `sample` and `limit`, in this order, as the methods of these names. `personal_data` says
@@ -129,7 +130,7 @@ class Dataset:
         if not rows:
             raise DatasetError(f"{path.name} has no rows; put at least one item under its header.")
         said = [said_personal(r.cells.get(COLUMN), where=f"{path.name}:{r.line}") for r in table.rows]
-        if roles["id"] is None:
+        if id_column is not None and roles["id"] is None:
             table.notes.append(f"{path.name} has no column {id_column!r}: items are named by line")
         data = cls(
             path=path,

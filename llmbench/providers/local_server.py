@@ -24,6 +24,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from llmbench.errors import ConfigError
 from llmbench.providers.gguf import GgufHead, read_gguf_head
 from llmbench.providers.machine import available_memory, default_threads
+from llmbench.providers.prompt_reuse import PORTION, reuses_exactly
 from llmbench.providers.transport import HttpTransport
 
 __all__ = ["LocalServer", "ServerSettings"]
@@ -76,6 +77,8 @@ class LocalServer:
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         _check_fit(path, head, self.context, settings)
+        self.reuses_exactly = settings.slots == 1 and reuses_exactly(path)
+        """Whether a prompt's beginning can be kept without changing answers: see `prompt_reuse`."""
         self._key = secrets.token_urlsafe(24)
         start = time.perf_counter()
         self._native: Any = self._load()
@@ -229,6 +232,10 @@ class LocalServer:
         params.verbosity = _SILENT
         params.fit_params = False  # would shrink the context to fit instead of failing
         params.cache_ram_mib = 0  # prompts of the past, up to 8 GB by default
+        params.n_ubatch = PORTION
+        if self.reuses_exactly:
+            kinds = xllamacpp.llama_flash_attn_type
+            params.flash_attn_type = kinds.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.ui = params.endpoint_slots = params.endpoint_props = False
         try:
             return xllamacpp.Server(params)

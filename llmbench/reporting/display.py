@@ -171,10 +171,17 @@ def _is_numeric(column: Any) -> bool:
 
 
 def _cell_html(text: str, *, right: bool) -> str:
+    value, bracket, interval = text.partition(" (")
+    if right and bracket:  # where the table is too wide, the interval goes below its estimate
+        return f"<td{_align(right)}>{_unbroken(value)} {_unbroken(bracket[1:] + interval)}</td>"
     # Only a long text may be broken anywhere; a number or a name must not be broken at all.
     kind = "long" if len(text) > _LONG_TEXT else "short" if len(text) <= _SHORT_TEXT else ""
     kind += " word" if len(text) <= _WORD else ""  # such as a date: not even on paper
     return f"<td{kind and f' class={kind!r}'}{_align(right)}>{html.escape(text)}</td>"
+
+
+def _unbroken(text: str) -> str:
+    return f'<span style="white-space: nowrap">{html.escape(text)}</span>'
 
 
 def _align(right: bool) -> str:

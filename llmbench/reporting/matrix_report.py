@@ -115,10 +115,10 @@ def make_matrix(parameters: Mapping[str, Any], root: Path) -> Matrix | ResultsOf
         return ResultsOfOthers(_read_results(p, root))
     dataset = Dataset.load(
         p["dataset"] if p["dataset"].startswith("hf:") else root / Path(p["dataset"]).expanduser(),
-        id_column=p["id_column"],
+        id_column=p["id_column"] or None,
         prompt_column=p["prompt_column"] or None,
-        expected_column=p["expected_column"],
-        category_column=p["category_column"],
+        expected_column=p["expected_column"] or None,
+        category_column=p["category_column"] or None,
         cluster_column=p["cluster_column"] or None,
         where=p["where"],
         sample=p["sample"] or None,

@@ -80,7 +80,8 @@ def margin_sentence(results: MatrixResults, reason: str) -> str:
 def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> ReportTable:
     """Cells, best first: score, difference from the baseline, cost and latency, with intervals.
 
-    A reader sees the `most` best ones and the baseline; None: all. The numbers are of all cells.
+    A reader sees the `most` best ones and the baseline; None: all. How many answers are missing, or have no
+    score, stands there where some do. The numbers are of all cells.
     """
     import pandas as pd
 
@@ -107,8 +108,12 @@ def ranked_table(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Rep
             }
         )
     shown = pd.DataFrame(rows)
-    if not any(cell.ungraded for cell in results.cells):
-        shown = shown.drop(columns="no score")
+    for name, counts in (
+        ("missing", [cell.missing for cell in results.cells]),
+        ("no score", [cell.ungraded for cell in results.cells]),
+    ):
+        if not any(counts):
+            shown = shown.drop(columns=name)
     numbers = ("score", "difference, points", "p adjusted", "$ per 1,000 calls", "latency p50, ms")
     if results.sources:  # what other tools do not tell of any model would be a column of "unknown"
         told = [name for name in shown if name not in numbers or (shown[name] != UNKNOWN).any()]

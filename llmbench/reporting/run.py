@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DESK",
+    "MEMO",
     "ReportRun",
     "available_notebooks",
     "check_run",
     "find_notebook",
+    "in_order",
     "resolve_notebooks",
     "run_report",
 ]
@@ -68,8 +70,8 @@ class ReportRun:
     """What was asked for and could not be made, such as report.pdf without a browser."""
 
 
-_LAST = ("migration_memo",)
-"""Of all: reads what the others have left."""
+MEMO = "migration_memo"
+"""Reads what the other reports have left, so it comes after them."""
 
 
 def available_notebooks(root: Path | None = None) -> tuple[str, ...]:
@@ -83,13 +85,18 @@ def resolve_notebooks(names: Iterable[str], root: Path | None = None) -> list[st
     available = available_notebooks(root)
     found: list[str] = []
     for name in names:
-        wanted = sorted(available, key=_LAST.__contains__) if name == "all" else [name]
+        wanted = in_order(available) if name == "all" else [name]
         for notebook in wanted:
             find_notebook(notebook, root or load_config().root)
         found += [notebook for notebook in wanted if notebook not in found]
     if not found:
         raise UsageError("The project's folder notebooks/ has no notebook; run `llmbench init` first.")
     return found
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """`names` as they are, but for the memo, which comes last."""
+    return sorted(names, key=MEMO.__eq__)
 
 
 def run_report(

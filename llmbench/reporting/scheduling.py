@@ -20,8 +20,10 @@ from zoneinfo import ZoneInfo
 
 from llmbench.config import load_config
 from llmbench.errors import ConfigError, UsageError
+from llmbench.reporting.formats import PAPERS, read_formats, read_paper
 from llmbench.reporting.parameters import check_parameters, read_parameter_file, read_parameters
-from llmbench.reporting.run import find_notebook, resolve_notebooks
+from llmbench.reporting.remote import local_folder, remote_url
+from llmbench.reporting.run import find_notebook, in_order, resolve_notebooks
 
 __all__ = ["FRESH_DAYS", "Schedule", "next_runs", "plan_schedule"]
 
@@ -57,6 +59,11 @@ class Schedule:
     """Whether the parameter max_answer_age_days was given; where not, a schedule sets it to FRESH_DAYS."""
     next_runs: tuple[datetime, ...]
     """The next three times."""
+    out: str | None = None
+    """Where the reports go: a URL, or a folder, relative to `root` where it is inside; None: reports/."""
+    formats: tuple[str, ...] = ()
+    """What a report is made as beside HTML."""
+    paper: str = "A4"
 
     @property
     def label(self) -> str:
@@ -70,10 +77,10 @@ class Schedule:
         """What follows `llmbench` in each command, run in the project's root.
 
         One command, or two where only some of the notebooks have the parameter max_answer_age_days that a
-        schedule sets.
+        schedule sets; these come first, because others read what they leave.
         """
         told = {name for name in self.notebooks if self._age_is_set(name)}
-        groups = [[name for name in self.notebooks if (name in told) is aged] for aged in (False, True)]
+        groups = [[name for name in self.notebooks if (name in told) is aged] for aged in (True, False)]
         return [
             self._words(group, [("-p", _AGE, str(FRESH_DAYS))] if group[0] in told else [])
             for group in groups
@@ -89,6 +96,12 @@ class Schedule:
         if self.file is not None:
             inside = self.file.is_relative_to(self.root)
             words += ["-f", self.file.relative_to(self.root).as_posix() if inside else str(self.file)]
+        if self.out is not None:
+            words += ["--out", self.out]
+        if self.formats:
+            words += ["--format", ",".join(self.formats)]
+        if self.paper != PAPERS[0]:
+            words += ["--paper", self.paper]
         for name, value in self.given.items():
             words += ["-p", name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
         return words + [word for parameter in more for word in parameter]
@@ -107,20 +120,24 @@ def plan_schedule(
     file: str | Path | None = None,
     time_zone: str = "UTC",
     now: datetime | None = None,
+    out: str | None = None,
+    formats: str | Iterable[str] = (),
+    paper: str = "A4",
 ) -> Schedule:
     """Check all that a schedule is made of; nothing is written.
 
-    `notebooks` are names of the project's notebooks/ (`all`: each of them). `now` is aware.
+    `notebooks` are names of the project's notebooks/ (`all`: each of them); the memo, which reads the others'
+    results, comes last. `now` is aware. `out`, `formats` and `paper` are those of `llmbench report`.
 
-    Raises UsageError naming the notebook, the parameter, the field of the cron expression or the time
-    zone that cannot be meant.
+    Raises UsageError naming the notebook, the parameter, the format, the folder, the field of the cron
+    expression or the time zone that cannot be meant.
     """
     root = load_config().root
     wanted = list(notebooks)
     for name in wanted:
         if Path(name).name != name or name.endswith(".ipynb") or not name.isprintable():
             raise UsageError(f"A schedule names notebooks of the project's folder notebooks/, not {name!r}.")
-    found = tuple(resolve_notebooks(wanted, root))
+    found = tuple(in_order(resolve_notebooks(wanted, root)))
     given = dict(parameters or {})
     everything = (read_parameter_file(file) if file is not None else {}) | given
     values = {}
@@ -142,7 +159,18 @@ def plan_schedule(
         values=values,
         age_given=_AGE in everything,
         next_runs=next_runs(cron, time_zone, now),
+        out=_target(out, root),
+        formats=read_formats([formats] if isinstance(formats, str) else formats),
+        paper=read_paper(paper),
     )
+
+
+def _target(out: str | None, root: Path) -> str | None:
+    """`out` as a command in the project's root must name it."""
+    if out is None or (url := remote_url(out)) is not None:
+        return None if out is None else url
+    folder = local_folder(out).resolve()
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
 
 
 def next_runs(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import pprint
 from datetime import timedelta
 
+from llmbench.reporting.remote import remote_url
 from llmbench.reporting.scheduling import Schedule
 
 __all__ = ["airflow_dag"]
@@ -27,10 +28,20 @@ def airflow_dag(schedule: Schedule) -> str:
         root=_literal(str(schedule.root)),
         reports=_literal({name: dict(schedule.values[name]) for name in schedule.notebooks}),
         tasks=_literal(_task_ids(schedule.notebooks)),
+        out=_literal(_from_anywhere(schedule)),
+        formats=_literal(schedule.formats),
+        paper=_literal(schedule.paper),
         dag_id=_literal(f"llmbench-{schedule.label}"),
         cron=_literal(schedule.cron),
         start=f"{start.year}, {start.month}, {start.day}, tz={_literal(schedule.time_zone)}",
     )
+
+
+def _from_anywhere(schedule: Schedule) -> str | None:
+    """Where the reports go, for a process whose current folder nobody knows."""
+    if schedule.out is None or remote_url(schedule.out) is not None:
+        return schedule.out
+    return str(schedule.root / schedule.out)
 
 
 def _task_ids(notebooks: tuple[str, ...]) -> dict[str, str]:
@@ -61,6 +72,10 @@ except ImportError:  # Airflow 2
     from airflow import DAG
 
 ROOT = {root}
+# Folder or URL of the reports; None: reports/ in ROOT
+OUT = {out}
+# What a report is made as beside HTML, and on which paper
+FORMATS, PAPER = {formats}, {paper}
 # {{notebook: parameters}}
 REPORTS = {reports}
 # {{notebook: id of its task}}
@@ -77,7 +92,9 @@ class ReportOperator(PapermillOperator):
         from llmbench.reporting.staged_run import staged_run
 
         own = self.input_nb, self.output_nb, self.parameters
-        with staged_run(self.input_nb, self.parameters, root=ROOT) as run:
+        with staged_run(
+            self.input_nb, self.parameters, OUT, root=ROOT, formats=FORMATS, paper=PAPER
+        ) as run:
             self.input_nb, self.output_nb, self.parameters = run.input, run.output, run.parameters
             try:
                 super().execute(context)

@@ -16,6 +16,7 @@ from llmbench.config import ProjectConfig, load_config
 from llmbench.errors import UsageError
 from llmbench.providers.registry import PROVIDERS, key_variables
 from llmbench.reporting.parameters import read_parameters
+from llmbench.reporting.remote import remote_url
 from llmbench.reporting.run import find_notebook
 from llmbench.reporting.scheduling import Schedule, next_runs
 from llmbench.reporting.text import texts_of
@@ -26,6 +27,13 @@ _SHORTEST = timedelta(minutes=5)
 _LOOKED_AT = 300
 """Runs of an hour and more of any that are too close."""
 _LEDGER = "LLMBENCH_LEDGER"
+_NOT_UPLOADED = ".llmbench/reports"
+"""What could not be uploaded waits here for the next run."""
+_PACKAGES = {
+    "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs",
+    "abfss": "adlfs", "oss": "ossfs",
+}  # fmt: skip
+"""{kind of URL: the package that fsspec needs for it}."""
 
 
 def github_workflow(schedule: Schedule) -> str:
@@ -34,7 +42,7 @@ def github_workflow(schedule: Schedule) -> str:
     It names the secrets that the endpoints of these notebooks need, and holds the value of none.
 
     Raises UsageError for what a workflow of GitHub cannot do: another time zone than UTC, a run more often
-    than every five minutes, a parameter file outside of the project.
+    than every five minutes, a parameter file or a folder of reports outside of the project.
     """
     if schedule.time_zone != "UTC":
         raise UsageError(
@@ -53,10 +61,17 @@ def github_workflow(schedule: Schedule) -> str:
             f"The parameter file {schedule.file.name} lies outside of the project, where a workflow does not "
             f"find it; put it into the project and commit it."
         )
+    url = remote_url(schedule.out) if schedule.out is not None else None
+    if url is None and schedule.out is not None and Path(schedule.out).is_absolute():
+        raise UsageError(
+            f"The folder of reports {Path(schedule.out).name} lies outside of the project, where a workflow "
+            f"keeps nothing; name one in the project, or a URL."
+        )
     config = load_config(schedule.root)
     shared = "://" in config.ledger_url
     secrets = [*key_names(schedule, config), *([_LEDGER] if shared else [])]
-    kept = ["reports", *([] if shared else [_ledger_files(config)])]
+    reports = schedule.out or "reports"
+    kept = [_NOT_UPLOADED if url is not None else reports, *([] if shared else [_ledger_files(config)])]
     names = {"label": schedule.label, "notebooks": ", ".join(schedule.notebooks)}
     return _WORKFLOW.format(
         **names,
@@ -64,9 +79,12 @@ def github_workflow(schedule: Schedule) -> str:
         name=_text(f"llmbench {names['notebooks']}"),
         cron=_text(schedule.cron),
         python=_text(f"{sys.version_info.major}.{sys.version_info.minor}"),
-        install=_text(f"python -m pip install {_package(schedule.root)}"),
+        install=_text(f"python -m pip install {_package(schedule.root)}{_package_of(url)}"),
+        readable=_OPEN if url is None else _OPEN_CACHE.format(url=url),
+        signing_in=_SIGNING_IN.format(url=url) if url is not None else "",
         steps=_steps(schedule, _secrets(secrets)),
         kept="\n".join(f"            {path}" for path in kept),
+        artifact=_ARTIFACT.format(path=_text(reports)) if url is None else "",
     )
 
 
@@ -110,6 +128,12 @@ def _package(root: Path) -> str:
     return "'.[all]'" if own else f"'llmbench[all]=={__version__}'"
 
 
+def _package_of(url: str | None) -> str:
+    """What pip installs beside llmbench for this kind of URL; fsspec alone knows the others."""
+    package = _PACKAGES.get(url.partition("://")[0]) if url is not None else None
+    return f" {package}" if package is not None else ""
+
+
 def _steps(schedule: Schedule, environment: str) -> str:
     """One step a command; the second runs also when the first found that something got worse."""
     steps = []
@@ -137,8 +161,7 @@ _WORKFLOW = """\
 # A report that got worse ends the run with exit code 4, and GitHub writes to whoever follows its runs.
 # GitHub starts a schedule late when it is busy, and stops it in a public repository after 60 days
 # without a commit.
-# The ledger and the reports lie in the cache and in the artifact. Whoever can open a pull request can read
-# the cache, and whoever can read the repository the artifact: keep customers' texts in a private one.
+{readable}
 name: {name}
 on:
   schedule:
@@ -158,7 +181,7 @@ jobs:
         with:
           python-version: {python}
       - run: {install}
-      # A cache never changes: each run saves one of its own and begins with the newest.
+{signing_in}      # A cache never changes: each run saves one of its own and begins with the newest.
       - uses: actions/cache/restore@v4
         with:
           path: |
@@ -171,9 +194,21 @@ jobs:
           path: |
 {kept}
           key: llmbench-{label}-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
+{artifact}"""
+_OPEN = """\
+# The ledger and the reports lie in the cache and in the artifact. Whoever can open a pull request can read
+# the cache, and whoever can read the repository the artifact: keep customers' texts in a private one."""
+_OPEN_CACHE = """\
+# The ledger lies in the cache, and the reports at {url}.
+# Whoever can open a pull request can read the cache: keep customers' texts in a private repository."""
+_ARTIFACT = """\
       - uses: actions/upload-artifact@v4
         if: always()
         with:
           name: reports
-          path: reports
+          path: {path}
+"""
+_SIGNING_IN = """\
+      # Add a step here that signs in to {url},
+      # such as aws-actions/configure-aws-credentials.
 """

@@ -29,7 +29,7 @@ from llmbench.reporting.index import write_index
 from llmbench.reporting.matrix_report import refuse_redacted_filter
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import Job, run_environment
-from llmbench.reporting.remote import reports_of
+from llmbench.reporting.remote import RemoteReports, remote_url, reports_of
 from llmbench.reporting.run import find_notebook
 from llmbench.run_files import EXECUTED
 
@@ -45,6 +45,8 @@ class StagedRun:
     formats: tuple[str, ...] = ()
     """What the report is made as beside HTML."""
     paper: str = "A4"
+    remote: RemoteReports | None = None
+    """Where the report goes beside `reports`; None: nowhere."""
 
     @property
     def input(self) -> str:
@@ -65,7 +67,8 @@ class StagedRun:
         """Publish what the notebook left; returns the run's id.
 
         A format that cannot be made is named on stderr, and the report published without it. Raises
-        ReportError where it left no result, where a secret is in it, or where nothing can be written.
+        ReportError where it left no result, where a secret is in it, or where nothing can be written or
+        uploaded.
         """
         try:
             finished = finish_run(self.job, self.formats, self.paper)
@@ -73,6 +76,8 @@ class StagedRun:
             write_index(self.reports.path.parent)
         except OSError as error:
             raise unwritable(error, self.reports.path.parent, self.job.root) from error
+        if self.remote is not None:
+            self.remote.push(self.job.name)
         for warning in finished.warnings:
             print(f"Warning: {self.job.name}: {warning}", file=sys.stderr)  # noqa: T201 - the log of whoever runs it
         return self.job.run_id
@@ -91,8 +96,9 @@ def staged_run(
 ) -> Iterator[StagedRun]:
     """Within this, the environment and the current folder of the process are those of the run.
 
-    `root` is the project's root, without it that of the current folder. What was not published at the end is
-    removed. For one run at a time in a process. The kernel named python3 is one of this very Python.
+    `root` is the project's root, without it that of the current folder. `out` is the folder of reports, or
+    its URL, which is read and written to before the run. What was not published at the end is removed. For
+    one run at a time in a process. The kernel named python3 is one of this very Python.
     `formats` and `paper` are those of `run_report`.
 
     Raises UsageError for a notebook, a parameter or a format that does not exist or does not fit. An error of
@@ -105,7 +111,12 @@ def staged_run(
     declared = read_parameters(path)
     values = check_parameters(declared, parameters or {}, where=path.stem)
     refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
-    reports = ReportFolder(reports_of(home, out), path.stem)
+    remote = None
+    if isinstance(out, str) and remote_url(out) is not None:
+        remote = RemoteReports(out, home)
+        remote.pull()
+        remote.check()
+    reports = ReportFolder(remote.local if remote is not None else reports_of(home, out), path.stem)
     run_id = new_run_id()
     with (
         reports.staging(run_id, home) as staging,
@@ -116,7 +127,7 @@ def staged_run(
         before = dict(os.environ)
         os.environ.update(run_environment(job), JUPYTER_PATH=_own_kernel(Path(kernels)))
         try:
-            yield StagedRun(job, reports, wanted, size)
+            yield StagedRun(job, reports, wanted, size, remote)
         except Exception as error:
             outcome = failed_outcome(error)
             if outcome is None:

@@ -132,6 +132,16 @@ def test_missing_column_lists_columns_and_the_nearest(tmp_path: Path) -> None:
             Dataset.load(path, prompt_column="Promt", **{role: "nope"})
 
 
+def test_a_column_of_a_default_name_can_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("id,prompt,expected,category,cluster\na,p,4,k,c\na,q,5,k,c\n", encoding="utf-8")
+    data = Dataset.load(path, id_column=None, expected_column=None, category_column=None, cluster_column=None)
+    assert [item.id for item in data.rows] == ["line-2", "line-3"]
+    assert {(item.expected, item.category, item.cluster) for item in data.rows} == {(None, None, None)}
+    assert data.rows[0].fields["category"] == "k"  # prompts may still show it
+    assert not any("named by line" in note for note in data.notes)  # as it was asked for
+
+
 def test_absent_default_columns_are_no_error(tmp_path: Path) -> None:
     data = Dataset.load(save(tmp_path, "items.csv", "text\nx\ny\n"), prompt_column=None)
     assert [(i.id, i.expected, i.category) for i in data.rows] == [

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import platform
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,9 @@ from llmbench.errors import (
 from llmbench.providers.local import LocalProvider
 from llmbench.providers.local_server import LocalServer
 from llmbench.providers.model_files import KNOWN_FILES, find
-from llmbench.types import CallRecord, ChatRequest, LLMResponse
+from llmbench.providers.prompt_reuse import was_exact
+from llmbench.providers.wire import read_usage
+from llmbench.types import CallRecord, ChatRequest, LLMResponse, Usage
 
 MODEL = "smollm2-135m"
 CAPITAL = [{"role": "user", "content": "What is the capital of France?"}]
@@ -93,9 +98,65 @@ def test_same_request_same_answer(provider: LocalProvider) -> None:
     ask(provider, STORY, max_tokens=4)  # what was asked before must not matter
     second = ask(provider, max_tokens=24)
     assert second.content == first.content
-    assert second.usage == first.usage
+    assert second.usage is not None
     assert first.usage is not None
-    assert first.usage.cache_read_tokens == 0
+    assert replace(second.usage, cache_read_tokens=0) == replace(first.usage, cache_read_tokens=0)
+
+
+@pytest.mark.model
+@pytest.mark.skipif(platform.machine().lower() not in {"x86_64", "amd64"}, reason="exact on x86-64 only")
+def test_a_beginning_that_is_kept_changes_no_bit(provider: LocalProvider) -> None:
+    question = "Is the customer for or against it? Answer with one word: for, against or undecided.\nText: "
+    texts = ["We take ten.", "Not for us, thank you, and please do not call again.", "We take ten of them."]
+    server = LocalServer.get(find(MODEL).path, owner=provider)
+    assert server.reuses_exactly
+
+    def read(text: str, *, reuse: bool) -> tuple[Usage, list[list[tuple[int, float]]]]:
+        body = {
+            "messages": [{"role": "user", "content": question + text}], "temperature": 0, "max_tokens": 6,
+            "logprobs": True, "top_logprobs": 5, "cache_prompt": reuse,
+        }  # fmt: skip
+        reply = json.loads(asyncio.run(server.transport.post_json("chat/completions", body)).body)
+        tokens = reply["choices"][0]["logprobs"]["content"]
+        top = [[(entry["id"], entry["logprob"]) for entry in token["top_logprobs"]] for token in tokens]
+        usage = read_usage(reply["usage"])
+        assert usage is not None
+        return usage, top
+
+    whole = [read(text, reuse=False) for text in texts]
+    for place in (0, 1, 2, 0):  # the last of the first round left the same beginning
+        usage, top = read(texts[place], reuse=True)
+        assert was_exact(usage)
+        assert usage.input_tokens == whole[place][0].input_tokens < 2 * usage.cache_read_tokens
+        assert top == whole[place][1]
+    assert not was_exact(read(texts[0], reuse=True)[0])  # one token is read, and may round differently
+
+
+@pytest.mark.model
+@pytest.mark.skipif(platform.machine().lower() not in {"x86_64", "amd64"}, reason="exact on x86-64 only")
+def test_only_what_is_new_of_a_prompt_is_read(provider: LocalProvider) -> None:
+    def kept(text: str, **options: Any) -> int:
+        messages = [{"role": "user", "content": f"Answer yes or no. Is this a city, and a big one? {text}"}]
+        messages = options.pop("before", []) + messages
+        usage = ask(provider, messages, max_tokens=1, **options).usage
+        assert usage is not None
+        return usage.cache_read_tokens
+
+    kept("Rome")
+    assert kept("Oslo") > 20
+    assert kept("Oslo") == 0  # one token would be read, so it is read as a whole
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    assert kept("Bonn", before=turns) == kept("Kiel", before=turns) == 0
+
+
+@pytest.mark.model
+def test_no_exactness_is_claimed_for_another_file(tmp_path: Path) -> None:
+    path = tmp_path / KNOWN_FILES[MODEL].file_name
+    path.write_bytes(find(MODEL).path.read_bytes()[:-1] + b"\0")
+    owner = LocalProvider()
+    server = LocalServer.get(path, owner=owner)
+    assert not server.reuses_exactly
+    asyncio.run(server.release(owner))
 
 
 @pytest.mark.model

@@ -73,3 +73,11 @@ def test_parameters_that_have_no_part_in_a_run_are_marked() -> None:
     assert "<td>given, not used</td>" in parameters_html([{**row, "unused": True}])
     assert "<td>not used</td>" in parameters_html([{**row, "default": True, "unused": True}])
     assert "<td>given</td>" in parameters_html([row])
+
+
+def test_an_interval_goes_below_its_estimate_where_a_table_is_too_wide() -> None:
+    frame = pd.DataFrame({"score": ["22.2% (15.6% to 28.8%)"], "what": ["a (b)"]})
+    page = table_html(frame, numbers=["score"])
+    kept = '<span style="white-space: nowrap">'
+    assert f">{kept}22.2%</span> {kept}(15.6% to 28.8%)</span></td>" in page
+    assert ">a (b)</td>" in page  # words break where they like

@@ -275,6 +275,32 @@ def test_a_model_that_never_answered_is_shown_with_its_reason(project: Path, dow
     assert matrix_report.envelope_fields(results, results.dataset)["verdict"].decision is Decision.HOLD
 
 
+@pytest.mark.parametrize("name", ["id_column", "category_column", "cluster_column"])
+def test_an_empty_column_is_none_whatever_the_data_have(project: Path, name: str) -> None:
+    _write_items(project, cluster="one")
+    results = _run(project, **{name: ""})
+    role = name.removesuffix("_column")
+    assert results.dataset.roles[role] is None
+    assert results.verdict().decision is not None
+    categories = variation.category_table(results)
+    table_html(categories.shown, "", categories.numbers)
+    assert (variation.category_figure(results) is None) is (role == "category")
+    matrix_report.envelope_fields(results, results.dataset)
+
+
+def test_without_a_column_of_right_answers_nothing_is_graded_by_one(project: Path) -> None:
+    _write_items(project)
+    with pytest.raises(DatasetError, match="has no expected answer, which grader 'exact' needs"):
+        _run(project, expected_column="")
+
+
+def test_what_is_missing_has_a_column_only_where_something_is(project: Path) -> None:
+    _write_items(project, new="x")
+    shown = show.ranked_table(_run(project)).shown
+    assert "n" in shown
+    assert "missing" not in shown
+
+
 def test_every_model_answered_something_needs_no_words(results: MatrixResults) -> None:
     assert calls.missing_text(results) is None
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llmbench.config import load_config
 from llmbench.errors import UsageError
 from llmbench.reporting.scheduling import next_runs, plan_schedule
 from llmbench.reporting.scheduling_crontab import crontab
 from llmbench.reporting.scheduling_github import github_workflow
+from llmbench.reporting.scheduling_memo import memo_note
 from tests.reporting.conftest import Project, write_notebook
 
 NOON = datetime(2025, 1, 23, 12, tzinfo=UTC)
@@ -118,12 +120,80 @@ def test_a_scheduled_matrix_asks_for_answers_of_this_week(project: Path) -> None
         write_notebook(project / "notebooks" / f"{name}.ipynb", [line], {0: ["parameters"]})
     planned = plan_schedule(["all"], "0 7 * * 1")
     assert planned.values == {"aged": {"max_answer_age_days": 6}, "plain": {}}
-    assert planned.commands() == [["report", "plain"], ["report", "aged", "-p", "max_answer_age_days", "6"]]
+    assert planned.commands() == [["report", "aged", "-p", "max_answer_age_days", "6"], ["report", "plain"]]
     steps = yaml.safe_load(github_workflow(planned))["jobs"]["report"]["steps"]
     assert [step.get("if") for step in steps if "llmbench report" in step.get("run", "")] == [
         None, "${{ !cancelled() }}",
     ]  # fmt: skip
-    assert "llmbench report plain; " in crontab(planned)
+    assert "llmbench report plain ) " in crontab(planned)
     own = plan_schedule(["aged"], "0 7 * * 1", {"max_answer_age_days": "0"})
     assert own.commands() == [["report", "aged", "-p", "max_answer_age_days", "0"]]
     assert own.values == {"aged": {"max_answer_age_days": 0}}
+
+
+def test_a_plan_knows_where_reports_go_and_as_what(
+    reports_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = load_config().root
+    planned = plan_schedule(["small"], "0 7 * * 1", out="s3://b/r/", formats=["md,pdf"], paper="LETTER")
+    assert planned.commands() == [
+        ["report", "small", "--out", "s3://b/r", "--format", "pdf,md", "--paper", "letter"]
+    ]
+    monkeypatch.chdir(root / "notebooks")  # a command of the schedule runs in the root
+    assert plan_schedule(["small"], "0 7 * * 1", out="../shown").out == "shown"
+    assert plan_schedule(["small"], "0 7 * * 1", out=str(tmp_path / "x")).out == str(
+        (tmp_path / "x").resolve()
+    )
+    for wrong, said in [
+        ({"out": "s3://name:word@b/r"}, "a password"),
+        ({"formats": "exe"}, "no report format 'exe'"),
+        ({"paper": "A3"}, "no paper 'A3'"),
+    ]:
+        with pytest.raises(UsageError, match=said):
+            plan_schedule(["small"], "0 7 * * 1", **wrong)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def memo_project(project: Path) -> Path:
+    """A memo, whose gate reads ab_test, and three other notebooks."""
+    for name in ("ab_test", "break_even"):
+        shared = 'reports: str = ""  # as of the memo\nmessages_per_month: float = 0.0  # as of the memo'
+        write_notebook(project / "notebooks" / f"{name}.ipynb", [shared], {0: ["parameters"]})
+    lines = ["max_answer_age_days: int = 0  # days"]
+    write_notebook(project / "notebooks" / "model_matrix.ipynb", lines, {0: ["parameters"]})
+    cell = 'phase: str = "one"  # phase\ngates: str = "gates.toml"  # gates\nreports: str = ""  # folder'
+    lines = [cell + "\nmessages_per_month: float = 0.0  # of them"]
+    write_notebook(project / "notebooks" / "migration_memo.ipynb", lines, {0: ["parameters"]})
+    (project / "gates.toml").write_text(
+        '[[gates]]\nname = "g"\nstage = "full"\nmetric = "reply_ratio"\nat_least = 0.9\n', encoding="utf-8"
+    )
+    return project
+
+
+def test_the_memo_comes_after_what_it_reads(memo_project: Path) -> None:
+    planned = plan_schedule(["migration_memo", "ab_test", "model_matrix"], "0 7 * * 1")
+    assert planned.notebooks == ("ab_test", "model_matrix", "migration_memo")
+    run = [name for words in planned.commands() for name in words[1:] if name in planned.notebooks]
+    assert run == ["model_matrix", "ab_test", "migration_memo"]
+
+
+def test_a_memo_alone_is_told_of_what_it_will_not_find(memo_project: Path) -> None:
+    def note(*notebooks: str, alone: bool = False, out: str | None = None, **given: object) -> str | None:
+        return memo_note(plan_schedule(notebooks, "0 7 * * 1", given, out=out), alone=alone)
+
+    said = note("migration_memo")
+    assert said is not None
+    assert said.endswith("llmbench schedule ab_test break_even migration_memo")
+    assert note("ab_test") is None
+    assert note("migration_memo", "break_even", "ab_test") is None
+    for name in ("ab_test", "break_even"):
+        folder = memo_project / "kept" / name
+        folder.mkdir(parents=True)
+        (folder / "result.json").touch()
+    assert note("migration_memo", out="kept") is None
+    assert note("migration_memo", out="kept", alone=True) is not None  # GitHub has no kept/ of another
+    assert note("migration_memo", reports="kept", alone=True) is None
+    assert note("ab_test", "migration_memo", messages_per_month=5.0) is None  # nor break_even
+    remote = note("migration_memo", "ab_test", "break_even", out="s3://b/r")
+    assert remote is not None
+    assert "cannot read the other reports at s3://b/r" in remote

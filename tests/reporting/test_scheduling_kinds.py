@@ -117,6 +117,24 @@ def test_workflow_is_yaml_and_holds_no_secret(project: Path, monkeypatch: pytest
     assert "ledger.db" not in shared
 
 
+def test_workflow_keeps_reports_where_they_are_asked_for(reports_project: Project, tmp_path: Path) -> None:
+    def steps(**options: Any) -> list[dict[str, Any]]:
+        text = github_workflow(plan_schedule(["small"], "0 7 * * 1", **options))
+        found: list[dict[str, Any]] = yaml.safe_load(text)["jobs"]["report"]["steps"]
+        return found
+
+    inside = steps(out="shown/them", formats="pdf")
+    assert any("report small --out shown/them --format pdf" in step.get("run", "") for step in inside)
+    assert [step["with"]["path"].split("\n")[0] for step in inside if "path" in step.get("with", {})] == [
+        "shown/them"
+    ] * 3
+    away = steps(out="s3://b/r")
+    assert away[2]["run"].endswith(" s3fs")
+    assert not any("upload-artifact" in step.get("uses", "") for step in away)
+    with pytest.raises(UsageError, match="outside of the project"):
+        steps(out=str(tmp_path / "elsewhere"))
+
+
 def test_workflow_refuses_what_github_cannot_do(reports_project: Project, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is in UTC, not Europe/Berlin"):
         github_workflow(plan_schedule(["small"], "0 7 * * 1", time_zone="Europe/Berlin"))
@@ -210,6 +228,26 @@ def test_dag_publishes_as_the_command_does(
     assert (folder / "report.html").is_file()
     assert sorted(p.name for p in (folder / "runs").iterdir()) == [run_id]
     assert str(root) not in (folder / "executed.ipynb").read_text()
+
+
+def test_dag_publishes_to_a_url_and_in_other_formats(
+    session_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    root = tmp_path / "project"
+    shutil.copytree(session_project.root / "notebooks", root / "notebooks")
+    (root / "pyproject.toml").write_text("[project]\nname = 'small'\nversion = '1'\n")
+    monkeypatch.chdir(root)
+    planned = plan_schedule(["small"], "0 7 * * 1", out="memory://dag/reports", formats="md")
+    _load(airflow_dag(planned), monkeypatch)
+    run_id = TASKS[0].execute({})
+    store = fsspec.filesystem("memory")
+    assert store.exists(f"/dag/reports/small/runs/{run_id}/manifest.json")
+    assert store.exists("/dag/reports/small/report.md")
+    assert store.exists("/dag/reports/index.html")
+    assert not (root / "reports").exists()
+    inside = airflow_dag(plan_schedule(["small"], "0 7 * * 1", out="shown"))
+    assert f"OUT = {str(load_config().root / 'shown')!r}" in inside
 
 
 def test_the_command_writes_a_new_file_only(reports_project: Project, tmp_path: Path) -> None:
