@@ -47,7 +47,9 @@ class LookScale:
             return Interval(low, high)
         if math.isinf(self.stretch):
             return Interval(-math.inf, math.inf)
-        return Interval(estimate + self.stretch * (low - estimate), estimate + self.stretch * (high - estimate))
+        return Interval(
+            estimate + self.stretch * (low - estimate), estimate + self.stretch * (high - estimate)
+        )
 
     def probability(self, estimate: float, drawn: Floats) -> float:
         """The share of the draws above zero; of several looks what their repeated p-value leaves of it."""

@@ -109,10 +109,11 @@ def _over_looks(result: AbResult) -> list[str]:
     level = next((net.look_confidence for net in nets if net is not None), None)
     if level is None or level == plan.confidence:
         return []
-    return [
-        f"The interval of the net value and its probability hold over all looks together: {plan.confidence:.0%} "
-        f"over all is an interval of {_level(level)} at this one."
-    ]
+    told = (
+        "The interval of the net value and its probability hold over all looks together: "
+        f"{plan.confidence:.0%} over all is an interval of {_level(level)} at this one."
+    )
+    return [told]
 
 
 def _level(confidence: float | None) -> str:

@@ -29,9 +29,7 @@ def test_without_looks_there_is_nothing_to_allow_for() -> None:
     assert look_scale(PLAN, ()) == LookScale(0.95, look_confidence=0.95)
 
 
-@pytest.mark.parametrize(
-    ("looks", "bound"), [(1, 4.332634), (2, 2.963131), (3, 2.359044), (4, 2.014090)]
-)
+@pytest.mark.parametrize(("looks", "bound"), [(1, 4.332634), (2, 2.963131), (3, 2.359044), (4, 2.014090)])
 def test_each_side_is_stretched_to_the_published_bound_of_its_look(looks: int, bound: float) -> None:
     scale = look_scale(PLAN, [(look + 1) / 4 for look in range(looks)])
     low, high = np.quantile(DRAWN, [0.025, 0.975])
