@@ -26,7 +26,7 @@ from llmbench.abtest.needed import units_still_needed
 from llmbench.abtest.plan import Plan, planned_units
 from llmbench.abtest.planned_power import planned_power
 from llmbench.abtest.results import AbResult
-from llmbench.abtest.results_data import comparison_of
+from llmbench.abtest.results_data import comparison_of, remembered_data
 from llmbench.abtest.segments import segment_effects
 from llmbench.abtest.supplementary import OtherAnalysis, other_analyses
 from llmbench.errors import LedgerError, UsageError
@@ -143,7 +143,7 @@ def _analyse(
         if open_ones:
             fresh = effects_by_holm(plan, open_ones, occasion.fractions, design, family, planned)
 
-    costs, money = costs_and_money(counts, plan, cells, design, show=shows)
+    costs, money = costs_and_money(counts, plan, cells, design, occasion.fractions, show=shows)
     number = len(occasion.fractions)
     comparisons = compare_arms(plan, treatments, cells, fresh, decided, money, number, health, shows=shows)
     rows_changed = False
@@ -155,8 +155,7 @@ def _analyse(
     new = None
     if fresh and occasion.kind == "look":
         # What the ledger remembers beside what is shown.
-        kept = {"rows": fingerprint(counts)}
-        shown = [each.data() | {"control_rate": each.control_rate} | kept for each in comparisons]
+        shown = [remembered_data(each) | {"rows": fingerprint(counts)} for each in comparisons]
         new = Look(number, counts.as_of, units, occasion.fractions[-1], shown, now)
     widen = {
         arm: math.sqrt(max(1.0, found.ratio)) if found is not None and not math.isnan(found.ratio) else 1.0

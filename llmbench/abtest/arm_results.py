@@ -11,6 +11,7 @@ from llmbench.abtest.cells import (
     arm_design_effect,
 )
 from llmbench.abtest.counts import Counts, UnitSums
+from llmbench.abtest.look_scale import look_scale
 from llmbench.abtest.money import ArmCost, Money, arm_cost, compare_money, draw_units
 from llmbench.abtest.plan import Plan
 from llmbench.abtest.results import ArmResult
@@ -43,10 +44,14 @@ def costs_and_money(
     plan: Plan,
     cells: Mapping[str, Cells],
     design: Mapping[str, DesignEffect | None],
+    fractions: Sequence[float],
     *,
     show: bool,
 ) -> tuple[dict[str, ArmCost], dict[str, Money]]:
-    """The cost of every arm, and the money of each treatment where it is known and may be shown."""
+    """The cost of every arm, and the money of each treatment where it is known and may be shown.
+
+    `fractions` is the information at the looks up to the one that is shown.
+    """
     fixed, costs = {}, {}
     for arm in counts.arm_names:
         sums = [each for each in counts.arms if each.arm == arm]
@@ -58,6 +63,7 @@ def costs_and_money(
     money: dict[str, Money] = {}
     if show and counts.costs:
         draws = draw_units(counts, plan, fixed)
+        scale = look_scale(plan, fractions)
         for arm, each in cells.items():
             found = design[arm]
             spread = (
@@ -65,8 +71,10 @@ def costs_and_money(
                 if found is None or math.isnan(found.difference)
                 else math.sqrt(max(1.0, found.difference))
             )
-            if each.information > 0 and (made := compare_money(plan, each, costs, draws, spread)) is not None:
-                money[arm] = made
+            if each.information > 0:
+                made = compare_money(plan, each, costs, draws, spread, scale)
+                if made is not None:
+                    money[arm] = made
     return costs, money
 
 

@@ -19,10 +19,15 @@ def critical_value(plan: Plan, fractions: Sequence[float], alpha: float) -> floa
 
     Group-sequential: Lan and DeMets (1983), Biometrika 70:659, spending as O'Brien and Fleming; intervals
     with it are the repeated confidence intervals of Jennison and Turnbull (1989), JRSS B 51:305, which hold
-    at all looks together, whatever was decided before.
+    at all looks together, whatever was decided before. Anytime: of the asymptotic confidence sequence of
+    `asymptotic_difference_sequence`; the ratio of the replies has an exact one of its own.
     """
-    if plan.stopping_rule != "group-sequential":
+    if plan.stopping_rule == "fixed":
         return _NORMAL.inv_cdf(1 - alpha)
+    if plan.stopping_rule == "anytime":
+        from llmbench.stats.difference_sequence import asymptotic_critical_value
+
+        return asymptotic_critical_value(fractions[-1], alpha)
     from llmbench.stats import alpha_spending_bounds
 
     return float(alpha_spending_bounds(tuple(fractions), alpha=alpha, sides=1)[-1])
@@ -32,7 +37,7 @@ def repeated_p_value(plan: Plan, fractions: Sequence[float], z: float) -> float:
     """The smallest one-sided alpha at which `z` reaches the critical value of this look."""
     if math.isnan(z):
         return math.nan
-    if plan.stopping_rule != "group-sequential":
+    if plan.stopping_rule == "fixed":
         return _upper_tail(z)
     # At the largest alpha that the bounds are made for, nothing is shown by any look.
     if z <= critical_value(plan, fractions, _MOST_ALPHA):

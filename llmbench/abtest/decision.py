@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["SURE", "broken_guardrails", "decide", "decisive"]
 
 SURE = 0.95
-"""Probability of a higher net value from which on money is decided."""
+"""Probability of a higher net value, over all looks, from which on money is decided."""
 _GOOD = ("better", "not worse")
 
 
@@ -103,9 +103,11 @@ def _good(result: AbResult, c: Comparison, *, sure: bool) -> str:
         brings = f"loses {dollars(-net.estimate)} per 1,000 leads against {c.control}"
     else:
         brings = f"brings {dollars(net.estimate)} more per 1,000 leads than {c.control}"
-    span = f"net value {dollars(net.ci.low)} to {dollars(net.ci.high)}" if net.estimate < 0 else (
-        f"{dollars(net.ci.low)} to {dollars(net.ci.high)}"
-    )  # fmt: skip
+    if math.isfinite(net.ci.low) and math.isfinite(net.ci.high):
+        span = f"{dollars(net.ci.low)} to {dollars(net.ci.high)}"
+        span = f"net value {span}" if net.estimate < 0 else span
+    else:
+        span = "without limits, because no number of leads is planned"
     probability = probability_words(net.probability_positive)
     money = f"{brings} ({span}), and the net value is above zero with {probability} probability"
     if sure:

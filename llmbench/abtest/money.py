@@ -11,6 +11,7 @@ import numpy as np
 
 from llmbench.abtest.cells import Cells
 from llmbench.abtest.counts import ClusterCosts, CostCounts, Counts, UnitSums
+from llmbench.abtest.look_scale import LookScale
 from llmbench.abtest.plan import Plan
 from llmbench.stats import Interval
 
@@ -47,11 +48,18 @@ class Moments(NamedTuple):
 
 
 class NetValue(NamedTuple):
-    """USD per 1,000 units: value of the replies minus cost."""
+    """USD per 1,000 units: value of the replies minus cost.
+
+    Of a treatment against the control, interval and probability hold over all looks at the experiment; see
+    `llmbench.abtest.look_scale`. An arm by itself, of which nothing is decided, is as of one look.
+    """
 
     estimate: float
     ci: Interval
+    """At the plan's confidence."""
     probability_positive: float
+    look_confidence: float | None = None
+    """Of `ci`, were this the only look; None of a look that was remembered without it."""
 
 
 class Draws(NamedTuple):
@@ -78,7 +86,7 @@ class Money:
     """Treatment minus control; None without a value per reply."""
     arm_net_value_per_1000: Mapping[str, NetValue]
     acceptability: Sequence[tuple[float, float]]
-    """(value per reply, probability that the treatment has the higher net value)."""
+    """(value per reply, probability over all looks that the treatment has the higher net value)."""
 
 
 def arm_cost(
@@ -176,11 +184,13 @@ def compare_money(
     costs: Mapping[str, ArmCost],
     draws: Mapping[tuple[str, str], Draws],
     widen: float = 1.0,
+    scale: LookScale | None = None,
 ) -> Money | None:
     """Saving, economic margin and net value of a treatment; None where the cost of an arm is unknown.
 
     Strata count by their share of the information, as in the effect. `widen` is the square root of the
-    design effect, by which draws are spread about the estimate where units depend on each other.
+    design effect, by which draws are spread about the estimate where units depend on each other. `scale`
+    makes what is said against the control hold over all looks; None: there is one.
     """
     one, two = costs[cells.treatment], costs[cells.control]
     if one.per_unit is None or two.per_unit is None or one.per_message is None or two.per_message is None:
@@ -199,11 +209,13 @@ def compare_money(
         margin = -saving_per_unit / value
         if plan.scale == "ratio":
             margin = 1 + margin / control.rate if control.rate > 0 else None
-    net = None if value is None else _net_value(plan, value, treatment, control)
-    by_arm = {} if value is None else {arm: _net_value(plan, value, found) for arm, found in arms.items()}
+    once = LookScale(plan.confidence, look_confidence=plan.confidence)
+    over_all = scale or once
+    net = None if value is None else _net_value(over_all, value, treatment, control)
+    by_arm = {} if value is None else {arm: _net_value(once, value, found) for arm, found in arms.items()}
     return Money(
         two.per_message - one.per_message, saving_per_unit, margin, net, by_arm,
-        _acceptability(treatment, control, value),
+        _acceptability(over_all, treatment, control, value),
     )  # fmt: skip
 
 
@@ -229,28 +241,33 @@ def _standardised(
     )
 
 
-def _net_value(plan: Plan, value: float, arm: Draws, other: Draws | None = None) -> NetValue:
+def _net_value(scale: LookScale, value: float, arm: Draws, other: Draws | None = None) -> NetValue:
     estimate = value * arm.rate - arm.cost
     drawn = value * arm.rates - arm.costs
     if other is not None:
         estimate -= value * other.rate - other.cost
         drawn = drawn - (value * other.rates - other.costs)
-    low, high = np.quantile(1000 * drawn, [(1 - plan.confidence) / 2, (1 + plan.confidence) / 2])
-    return NetValue(1000 * estimate, Interval(float(low), float(high)), _share_positive(drawn))
+    return NetValue(
+        1000 * estimate,
+        scale.interval(1000 * estimate, 1000 * drawn),
+        scale.probability(estimate, drawn),
+        scale.look_confidence,
+    )
 
 
-def _acceptability(treatment: Draws, control: Draws, value: float | None) -> list[tuple[float, float]]:
+def _acceptability(
+    scale: LookScale, treatment: Draws, control: Draws, value: float | None
+) -> list[tuple[float, float]]:
     """Around the given value, or where the saving and the interval of the rates have their balance."""
     rates, costs = treatment.rates - control.rates, treatment.costs - control.costs
     spread = float(np.quantile(np.abs(rates), 0.5))
     saving = abs(float(costs.mean()))
     centre = value or (saving / spread if spread > 0 and saving > 0 else 1.0)
     grid = centre * np.geomspace(*_CURVE_DECADES, _CURVE_POINTS)
-    return [(float(each), _share_positive(each * rates - costs)) for each in grid]
-
-
-def _share_positive(drawn: NDArray[np.float64]) -> float:
-    return float(np.mean(drawn > 0) + np.mean(drawn == 0) / 2)
+    rate, cost = treatment.rate - control.rate, treatment.cost - control.cost
+    return [
+        (float(each), scale.probability(float(each) * rate - cost, each * rates - costs)) for each in grid
+    ]
 
 
 def _fieller(

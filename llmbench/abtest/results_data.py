@@ -10,7 +10,7 @@ from llmbench.stats import Interval
 if TYPE_CHECKING:
     from llmbench.abtest.results import AbResult, ArmResult, Comparison
 
-__all__ = ["comparison_data", "comparison_of", "result_data"]
+__all__ = ["comparison_data", "comparison_of", "remembered_data", "result_data"]
 
 
 def result_data(result: AbResult) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def result_data(result: AbResult) -> dict[str, Any]:
 
 
 def comparison_data(c: Comparison) -> dict[str, Any]:
-    """One comparison: also what the ledger remembers of a look."""
+    """One comparison, as in result.json."""
     net, sequential, bayes = c.net_value, c.sequential, c.bayes
     return {
         "control": c.control,
@@ -78,8 +78,16 @@ def comparison_data(c: Comparison) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def remembered_data(c: Comparison) -> dict[str, Any]:
+    """What the ledger remembers of one comparison of a look."""
+    return comparison_data(c) | {
+        "control_rate": c.control_rate,
+        "net_value_look_confidence": None if c.net_value is None else c.net_value.look_confidence,
+    }
+
+
 def comparison_of(data: dict[str, Any], look: int) -> Comparison:
-    """What `comparison_data` was made of, as far as it says."""
+    """What `remembered_data` was made of, as far as it says."""
     from llmbench.abtest.money import NetValue
     from llmbench.abtest.results import Bayes, Comparison, Sequential
 
@@ -100,7 +108,10 @@ def comparison_of(data: dict[str, Any], look: int) -> Comparison:
         data["non_inferiority"]["p_value"],
         None if net is None
         else NetValue(
-            net["estimate"], _interval(net["ci"]) or Interval(math.nan, math.nan), net["probability_positive"]
+            net["estimate"],
+            _interval(net["ci"]) or Interval(math.nan, math.nan),
+            net["probability_positive"],
+            data.get("net_value_look_confidence"),
         ),
         None if sequential is None
         else Sequential(

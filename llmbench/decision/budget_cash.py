@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.decision.budget_parts import BudgetUncertainty, Commitment, Line, OneOffCosts, check_range
 from llmbench.decision.effects import ReplyEffect, check_amount
 from llmbench.decision.ramp import RampMonth
+from llmbench.economics.correlation import correlated
 from llmbench.economics.monte_carlo import Range, triangular
 from llmbench.errors import UsageError
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     Cost = float | Range | Sampler
 
 __all__ = ["Cash", "Draw", "Plan", "cash_of", "drawn_values", "kept_commitments", "stated_values"]
+
+_TOGETHER = ("messages", "lengths")
+"""What `BudgetUncertainty.correlation` is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +172,11 @@ def drawn_values(
     """What is not known, drawn. Raises UsageError for a cost that cannot be meant."""
     import numpy as np
 
-    names = [each.name for each in fields(uncertainty)]
-    uniform = np.random.default_rng([seed, 0]).random((draws, len(names)))
-    factors = {
-        name: triangular(uniform[:, place], getattr(uncertainty, name)) for place, name in enumerate(names)
-    }
+    ranges = uncertainty.ranges
+    uniform = np.random.default_rng([seed, 0]).random((draws, len(ranges)))
+    together = [list(ranges).index(name) for name in _TOGETHER]
+    uniform[:, together] = correlated(uniform[:, together], uncertainty.correlation)
+    factors = {name: triangular(uniform[:, place], of) for place, (name, of) in enumerate(ranges.items())}
     usd = [
         _usd(f"{side}_usd", given, factors["lengths"] * factors[f"{side}_price"], seed, place)
         for place, (side, given) in enumerate((("baseline", baseline_usd), ("candidate", candidate_usd)), 1)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Literal, NamedTuple, get_args
 
 from llmbench.decision.effects import check_amount, check_whole
+from llmbench.economics.correlation import check_correlation
 from llmbench.economics.monte_carlo import Range
 from llmbench.errors import UsageError
 from llmbench.shown import shown
@@ -101,10 +102,18 @@ class BudgetUncertainty:
     hosting: Range = Range(0.75, 1.0, 1.25)  # noqa: RUF009 - a tuple
     one_off: Range = Range(0.8, 1.0, 2.0)  # noqa: RUF009 - a tuple
     """Projects take longer more often than shorter."""
+    correlation: float = 0.0
+    """Of messages and lengths, in normal scores; the others are drawn apart."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            check_range(f"The range of {each.name}", getattr(self, each.name))
+        for name, value in self.ranges.items():
+            check_range(f"The range of {name}", value)
+        check_correlation("The correlation of messages and lengths", self.correlation)
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """By name, in the order in which they are drawn: messages and lengths first."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "correlation"}
 
 
 def check_range(what: str, value: Range) -> Range:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.economics.api_lines import TokenPrices
+from llmbench.economics.correlation import check_correlation, correlated
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MonteCarlo", "Range", "Tornado", "Uncertainty", "monte_carlo", "tornado", "triangular"]
 
+_DEMAND = ("messages", "input_tokens", "output_tokens", "peak_to_mean")
+"""What one success of the product may raise together."""
 _P90 = 1.2815515655446004
 """The 90% quantile of the standard normal distribution."""
 
@@ -53,15 +56,21 @@ class Uncertainty:
     api_price: Range = Range(0.9, 1.0, 1.0)  # noqa: RUF009 - a tuple
     operations_hours: Range = Range(0.25, 1.0, 2.5)  # noqa: RUF009 - a tuple
     """Of people: a quiet month, and one with an outage."""
+    correlation: float = 0.0
+    """Of volume, lengths and peak, each with each, in normal scores; prices and hours are drawn apart."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value: Range = getattr(self, each.name)
+        for name, value in self.ranges.items():
             if not 0 <= value.low <= value.mode <= value.high:
                 raise UsageError(
-                    f"The range of {each.name} must be low, most likely, high, from 0 up; it is "
-                    f"{tuple(value)}."
+                    f"The range of {name} must be low, most likely, high, from 0 up; it is {tuple(value)}."
                 )
+        check_correlation("The correlation of volume, lengths and peak", self.correlation)
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """By name, in the order in which they are drawn."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "correlation"}
 
 
 @shown
@@ -174,11 +183,10 @@ def monte_carlo(
         raise UsageError("No option works, so there is nothing to draw; see why in the table of options.")
     given = uncertainty or Uncertainty()
     random = np.random.default_rng(seed)
-    uniform = random.random((draws, len(fields(given))))
-    draw = {
-        each.name: triangular(uniform[:, place], getattr(given, each.name))
-        for place, each in enumerate(fields(given))
-    }
+    uniform = random.random((draws, len(given.ranges)))
+    together = [list(given.ranges).index(name) for name in _DEMAND]
+    uniform[:, together] = correlated(uniform[:, together], given.correlation)
+    draw = {name: triangular(uniform[:, place], of) for place, (name, of) in enumerate(given.ranges.items())}
     volume = load.messages_per_month if messages_per_month is None else messages_per_month
     own, api = _costs(
         working, alternatives, load, costs, volume, draw, random.standard_normal(draws), fallback
@@ -277,7 +285,7 @@ def tornado(
     import numpy as np
 
     given = uncertainty or Uncertainty()
-    stated = {each.name: np.ones(2) for each in fields(given)}
+    stated = {name: np.ones(2) for name in given.ranges}
     tails = np.array([0.1, 0.9])
 
     def saving(draw: Mapping[str, Floats], throughput: Floats) -> Floats:
@@ -287,10 +295,9 @@ def tornado(
         return np.asarray(api[:, 0] - own[:, 0])
 
     found = []
-    for each in fields(given):
-        moved = stated | {each.name: triangular(tails, getattr(given, each.name))}
-        low, high = saving(moved, np.zeros(2))
-        found.append(Tornado(each.name, float(low), float(high)))
+    for name, of in given.ranges.items():
+        low, high = saving(stated | {name: triangular(tails, of)}, np.zeros(2))
+        found.append(Tornado(name, float(low), float(high)))
     low, high = saving(stated, np.array([-_P90, _P90]))
     found.append(Tornado("throughput", float(low), float(high)))
     return sorted(found, key=lambda row: -row.swing)

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
+_OVER_LOOKS = " Held over all looks at the experiment, as repeated p-values are."
 _DOTTED = " Dotted: from here on the saving is larger than the value of the replies that are lost."
 
 
@@ -152,6 +153,7 @@ def acceptability_figure(result: AbResult) -> Plot | None:
         figure, pd.concat(frames),
         f"Share of bootstrap samples of leads ({result.plan.bootstrap:,}) in which the value of the replies "
         f"minus the cost of the messages is higher than with {result.plan.control}, by what a reply is worth."
+        + ("" if result.plan.stopping_rule == "fixed" else _OVER_LOOKS)
         + simulated_note(result),
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from llmbench.unknown import NONE
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, PolicyValue
     from llmbench.abtest.money import NetValue
+    from llmbench.stats import Interval
 
 __all__ = [
     "money_sentence",
@@ -30,7 +32,8 @@ def money_sentence(result: AbResult) -> str:
         return "What the replies are worth is shown with the effect, and not before."
     if not result.money:
         return "The cost of an arm is not known, so nothing can be said of money."
-    return " ".join(_saving(result, treatment) for treatment in result.money)
+    told = [_saving(result, treatment) for treatment in result.money]
+    return " ".join([*told, *_over_looks(result)])
 
 
 def money_table(result: AbResult) -> ReportTable | None:
@@ -48,7 +51,7 @@ def money_table(result: AbResult) -> ReportTable | None:
         [
             {
                 "what": what, "net_value_per_1000": n.estimate, "low": n.ci.low, "high": n.ci.high,
-                "probability_positive": n.probability_positive,
+                "probability_positive": n.probability_positive, "look_confidence": n.look_confidence,
             }
             for what, n in found.items()
         ]
@@ -57,13 +60,16 @@ def money_table(result: AbResult) -> ReportTable | None:
         [
             {
                 "arm": what,
-                "net value of 1,000 leads": span(n.estimate, n.ci.low, n.ci.high, dollars),
+                "net value of 1,000 leads": span(n.estimate, *limits(_finite(n.ci)), dollars),
+                "interval, were this the only look": _level(n.look_confidence),
                 "probability above zero": sure_percent(n.probability_positive),
             }
             for what, n in found.items()
         ]
     )
-    return ReportTable(frame, shown, ("net value of 1,000 leads", "probability above zero"))
+    if all(n.look_confidence == result.plan.confidence for n in found.values()):
+        shown = shown.drop(columns="interval, were this the only look")
+    return ReportTable(frame, shown, tuple(shown.columns[1:]))
 
 
 def policy_table(result: AbResult, values: Sequence[PolicyValue]) -> ReportTable | None:
@@ -95,6 +101,38 @@ def policy_table(result: AbResult, values: Sequence[PolicyValue]) -> ReportTable
     if all(v.refused is None for v in values):
         frame = frame.drop(columns="refused, because")
     return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:5]))
+
+
+def _over_looks(result: AbResult) -> list[str]:
+    """What the interval of a net value is at this look; nothing where there is one look only."""
+    plan = result.plan
+    nets = [each.net_value_per_1000 for each in result.money.values()]
+    level = next((net.look_confidence for net in nets if net is not None), None)
+    if level is None or level == plan.confidence:
+        return []
+    told = (
+        "The interval of the net value and its probability hold over all looks together: "
+        f"{plan.confidence:.0%} over all is an interval of {_level(level)} at this one."
+    )
+    return [told]
+
+
+def _level(confidence: float | None) -> str:
+    """With as many digits as tell it from certainty.
+
+    >>> _level(0.95), _level(0.99696), _level(0.9999853)
+    ('95%', '99.70%', '99.999%')
+    """
+    if confidence is None:
+        return NONE
+    if confidence > 0.99999:
+        return "over 99.999%"
+    text = f"{confidence:.3%}" if confidence > 0.9995 else f"{confidence:.2%}"
+    return text.replace(".00%", "%")
+
+
+def _finite(interval: Interval) -> Interval | None:
+    return interval if all(map(math.isfinite, interval)) else None
 
 
 def _saving(result: AbResult, treatment: str) -> str:

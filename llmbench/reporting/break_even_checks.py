@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from llmbench.catalog import canonical_name
@@ -72,14 +71,19 @@ def _bare(model: str) -> str:
 
 
 def uncertainty_in(p: Mapping[str, Any]) -> Uncertainty:
-    """The parameter `uncertainty`, with the package's ranges for what it does not name."""
-    names = [each.name for each in fields(Uncertainty)]
+    """The parameter `uncertainty`, with the package's ranges for what it does not name.
+
+    Raises UsageError naming what cannot be meant.
+    """
+    names = list(Uncertainty().ranges)
     ranges = {}
-    for name, values in p["uncertainty"].items():
+    given = dict(p["uncertainty"])
+    correlation = number_in("uncertainty", "correlation", given.pop("correlation", 0.0))
+    for name, values in given.items():
         if name not in names or not isinstance(values, list | tuple) or len(values) != 3:
             raise UsageError(
                 f"Parameter 'uncertainty' holds {name}: {values!r}; it takes [low, most likely, high] for "
-                f"{', '.join(names)}."
+                f"{', '.join(names)}, and one number for correlation."
             )
         ranges[name] = Range(*(number_in("uncertainty", name, value) for value in values))
-    return Uncertainty(**ranges)
+    return Uncertainty(**ranges, correlation=correlation)

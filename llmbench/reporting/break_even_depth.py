@@ -88,10 +88,18 @@ def probability_figure(study: BreakEvenStudy) -> Plot:
         (
             f"Share of {few.draws:,} draws of volume, lengths, prices, hours and throughput (seed "
             f"{study.seed}) in which "
-            f"{study.model} on the cheapest machines for each volume costs less than that API. "
+            f"{study.model} on the cheapest machines for each volume costs less than that API; "
+            f"{_together(study.uncertainty.correlation)}. "
             f"Dashed: the stated volume."
         ),
     )
+
+
+def _together(correlation: float) -> str:
+    """How the unknowns of demand are taken to go together."""
+    if not correlation:
+        return "volume, lengths and peak are drawn apart"
+    return f"volume, lengths and peak are taken to be correlated by {correlation:g}"
 
 
 @house_style()

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from llmbench.decision import EndingModel
     from llmbench.reporting.memo_study import MemoStudy
 
-__all__ = ["advice_table", "budget_table", "commitment_table", "ending_table", "flip_table", "risk_table"]
+__all__ = [
+    "advice_table",
+    "budget_table",
+    "commitment_table",
+    "correlation_table",
+    "ending_table",
+    "flip_table",
+    "risk_table",
+]
 
 
 def budget_table(study: MemoStudy) -> ReportTable | None:
@@ -52,6 +60,30 @@ def budget_table(study: MemoStudy) -> ReportTable | None:
     )
     frame = pd.DataFrame(shown)
     return ReportTable(budget.to_pandas(), frame, tuple(frame.columns[1:]))
+
+
+def correlation_table(study: MemoStudy) -> ReportTable | None:
+    """The saving where volume and lengths rise together, beside what is assumed; None without a budget."""
+    import pandas as pd
+
+    if not study.by_correlation:
+        return None
+    rows, shown = [], []
+    for each in study.by_correlation:
+        spreads = {"total": each.total_saving, "month": each.full_saving_per_month}
+        rows.append(
+            {"correlation": each.correlation, "assumed": each.assumed}
+            | {f"{what}_{at}": usd for what, of in spreads.items() for at, usd in of._asdict().items()}
+        )
+        shown.append(
+            {
+                "correlation": f"{each.correlation:g}{', as assumed' if each.assumed else ''}",
+                "saved in all, p50 (p10 to p90)": usd_range(each.total_saving),
+                "a month once all has moved": usd_range(each.full_saving_per_month),
+            }
+        )
+    frame = pd.DataFrame(shown)
+    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
 
 
 def risk_table(study: MemoStudy) -> ReportTable | None:

@@ -99,11 +99,14 @@ def day_of(as_of: str) -> date:
 def uncertainty_of(given: Mapping[str, Any]) -> BudgetUncertainty:
     """The ranges of `uncertainty`. Raises UsageError."""
     try:
-        return BudgetUncertainty(**{name: Range(*ends) for name, ends in given.items()})
+        return BudgetUncertainty(
+            **{name: each if name == "correlation" else Range(*each) for name, each in given.items()}
+        )
     except TypeError as error:
         raise UsageError(
             "Parameter 'uncertainty' holds [low, likely, high] by the names messages, lengths, "
-            f"baseline_price, candidate_price, hosting and one_off; it is {dict(given)!r}."
+            "baseline_price, candidate_price, hosting and one_off, and one number as correlation; it is "
+            f"{dict(given)!r}."
         ) from error
     except UsageError as error:
         raise UsageError(f"Parameter 'uncertainty': {error}") from error

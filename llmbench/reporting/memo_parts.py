@@ -38,6 +38,7 @@ from llmbench.errors import UsageError
 from llmbench.reporting.memo_parameters import uncertainty_of
 
 __all__ = [
+    "CorrelatedSaving",
     "MemoBudget",
     "memo_budget",
     "memo_flip_grid",
@@ -54,6 +55,22 @@ _MOST_REPLIES_A_DAY = 10_000
 """Above, every loss shows on the first day, and the bounds are too long to count out."""
 
 
+_CORRELATIONS = (0.0, 0.5)
+"""Of volume and lengths, at which the saving is shown whatever is assumed."""
+
+
+class CorrelatedSaving(NamedTuple):
+    """What is saved where messages and lengths are correlated by so much."""
+
+    correlation: float
+    assumed: bool
+    """Whether it is that of the memo."""
+    total_saving: Spread
+    """Of all months, what is spent once taken off."""
+    full_saving_per_month: Spread
+    """Once all is over."""
+
+
 class MemoBudget(NamedTuple):
     """The budget, and what is saved once all is over."""
 
@@ -61,6 +78,8 @@ class MemoBudget(NamedTuple):
     """`full_saving_per_month`: at today's prices and volume, of the share that moves."""
     mean_saving: Spread
     """A month, the same with prices that fall as they are said to: the mean of the months."""
+    by_correlation: tuple[CorrelatedSaving, ...] = ()
+    """Apart, correlated by a half, and as it is assumed, ascending."""
 
 
 def memo_traffic(p: Mapping[str, Any], evidence: Evidence) -> Traffic | None:
@@ -102,26 +121,36 @@ def memo_budget(
         "baseline_fall_per_year": p["api_fall_per_year"],
         "candidate_fall_per_year": p["api_fall_per_year"],
         "discount_per_year": p["discount_per_year"],
-        "uncertainty": uncertainty,
         "payback_months": p["payback_months"],
         "draws": p["draws"],
         "seed": p["seed"],
     }
     usd = (prices[0].usd_per_message or 0.0, prices[1].usd_per_message or 0.0)
-    budget = twelve_month_budget(
-        traffic.messages_per_month,
-        *usd,
-        ramp=moved,
-        one_off=one_off,
-        commitments=commitments,
-        growth_per_month=p["growth_per_month"],
-        **every,
+
+    def at(correlation: float) -> MemoBudget:
+        every["uncertainty"] = replace(uncertainty, correlation=correlation)
+        budget = twelve_month_budget(
+            traffic.messages_per_month,
+            *usd,
+            ramp=moved,
+            one_off=one_off,
+            commitments=commitments,
+            growth_per_month=p["growth_per_month"],
+            **every,
+        )
+        # Once it is over, by itself: today's volume, no contract, nothing spent once, the share that moves.
+        after = twelve_month_budget(traffic.messages_per_month, *usd, ramp=[ended], **every)
+        first = after.rows[1]
+        full = Spread(first.p10, first.p50, first.p90)
+        return MemoBudget(replace(budget, full_saving_per_month=full), after.saving_per_month)
+
+    assumed = uncertainty.correlation
+    found = {each: at(each) for each in sorted({assumed, *_CORRELATIONS})}
+    rows = tuple(
+        CorrelatedSaving(each, each == assumed, money.budget.total_saving, money.budget.full_saving_per_month)
+        for each, money in found.items()
     )
-    # Once it is over, by itself: today's volume, no contract, nothing spent once, and the share that moves.
-    after = twelve_month_budget(traffic.messages_per_month, *usd, ramp=[ended], **every)
-    first = after.rows[1]
-    full = Spread(first.p10, first.p50, first.p90)
-    return MemoBudget(replace(budget, full_saving_per_month=full), after.saving_per_month)
+    return found[assumed]._replace(by_correlation=rows)
 
 
 def memo_revenue_at_risk(

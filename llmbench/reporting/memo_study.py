@@ -49,6 +49,7 @@ from llmbench.decision import (
 from llmbench.errors import UsageError
 from llmbench.reporting.memo_parameters import check_memo_parameters, commitment_of, day_of
 from llmbench.reporting.memo_parts import (
+    CorrelatedSaving,
     memo_budget,
     memo_flip_grid,
     memo_revenue_at_risk,
@@ -90,6 +91,8 @@ class MemoStudy:
     """USD; 0 where nobody knows."""
     spent: float | None
     """By the calls of the reports that count."""
+    by_correlation: tuple[CorrelatedSaving, ...] = ()
+    """The saving where volume and lengths rise together, or not; empty without a budget."""
 
     @property
     def baseline(self) -> str:
@@ -249,4 +252,5 @@ def _with_money(
         one_off=one_off,
         value_per_reply=p["value_per_reply_usd"],
         spent=spent,
+        by_correlation=() if money is None else money.by_correlation,
     )

@@ -259,6 +259,10 @@ def assumption_table(study: MemoStudy) -> ReportTable:
             if message is None and price.usd_per_month is not None:
                 cost = f"{usd(price.usd_per_month)} a month"
             rows.append((f"price of {name}", cost, price.of, str(price.day or NONE)))
+    for saving in study.by_correlation:
+        if saving.assumed:
+            told = f"correlated by {saving.correlation:g}" if saving.correlation else "drawn apart"
+            rows.append(("volume and lengths of messages", told, "parameters", today))
     if study.effect is not None:
         rows.append(("replies per message today", percent(study.effect.reply_rate), "ab_test", _until(study)))
     once = study.one_off

@@ -20,7 +20,7 @@ from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["asymptotic_difference_sequence", "asymptotic_half_widths"]
+__all__ = ["asymptotic_critical_value", "asymptotic_difference_sequence", "asymptotic_half_widths"]
 
 Alternative = Literal["two-sided", "greater", "less"]
 
@@ -86,10 +86,29 @@ def asymptotic_half_widths(
         # Per unit: the variance of the difference times the units that it is of.
         spread = np.sqrt(units * (p1 * (1 - p1) / m + p2 * (1 - p2) / n))
     level = alpha if two_sided else 2 * alpha
-    tail = -2 * math.log(level)
-    mixed = 1 + units * (tail + math.log(1 + tail)) / planned_units
+    mixed = _mixed(units, planned_units, level)
     inside = np.log(np.sqrt(mixed) / level) if two_sided else np.log1p(np.sqrt(mixed) / level)
     return np.asarray(spread * np.sqrt(2 * mixed / (mixed - 1) / units * inside))
+
+
+def asymptotic_critical_value(fraction: float, alpha: float) -> float:
+    """What a one-sided z must reach at the share `fraction` of the planned units, looked at at any time.
+
+    The half width of the one-sided sequence over the standard error; infinite before there are units.
+
+    >>> print(f"{asymptotic_critical_value(1.0, 0.025):.3f}")
+    3.041
+    """
+    if fraction <= 0:
+        return math.inf
+    mixed = float(_mixed(np.asarray(fraction), 1.0, 2 * alpha))
+    return math.sqrt(2 * mixed / (mixed - 1) * math.log1p(math.sqrt(mixed) / (2 * alpha)))
+
+
+def _mixed(units: NDArray[np.float64], planned_units: float, level: float) -> NDArray[np.float64]:
+    """1 + variance of the mixture times the units: narrowest at the planned ones."""
+    tail = -2 * math.log(level)
+    return np.asarray(1 + units * (tail + math.log(1 + tail)) / planned_units)
 
 
 def _check_counts(given: dict[str, ArrayLike]) -> list[NDArray[np.float64]]:

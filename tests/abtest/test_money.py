@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from llmbench.abtest import Plan
 from llmbench.abtest.cells import paired_cells
+from llmbench.abtest.look_scale import look_scale
 from llmbench.abtest.money import arm_cost, compare_money, draw_units
 from tests.abtest.made import counted, units_of
 
@@ -169,3 +171,28 @@ def test_without_a_value_there_is_a_saving_and_no_net_value() -> None:
     assert money.saving_per_message > 0
     assert (money.economic_margin, money.net_value_per_1000) == (None, None)
     assert len(money.acceptability) > 10
+
+
+def test_at_a_look_of_several_only_what_is_said_against_the_control_allows_for_the_others() -> None:
+    _, counts, cells, costs = made()
+    plan = dataclasses.replace(PLAN, looks=4)
+    draws = draw_units(counts, plan, {})
+    once = compare_money(plan, cells, costs, draws)
+    scale = look_scale(plan, (0.25, 0.5))
+    found = compare_money(plan, cells, costs, draws, scale=scale)
+    assert once is not None
+    assert found is not None
+    one, two = once.net_value_per_1000, found.net_value_per_1000
+    assert one is not None
+    assert two is not None
+    assert two.estimate == one.estimate
+    # 2.9631, the published bound of look 2 of 4, over 1.9600 of an only look.
+    for limit in ("low", "high"):
+        far = getattr(two.ci, limit) - two.estimate
+        assert far == pytest.approx(2.963131 / 1.959964 * (getattr(one.ci, limit) - one.estimate), rel=1e-5)
+    assert two.look_confidence == pytest.approx(1 - 2 * 0.00152265, abs=1e-7)
+    assert abs(two.probability_positive - 0.5) < abs(one.probability_positive - 0.5)
+    assert found.arm_net_value_per_1000 == once.arm_net_value_per_1000
+    assert {each.look_confidence for each in found.arm_net_value_per_1000.values()} == {0.95}
+    assert [v for v, _ in found.acceptability] == [v for v, _ in once.acceptability]
+    assert found.acceptability != once.acceptability

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from llmbench.decision.budget import twelve_month_budget
 from llmbench.decision.budget_parts import (
@@ -296,3 +297,28 @@ def test_whole_numbers_may_come_as_floats() -> None:
 def test_price_that_is_not_known_is_not_free() -> None:
     with pytest.raises(UsageError, match="candidate_usd must be a number; it is None"):
         twelve_month_budget(1000, 0.01, None)  # type: ignore[arg-type]
+
+
+def test_volume_and_lengths_that_rise_together_widen_the_saving_and_nothing_else() -> None:
+    """Against draws of its own: triangles of normal scores that are part common, part their own."""
+    wide = Range(0.7, 1.0, 1.5)
+    rng = np.random.default_rng(5)
+    for correlation in (0.0, 0.5):
+        unknown = BudgetUncertainty(wide, wide, *(Range(1, 1, 1),) * 4, correlation=correlation)
+        found = twelve_month_budget(
+            100_000, 0.002, 0.001, ramp=[1.0], months=1, uncertainty=unknown, draws=40_000
+        ).rows[1]
+        scores = math.sqrt(correlation) * rng.standard_normal((100_000, 1)) + math.sqrt(
+            1 - correlation
+        ) * rng.standard_normal((100_000, 2))
+        law = stats.triang(c=0.3 / 0.8, loc=0.7, scale=0.8)
+        product = 100 * law.ppf(stats.norm.cdf(scores)).prod(axis=1)
+        assert [found.p10, found.p50, found.p90] == pytest.approx(
+            np.quantile(product, [0.1, 0.5, 0.9]), rel=0.01
+        )
+        assert found.saving_usd == pytest.approx(100)
+
+
+def test_a_correlation_of_volume_and_lengths_lies_below_1() -> None:
+    with pytest.raises(UsageError, match="correlation of messages and lengths must lie from 0"):
+        BudgetUncertainty(correlation=1.0)

@@ -20,7 +20,7 @@ from llmbench.abtest.cells import design_effect, paired_cells
 from llmbench.abtest.counts import AssignedCounts, ClusterProducts, CostCounts, Counts, UnitSums
 from llmbench.abtest.looks import Look, standing
 from llmbench.decision import GatesPlan, MeanGate, RatesGate, ShareGate, SureGate, plan_gates
-from llmbench.economics import MonteCarlo, monte_carlo
+from llmbench.economics import MonteCarlo, Uncertainty, monte_carlo
 from llmbench.economics.monte_carlo import _costs
 from llmbench.matrix.compare import compare
 from llmbench.matrix.summary import ItemScores
@@ -250,10 +250,10 @@ def _same(parts: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     return list(zip(*parts, strict=True))
 
 
-def saving(of: Product, fixed_usd: float, seed: int) -> MonteCarlo:
+def saving(of: Product, fixed_usd: float, seed: int, stated: float = 0.0) -> MonteCarlo:
     return monte_carlo(
         [of.option], {"baseline": of.prices}, of.load, replace(COSTS, storage_usd=fixed_usd), draws=DRAWS,
-        seed=seed,
+        seed=seed, uncertainty=Uncertainty(correlation=stated),
     )  # fmt: skip
 
 
@@ -268,15 +268,17 @@ def true_saving(of: Product, rng: np.random.Generator, together: float = 0.0) ->
 
 
 def money_data(
-    of: Product, level: Level, rng: np.random.Generator, together: float = 0.0
+    of: Product, level: Level, rng: np.random.Generator, together: float = 0.0, stated: float = 0.0
 ) -> tuple[Any, bool | None]:
     """`data` of break_even; at the edge fixed costs eat the true saving up to the threshold.
+
+    Volume, tokens and peak are correlated by `together`, and by `stated` as the analysis is told.
 
     With it whether the range from 5% to 95% covers the truth; None away from the edge, where none is drawn.
     """
     truth = true_saving(of, rng, together)
     fixed = truth - LEAST_SAVING if level == "edge" else 0.0
-    found = saving(of, fixed, int(rng.integers(2**31)))
+    found = saving(of, fixed, int(rng.integers(2**31)), stated)
     low, middle, high = found.saving_quantiles(of.option.name, "baseline")
     data = {
         "monte_carlo": [

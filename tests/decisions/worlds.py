@@ -9,7 +9,7 @@ what was stated by laws with other shapes than a triangle.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,26 +93,26 @@ def true_factors(rng: np.random.Generator, together: float = 0.0) -> tuple[dict[
     """By what factor the world is off what was stated, and the log throughput in standard deviations.
 
     Mean and variance of each are those of its triangle, the shape is not: a lognormal volume, a gamma of
-    hours, sellers of two kinds. `together` correlates volume, tokens and peak, which the analysis does not.
+    hours, sellers of two kinds. `together` correlates volume, tokens and peak, in normal scores.
     """
-    z = rng.standard_normal(len(fields(Uncertainty)))
+    ranges = Uncertainty().ranges
+    z = rng.standard_normal(len(ranges))
     common = math.sqrt(together) * rng.standard_normal()
-    given = Uncertainty()
     found: dict[str, Numbers] = {}
-    for place, each in enumerate(fields(Uncertainty)):
-        mean, sd = _moments(getattr(given, each.name))
-        if each.name in {"messages", "input_tokens", "output_tokens", "peak_to_mean"}:
+    for place, (name, stated) in enumerate(ranges.items()):
+        mean, sd = _moments(stated)
+        if name in {"messages", "input_tokens", "output_tokens", "peak_to_mean"}:
             score = common + math.sqrt(1 - together) * z[place]
             spread = math.sqrt(math.log1p((sd / mean) ** 2))
             value = mean * math.exp(spread * score - spread**2 / 2)
-        elif each.name == "operations_hours":
+        elif name == "operations_hours":
             value = rng.gamma((mean / sd) ** 2, sd**2 / mean)
-        elif each.name == "gpu_price":
+        elif name == "gpu_price":
             value = mean + sd * (2.0 if rng.random() < 0.2 else -0.5)
         else:
             # A list price, or now and then one that was negotiated.
             value = mean + sd * (-math.sqrt(3) if rng.random() < 0.25 else 1 / math.sqrt(3))
-        found[each.name] = np.array([value])
+        found[name] = np.array([value])
     throughput = rng.logistic(0.0, math.sqrt(3) / math.pi)
     return found, np.array([throughput])
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -120,3 +121,28 @@ def test_where_nobody_is_paid_no_draw_pays_anybody() -> None:
     free = HostingCosts(operations_hours=0, storage_usd=0, spare_replicas=0)
     found = monte_carlo([A10G], {"api": TokenPrices(0.001, 0.0)}, LOAD, free, uncertainty=SURE, draws=100)
     assert (found.self_usd == A10G.month(LOAD, free).rent_usd).all()
+
+
+def test_demand_that_rises_together_keeps_each_range_and_widens_the_saving() -> None:
+    price = {"api": TokenPrices(0.002, 0.002)}
+    apart, together = (
+        monte_carlo([A10G], price, LOAD, COSTS, uncertainty=Uncertainty(correlation=each), draws=20_000)
+        for each in (0.0, 0.5)
+    )
+    widths = [
+        high - low for low, high in (each.saving_interval(A10G.name, "api") for each in (apart, together))
+    ]
+    assert widths[1] > 1.1 * widths[0]
+    # One unknown of the four alone: the same triangle, whatever is said of the others.
+    only = {"messages": Range(0.5, 1.0, 2.1)} | dict.fromkeys(list(SURE.ranges)[1:], Range(1, 1, 1))
+    for correlation in (0.0, 0.5):
+        given = Uncertainty(**only, correlation=correlation)
+        found = monte_carlo([A10G], {"api": TokenPrices(1.0, 0.0)}, LOAD, COSTS, uncertainty=given)
+        low, high = np.quantile(found.api_usd[:, 0], [0.1, 0.9]) / LOAD.messages_per_month
+        assert low == pytest.approx(0.5 + math.sqrt(0.1 * 1.6 * 0.5), rel=0.01)
+        assert high == pytest.approx(2.1 - math.sqrt(0.1 * 1.6 * 1.1), rel=0.01)
+
+
+def test_a_correlation_that_cannot_be_meant_is_refused() -> None:
+    with pytest.raises(UsageError, match="correlation of volume, lengths and peak must lie from 0"):
+        Uncertainty(correlation=1.5)

@@ -220,6 +220,28 @@ def test_money_stands_beside_the_margin() -> None:
     assert "not known" in ab_money.money_sentence(result_of(made={"costs": None}))
 
 
+def test_the_net_value_of_a_look_says_which_interval_it_is() -> None:
+    only = result_of()
+    assert "look" not in ab_money.money_sentence(only)
+    assert list(all_tables(only)["money"].shown) == [
+        "arm",
+        "net value of 1,000 leads",
+        "probability above zero",
+    ]
+    level = "interval, were this the only look"
+    second = result_of(planned_units=11_500, looks=2)
+    told = ab_money.money_sentence(second)
+    # Lan and DeMets' bound at half of the information is 2.9626; here there is a little more.
+    assert "95% over all is an interval of 99." in told
+    table = all_tables(second)["money"]
+    assert list(table.shown[level]) == ["95%", "95%", re.search(r"of (99\.\d\d%)", told)[1]]  # type: ignore[index]
+    one, two = (each.money["mixtral"].net_value_per_1000 for each in (only, second))
+    assert one is not None
+    assert two is not None
+    assert two.ci.low < one.ci.low < one.ci.high < two.ci.high
+    assert second.comparisons[0].net_value == two
+
+
 def test_the_difference_scale_is_in_points() -> None:
     result = result_of(scale="difference", margin=-0.02)
     assert "difference" in result.verdict().summary

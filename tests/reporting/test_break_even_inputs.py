@@ -218,6 +218,8 @@ def test_a_matrix_without_shares_is_refused(rows: list[Any], told: str, tmp_path
         ({"discounts": {"gpt-4o": "half"}}, "'discounts' holds 'half' for gpt-4o; it must be a number"),
         ({"discounts": {"gpt-9": 0.1}}, "discount for gpt-9, which is not among the models compared"),
         ({"uncertainty": {"messages": ["a", 1, 2]}}, "'uncertainty' holds 'a' for messages"),
+        ({"uncertainty": {"correlation": [0, 0, 1]}}, "'uncertainty' holds .* for correlation; it must be a"),
+        ({"uncertainty": {"correlation": 1.0}}, "must lie from 0 .apart. to below 1"),
         ({"accepted": {"gpt-4o": 1.5}}, "'accepted' holds 1.5 for gpt-4o; it is a share"),
         ({"accepted": {"gpt-4o": "most"}}, "'accepted' holds 'most'"),
     ],

@@ -71,7 +71,11 @@ def test_a_commitment_is_paid_until_its_day() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"messages": [1, 2]}, {"messages": 5}, {"rain": [1, 1, 1]}, {"messages": [2, 1, 0]}]
+    "given",
+    [
+        *({"messages": [1, 2]}, {"messages": 5}, {"rain": [1, 1, 1]}, {"messages": [2, 1, 0]}),
+        *({"correlation": 1}, {"correlation": [0, 0, 1]}, {"correlation": "much"}),
+    ],
 )
 def test_a_range_that_cannot_be_meant_is_named(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="Parameter 'uncertainty'"):

@@ -12,8 +12,10 @@ import pytest
 from llmbench.decision import rollback_trigger
 from llmbench.errors import UsageError
 from llmbench.reporting.memo_charts import cash_figure, evidence_figure, flip_figure
+from llmbench.reporting.memo_money import correlation_table
 from llmbench.reporting.memo_money_words import saving_sentence
 from llmbench.reporting.memo_study import MemoStudy, make_study
+from llmbench.reporting.memo_tables import assumption_table
 from llmbench.reporting.memo_words import verdict
 from tests.reporting.memos import RESULTS, ROOT, leave, memo, parameters
 
@@ -49,6 +51,34 @@ def test_range_of_the_saving_is_that_of_its_factors(study: MemoStudy) -> None:
     prices = GPT_4O * triangle(random, 0.9, 1, 1.0001) - MIXTRAL * triangle(random, 0.9, 1, 1.0001)
     expected = np.quantile(MESSAGES * work * prices, (0.1, 0.5, 0.9))
     assert study.budget.full_saving_per_month == pytest.approx(tuple(expected), rel=0.02)
+
+
+def test_saving_is_shown_for_volume_and_lengths_that_go_together_and_apart(study: MemoStudy) -> None:
+    assert study.budget is not None
+    apart, together = study.by_correlation
+    assert (apart.correlation, apart.assumed) == (0.0, True)
+    assert (together.correlation, together.assumed) == (0.5, False)
+    assert apart.total_saving == study.budget.total_saving
+    assert apart.full_saving_per_month == study.budget.full_saving_per_month
+    widths = [each.full_saving_per_month.p90 - each.full_saving_per_month.p10 for each in (apart, together)]
+    assert widths[1] > 1.1 * widths[0]
+    shown = correlation_table(study)
+    assert shown is not None
+    assert list(shown.shown["correlation"]) == ["0, as assumed", "0.5"]
+    assumed = assumption_table(study).frame.set_index("assumption")["value"]
+    assert assumed["volume and lengths of messages"] == "drawn apart"
+
+
+def test_a_correlation_that_is_stated_is_that_of_the_memo(study: MemoStudy) -> None:
+    stated = memo(uncertainty={"correlation": 0.3})
+    assert [(each.correlation, each.assumed) for each in stated.by_correlation] == [
+        (0.0, False), (0.3, True), (0.5, False),
+    ]  # fmt: skip
+    assert stated.budget is not None
+    assert stated.budget.total_saving == stated.by_correlation[1].total_saving
+    assert stated.by_correlation[0].total_saving == study.by_correlation[0].total_saving
+    assumed = assumption_table(stated).frame.set_index("assumption")["value"]
+    assert assumed["volume and lengths of messages"] == "correlated by 0.3"
 
 
 def test_budget_by_days(study: MemoStudy) -> None:
