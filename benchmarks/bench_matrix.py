@@ -172,18 +172,24 @@ def speed(
     ]
 
 
+def _turns(tools: Sequence[str], rounds: int) -> Iterator[tuple[str, int]]:
+    """Who runs next, and on how many items: other tools once, and on fewer, because they take minutes."""
+    for number in range(rounds):
+        for tool in tools:
+            if tool not in TOOLS:
+                yield tool, ITEMS
+            elif not number:
+                yield tool, FEW
+
+
 def kill(server: Server, tools: Sequence[str], rounds: int) -> list[findings.Series]:
     """`kill -9` when the server has billed half, then the same again. The tools once, at 1,000 cells."""
     seen: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for number in range(rounds):
-        for tool in tools:
-            if tool in TOOLS and number:
-                continue
-            items = FEW if tool in TOOLS else ITEMS
-            found = _kill_once(server, tool, items)
-            case = "kill -9 at half" if items == ITEMS else f"kill -9 at half of {FEW * MODELS:,} cells"
-            for unit, value in found.items():
-                seen.setdefault((case, unit), {}).setdefault(SAID[tool], []).append(value)
+    for tool, items in _turns(tools, rounds):
+        found = _kill_once(server, tool, items)
+        case = "kill -9 at half" if items == ITEMS else f"kill -9 at half of {FEW * MODELS:,} cells"
+        for unit, value in found.items():
+            seen.setdefault((case, unit), {}).setdefault(SAID[tool], []).append(value)
     return [each for (case, unit), by_tool in seen.items() for each in findings.series(case, unit, by_tool)]
 
 
@@ -236,23 +242,19 @@ def _kept(folder: Path) -> int | None:
 def faults(server: Server, tools: Sequence[str], rounds: int) -> list[findings.Series]:
     """The tools once, at 1,000 cells."""
     seen: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for number in range(rounds):
-        for tool in tools:
-            if tool in TOOLS and number:
-                continue
-            items = FEW if tool in TOOLS else ITEMS
-            cells = items * MODELS
-            each = whole(tool, server, 64, 50, items, faults=True)
-            case = "10% 429, 5% 500, 1% cut" + (f", {cells:,} cells" if items != ITEMS else "")
-            values = {
-                "wall s": each.wall,
-                "CPU s": each.cpu,
-                "requests a cell": each.counts["requests"] / cells,
-                "billed twice": float(each.counts["twice"]),
-                "not answered": float(max(cells - each.counts["cells"], each.told.get("failed", 0))),
-            }
-            for unit, value in values.items():
-                seen.setdefault((case, unit), {}).setdefault(SAID[tool], []).append(value)
+    for tool, items in _turns(tools, rounds):
+        cells = items * MODELS
+        each = whole(tool, server, 64, 50, items, faults=True)
+        case = "10% 429, 5% 500, 1% cut" + (f", {cells:,} cells" if items != ITEMS else "")
+        values = {
+            "wall s": each.wall,
+            "CPU s": each.cpu,
+            "requests a cell": each.counts["requests"] / cells,
+            "billed twice": float(each.counts["twice"]),
+            "not answered": float(max(cells - each.counts["cells"], each.told.get("failed", 0))),
+        }
+        for unit, value in values.items():
+            seen.setdefault((case, unit), {}).setdefault(SAID[tool], []).append(value)
     return [each for (case, unit), by_tool in seen.items() for each in findings.series(case, unit, by_tool)]
 
 

@@ -12,8 +12,6 @@ import time
 import tracemalloc
 from typing import Any
 
-ARMS = ("gpt-4o", "mixtral")
-
 
 def ours_totals(path: str) -> Any:
     from llmbench.abtest.source import OutcomeSource, Sends

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from llmbench.ledger import Ledger
     from tests.postgres_server import PostgresServer
 
 _KEYS = ("_API_KEY", "_API_TOKEN", "_TOKEN", "_SECRET", "_PASSWORD")
@@ -70,6 +71,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "llmbench.toml").write_text("", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger in a file of its own."""
+    from llmbench.ledger import Ledger
+
+    with Ledger(tmp_path / "ledger.db") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "data" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 BLOCKS = [
@@ -56,13 +57,34 @@ def test_python_blocks_run(name: str, number: int, code: str, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("name", "line"), COMMANDS)
-def test_commands_parse(name: str, line: str) -> None:
-    words = shlex.split(line, comments=True)[1:]
+def _command(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that the words after `llmbench` name, and what is left of them."""
     command: click.Command = cli
     while isinstance(command, click.Group) and words:
-        command = command.commands[words.pop(0)]
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize(("name", "line"), COMMANDS)
+def test_commands_parse(name: str, line: str) -> None:
+    command, words = _command(shlex.split(line, comments=True)[1:])
     command.make_parser(click.Context(command)).parse_args(words)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_sentence_names_is_there(document: Path) -> None:
+    """Commands with their options, targets of make, and files of the repository, in the midst of prose."""
+    prose = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for code in (" ".join(each.split()) for each in re.findall(r"`([^`]+)`", prose)):
+        if code.startswith("llmbench ") and "--help" not in code:
+            command, words = _command(shlex.split(code)[1:])
+            known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+            assert {word for word in words if word.startswith("-")} <= known, code
+        elif code.startswith("make "):
+            assert code.split()[1] in targets, code
+        elif re.fullmatch(r"(llmbench|tests|docs|notebooks|data|benchmarks|examples)(/[\w.-]+)+/?", code):
+            assert "NAME" in code or (ROOT / code).exists(), code
 
 
 @pytest.mark.parametrize(("name", "line"), [row for row in COMMANDS if row[1].startswith("llmbench report ")])

@@ -12,26 +12,7 @@ from llmbench.errors import ReportError
 from llmbench.reporting.envelope import write_envelope
 from llmbench.reporting.folder import write_manifest
 from llmbench.result_files import changed_files, read_envelope
-from llmbench.results import Decision, InputFile, ResultEnvelope, Spend, Verdict
-
-ENVELOPE = ResultEnvelope(
-    report="small",
-    title="Is it so?",
-    verdict=Verdict(Decision.HOLD, "Not yet.", ("One.",)),
-    parameters={"margin": 0.03},
-    inputs=(InputFile("data/a.csv", "00", 3),),
-    workload_sha256=None,
-    baseline="a",
-    candidate=None,
-    price_book="2025-01-23",
-    generated_at="2025-01-23T00:00:00+00:00",
-    data_until=None,
-    llmbench_version="0.1.0",
-    git_commit=None,
-    seed=1,
-    spend=Spend(None, 0.25),
-    data={"scores": [0.5, None]},
-)
+from tests.reporting.runs import ENVELOPE
 
 
 def test_written_and_read_back(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 from llmbench.catalog.models import all_models, canonical_name
 
-__all__ = ["Ending", "ending_of"]
+__all__ = ["SOON_DAYS", "Ending", "ending_of"]
+
+SOON_DAYS = 90
+"""An end that is nearer is warned of, wherever models are listed."""
 
 
 class Ending(NamedTuple):

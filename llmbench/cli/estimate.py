@@ -14,7 +14,6 @@ from llmbench.spreadsheet import formula_safe
 
 __all__ = ["estimate"]
 
-_SOON = timedelta(days=90)
 _AMOUNTS = ("usd_per_month", "saving_usd", "saving_share")
 
 
@@ -50,6 +49,7 @@ def estimate(
     as_csv: bool,
 ) -> None:
     """What a workload costs a month at each model, and what that saves."""
+    from llmbench.catalog.endings import SOON_DAYS
     from llmbench.catalog.project_prices import project_prices
     from llmbench.cli.tables import show
     from llmbench.economics import EstimateRow, Workload
@@ -77,7 +77,8 @@ def estimate(
         return
     today = datetime.now(UTC).date()
     ends = [(row.name, row.shutdown_date) for row in found.rows if row.shutdown_date]
-    soon = {day: "red" for _, day in ends if date.fromisoformat(day) <= today + _SOON}
+    limit = today + timedelta(days=SOON_DAYS)
+    soon = {day: "red" for _, day in ends if date.fromisoformat(day) <= limit}
     click.echo(f"{found}.")
     show(found.table(), soon, dispensable=("source", "price of"))
     ended = [name for name, day in ends if date.fromisoformat(day) <= today]

@@ -90,5 +90,5 @@ def import_(sheet: Path, key: Path | None, out: Path | None) -> None:
                 f"{few_labels(corrected.labels)}."
             )
     if out is not None:
-        write_whole(out, frame_csv(found.table).encode())
+        write_whole(out, frame_csv(found.table))
         click.echo(f"Labels in {out}.")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llmbench.cli.pictures import write_png
 from llmbench.errors import UsageError
-from llmbench.whole_file import replacing, write_whole
+from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:
     from llmbench.loadtest.results import LoadTest
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["loadtest"]
 
-_DPI = 144
 _CLEAR = "\r\x1b[K"
 
 
@@ -145,14 +145,13 @@ class _Live:
 
 
 def _write(found: LoadTest, out: Path) -> None:
-    from llmbench.reporting.figures import figure_svg, house_style
+    from llmbench.reporting.figures import figure_svg
     from llmbench.reporting.loadtest_charts import load_figure
     from llmbench.spreadsheet import frame_csv
 
     found.write(out)
     plot = load_figure(found)
-    write_whole(out.with_suffix(".csv"), frame_csv(plot.frame).encode())
+    write_whole(out.with_suffix(".csv"), frame_csv(plot.frame))
     write_whole(out.with_suffix(".svg"), figure_svg(plot.figure))
-    with house_style(), replacing(out.with_suffix(".png")) as file:
-        plot.figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+    write_png(plot.figure, out.with_suffix(".png"))
     click.echo(f"{out}, with {out.stem}.png, .svg and .csv beside it: {plot.caption}")

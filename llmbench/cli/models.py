@@ -12,8 +12,6 @@ from llmbench.spreadsheet import formula_safe
 
 __all__ = ["models"]
 
-_SOON = timedelta(days=90)
-
 
 @click.group(invoke_without_command=True)
 @click.option("--all", "with_ended", is_flag=True, help="Also models that ended everywhere they were hosted.")
@@ -24,6 +22,7 @@ def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bo
     """The models that the catalog knows, with prices, context and the day they end."""
     if context.invoked_subcommand:
         return
+    from llmbench.catalog.endings import SOON_DAYS
     from llmbench.catalog.listing import list_models
     from llmbench.cli.tables import show
     from llmbench.plain_table import PlainTable
@@ -56,13 +55,14 @@ def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bo
         for row, at in zip(rows, serving, strict=True)
     ]
     head = ("model", "provider", "endpoints", "ends", "price of", "context", "USD in", "USD out")
-    soon = {row.ends: "red" for row in rows if row.ends and date.fromisoformat(row.ends) <= today + _SOON}
+    limit = today + timedelta(days=SOON_DAYS)
+    soon = {row.ends: "red" for row in rows if row.ends and date.fromisoformat(row.ends) <= limit}
     show(PlainTable(head, body, texts=5), soon, dispensable=("provider", "price of"))
     dates = sorted({row.price_as_of for row in rows if row.price_as_of})
     click.echo(
         f"USD per 1M tokens, as listed on {' or '.join(dates) or 'no day'}; unknown is not 0.\n"
         "Endpoints are those at hand: with a key in the environment or a table in llmbench.toml.\n"
-        "Red on a terminal: ended, or ends within 90 days."
+        f"Red on a terminal: ended, or ends within {SOON_DAYS} days."
     )
     changing = [f"{row.model} ({row.price_until})" for row in rows if row.price_until]
     if changing:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmbench.cli.pictures import write_png
 from llmbench.errors import UsageError
-from llmbench.whole_file import replacing, write_whole
+from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:
     from llmbench.abtest.simulation_result import AbSimulation
 
 __all__ = ["simulate"]
 
-_DPI = 144
 _MOST_LOOKS_SHOWN = 12
 
 
@@ -145,16 +145,14 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _write(found: AbSimulation, folder: Path) -> None:
-    from llmbench.reporting.figures import house_style
     from llmbench.reporting.simulation_charts import boundary_figure, power_figure, stopping_figure
     from llmbench.spreadsheet import frame_csv
 
-    write_whole(folder / "outcomes.csv", frame_csv(found.to_pandas()).encode())
+    write_whole(folder / "outcomes.csv", frame_csv(found.to_pandas()))
     figures = {"power": power_figure, "stopping_days": stopping_figure, "boundaries": boundary_figure}
     for name, draw in figures.items():
         plot = draw(found)
-        write_whole(folder / f"{name}.csv", frame_csv(plot.frame).encode())
-        with house_style(), replacing(folder / f"{name}.png") as file:
-            plot.figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+        write_whole(folder / f"{name}.csv", frame_csv(plot.frame))
+        write_png(plot.figure, folder / f"{name}.png")
         click.echo(f"{folder / name}.png: {plot.caption}")
     click.echo(f"Numbers in {folder}: outcomes.csv, and a .csv beside each picture.")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from llmbench.catalog import all_models, canonical_name
+from llmbench.catalog.endings import SOON_DAYS
 from llmbench.config import EndpointConfig, ProjectConfig
 from llmbench.doctor.diagnosis import Check
 from llmbench.doctor.machine import EXTRAS, installed
@@ -21,7 +22,6 @@ from llmbench.secret import Secret, from_environment
 
 __all__ = ["VENDORS", "Vendor", "endpoints", "needed_extras", "shown_address", "shutdowns", "vendors"]
 
-_SOON_DAYS = 90
 _UNSHOWN = "the address"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -42,12 +42,7 @@ VENDORS = {
     "together": Vendor("together", "together", BACKENDS["together"].base_url, "v1/models"),
     "replicate": Vendor("llama", "replicate", BACKENDS["replicate"].base_url, "v1/models"),
 }
-_PATHS = {
-    "together": "v1/models",
-    "replicate": "v1/models",
-    "anthropic": "v1/models",
-    "ollama": "api/tags",
-} | {"gemini": "v1beta/models?pageSize=1"}
+_PATHS = {name: vendor.path for name, vendor in VENDORS.items()} | {"ollama": "api/tags"}
 
 
 def vendors(*, offline: bool) -> Iterator[Check | Contact]:
@@ -177,7 +172,7 @@ def needed_extras(config: ProjectConfig) -> set[str]:
 
 
 def shutdowns(config: ProjectConfig, today: date) -> Iterator[Check]:
-    """Models that llmbench.toml names, and that end within 90 days or have ended."""
+    """Models that llmbench.toml names, and that end within SOON_DAYS or have ended."""
     for name, endpoint in config.endpoints.items():
         place = endpoint.backend or endpoint.provider
         for model in dict.fromkeys([*([endpoint.model] if endpoint.model else []), *endpoint.prices]):
@@ -189,5 +184,5 @@ def shutdowns(config: ProjectConfig, today: date) -> Iterator[Check]:
             subject = f"model {name}/{model}"
             if days < 0:
                 yield Check(subject, "problem", f"Its vendor ended it on {ends}: choose another.")
-            elif days <= _SOON_DAYS:
+            elif days <= SOON_DAYS:
                 yield Check(subject, "warning", f"Its vendor ends it on {ends}, in {days} days: plan for it.")

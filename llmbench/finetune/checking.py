@@ -15,7 +15,7 @@ from llmbench.finetune.evaluation_items import evaluation_items
 from llmbench.finetune.examination import Examination, Place, facts_of
 from llmbench.finetune.findings import Findings
 from llmbench.finetune.formats import VENDORS, check_vendor
-from llmbench.finetune.near_duplicates import NearDuplicates
+from llmbench.finetune.near_duplicates import NearDuplicates, check_near
 from llmbench.finetune.overlap import Overlap
 from llmbench.finetune.reading import open_training, rows
 from llmbench.finetune.report import TrainingReport
@@ -47,8 +47,8 @@ def check(
     """Examine a training file of JSON lines: messages, prompt with completion, or text.
 
     Every bad line is named: what the vendor refuses, empty turns, examples too long for `base_model`,
-    examples that repeat or nearly repeat others, that
-    hold questions of `evaluation`, or personal data. Tokens are counted offline, and priced with a date.
+    examples that repeat or nearly repeat others, that hold questions of `evaluation`, or personal data.
+    Tokens are counted offline, and priced with a date.
 
     Args:
         path: the file. It is read once or twice, a line at a time; memory holds some 70 bytes of each line.
@@ -75,7 +75,8 @@ def check(
     (True, 10, 9, 1584)
     """
     check_vendor(vendor)
-    _check_numbers(near, keep, epochs)
+    check_near(near)
+    _check_numbers(keep, epochs)
     file, base_model = Path(path), None if base_model is None else bare_model(base_model)
     vendors = _vendors(vendor, base_model)
     only = vendors[0] if len(vendors) == 1 else None
@@ -124,9 +125,7 @@ def check(
     )
 
 
-def _check_numbers(near: float | None, keep: int, epochs: int | None) -> None:
-    if near is not None and not 0 < near <= 1:
-        raise UsageError(f"near is a likeness above 0 and at most 1, or None; it is {near!r}.")
+def _check_numbers(keep: int, epochs: int | None) -> None:
     for name, value in (("keep", keep), ("epochs", epochs)):
         if value is not None and (type(value) is not int or value < 1):
             raise UsageError(f"{name} must be a whole number of at least 1; it is {value!r}.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import DatasetError, UsageError
-from llmbench.finetune.formats import VENDORS, check_vendor, problems_of
+from llmbench.finetune.formats import MESSAGE_KEYS, ROW_KEYS, VENDORS, check_vendor, problems_of
 from llmbench.finetune.reading import Row, open_training, rows
 from llmbench.finetune.writing import json_line, refuse_same, replacing_all
 from llmbench.providers.training_lines import CHAT, COMPLETION, KEYS, TEXT
@@ -20,19 +20,6 @@ __all__ = ["Conversion", "convert"]
 _PROBLEMS_SHOWN = 20
 _DROPPABLE = ("weight", "name", "tools", "extra_keys")
 _PLAIN = frozenset({"role", "content"})
-_TAKEN = {
-    "openai": frozenset(
-        {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "function_call", "refusal"}
-    ),
-    "together": frozenset({"role", "content", "weight", "tool_calls", "tool_call_id"}),
-    "replicate": _PLAIN,
-}
-"""The keys of a message that a vendor's form has a place for."""
-_BESIDE = {
-    "openai": frozenset({"messages", "tools", "parallel_tool_calls", "functions"}),
-    "together": frozenset({"messages", "tools"}),
-    "replicate": frozenset({"messages"}),
-}
 _TOOLS = frozenset(
     {"tool_calls", "tool_call_id", "function_call", "tools", "functions", "parallel_tool_calls"}
 )
@@ -177,7 +164,7 @@ class _Converter:
         yield from made
 
     def _made(self, row: Mapping[str, Any], form: str, wanted: str) -> Iterator[dict[str, Any]]:
-        beside = set(row) - set(KEYS[form]) - (_BESIDE[self._to] if wanted == form == CHAT else set())
+        beside = set(row) - set(KEYS[form]) - (ROW_KEYS[self._to] if wanted == form == CHAT else set())
         self._lose(beside - _TOOLS, "extra_keys", "has the key {}, which has no place there")
         self._lose(beside & _TOOLS, "tools", "has {}, which have no place there")
         if form != CHAT:
@@ -190,10 +177,10 @@ class _Converter:
             return
         if wanted == CHAT:
             messages = [
-                self._message(number, message, _TAKEN[self._to])
+                self._message(number, message, MESSAGE_KEYS[self._to])
                 for number, message in enumerate(self._weighed(row["messages"]))
             ]
-            also = {key: row[key] for key in row if key != "messages" and key in _BESIDE[self._to]}
+            also = {key: row[key] for key in row if key != "messages" and key in ROW_KEYS[self._to]}
             yield {"messages": messages, **also}
             return
         yield from self._pairs(row["messages"])

@@ -52,7 +52,6 @@ class Choice:
         self.replied_to: dict[tuple[str, str | None], Event] | None = None
         self.considered = 0
         self._left: Counter[str] = Counter()
-        self._by_unit: dict[tuple[str, str | None], tuple[bytes, datetime]] = {}
         self._of_unit: dict[tuple[str, str | None], str] = {}
         self._prompts: dict[str, tuple[str, datetime]] = {}
 

@@ -14,7 +14,7 @@ from llmbench.errors import UsageError
 from llmbench.finetune.findings import Severity
 from llmbench.providers.training_lines import CHAT, COMPLETION, KEYS, TEXT, LineProblem, form_of, row_problems
 
-__all__ = ["VENDORS", "Problem", "check_vendor", "problems_of"]
+__all__ = ["MESSAGE_KEYS", "ROW_KEYS", "VENDORS", "Problem", "check_vendor", "problems_of"]
 
 VENDORS: Mapping[str, frozenset[str]] = {
     "openai": frozenset({CHAT}),
@@ -23,11 +23,23 @@ VENDORS: Mapping[str, frozenset[str]] = {
 }
 """The forms that each takes."""
 
+ROW_KEYS: Mapping[str, frozenset[str]] = {
+    "openai": frozenset({"messages", "tools", "parallel_tool_calls", "functions"}),
+    "together": frozenset({"messages", "tools"}),
+    "replicate": frozenset({"messages"}),
+}
+"""The keys of a row of messages that each has a place for."""
+
+MESSAGE_KEYS: Mapping[str, frozenset[str]] = {
+    "openai": frozenset(
+        {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "function_call", "refusal"}
+    ),
+    "together": frozenset({"role", "content", "weight", "tool_calls", "tool_call_id"}),
+    "replicate": frozenset({"role", "content"}),
+}
+"""The keys of a message that each has a place for."""
+
 _ALL = frozenset(KEYS)
-_OPENAI_ROW = frozenset({"messages", "tools", "parallel_tool_calls", "functions"})
-_MESSAGE = frozenset(
-    {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "function_call", "refusal"}
-)
 _TOGETHER_ROLES = frozenset({"system", "user", "assistant", "tool"})
 _NEXT = {
     "": {"system", "user"},
@@ -113,13 +125,13 @@ def _weights(messages: list[Mapping[str, Any]]) -> Iterator[Problem]:
 
 
 def _openai(row: Mapping[str, Any], messages: list[Mapping[str, Any]]) -> Iterator[Problem]:
-    unknown = sorted(set(row) - _OPENAI_ROW)
+    unknown = sorted(set(row) - ROW_KEYS["openai"])
     if unknown:
         yield Problem(
             "warning", "unknown_key", f"has the key {unknown[0]!r:.40}, which OpenAI does not describe"
         )
     for number, message in enumerate(messages):
-        strange = sorted(set(message) - _MESSAGE)
+        strange = sorted(set(message) - MESSAGE_KEYS["openai"])
         if strange:
             yield Problem(
                 "warning", "unknown_key",

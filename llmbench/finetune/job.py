@@ -13,7 +13,7 @@ from llmbench.catalog.training_prices import training_price
 from llmbench.errors import FineTuningUnavailableError, InvalidRequestError, UsageError
 from llmbench.finetune.quoting import TrainingQuote
 from llmbench.finetune.states import ENDED, JobEvent, JobState, JobStatus, TrainingMetric
-from llmbench.finetune.submission import recover
+from llmbench.finetune.submission import recover, reread
 from llmbench.finetune.tuned import register
 from llmbench.finetune.waiting import Tell, follow
 
@@ -194,7 +194,7 @@ class Job:
         return await self._refresh(backend)
 
     async def _refresh(self, backend: TuningBackend) -> JobStatus:
-        await self._reread()
+        self._row = await reread(self._ledger, self._row)
         if self._row.job_id is None and self._row.closed_at is None:
             self._row, self.note = await recover(backend, self._ledger, self._row)
         if self._row.job_id is None:
@@ -238,7 +238,7 @@ class Job:
             )
 
         await asyncio.to_thread(write)
-        await self._reread()
+        self._row = await reread(self._ledger, self._row)
         await self._become_a_model(backend)
         return self.status
 
@@ -251,10 +251,6 @@ class Job:
             register, self._row, status.tuned_model, at=_when(status, backend), root=root
         )
         self.note = note or self.note
-
-    async def _reread(self) -> None:
-        found = await asyncio.to_thread(self._ledger.tuning_jobs, tag=self._row.tag, closed=True)
-        self._row = found[0] if found else self._row
 
     def _known_id(self) -> str:
         if self._row.job_id is None:

@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from llmbench.errors import ConfigError
 
-__all__ = ["FolderModel", "can_convert", "gguf_tensor_name"]
+__all__ = ["FolderModel", "Weights", "can_convert", "gguf_tensor_name", "heads_of", "permuted"]
+
+Weights = npt.NDArray[np.float32]
 
 _OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 _INNER = {
@@ -45,6 +47,24 @@ def gguf_tensor_name(name: str) -> str | None:
         return f"{_OUTER[stem]}.weight"
     match = _IN_A_LAYER.fullmatch(stem)
     return f"blk.{match[1]}.{_INNER[match[2]]}.weight" if match and match[2] in _INNER else None
+
+
+def heads_of(tensor: str, heads: int, key_heads: int) -> int | None:
+    """The heads by which rows of a tensor are reordered (see `permuted`); None where not at all."""
+    if tensor.endswith("attn_q.weight"):
+        return heads
+    return key_heads if tensor.endswith("attn_k.weight") else None
+
+
+def permuted(weights: Weights, heads: int) -> Weights:
+    """The rows of a query or key projection in the order in which llama.cpp rotates them: pairs of
+    neighbours, where transformers pairs the first half of each head with the second.
+
+    >>> permuted(np.arange(4, dtype=np.float32)[:, None], heads=1).ravel().tolist()
+    [0.0, 2.0, 1.0, 3.0]
+    """
+    rows, columns = weights.shape
+    return weights.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
 def can_convert(folder: Path) -> str:
@@ -152,11 +172,9 @@ class FolderModel:
         if isinstance(text, str):
             writer.add_chat_template(text)
 
-    def tensors(self) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    def tensors(self) -> Iterator[tuple[str, Weights]]:
         """Name and float32 weights of each, queries and keys in llama.cpp's order."""
         from safetensors import safe_open
-
-        from llmbench.finetune.merge import permuted
 
         for path in sorted(self._folder.glob("*.safetensors")):
             with safe_open(path, framework="pt") as file:
@@ -172,9 +190,7 @@ class FolderModel:
 
     def heads(self, tensor: str) -> int | None:
         """The heads by which rows of this tensor are reordered; None where not at all."""
-        if tensor.endswith("attn_q.weight"):
-            return self._heads
-        return self._key_heads if tensor.endswith("attn_k.weight") else None
+        return heads_of(tensor, self._heads, self._key_heads)
 
 
 def _read(path: Path) -> dict[str, Any]:

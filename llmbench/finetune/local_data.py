@@ -1,6 +1,6 @@
-"""From training examples to token numbers, with a mark at those that are to be learnt.
+"""From training examples to token numbers, with a mark at those that are to be learned.
 
-Only what the assistant says is learnt. Prompts are put in tokens apart from answers, as they are when the
+Only what the assistant says is learned. Prompts are put in tokens apart from answers, as they are when the
 model is called: so the first token of an answer never melts with the last one of its prompt.
 """
 
@@ -16,7 +16,7 @@ from llmbench.errors import DatasetError
 __all__ = ["IGNORED", "Encoded", "Tokenizer", "batches", "encode", "read_examples"]
 
 IGNORED = -100
-"""The label of a token that is not learnt."""
+"""The label of a token that is not learned."""
 _BATCHES_SORTED_TOGETHER = 8
 
 
@@ -35,7 +35,7 @@ class Tokenizer(Protocol):
 
 
 class Encoded(NamedTuple):
-    """One example. `labels[k]` is `ids[k]` where it is learnt, else IGNORED."""
+    """One example. `labels[k]` is `ids[k]` where it is learned, else IGNORED."""
 
     ids: list[int]
     labels: list[int]
@@ -60,7 +60,7 @@ def read_examples(path: Path, tokenizer: Tokenizer, max_length: int) -> list[Enc
 
 
 def encode(row: Mapping[str, Any], tokenizer: Tokenizer, where: str = "", line: int = 0) -> Encoded:
-    """One example: a conversation, a prompt with its completion, or a text, which is learnt as a whole."""
+    """One example: a conversation, a prompt with its completion, or a text, which is learned as a whole."""
     if "messages" in row:
         parts = list(_turns(row["messages"], tokenizer, where))
     elif "prompt" in row:
@@ -69,10 +69,10 @@ def encode(row: Mapping[str, Any], tokenizer: Tokenizer, where: str = "", line: 
         parts = [(row["text"], True)]
     ids: list[int] = []
     labels: list[int] = []
-    for text, learnt in parts:
+    for text, learned in parts:
         new = list(tokenizer(text, add_special_tokens=False)["input_ids"])
         ids += new
-        labels += new if learnt else [IGNORED] * len(new)
+        labels += new if learned else [IGNORED] * len(new)
     end = tokenizer.eos_token_id
     if end is not None and labels and labels[-1] != IGNORED and labels[-1] != end:
         if end in labels:
@@ -89,7 +89,7 @@ def encode(row: Mapping[str, Any], tokenizer: Tokenizer, where: str = "", line: 
 def _turns(
     messages: Sequence[Mapping[str, Any]], tokenizer: Tokenizer, where: str
 ) -> Iterator[tuple[str, bool]]:
-    """The conversation in pieces of text, each with whether it is learnt."""
+    """The conversation in pieces of text, each with whether it is learned."""
     done = ""
     for number, message in enumerate(messages):
         if message.get("role") != "assistant":
@@ -104,7 +104,7 @@ def _turns(
                 "earlier turns; use conversations with one answer."
             )
         yield before[len(done) :], False
-        # `weight` is OpenAI's way to keep an answer from being learnt.
+        # `weight` is OpenAI's way to keep an answer from being learned.
         yield after[len(before) :], message.get("weight", 1) != 0
         done = after
 

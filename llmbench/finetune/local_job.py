@@ -18,7 +18,7 @@ def loss_curve(job_id: str) -> list[dict[str, Any]]:
 
     A step is `{"event": "step", "step", "epoch", "loss", "learning_rate", "tokens", "seconds",
     "cpu_seconds"}`, a validation `{"event": "validation", "step", "validation_loss", "seconds",
-    "cpu_seconds"}`. Losses are nats a token learnt; tokens and seconds are counted from the start, and
+    "cpu_seconds"}`. Losses are nats a token learned; tokens and seconds are counted from the start, and
     after a resume there is one line a step, as if nothing had happened. Raises InvalidRequestError for a
     job that is not there.
     """

@@ -75,14 +75,14 @@ class _Run:
         self.validation_loss: float | None = None
 
     def loss_of(self, batch: Sequence[Encoded], pad: int) -> tuple[Any, int]:
-        """The summed loss of the tokens that are learnt, and how many they are."""
+        """The summed loss of the tokens that are learned, and how many they are."""
         import torch
 
         ids, mask, labels, positions = (torch.tensor(rows) for rows in _padded(batch, pad))
-        # Rows are padded on the left, so what is learnt stands at the end of each, and only there
+        # Rows are padded on the left, so what is learned stands at the end of each, and only there
         # the logits over the whole vocabulary are needed.
-        learnt = (labels != IGNORED).any(dim=0).nonzero()[0].item()
-        keep = int(labels.shape[1] - learnt + 1) if self.keeps else labels.shape[1]
+        learned = (labels != IGNORED).any(dim=0).nonzero()[0].item()
+        keep = int(labels.shape[1] - learned + 1) if self.keeps else labels.shape[1]
         keep = min(keep, labels.shape[1])
         given = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
         given = {name: value.to(self.device) for name, value in given.items()}

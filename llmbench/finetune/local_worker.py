@@ -24,6 +24,8 @@ from llmbench.providers.local_recipe import LocalRecipe
 __all__ = ["main", "work"]
 
 _PACKAGES = ("torch", "transformers", "peft", "gguf", "llmbench")
+_NO_SPACE = ("No space left", "os error 28")
+"""As torch and safetensors say it, whose errors are none of the system's."""
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
@@ -38,10 +40,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         work(job, lambda: _stop_if_asked(job))
-    except _Cancelled:
-        job.write_state(status="cancelled", finished_at=now())
-        return 0
-    except KeyboardInterrupt:
+    except (_Cancelled, KeyboardInterrupt):
         job.write_state(status="cancelled", finished_at=now())
         return 0
     except BaseException as error:  # noqa: BLE001 - the state must say why, whatever it is
@@ -63,8 +62,9 @@ def work(job: LocalJob, stop: Callable[[], None]) -> None:
     from transformers import AutoTokenizer
 
     from llmbench.finetune.dequantise import dequantised
+    from llmbench.finetune.llama_folder import can_convert
     from llmbench.finetune.local_training import train
-    from llmbench.finetune.merge import can_convert, merge
+    from llmbench.finetune.merge import merge
 
     base, gguf = Path(order["base"]["path"]), order["base"]["kind"] == "gguf"
     kind = recipe.convert
@@ -126,9 +126,8 @@ def _in_words(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, LLMBenchError):
         return text
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "The disk is full; make room and resume the job: it goes on from its last checkpoint."
-    if "No space left" in text or "os error 28" in text:  # torch and safetensors say it in words of their own
+    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    if full or any(word in text for word in _NO_SPACE):
         return "The disk is full; make room and resume the job: it goes on from its last checkpoint."
     if isinstance(error, MemoryError) or any(word in text for word in _NO_MEMORY):
         return (

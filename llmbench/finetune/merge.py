@@ -15,15 +15,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from llmbench.errors import ConfigError
-from llmbench.finetune.llama_folder import FolderModel, can_convert, gguf_tensor_name
+from llmbench.finetune.llama_folder import (
+    FolderModel,
+    Weights,
+    gguf_tensor_name,
+    heads_of,
+    permuted,
+)
 from llmbench.providers.model_files import models_folder
 
-__all__ = ["can_convert", "merge"]
+__all__ = ["merge"]
 
-Weights = npt.NDArray[np.float32]
 _TYPES = {"q8_0": "Q8_0", "f16": "F16", "f32": "F32"}
 _BLOCK = 32
 """Numbers that share a scale in Q8_0."""
@@ -106,17 +110,6 @@ def _changed(weights: Weights, change: _Change, heads: int | None, tensor: str) 
     return weights + (delta if heads is None else permuted(delta, heads))
 
 
-def permuted(weights: Weights, heads: int) -> Weights:
-    """The rows of a query or key projection in the order in which llama.cpp rotates them: pairs of
-    neighbours, where transformers pairs the first half of each head with the second.
-
-    >>> permuted(np.arange(4, dtype=np.float32)[:, None], heads=1).ravel().tolist()
-    [0.0, 2.0, 1.0, 3.0]
-    """
-    rows, columns = weights.shape
-    return weights.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
-
-
 def _changes(adapter: Path) -> dict[str, _Change]:
     """What the adapter adds, by the name of the tensor in a .gguf."""
     from safetensors.torch import load_file
@@ -192,6 +185,4 @@ class _GgufModel:
 
     def heads(self, tensor: str) -> int | None:
         """The heads by which a change of this tensor has to be reordered; None where not at all."""
-        if tensor.endswith("attn_q.weight"):
-            return self._heads
-        return self._key_heads if tensor.endswith("attn_k.weight") else None
+        return heads_of(tensor, self._heads, self._key_heads)

@@ -12,10 +12,11 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from llmbench.errors import UsageError
 from llmbench.finetune.key_file import KeyFile
 from llmbench.finetune.shingles import likeness
 
-__all__ = ["Alike", "NearDuplicates", "sketch"]
+__all__ = ["Alike", "NearDuplicates", "check_near", "sketch"]
 
 _CLASSES, _IN_BAND = 32, 4
 _MASK = (1 << 64) - 1
@@ -32,6 +33,12 @@ class Alike(NamedTuple):
     number: int
     other: int
     likeness: float
+
+
+def check_near(near: float | None) -> None:
+    """Raise UsageError for what is no least likeness; None is none, and looks for nothing."""
+    if near is not None and not 0 < near <= 1:
+        raise UsageError(f"near is a likeness above 0 and at most 1, or None; it is {near!r}.")
 
 
 def sketch(found: frozenset[int]) -> list[int]:

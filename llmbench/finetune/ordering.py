@@ -44,13 +44,13 @@ def make_order(
     held_out = None if validation_file is None else Path(validation_file)
     order = JobOrder(
         training_file=training,
-        training_sha256=_sha256(training),
+        training_sha256=_sha256(training, "training"),
         base_model=base_model,
         epochs=epochs,
         method=method,
         suffix=suffix,
         validation_file=held_out,
-        validation_sha256=None if held_out is None else _sha256(held_out),
+        validation_sha256=None if held_out is None else _sha256(held_out, "validation"),
         seed=seed,
         options={key: value for key, value in options.items() if value is not None},
     )
@@ -98,12 +98,12 @@ def checked_budget(budget_usd: object) -> float:
     return float(budget_usd)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, what: str) -> str:
     digest = hashlib.sha256()
     try:
         with path.open("rb") as content:
             while piece := content.read(_PIECE):
                 digest.update(piece)
     except OSError as error:
-        raise DatasetError(f"The training file {path} cannot be read: {error.strerror}.") from error
+        raise DatasetError(f"The {what} file {path} cannot be read: {error.strerror}.") from error
     return digest.hexdigest()

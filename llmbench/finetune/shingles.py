@@ -59,7 +59,10 @@ def likeness(one: frozenset[int], other: frozenset[int]) -> float:
 
 def digest_of(row: Row) -> int:
     """64 bits of the line's own bytes: what an order rests on that must not depend on the file's."""
-    content = row.line.content or b""
+    return _digest(row.line.content or b"")
+
+
+def _digest(content: bytes) -> int:
     return int.from_bytes(blake2b(content.strip(), digest_size=8).digest(), "big")
 
 
@@ -73,7 +76,7 @@ def shared_wording(path: Path) -> frozenset[int]:
         for line in read_lines(content):
             if not line.content or not line.content.strip():
                 continue
-            digest = int.from_bytes(blake2b(line.content.strip(), digest_size=8).digest(), "big")
+            digest = _digest(line.content)
             if len(lowest) < _SAMPLE:
                 heapq.heappush(lowest, (-digest, line.offset))
             elif -digest > lowest[0][0]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import DatasetError, UsageError
 from llmbench.finetune.grouping import Groups
+from llmbench.finetune.near_duplicates import check_near
 from llmbench.finetune.reading import open_training, rows
 from llmbench.finetune.writing import json_line, refuse_same, replacing_all
 from llmbench.plain_table import PlainTable, count_text
@@ -111,8 +112,7 @@ def split(
     (99, ['train', 'validation', 'test'])
     """
     shares = _checked(fractions)
-    if near is not None and not 0 < near <= 1:
-        raise UsageError(f"near is a likeness above 0 and at most 1, or None; it is {near!r}.")
+    check_near(near)
     source, folder = Path(path), Path(out_dir)
     paths = {name: folder / f"{name}.jsonl" for name, share in zip(_PARTS, shares, strict=True) if share > 0}
     refuse_same(source, *paths.values())

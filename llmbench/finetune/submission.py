@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from llmbench.finetune.quoting import TrainingQuote
     from llmbench.ledger import Ledger
 
-__all__ = ["Started", "recover", "start_once"]
+__all__ = ["Started", "recover", "reread", "start_once"]
 
 _MAY_BE_ON_ITS_WAY_S = 60.0
 """So long after it was asked for, a job that no list shows may still appear there."""
@@ -43,7 +43,6 @@ class Started:
     row: TuningRow
     note: str
     """What was found, and what was done."""
-    is_new: bool
 
 
 class _Log:
@@ -96,7 +95,7 @@ async def start_once(
         rows = await asyncio.to_thread(ledger.tuning_jobs, order_hash=hashed, closed=True)
         found, note = await _earlier(backend, ledger, rows)
         if found is not None and not again and found.state not in _MAY_START_AGAIN:
-            return Started(found, note, is_new=False)
+            return Started(found, note)
         row = TuningRow(
             tag=secrets.token_hex(10),
             order_hash=hashed,
@@ -143,15 +142,15 @@ async def recover(backend: TuningBackend, ledger: Ledger, row: TuningRow) -> tup
     if row.asked_at is None:
         why = f"An earlier start of this order, of {when}, ended before a job was asked for."
         if await asyncio.to_thread(ledger.close_tuning, row.tag, why, backend.clock.now(), unless_asked=True):
-            return await _reread(ledger, row), why
-        row = await _reread(ledger, row)  # it has just been asked for, by a process that goes on
+            return await reread(ledger, row), why
+        row = await reread(ledger, row)  # it has just been asked for, by a process that goes on
     until = (row.asked_at or backend.clock.now()) + timedelta(seconds=_MAY_BE_ON_ITS_WAY_S)
     while True:
         found = await backend.find(row.files)
-        row = await _reread(ledger, row)  # the process that asked may have heard meanwhile
+        row = await reread(ledger, row)  # the process that asked may have heard meanwhile
         if row.job_id is None and found:
             await asyncio.to_thread(_keep, ledger, row.tag, found[0], backend)
-            row = await _reread(ledger, row)
+            row = await reread(ledger, row)
         if row.job_id is not None:
             return row, (
                 f"An earlier start of this order, of {when}, was cut off; {row.place} has its job as "
@@ -164,7 +163,7 @@ async def recover(backend: TuningBackend, ledger: Ledger, row: TuningRow) -> tup
                 f"trains the file it uploaded ({', '.join(row.files) or 'none'})."
             )
             await asyncio.to_thread(ledger.close_tuning, row.tag, why, now)
-            return await _reread(ledger, row), why
+            return await reread(ledger, row), why
         await backend.clock.sleep(min(_LOOKS_EVERY_S, (until - now).total_seconds()))
 
 
@@ -193,7 +192,7 @@ async def _submit(
             f"The job {status.job_id} was started at {backend.place}, and its id could not be kept: {error} "
             "Note the id; finetune.resume takes it in by provider=..., and the same order finds it."
         ) from error
-    return Started(await _reread(ledger, row), note, is_new=True)
+    return Started(await reread(ledger, row), note)
 
 
 def _keep(ledger: Ledger, tag: str, status: JobStatus, backend: TuningBackend) -> None:
@@ -202,6 +201,7 @@ def _keep(ledger: Ledger, tag: str, status: JobStatus, backend: TuningBackend) -
     )
 
 
-async def _reread(ledger: Ledger, row: TuningRow) -> TuningRow:
+async def reread(ledger: Ledger, row: TuningRow) -> TuningRow:
+    """The row as the ledger has it now, which another process may have changed."""
     found = await asyncio.to_thread(ledger.tuning_jobs, tag=row.tag, closed=True)
     return found[0] if found else row

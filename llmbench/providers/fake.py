@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,8 @@ from llmbench.types import ChatRequest, Message, ModelInfo, RawAnswer, Usage
 __all__ = ["FakeClock", "FakeProvider"]
 
 Reply = str | RawAnswer | BaseException
-Script = Iterable[Reply] | Callable[[Sequence[Message], Mapping[str, Any]], Reply | Awaitable[Reply]]
+Answering = Callable[[Sequence[Message], Mapping[str, Any]], Reply | Awaitable[Reply]]
+Script = Reply | Iterable[Reply] | Answering
 
 _deadline: ContextVar[float | None] = ContextVar("fake_deadline", default=None)
 
@@ -78,9 +80,9 @@ class FakeProvider(BaseLLMProvider):
     """Answers from `script`.
 
     Args:
-        script: replies in the order of calls (a text, a RawAnswer, or an exception to raise), or a
-            function of (messages, params) that gives one, plain or async. A list that runs out
-            raises UsageError.
+        script: a reply (a text, a RawAnswer, or an exception to raise) to every call, replies in the
+            order of calls, or a function of (messages, params) that gives one, plain or async. A list
+            that runs out raises UsageError.
         latency_ms: what each try takes; real time, or the clock's when `clock` is a FakeClock.
         prices: {model: {"input": USD per 1M, "output": USD per 1M}}; any other model is unpriced.
         self_hosted: every call costs 0.0, as on a machine of one's own.
@@ -107,7 +109,11 @@ class FakeProvider(BaseLLMProvider):
         **config: Any,
     ) -> None:
         super().__init__(config)
-        self._script: Script = script if callable(script) else iter(list(script))
+        self._script: Answering | Iterator[Reply]
+        if isinstance(script, str | RawAnswer | BaseException):
+            self._script = itertools.repeat(script)
+        else:
+            self._script = script if callable(script) else iter(list(script))
         self._latency_s = latency_ms / 1000
         self._prices: dict[str, TokenPrice] = {
             model: token_price(row, "2026-01-01") for model, row in (prices or {}).items()
@@ -136,7 +142,7 @@ class FakeProvider(BaseLLMProvider):
             reply = self._script(request.messages, request.params)
             return await reply if inspect.isawaitable(reply) else reply
         try:
-            return next(self._script)  # type: ignore[call-overload, no-any-return]
+            return next(self._script)
         except StopIteration:
             raise UsageError(
                 f"The script of FakeProvider {self.endpoint!r} has run out after "

@@ -47,7 +47,7 @@ def category_scores(
     folds: int = 2,
     seed: int = 20250123,
 ) -> NDArray[np.float64]:
-    """Mean gain of each prompt's category (n), learnt from the other folds only.
+    """Mean gain of each prompt's category (n), learned from the other folds only.
 
     Whole clusters are dealt into folds. A category that the other folds have not seen gets their mean
     gain over all. Prompts with a missing quality are scored, and teach nothing. Raises UsageError.

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,12 +30,6 @@ def made(mixtral: float = 0.05, gpt: float = 0.05, n: int = 12_000, **changes: A
 @pytest.fixture(scope="module")
 def equal() -> list[dict[str, Any]]:
     return made()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.db") as opened:
-        yield opened
 
 
 def test_keys_of_the_data_are_those_of_the_report(equal: list[dict[str, Any]]) -> None:

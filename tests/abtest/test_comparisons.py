@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,12 +36,6 @@ def counts(day: int, costs: dict[str, float] | None = None, **arms: tuple[int, i
 
 def plan(**changes: Any) -> Plan:
     return Plan("e", **{"control": "c", "planned_units": 40_000, "value_per_reply_usd": 20.0, **changes})
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.db") as opened:
-        yield opened
 
 
 def verdicts(result: AbResult) -> dict[str, str]:

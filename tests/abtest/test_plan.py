@@ -8,6 +8,7 @@ import pytest
 from llmbench.abtest import Plan, planned_units
 from llmbench.abtest.anytime_plan import ANYTIME_LOOKS, anytime_effect_shown, anytime_power, anytime_units
 from llmbench.errors import UsageError
+from tests.stats.sizes import UNITS_AT_REPLY_RATES
 
 SPLIT = {"mixtral": 0.9, "gpt-4o": 0.1}
 
@@ -55,14 +56,7 @@ def test_a_plan_that_cannot_be_meant(changes: dict[str, Any], message: str) -> N
 
 @pytest.mark.parametrize(
     ("rate", "margin", "lopsided", "equal"),
-    [
-        (0.01, 0.8, 164_166, 62_628),
-        (0.01, 0.9, 757_883, 280_201),
-        (0.03, 0.8, 53_460, 20_454),
-        (0.03, 0.9, 247_203, 91_513),
-        (0.05, 0.8, 31_319, 12_020),
-        (0.05, 0.9, 145_067, 53_776),
-    ],
+    UNITS_AT_REPLY_RATES,
 )
 def test_planned_units_are_those_of_one_look(rate: float, margin: float, lopsided: int, equal: int) -> None:
     fixed = plan(margin=margin, stopping_rule="fixed")

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llmbench import BaseLLMProvider, Ledger, LlamaProvider, MixtralProvider, OpenAIProvider
+from llmbench import BaseLLMProvider, LlamaProvider, MixtralProvider, OpenAIProvider
 from tests.examples.chat_server import ChatServer, serving_chat
 
 
@@ -14,12 +13,6 @@ from tests.examples.chat_server import ChatServer, serving_chat
 def server() -> Iterator[ChatServer]:
     with serving_chat() as serving:
         yield serving
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.db") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is learnt of an example, and in which order."""
+"""What is learned of an example, and in which order."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ def turns(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"messages": [{"role": role, "content": content} for role, content in pairs]}
 
 
-def learnt(encoded: Encoded) -> str:
+def learned(encoded: Encoded) -> str:
     letters = (("|" if k == END else chr(k)) if k != IGNORED else "." for k in encoded.labels)
     return "".join(letters)
 
 
-def test_only_the_answer_is_learnt_with_its_end() -> None:
+def test_only_the_answer_is_learned_with_its_end() -> None:
     encoded = encode(turns(("system", "S"), ("user", "hi"), ("assistant", "yes")), Letters())
-    assert learnt(encoded) == "." * len("s:S|\nu:hi|\na:") + "yes|"
+    assert learned(encoded) == "." * len("s:S|\nu:hi|\na:") + "yes|"
     assert len(encoded.ids) == len(encoded.labels)
 
 
-def test_every_answer_of_a_conversation_is_learnt() -> None:
+def test_every_answer_of_a_conversation_is_learned() -> None:
     row = turns(("user", "a"), ("assistant", "B"), ("user", "c"), ("assistant", "D"))
-    assert learnt(encode(row, Letters())).replace(".", "") == "B|\nD|"
+    assert learned(encode(row, Letters())).replace(".", "") == "B|\nD|"
 
 
-def test_an_answer_of_weight_0_is_not_learnt() -> None:
+def test_an_answer_of_weight_0_is_not_learned() -> None:
     row = turns(("user", "a"), ("assistant", "B"), ("user", "c"), ("assistant", "D"))
     row["messages"][1]["weight"] = 0
-    assert learnt(encode(row, Letters())).replace(".", "") == "D|"
+    assert learned(encode(row, Letters())).replace(".", "") == "D|"
 
 
 def test_a_completion_and_a_text_end_with_the_end_token() -> None:
-    assert learnt(encode({"prompt": "ab", "completion": "c"}, Letters())) == "..c|"
-    assert learnt(encode({"text": "abc"}, Letters())) == "abc|"
+    assert learned(encode({"prompt": "ab", "completion": "c"}, Letters())) == "..c|"
+    assert learned(encode({"text": "abc"}, Letters())) == "abc|"
 
 
-def test_what_cannot_be_learnt_is_named(tmp_path: Path) -> None:
+def test_what_cannot_be_learned_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="f:3 has nothing to learn"):
         encode(turns(("user", "a")), Letters(), "f:3")
     with pytest.raises(DatasetError, match=r"f:3 does not suit.*no tools here"):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from llmbench.errors import ConfigError
-from llmbench.finetune.llama_folder import can_convert, gguf_tensor_name
-from llmbench.finetune.merge import merge, permuted
+from llmbench.finetune.llama_folder import can_convert, gguf_tensor_name, permuted
+from llmbench.finetune.merge import merge
 
 CONFIG = {"model_type": "llama", "hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}

@@ -95,3 +95,13 @@ def test_files_that_cannot_be_counted(tmp_path: Path) -> None:
     path.write_text('{"text": "x"}\n', encoding="utf-16")
     with pytest.raises(DatasetError, match=r"is UTF-16; save it as UTF-8"):
         count_file_tokens(path, "gpt-4o")
+
+
+def test_a_file_that_is_not_there_is_named_as_what_it_is(training: Path) -> None:
+    missing = training.with_name("missing.jsonl")
+    with pytest.raises(
+        DatasetError, match=r"The training file .*missing\.jsonl cannot be read: No such file"
+    ):
+        finetune.quote(OPENAI, missing, "gpt-4o-mini")
+    with pytest.raises(DatasetError, match=r"The validation file .*missing\.jsonl cannot be read"):
+        finetune.quote(OPENAI, training, "gpt-4o-mini", validation_file=missing)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,6 @@ PRICES = {
     "bad": {"input": 10, "output": 20},
     "m": {"input": 1, "output": 2},
 }
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "answers.db") as opened:
-        yield opened
 
 
 @pytest.fixture

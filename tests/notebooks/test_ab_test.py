@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from llmbench.errors import ReportError
 from llmbench.ledger import Ledger
-from llmbench.reporting import ReportRun, run_report
 from tests.abtest.made import units_of, write_tables
+from tests.notebooks.reports import report_of, result_of
 
-ROOT = Path(__file__).resolve().parents[2]
 COSTS = {"gpt-4o": 0.004, "mixtral": 0.0006}
 EPOCHS = ({"gpt-4o": 0.5, "mixtral": 0.5}, {"gpt-4o": 0.1, "mixtral": 0.9})
 LAST = "2026-11-16"
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-
-
-def _report(out: Path, **parameters: Any) -> ReportRun:
-    return run_report("ab_test", parameters, out=out, console=Console(file=io.StringIO()))
-
-
-def _result(run: ReportRun) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
-    return result
 
 
 @pytest.fixture
@@ -47,8 +29,10 @@ def tables(tmp_path: Path) -> dict[str, Any]:
 
 def test_the_whole_report(tmp_path: Path, tables: dict[str, Any]) -> None:
     policies = [{"name": "CHEAPEST", "cheapest": True}, {"name": "llama", "always": "llama"}]
-    run = _report(tmp_path, **tables, planned_units=6000, margin=0.5, as_of=LAST, policies=policies)
-    result = _result(run)
+    run = report_of(
+        "ab_test", tmp_path, **tables, planned_units=6000, margin=0.5, as_of=LAST, policies=policies
+    )
+    result = result_of(run)
     data = result["data"]
     keys = ["srm", "arms", "comparisons", "power", "segments", "looks", "excluded"]
     assert list(data) == [*keys, "simulated"]
@@ -119,8 +103,8 @@ def test_the_whole_report(tmp_path: Path, tables: dict[str, Any]) -> None:
 
 def test_a_first_screen_before_a_look_and_a_second_run(tmp_path: Path, tables: dict[str, Any]) -> None:
     given = {**tables, "planned_units": 12_000, "margin": 0.9}
-    run = _report(tmp_path, **given, as_of="2026-09-18")
-    early = _result(run)
+    run = report_of("ab_test", tmp_path, **given, as_of="2026-09-18")
+    early = result_of(run)
     assert early["data"]["looks"] == []
     assert early["data"]["comparisons"][0]["ratio"] is None
     assert early["data"]["arms"][0]["replies"] is None
@@ -131,7 +115,7 @@ def test_a_first_screen_before_a_look_and_a_second_run(tmp_path: Path, tables: d
     assert first_screen.count("<figure") == 1
     assert "not shown yet" in first_screen
     assert not (run.folder / "tables" / "effect.csv").exists()
-    later = _result(_report(tmp_path, **given, as_of=LAST))
+    later = result_of(report_of("ab_test", tmp_path, **given, as_of=LAST))
     assert len(later["data"]["looks"]) == 1
     with Ledger(os.environ["LLMBENCH_LEDGER"]) as ledger:
         assert [look.number for look in ledger.looks("mail-7")] == [1]
@@ -139,4 +123,4 @@ def test_a_first_screen_before_a_look_and_a_second_run(tmp_path: Path, tables: d
 
 def test_a_bad_parameter_is_one_sentence(tmp_path: Path, tables: dict[str, Any]) -> None:
     with pytest.raises(ReportError, match="above the control's own rate"):
-        _report(tmp_path, **{**tables, "as_of": LAST, "margin": 1.2})
+        report_of("ab_test", tmp_path, **{**tables, "as_of": LAST, "margin": 1.2})

@@ -3,41 +3,31 @@ changes."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from openpyxl import load_workbook
-from rich.console import Console
 
-from llmbench.reporting import ReportRun, run_report
+from llmbench.reporting import ReportRun
+from tests.notebooks.reports import report_of, result_of
 from tests.reporting.spreadsheet import Spreadsheet
-
-ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> ReportRun:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        begin = time.monotonic()
-        found = run_report(
-            "break_even", {}, out=tmp_path_factory.mktemp("reports"), console=Console(file=io.StringIO())
-        )
-        assert time.monotonic() - begin < 60  # half of it on an idle machine
+    begin = time.monotonic()
+    found = report_of("break_even", tmp_path_factory.mktemp("reports"))
+    assert time.monotonic() - begin < 60  # half of it on an idle machine
     return found
 
 
 @pytest.fixture(scope="module")
 def result(run: ReportRun) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
-    return read
+    return result_of(run)
 
 
 def test_the_first_screen_says_it_in_words_a_table_and_two_figures(run: ReportRun) -> None:

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from llmbench.errors import ReportError
-from llmbench.reporting import ReportRun, run_report
-
-ROOT = Path(__file__).resolve().parents[2]
+from llmbench.reporting import ReportRun
+from tests.notebooks.reports import report_of, result_of
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> ReportRun:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        out = tmp_path_factory.mktemp("reports")
-        return run_report("fine_tune", {}, out=out, console=Console(file=io.StringIO()))
+    return report_of("fine_tune", tmp_path_factory.mktemp("reports"))
 
 
 @pytest.fixture(scope="module")
 def result(run: ReportRun) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
-    return read
+    return result_of(run)
 
 
 def test_the_first_screen_has_the_verdict_one_table_and_two_figures(run: ReportRun) -> None:
@@ -59,9 +51,7 @@ def test_the_stronger_model_has_a_section_of_its_own(run: ReportRun, result: dic
 
 
 def test_results_without_a_stronger_model_are_a_report_too(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        run = run_report("fine_tune", {"stronger": ""}, out=tmp_path, console=Console(file=io.StringIO()))
+    run = report_of("fine_tune", tmp_path, stronger="")
     assert "No stronger model was asked" in run.path.read_text(encoding="utf-8")
 
 
@@ -81,15 +71,11 @@ def test_data_has_the_keys_that_others_read(result: dict[str, Any]) -> None:
 
 
 def test_a_smaller_training_set_is_not_called_better_than_it_is(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        given = {"candidate": "local/smollm2-135m-tuned-40-1[short]", "least_gain": 0.3}
-        run = run_report("fine_tune", given, out=tmp_path, console=Console(file=io.StringIO()))
+    candidate = "local/smollm2-135m-tuned-40-1[short]"
+    run = report_of("fine_tune", tmp_path, candidate=candidate, least_gain=0.3)
     assert run.decision == "NO_GO"
 
 
 def test_retraining_does_not_write_over_what_came_with_the_project(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        with pytest.raises(ReportError, match="name another one"):
-            run_report("fine_tune", {"retrain": True}, out=tmp_path, console=Console(file=io.StringIO()))
+    with pytest.raises(ReportError, match="name another one"):
+        report_of("fine_tune", tmp_path, retrain=True)

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from llmbench.reporting import ReportRun, run_report
+from llmbench.reporting import ReportRun
 from llmbench.reporting.folder import write_manifest
+from tests.notebooks.reports import ROOT, report_of, result_of
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "migration"
 
 pytestmark = pytest.mark.slow
 
 
 def memo(out: Path, **parameters: Any) -> tuple[ReportRun, dict[str, Any]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        run = run_report("migration_memo", parameters, out=out, console=Console(file=io.StringIO()))
-    read: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
-    return run, read
+    run = report_of("migration_memo", out, **parameters)
+    return run, result_of(run)
 
 
 def own_results(out: Path, **changed: dict[str, Any]) -> None:

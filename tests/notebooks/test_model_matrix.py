@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 
 from llmbench.errors import ReportError
 from llmbench.ledger import Ledger
-from llmbench.reporting import ReportRun, run_report
+from tests.notebooks.reports import report_of, result_of
 
-ROOT = Path(__file__).resolve().parents[2]
 REPLAY = Path(__file__).with_name("replay.jsonl")
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 
-@pytest.fixture
-def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-
-
-def _report(out: Path, **parameters: Any) -> ReportRun:
-    return run_report("model_matrix", parameters, out=out, console=Console(file=io.StringIO()))
-
-
-def _result(run: ReportRun) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
-    return result
-
-
-@pytest.mark.usefixtures("at_root")
 def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) -> None:
     with Ledger(os.environ["LLMBENCH_LEDGER"]) as ledger:
         ledger.import_lines(REPLAY)
-    run = _report(tmp_path)
-    result = _result(run)
+    run = report_of("model_matrix", tmp_path)
+    result = result_of(run)
     assert result["data"]["calls"] == {"made": 0, "replayed": 288, "failed": 0, "retried": 0}
     assert result["spend"] == {"quoted_usd": 0.0, "actual_usd": 0.0}
     assert [item["path"] for item in result["inputs"]] == [
@@ -79,20 +60,18 @@ def test_committed_answers_make_the_whole_report_without_a_call(tmp_path: Path) 
     }
 
 
-@pytest.mark.usefixtures("at_root")
 def test_the_embedded_model_is_asked_once(tmp_path: Path) -> None:
-    first = _result(_report(tmp_path, limit=3, max_tokens=4))
+    first = result_of(report_of("model_matrix", tmp_path, limit=3, max_tokens=4))
     assert first["data"]["calls"] == {"made": 6, "replayed": 0, "failed": 0, "retried": 0}
     assert first["verdict"]["decision"] == "HOLD"  # three items cannot tell
     assert all(model["latency_ms"]["p50"] > 0 for model in first["data"]["models"])
     assert all(model["tokens"]["output"] > 0 for model in first["data"]["models"])
-    second = _result(_report(tmp_path, limit=3, max_tokens=4))
+    second = result_of(report_of("model_matrix", tmp_path, limit=3, max_tokens=4))
     assert second["data"]["calls"] == {"made": 0, "replayed": 6, "failed": 0, "retried": 0}
     assert second["data"]["models"] == first["data"]["models"]
     assert len(list((tmp_path / "model_matrix" / "runs").iterdir())) == 2
 
 
-@pytest.mark.usefixtures("at_root")
 def test_redacted_values_are_in_no_file_of_the_report(tmp_path: Path) -> None:
     rows = [
         {
@@ -107,13 +86,13 @@ def test_redacted_values_are_in_no_file_of_the_report(tmp_path: Path) -> None:
         "dataset": str(items), "models": [], "prompt_column": "question",
         "recorded_models": [{"name": n, "answer_column": n} for n in ("old", "new")],
     }  # fmt: skip
-    shown = _report(tmp_path / "a", **given)
+    shown = report_of("model_matrix", tmp_path / "a", **given)
     assert b"Zebediah7 Quux" in (shown.folder / "matrix_view.html").read_bytes()
-    run = _report(tmp_path / "b", **given, redact_columns=["name"])
+    run = report_of("model_matrix", tmp_path / "b", **given, redact_columns=["name"])
     files = [path for path in run.folder.rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"matrix_view.html", "matrix_view.csv", "executed.ipynb"}
     for path in files:
         assert b"zebediah" not in path.read_bytes().lower(), path.name
-    assert _result(run)["workload_sha256"] == _result(shown)["workload_sha256"]
+    assert result_of(run)["workload_sha256"] == result_of(shown)["workload_sha256"]
     with pytest.raises(ReportError, match=r"redact_columns names 'nmae', which is no column"):
-        _report(tmp_path / "c", **given, redact_columns=["nmae"])
+        report_of("model_matrix", tmp_path / "c", **given, redact_columns=["nmae"])

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from llmbench import FakeProvider, ModelRouter
-from llmbench.reporting import ReportRun, run_report
-
-ROOT = Path(__file__).resolve().parents[2]
+from llmbench.reporting import ReportRun
+from tests.notebooks.reports import report_of, result_of
 
 pytestmark = pytest.mark.slow
 
@@ -22,17 +17,13 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> ReportRun:
     pytest.importorskip("sklearn", reason="the extra `routing` is not installed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        out = tmp_path_factory.mktemp("reports")
-        given = {"curve_sizes": [200, 400], "penalty": 1.0}
-        return run_report("routing", given, out=out, console=Console(file=io.StringIO()))
+    out = tmp_path_factory.mktemp("reports")
+    return report_of("routing", out, curve_sizes=[200, 400], penalty=1.0)
 
 
 @pytest.fixture(scope="module")
 def result(run: ReportRun) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
-    return read
+    return result_of(run)
 
 
 def test_the_first_screen_has_the_verdict_one_table_and_two_figures(run: ReportRun) -> None:

@@ -28,11 +28,10 @@ from llmbench.providers.anthropic_stream import MessageStreamReader
 from llmbench.providers.anthropic_wire import message_arguments, read_message, read_usage
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.types import ChatRequest, LLMResponse, Usage
+from tests.providers.asking import HELLO, ask_once
 from tests.providers.cases import KEY
 from tests.providers.dialects.anthropic import THOUGHT, AnthropicDialect, message
 from tests.providers.vendor_stub import ANSWER, VendorStub, running, serving
-
-HELLO = [{"role": "user", "content": "hello"}]
 
 
 @pytest.fixture
@@ -43,19 +42,7 @@ def stub() -> Iterator[VendorStub]:
 
 def ask(url: str, model: str = "m", *, stream: bool = False, **options: Any) -> LLMResponse:
     provider = AnthropicProvider({"base_url": url, "api_key": KEY, "max_attempts": 1})
-
-    async def once() -> LLMResponse:
-        try:
-            if not stream:
-                return await provider.chat_completion(HELLO, model, **options)
-            answer = provider.stream_chat_completion(HELLO, model, **options)
-            async for _ in answer:
-                pass
-            return answer.response
-        finally:
-            await provider.aclose()
-
-    return asyncio.run(once())
+    return ask_once(provider, model, stream=stream, **options)
 
 
 def arguments(max_output: int | None = 64, **params: Any) -> dict[str, Any]:

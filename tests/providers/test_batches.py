@@ -42,12 +42,6 @@ def batches(vendor: Vendor) -> Iterator[Batches]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.db") as opened:
-        yield opened
-
-
-@pytest.fixture
 def provider(vendor: Vendor, batches: Batches, ledger: Ledger) -> Callable[..., BaseLLMProvider]:
     def build(**settings: Any) -> BaseLLMProvider:
         clock = FakeClock(datetime.now(UTC))

@@ -29,11 +29,11 @@ from llmbench.providers.gemini_stream import ContentStreamReader
 from llmbench.providers.gemini_wire import content_arguments, read_content, read_usage
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.types import ChatRequest, LLMResponse, Usage
+from tests.providers.asking import HELLO, ask_once
 from tests.providers.cases import KEY
 from tests.providers.dialects.gemini import COUNTS, OVERLOADED, THOUGHT, GeminiDialect, content
 from tests.providers.vendor_stub import ANSWER, VendorStub, running, serving
 
-HELLO = [{"role": "user", "content": "hello"}]
 SCHEMA = {
     "type": "object",
     "properties": {"a_b": {"type": ["string", "null"], "default": None, "$ref": "#/$defs/C"}},
@@ -49,19 +49,7 @@ def stub() -> Iterator[VendorStub]:
 
 def ask(url: str, model: str = "m", *, stream: bool = False, **options: Any) -> LLMResponse:
     provider = GeminiProvider({"base_url": url, "api_key": KEY, "max_attempts": 1})
-
-    async def once() -> LLMResponse:
-        try:
-            if not stream:
-                return await provider.chat_completion(HELLO, model, **options)
-            answer = provider.stream_chat_completion(HELLO, model, **options)
-            async for _ in answer:
-                pass
-            return answer.response
-        finally:
-            await provider.aclose()
-
-    return asyncio.run(once())
+    return ask_once(provider, model, stream=stream, **options)
 
 
 def config(**params: Any) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def test_an_example_that_is_too_long_fails_the_job_by_its_line(training: Path) -
 
 
 @pytest.mark.parametrize("file_type", ["f32", "q8_0"])
-def test_the_merged_file_says_in_llama_cpp_what_was_learnt(
+def test_the_merged_file_says_in_llama_cpp_what_was_learned(
     whole: dict[str, Any], training: Path, file_type: str, own_cache: Path
 ) -> None:
     name = whole["fine_tuned_model"]

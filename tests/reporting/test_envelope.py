@@ -13,26 +13,7 @@ import pytest
 
 from llmbench.errors import ReportError
 from llmbench.reporting.envelope import git_commit, input_file, to_json
-from llmbench.results import Decision, InputFile, ResultEnvelope, Spend, Verdict
-
-ENVELOPE = ResultEnvelope(
-    report="small",
-    title="Is it so?",
-    verdict=Verdict(Decision.HOLD, "Not yet.", ("One.",)),
-    parameters={"margin": 0.03},
-    inputs=(InputFile("data/a.csv", "00", 3),),
-    workload_sha256=None,
-    baseline="a",
-    candidate=None,
-    price_book="2025-01-23",
-    generated_at="2025-01-23T00:00:00+00:00",
-    data_until=None,
-    llmbench_version="0.1.0",
-    git_commit=None,
-    seed=1,
-    spend=Spend(None, 0.25),
-    data={"scores": [0.5, None]},
-)
+from llmbench.results import Decision, InputFile, Spend
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,12 +49,6 @@ def one() -> Iterator[UnrulyServer]:
 def two() -> Iterator[UnrulyServer]:
     with UnrulyServer(seed=2) as server:
         yield server
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.db") as opened:
-        yield opened
 
 
 def endpoint(server: UnrulyServer) -> CustomProvider:

@@ -12,20 +12,14 @@ from scipy.stats import binom
 from llmbench.errors import UsageError
 from llmbench.stats import minimum_detectable_effect, power, sample_size
 from llmbench.stats.score_arrays import difference_parts_of, ratio_parts_of, score_statistics
+from tests.stats.sizes import UNITS_AT_REPLY_RATES
 
 rates = st.floats(0.005, 0.95)
 
 
 @pytest.mark.parametrize(
     ("rate", "margin", "lopsided", "even"),
-    [
-        (0.01, 0.8, 164_166, 62_628),
-        (0.01, 0.9, 757_883, 280_201),
-        (0.03, 0.8, 53_460, 20_454),
-        (0.03, 0.9, 247_203, 91_513),
-        (0.05, 0.8, 31_319, 12_020),
-        (0.05, 0.9, 145_067, 53_776),
-    ],
+    UNITS_AT_REPLY_RATES,
 )
 def test_non_inferiority_at_reply_rates(rate: float, margin: float, lopsided: int, even: int) -> None:
     """The table that a plan must show first: arm 1 gets 90%, or half."""
