@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from llmbench.cli import cli
+from llmbench.cli import cli, main
+
+Ended = Callable[..., tuple[object, str, str]]
 
 
 def llmbench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -19,6 +22,24 @@ def llmbench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
+
+
+@pytest.fixture
+def ended(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Ended:
+    """Runs the command line in this process, up to its exit: code, stdout, stderr."""
+
+    def run(*words: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["llmbench", *words])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        told = capsys.readouterr()
+        return exit_.value.code, told.out, told.err
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -37,17 +58,17 @@ def llmbench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (("models", "pull", "smollm3"), "smollm2-135m"),
     ],
 )
-def test_a_mistake_is_one_sentence(words: tuple[str, ...], said: str, project: Path) -> None:
+def test_a_mistake_is_one_sentence(words: tuple[str, ...], said: str, project: Path, ended: Ended) -> None:
     (project / "notebooks").mkdir()
     source = Path(__file__).resolve().parents[1] / "notebooks" / "model_matrix.ipynb"
     (project / "notebooks" / "model_matrix.ipynb").write_bytes(source.read_bytes())
-    done = llmbench(*words, cwd=project)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("Error: ")
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.count("\n") == 1
+    code, stdout, stderr = ended(*words)
+    assert code == 1
+    assert stdout == ""
+    assert stderr.startswith("Error: ")
+    assert said in stderr
+    assert "Traceback" not in stderr
+    assert stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["diff", "schedule", "loadtest", "simulate ab"])
@@ -60,9 +81,12 @@ def test_unknown_command_is_a_usage_error(project: Path) -> None:
     assert llmbench("reprot", cwd=project).returncode == 2
 
 
-def test_ledger_commands_make_no_ledger(project: Path) -> None:
+def test_ledger_commands_make_no_ledger(project: Path, ended: Ended) -> None:
+    done = llmbench("ledger", "spend", cwd=project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: There is no ledger at")
     for command in ("spend", "verify", "show", "export calls.jsonl", "prune --unit u"):
-        done = llmbench("ledger", *command.split(), cwd=project)
-        assert done.returncode == 1
-        assert "There is no ledger at" in done.stderr
+        code, _, stderr = ended("ledger", *command.split())
+        assert code == 1
+        assert "There is no ledger at" in stderr
     assert not list(project.rglob("ledger.db"))

@@ -58,7 +58,7 @@ def test_a_split_that_is_none(split: str) -> None:
 
 def test_several_treatments(tmp_path: Path) -> None:
     words = ("--split", "40/40/20", "--ratio", "1/.95", "--planned-units", "90000")
-    shown = run(*words, "--out", str(tmp_path)).output
+    shown = run(*words, "--runs", "100", "--out", str(tmp_path)).output
     for told in (
         "split 40 / 40 / 20 with the control last",
         "1 / 0.95: treatment 2",
