@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import shutil
 import sqlite3
@@ -71,6 +72,8 @@ def salvage(path: str | Path, new: str | Path) -> Salvaged:
     part = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):  # copies by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
             # SQLite tidies what it opens; the damaged files stay as they are.
             copy = Path(folder, "damaged.db")

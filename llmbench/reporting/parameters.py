@@ -179,6 +179,8 @@ def _inspect(path: Path) -> tuple[tuple[Parameter, ...], list[str]]:
         tree = ast.parse(source)
     except SyntaxError as error:
         return (), [f"{path.name}: line {error.lineno} of the parameters cell is not Python: {error.msg}."]
+    except (ValueError, RecursionError) as error:  # a null byte, half a character, brackets without end
+        return (), [f"{path.name}: the parameters cell is not Python: {error}."]
     helps = _comments(source)
     parameters: list[Parameter] = []
     complaints: list[str] = []

@@ -88,12 +88,17 @@ def test_a_book_that_only_the_report_had_is_not_asked(leave: Leave, told: str, b
     assert book_of(found, "2025-01-23") == "2025-01-23"
 
 
-@pytest.mark.parametrize(
-    ("spent", "total"), [(1.5, 1.5), (None, None), ("2", None), (-1.0, None), (float("nan"), None)]
-)
+@pytest.mark.parametrize(("spent", "total"), [(1.5, 1.5), (None, None), (-1.0, None), (float("nan"), None)])
 def test_what_was_spent_is_known_or_not(leave: Leave, spent: object, total: float | None) -> None:
     found = gather(leave(spend=Spend(0.0, spent)), SUBJECT, today=TODAY)  # type: ignore[arg-type]
     assert spent_usd(found) == total
+
+
+def test_a_spend_that_is_no_number_makes_its_report_unreadable(leave: Leave) -> None:
+    found = gather(leave(spend=Spend(0.0, "2")), SUBJECT, today=TODAY)  # type: ignore[arg-type]
+    (source,) = (each for each in found.sources if each.state != "missing")
+    assert source.state == "unreadable"
+    assert "actual_usd is '2', which is no number" in source.reason
 
 
 def test_training_is_known_where_there_is_one(leave: Leave, evidence: Evidence) -> None:

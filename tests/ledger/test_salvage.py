@@ -211,6 +211,14 @@ def test_without_the_page_of_the_schema_it_says_so(damaged: Path, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["damaged.db"]
 
 
+def test_copies_that_a_kill_left_are_removed(damaged: Path, tmp_path: Path) -> None:
+    left = tmp_path / ".new.db.abcdef12"
+    left.mkdir()
+    shutil.copyfile(damaged, left / "damaged.db")
+    salvage(damaged, tmp_path / "new.db")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged.db", "new.db"]
+
+
 def test_what_is_there_is_not_overwritten(damaged: Path, tmp_path: Path) -> None:
     (tmp_path / "new.db").write_text("mine")
     with pytest.raises(UsageError, match="is there already"):

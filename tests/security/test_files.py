@@ -399,6 +399,9 @@ NOTEBOOK = {
     changed_document(NOTEBOOK),
     st.dictionaries(st.sampled_from(["seed", "name", "share", "../x"]), st.text(max_size=20)),
 )
+@example(dumped(NOTEBOOK).replace(b"# seed", b"# \\ud83d"), {})
+@example(dumped(NOTEBOOK).replace(b"# seed", b"# \\u0000"), {})
+@example(dumped(NOTEBOOK).replace(b"'x'", b"x" + b".x" * 20_000), {})
 @some(10)
 def test_notebooks_and_parameters(place: Path, content: bytes, values: dict[str, str]) -> None:
     (place / "odd.ipynb").write_bytes(content)

@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,25 @@ def forms(secret: str = SECRET) -> list[bytes]:
 
 
 def leaks(folder: Path) -> list[str]:
-    """Files below `folder` that hold the secret in any form."""
+    """Files below `folder` that hold the secret in any form, also packed as those of a DOCX are."""
     return [
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and any(form in path.read_bytes() for form in forms())
+        if path.is_file() and any(form in content for content in contents(path) for form in forms())
     ]
+
+
+def contents(path: Path) -> Iterator[bytes]:
+    yield path.read_bytes()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield from (archive.read(name) for name in archive.namelist())
+
+
+def test_leaks_are_found_in_what_is_packed(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", SECRET * 9)
+    assert leaks(tmp_path) == ["a.docx"]
 
 
 @pytest.fixture
@@ -112,11 +126,14 @@ def with_notebook(folder: Path, *cells: str) -> None:
 
 
 @pytest.mark.security
-def test_an_answer_that_holds_a_key_makes_no_report(planted: Path, vendor: Vendor) -> None:
+@pytest.mark.parametrize("formats", [(), ("docx", "md")], ids=["page", "documents"])
+def test_an_answer_that_holds_a_key_makes_no_report(
+    planted: Path, vendor: Vendor, formats: tuple[str, ...]
+) -> None:
     vendor.text = f"my key is {SECRET}"
     with_notebook(planted, REPORT)
     with pytest.raises(LLMBenchError, match=NAME) as caught:
-        run_report("asking")
+        run_report("asking", formats=formats)
     assert SECRET not in str(caught.value)
     assert leaks(planted / "reports") == []
 
@@ -143,9 +160,25 @@ def test_a_failure_that_tells_a_key_is_not_kept(planted: Path, cell: str) -> Non
 @pytest.mark.security
 def test_a_report_without_one_is_kept_and_clean(planted: Path) -> None:
     with_notebook(planted, REPORT)
-    run_report("asking")
+    run_report("asking", formats=("docx", "md"))
+    assert (planted / "reports" / "asking" / "report.md").is_file()
     assert leaks(planted / "reports") == []
     assert leaks(planted / ".llmbench") == []
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("kind", ["crontab", "github", "airflow"])
+def test_no_schedule_holds_a_key(planted: Path, kind: str) -> None:
+    with_notebook(planted, REPORT)
+    words = ["schedule", "asking", "--cron", "0 7 * * 1", "--as", kind]
+    done = subprocess.run(
+        [sys.executable, "-m", "llmbench", *words, "--out", "made.txt"], cwd=planted,
+        env=environment(planted, **{NAME: SECRET}), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "asking" in (planted / "made.txt").read_text(encoding="utf-8")
+    assert not any(form.decode() in done.stdout + done.stderr for form in forms())
+    assert leaks(planted) == []
 
 
 @pytest.mark.security
