@@ -97,6 +97,8 @@ def call_table(results: MatrixResults) -> Table:
         shown = shown.drop(columns="why missing")
     if not frame["no score"].any():
         shown = shown.drop(columns=["no score", "why no score"])
+    if not frame["filtered"].any():
+        shown = shown.drop(columns="filtered")
     if results.sources:
         shown = shown.drop(columns=["replayed", "served model"])
     return Table(frame, shown, ("cost usd",))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmbench.errors import BudgetExceededError, ReportError, UsageError
+from llmbench.errors import BudgetExceededError, DatasetError, ReportError, UsageError
 from llmbench.matrix import CellQuote, MatrixResults, Quote, Range
 from llmbench.reporting import matrix_calls as calls
 from llmbench.reporting import matrix_judging as judging
