@@ -177,6 +177,7 @@ def _cell_html(text: str, *, right: bool) -> str:
     # Only a long text may be broken anywhere; a number or a name must not be broken at all.
     kind = "long" if len(text) > _LONG_TEXT else "short" if len(text) <= _SHORT_TEXT else ""
     kind += " word" if len(text) <= _WORD else ""  # such as a date: not even on paper
+    kind += " name" if kind == "short" and " " not in text else ""
     return f"<td{kind and f' class={kind!r}'}{_align(right)}>{html.escape(text)}</td>"
 
 

@@ -99,6 +99,8 @@ def call_table(results: MatrixResults) -> ReportTable:
         shown = shown.drop(columns="why missing")
     if not frame["no score"].any():
         shown = shown.drop(columns=["no score", "why no score"])
+    if not frame["filtered"].any():
+        shown = shown.drop(columns="filtered")
     if results.sources:
         shown = shown.drop(columns=["replayed", "served model"])
     return ReportTable(frame, shown, ("cost usd",))

@@ -20,7 +20,7 @@ def memo_note(schedule: Schedule, *, alone: bool = False) -> str | None:
     if MEMO not in schedule.notebooks:
         return None
     declared = read_parameters(find_notebook(MEMO, schedule.root))
-    p = {parameter.name: parameter.default for parameter in declared} | schedule.values[MEMO]
+    p = {parameter.name: parameter.default for parameter in declared} | dict(schedule.values[MEMO])
     if schedule.out is not None and remote_url(schedule.out) is not None and not p["reports"]:
         return (
             f"{MEMO} cannot read the other reports at {schedule.out}: give its schedule a folder for "
