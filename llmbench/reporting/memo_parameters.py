@@ -97,11 +97,10 @@ def day_of(as_of: str) -> date:
 
 
 def uncertainty_of(given: Mapping[str, Any]) -> BudgetUncertainty:
-    """The ranges of `uncertainty`. Raises UsageError."""
+    """The ranges and the correlation of `uncertainty`. Raises UsageError."""
     try:
-        return BudgetUncertainty(
-            **{name: each if name == "correlation" else Range(*each) for name, each in given.items()}
-        )
+        ranges = {name: Range(*ends) for name, ends in given.items() if name != "correlation"}
+        return BudgetUncertainty(**ranges, correlation=given.get("correlation", 0.0))
     except TypeError as error:
         raise UsageError(
             "Parameter 'uncertainty' holds [low, likely, high] by the names messages, lengths, "
