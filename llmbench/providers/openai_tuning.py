@@ -17,15 +17,12 @@ from llmbench.numbers import finite
 from llmbench.providers.fine_tuning import Submission, Tuner
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.training_file import CHAT, TrainingFile
-from llmbench.providers.tuning_result import (
-    JobEvent,
-    TrainingMetric,
+from llmbench.providers.tuning_result import JobEvent, TrainingMetric, job_result, normal_status
+from llmbench.providers.vendor_json import (
     first_number,
     first_text,
     has_more,
     instant,
-    job_result,
-    normal_status,
     numbers,
     read_list,
     read_reply,

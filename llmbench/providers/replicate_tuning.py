@@ -10,15 +10,8 @@ from urllib.parse import urlsplit
 from llmbench.errors import UsageError
 from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
 from llmbench.providers.replicate_backend import ReplicatePredictions
-from llmbench.providers.tuning_result import (
-    JobEvent,
-    instant,
-    job_result,
-    normal_status,
-    read_list,
-    read_object,
-    read_reply,
-)
+from llmbench.providers.tuning_result import JobEvent, job_result, normal_status
+from llmbench.providers.vendor_json import instant, read_list, read_object, read_reply
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider

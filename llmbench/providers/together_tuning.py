@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from llmbench.errors import (
-    BadResponseError,
     FineTuningUnavailableError,
-    ProviderError,
     QuotaExhaustedError,
-    ServerError,
     UsageError,
 )
 from llmbench.numbers import finite
 from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
 from llmbench.providers.sdk_chat import SdkChat
-from llmbench.providers.tuning_result import (
-    JobEvent,
-    TrainingMetric,
+from llmbench.providers.together_client import open_client, response_type, upload
+from llmbench.providers.tuning_result import JobEvent, TrainingMetric, job_result, normal_status
+from llmbench.providers.vendor_json import (
     first_number,
     first_text,
     instant,
-    job_result,
-    normal_status,
     numbers,
     read_list,
     read_object,
@@ -44,10 +37,8 @@ __all__ = [
     "find",
     "look",
     "metrics",
-    "open_client",
     "submit",
     "tuner",
-    "upload",
 ]
 
 _LORA = frozenset({"lora_r", "lora_alpha", "lora_dropout"})
@@ -124,7 +115,7 @@ async def submit(provider: BaseLLMProvider, chat: SdkChat, submission: Submissio
     estimated = await estimate_usd(provider, client, body) if submission.wants_price else None
     await submission.starting(estimated)
     # The SDK's fine_tuning.create would add 14 defaults of its own that nobody asked for.
-    reply = await client.post("/v1/fine-tunes", body=body, cast_to=_response_type())
+    reply = await client.post("/v1/fine-tunes", body=body, cast_to=response_type())
     return _result(provider, reply.content, "a new fine-tuning job")
 
 
@@ -194,7 +185,7 @@ async def estimate_usd(provider: BaseLLMProvider, client: Any, job: Mapping[str,
         if wait_s:
             await provider.clock.sleep(wait_s)
         try:
-            reply = await client.post("/v1/fine-tunes/estimate-price", body=body, cast_to=_response_type())
+            reply = await client.post("/v1/fine-tunes/estimate-price", body=body, cast_to=response_type())
         except _sdk().APIStatusError:
             return None  # it is an offer beside the interface: without it our own quote holds
         found = read_object(reply.content)
@@ -236,18 +227,6 @@ def _event(row: Mapping[str, Any]) -> JobEvent:
     )
 
 
-async def open_client(chat: SdkChat) -> Any:
-    """The SDK's client for everything but chat completions."""
-    # Chat completions have an address of their own at Together; everything else is at this one.
-    return (await chat.client()).with_options(base_url=chat.base_url)
-
-
-def _response_type() -> type:
-    import httpx
-
-    return httpx.Response
-
-
 async def _limits(provider: BaseLLMProvider, client: Any, order: TuningOrder) -> tuple[str, Any]:
     """The id under which Together trains the model asked for, and its limits.
 
@@ -287,40 +266,6 @@ def _options(options: Mapping[str, Any], limits: Any) -> dict[str, Any]:
     if "train_on_inputs" in options:
         found["training_method"] = {"method": "sft", "train_on_inputs": options["train_on_inputs"]}
     return found
-
-
-async def upload(
-    provider: BaseLLMProvider, chat: SdkChat, client: Any, path: Path, purpose: str = "fine-tune"
-) -> str:
-    """Give Together a file; its id there. The SDK sends the content to a storage that Together names,
-    without the key.
-    """
-    import together
-
-    failure: ProviderError
-    try:
-        # The file has been checked; the SDK's own check needs packages of its own.
-        return str((await client.files.upload(path, purpose=purpose, check=False)).id)
-    except together.APIStatusError as error:
-        if error.request.url.host == urlsplit(chat.base_url).hostname:
-            raise
-        failure = ServerError(
-            f"The storage at {error.request.url.host} that {provider.endpoint} names for uploads refused "
-            f"the file {path.name} (status {error.status_code}); try again later.",
-            provider=provider.name,
-            status_code=error.status_code,
-        )
-    except OSError:
-        raise
-    except chat.foreign:
-        raise
-    except Exception as error:  # noqa: BLE001 - the SDK's uploads raise asserts, ValueError and plain Exception
-        failure = BadResponseError(
-            f"{provider.endpoint} at {chat.base_url} did not take the file {path.name} as its SDK "
-            f"expects ({type(error).__name__}); check base_url and the file.",
-            provider=provider.name,
-        )
-    raise failure
 
 
 def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]:
