@@ -36,7 +36,7 @@ class _Aliased(Protocol):
 
 
 def spellings_of(facts: Mapping[str, _Aliased]) -> Mapping[str, str]:
-    """The name of each entry by its plain spellings, those of its aliases too, as `find_spelling` takes it."""
+    """The name of each entry by its plain spellings, its aliases' too: what `find_spelling` looks in."""
     return {
         plain_spelling(spelling): name for name, entry in facts.items() for spelling in (name, *entry.aliases)
     }
