@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from llmbench.catalog.dtypes import DType
+from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.models import canonical_name
-from llmbench.catalog.spellings import find_spelling, plain_spelling
+from llmbench.catalog.spellings import find_spelling, plain_spelling, spellings_of
 from llmbench.shown import shown
 
 __all__ = ["Architecture", "all_architectures", "architecture"]
@@ -116,8 +115,7 @@ class Architecture:
 @cache
 def all_architectures() -> Mapping[str, Architecture]:
     """Every shape of the catalog, by the model's name."""
-    text = files("llmbench.catalog").joinpath("facts/architectures.toml").read_text(encoding="utf-8")
-    rows: dict[str, dict[str, Any]] = tomllib.loads(text)
+    rows: dict[str, dict[str, Any]] = read_facts("architectures")
     found = {}
     for name, row in rows.items():
         base = (
@@ -133,11 +131,7 @@ def all_architectures() -> Mapping[str, Architecture]:
 
 @cache
 def _names() -> Mapping[str, str]:
-    return {
-        plain_spelling(spelling): name
-        for name, shape in all_architectures().items()
-        for spelling in (name, *shape.aliases)
-    }
+    return spellings_of(all_architectures())
 
 
 def _shape_words(spelling: str) -> str:

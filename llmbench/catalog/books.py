@@ -7,14 +7,12 @@ dated overlay (facts/prices-current.toml) on it, and the project's own prices.to
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
+from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.models import all_models, canonical_name
 from llmbench.catalog.prices import (
     TIERS,
@@ -116,8 +114,7 @@ def price_book(name: str = CURRENT) -> PriceBook:
     """Read the book `name`. Raises UsageError with the names there are."""
     if name not in BOOKS:
         raise UsageError(f"There is no price book {name!r}; choose one of {', '.join(BOOKS)}.")
-    source = files("llmbench.catalog").joinpath(f"facts/prices-{name}.toml")
-    data: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
+    data = read_facts(f"prices-{name}")
     book = data["book"]
     layer = f"overlay: {book['source']}" if name == CURRENT else book["source"]
     prices: dict[str, dict[str, TokenPrice]] = {}

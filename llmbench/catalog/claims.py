@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from llmbench.catalog.fact_files import read_facts
 
 __all__ = ["ClaimFacts", "Document", "document_claims"]
 
@@ -45,8 +45,7 @@ class ClaimFacts:
 @cache
 def document_claims() -> tuple[Document, tuple[ClaimFacts, ...]]:
     """The document and its claims, in its order."""
-    text = files("llmbench.catalog").joinpath("facts/claims.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
+    data = read_facts("claims")
     rows = [
         row | {"claimed": tuple(row["claimed"])} if isinstance(row.get("claimed"), list) else row
         for row in data["claim"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
+from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.models import all_models, canonical_name
 
 __all__ = ["SOON_DAYS", "Ending", "ending_of"]
@@ -32,8 +31,7 @@ class Ending(NamedTuple):
 
 @cache
 def _facts() -> Mapping[str, Any]:
-    text = files("llmbench.catalog").joinpath("facts/endings.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return read_facts("endings")
 
 
 def ending_of(model: str, backend: str) -> Ending | None:

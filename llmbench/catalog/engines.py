@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
-from llmbench.catalog.spellings import find_spelling, plain_spelling
+from llmbench.catalog.fact_files import read_facts
+from llmbench.catalog.spellings import find_spelling, plain_spelling, spellings_of
 from llmbench.shown import shown
 
 __all__ = ["EngineFacts", "all_engines", "engine_facts"]
@@ -36,20 +35,15 @@ class EngineFacts:
 @cache
 def all_engines() -> Mapping[str, EngineFacts]:
     """Every engine of the catalog, by its name."""
-    text = files("llmbench.catalog").joinpath("facts/engines.toml").read_text(encoding="utf-8")
     return {
         name: EngineFacts(name=name, aliases=tuple(row.pop("aliases", ())), **row)
-        for name, row in tomllib.loads(text).items()
+        for name, row in read_facts("engines").items()
     }
 
 
 @cache
 def _names() -> Mapping[str, str]:
-    return {
-        plain_spelling(spelling): name
-        for name, facts in all_engines().items()
-        for spelling in (name, *facts.aliases)
-    }
+    return spellings_of(all_engines())
 
 
 def engine_facts(engine: str) -> EngineFacts:

@@ -10,15 +10,14 @@ import csv
 import io
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+from llmbench.catalog.fact_files import read_facts
 from llmbench.errors import UsageError
 from llmbench.whole_file import write_whole
 
@@ -97,8 +96,7 @@ def gpu_offers(root: Path | None = None) -> tuple[GpuOffer, ...]:
 
 @cache
 def _facts() -> tuple[GpuOffer, ...]:
-    text = files("llmbench.catalog").joinpath("facts/gpu-offers.toml").read_text(encoding="utf-8")
-    return tuple(GpuOffer(**row) for row in tomllib.loads(text)["offer"])
+    return tuple(GpuOffer(**row) for row in read_facts("gpu-offers")["offer"])
 
 
 def newest_snapshot(root: Path) -> Path | None:

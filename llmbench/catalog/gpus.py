@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
-from llmbench.catalog.spellings import find_spelling, plain_spelling
+from llmbench.catalog.fact_files import read_facts
+from llmbench.catalog.spellings import find_spelling, plain_spelling, spellings_of
 from llmbench.shown import shown
 
 __all__ = ["GpuFacts", "all_gpus", "gpu_facts"]
@@ -51,20 +50,15 @@ class GpuFacts:
 @cache
 def all_gpus() -> Mapping[str, GpuFacts]:
     """Every GPU of the catalog, by its name."""
-    text = files("llmbench.catalog").joinpath("facts/gpus.toml").read_text(encoding="utf-8")
     return {
         name: GpuFacts(name=name, aliases=tuple(row.pop("aliases", ())), **row)
-        for name, row in tomllib.loads(text).items()
+        for name, row in read_facts("gpus").items()
     }
 
 
 @cache
 def _names() -> Mapping[str, str]:
-    return {
-        plain_spelling(spelling): name
-        for name, facts in all_gpus().items()
-        for spelling in (name, *facts.aliases)
-    }
+    return spellings_of(all_gpus())
 
 
 def _plain(spelling: str) -> tuple[str, float | None]:

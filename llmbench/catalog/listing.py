@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from llmbench.catalog.books import price_book
 from llmbench.catalog.models import ModelFacts, all_models
+from llmbench.catalog.prices import TokenPrice
 from llmbench.catalog.tuned_models import TunedModel, tuned_models
 
 __all__ = ["ListedModel", "list_models"]
@@ -46,21 +47,9 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
         over = ends is not None and date.fromisoformat(ends) <= today and not facts.local
         if over and not with_ended:
             continue
-        price = price_book(book).find(facts.name, None, day=today) if _hosted(facts) else None
-        known = "unknown" if _hosted(facts) else "own"
-        rows.append(
-            ListedModel(
-                model=facts.name,
-                provider=facts.provider,
-                input_usd=_rate(price.input) if price else known,
-                output_usd=_rate(price.output) if price else known,
-                price_as_of=price.as_of if price else None,
-                price_until=price.until if price else None,
-                price_source=price.source if price else None,
-                context=facts.context,
-                ends=ends,
-            )
-        )
+        hosted = _hosted(facts)
+        price = price_book(book).find(facts.name, None, day=today) if hosted else None
+        rows.append(_row(facts.name, facts.provider, price, own=not hosted, context=facts.context, ends=ends))
     return rows + [_tuned(tuned, book, today) for tuned in tuned_models().values()]
 
 
@@ -68,17 +57,30 @@ def _tuned(tuned: TunedModel, book: str, today: date) -> ListedModel:
     facts = all_models().get(tuned.base)
     own = tuned.place in _OWN
     price = None if own else price_book(book).find(tuned.model, tuned.place, day=today)
+    return _row(
+        tuned.model,
+        tuned.place,
+        price,
+        own=own,
+        context=facts.context if facts else None,
+        ends=facts.shutdown.get(tuned.place) if facts else None,
+    )
+
+
+def _row(
+    model: str, provider: str, price: TokenPrice | None, *, own: bool, context: int | None, ends: str | None
+) -> ListedModel:
     known = "own" if own else "unknown"
     return ListedModel(
-        model=tuned.model,
-        provider=tuned.place,
+        model=model,
+        provider=provider,
         input_usd=_rate(price.input) if price else known,
         output_usd=_rate(price.output) if price else known,
         price_as_of=price.as_of if price else None,
         price_until=price.until if price else None,
         price_source=price.source if price else None,
-        context=facts.context if facts else None,
-        ends=facts.shutdown.get(tuned.place) if facts else None,
+        context=context,
+        ends=ends,
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
+from llmbench.catalog.fact_files import read_facts
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
@@ -40,8 +39,7 @@ class MeasuredRow(NamedTuple):
 
 @cache
 def _sources() -> tuple[dict[str, str], ...]:
-    text = files("llmbench.catalog").joinpath("facts/throughput.toml").read_text(encoding="utf-8")
-    found: list[dict[str, str]] = tomllib.loads(text)["source"]
+    found: list[dict[str, str]] = read_facts("throughput")["source"]
     return tuple(found)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.quirks import Quirks
 from llmbench.errors import UsageError
 from llmbench.shown import shown
@@ -40,8 +39,7 @@ class ModelFacts:
 @cache
 def all_models() -> Mapping[str, ModelFacts]:
     """Every model of the catalog, by its name."""
-    text = files("llmbench.catalog").joinpath("facts/models.toml").read_text(encoding="utf-8")
-    return {name: _facts(name, row) for name, row in tomllib.loads(text).items()}
+    return {name: _facts(name, row) for name, row in read_facts("models").items()}
 
 
 def _facts(name: str, row: dict[str, Any]) -> ModelFacts:

@@ -6,10 +6,11 @@ import difflib
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Protocol
 
 from llmbench.errors import UsageError
 
-__all__ = ["find_spelling", "plain_spelling"]
+__all__ = ["find_spelling", "plain_spelling", "spellings_of"]
 
 _MOST = 20
 """Names told where none is near."""
@@ -27,6 +28,18 @@ def plain_spelling(text: str) -> str:
     for word in _VENDORS:
         plain = plain.removeprefix(word)
     return plain
+
+
+class _Aliased(Protocol):
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+
+
+def spellings_of(facts: Mapping[str, _Aliased]) -> Mapping[str, str]:
+    """The name of each entry by its plain spellings, its aliases' too: what `find_spelling` looks in."""
+    return {
+        plain_spelling(spelling): name for name, entry in facts.items() for spelling in (name, *entry.aliases)
+    }
 
 
 def find_spelling(kind: str, text: object, names: Mapping[str, str]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
+
+from llmbench.catalog.fact_files import read_facts
 
 __all__ = ["LatencyTails", "Tail", "latency_tails"]
 
@@ -47,8 +47,7 @@ def latency_tails() -> LatencyTails:
     >>> latency_tails().ttft_ms.p95_over_typical
     1.7
     """
-    text = files("llmbench.catalog").joinpath("facts/latency-tails.toml").read_text(encoding="utf-8")
-    facts = tomllib.loads(text)
+    facts = read_facts("latency-tails")
     return LatencyTails(
         Tail(**facts["ttft_ms"]), Tail(**facts["tpot_ms"]), facts["source"]["runs"], facts["source"]["where"]
     )

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 import re
 import threading
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
+from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.models import canonical_name
 from llmbench.catalog.tuned_models import tuned_base
 from llmbench.errors import UsageError
@@ -199,8 +198,7 @@ def _checked(messages: Any) -> Sequence[Mapping[str, Any]]:
 
 @cache
 def _families() -> tuple[_Family, ...]:
-    text = files("llmbench.catalog").joinpath("facts/tokenizers.toml").read_text(encoding="utf-8")
-    return tuple(_read(row) for row in tomllib.loads(text)["family"])
+    return tuple(_read(row) for row in read_facts("tokenizers")["family"])
 
 
 def _read(row: Mapping[str, Any]) -> _Family:

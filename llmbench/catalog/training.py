@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.models import canonical_name
 from llmbench.catalog.training_prices import TrainingMethod, TrainingPrice, training_price
 from llmbench.errors import UsageError
@@ -72,8 +71,7 @@ class TrainingTerms:
 
 @cache
 def _all() -> Mapping[str, TrainingTerms]:
-    text = files("llmbench.catalog").joinpath("facts/training.toml").read_text(encoding="utf-8")
-    return {place: _read(place, row) for place, row in tomllib.loads(text).items()}
+    return {place: _read(place, row) for place, row in read_facts("training").items()}
 
 
 def _read(place: str, row: dict[str, Any]) -> TrainingTerms:

@@ -7,13 +7,12 @@ None, never 0.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal, NamedTuple, get_args
 
 from llmbench.catalog.architectures import all_architectures
+from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.models import canonical_name
 from llmbench.errors import UsageError
 from llmbench.shown import shown
@@ -95,8 +94,7 @@ def _key(model: str) -> str:
 @cache
 def _lists() -> tuple[Mapping[str, Any], ...]:
     """By date, the oldest first."""
-    text = files("llmbench.catalog").joinpath("facts/training-prices.toml").read_text(encoding="utf-8")
-    return tuple(sorted(tomllib.loads(text)["list"], key=lambda each: str(each["date"])))
+    return tuple(sorted(read_facts("training-prices")["list"], key=lambda each: str(each["date"])))
 
 
 @cache

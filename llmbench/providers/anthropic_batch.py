@@ -23,7 +23,7 @@ from llmbench.providers.batches import (
     unfinished,
 )
 from llmbench.providers.sdk_chat import SdkChat
-from llmbench.providers.tuning_result import read_reply
+from llmbench.providers.vendor_json import read_reply
 from llmbench.types import BatchRow, ChatRequest
 
 if TYPE_CHECKING:

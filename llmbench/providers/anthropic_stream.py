@@ -11,13 +11,13 @@ from llmbench.providers.anthropic_wire import (
     raise_reported_error,
     read_message,
 )
-from llmbench.providers.event_stream import EventReader
+from llmbench.providers.event_stream import EventStreamReader
 from llmbench.types import RawAnswer
 
 __all__ = ["MessageStreamReader"]
 
 
-class MessageStreamReader(EventReader):
+class MessageStreamReader(EventStreamReader):
     r"""Reads a stream of Messages events in chunks cut anywhere: `feed` gives the text that a chunk
     completes; `finish`, after the last chunk, the RawAnswer. Both raise a ProviderError.
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from llmbench.errors import BadResponseError, BatchUnfinishedError, ProviderError, ProviderTimeoutError
-from llmbench.providers.tuning_result import instant
+from llmbench.providers.vendor_json import instant
 from llmbench.types import BatchRow, ChatRequest, RawAnswer
 
 if TYPE_CHECKING:

@@ -1,14 +1,13 @@
 """Requests through a vendor's batches, to the end: submitted once, found again after any stop, recorded.
 
-Before a vendor is asked to start a batch, its row is in the ledger, and the vendor's id as soon as there
-is one. Whoever comes later looks for a row's batch at the vendor's before anything is submitted again.
-Ids of calls follow from the row, so that an answer that is collected twice is recorded once.
+Before a vendor is asked to start a batch, its row is in the ledger (`llmbench.providers.batch_log`), and the
+vendor's id as soon as there is one. Whoever comes later looks for a row's batch at the vendor's before
+anything is submitted again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from llmbench.errors import BadResponseError, ProviderError
+from llmbench.providers.batch_log import BatchLog
 from llmbench.providers.batch_purse import Purse, Unlimited
 from llmbench.providers.batches import (
     Asked,
@@ -24,11 +24,9 @@ from llmbench.providers.batches import (
     Result,
     at_batch_tier,
     custom_id,
-    milliseconds_between,
     split,
     unfinished,
 )
-from llmbench.providers.trail import Sent, Trail
 from llmbench.types import Attempt, BatchJournal, BatchRow, ChatRequest, LLMResponse
 
 if TYPE_CHECKING:
@@ -70,6 +68,11 @@ class BatchRun:
     """Seconds between two looks; None begins with 5 and ends with 60."""
     _earlier: dict[str, tuple[Attempt, ...]] = field(default_factory=dict)
 
+    _log: BatchLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._log = BatchLog(self._provider, self.journal)
+
     @property
     def _provider(self) -> BaseLLMProvider:
         return self.batcher.provider
@@ -84,7 +87,7 @@ class BatchRun:
         waiting = {self._provider.request_hash(request): request for request in requests}
         try:
             async with asyncio.TaskGroup() as group:
-                for row in await self._open_rows():
+                for row in await self._log.open_rows(self.not_before):
                     mine = [Asked(h, waiting.pop(h)) for h in row.request_hashes if h in waiting]
                     if mine:
                         reserved = self.purse.take([asked.request for asked in mine])
@@ -92,12 +95,6 @@ class BatchRun:
                 await self._submit([Asked(h, request) for h, request in waiting.items()], 1, group)
         except BaseExceptionGroup as several:
             raise _first(several) from None
-
-    async def _open_rows(self) -> list[BatchRow]:
-        if self.journal is None:
-            return []
-        rows = await asyncio.to_thread(self.journal.open_batches, self._provider.endpoint)
-        return [row for row in rows if self.not_before is None or row.prepared_at >= self.not_before]
 
     # Submitting
 
@@ -145,7 +142,7 @@ class BatchRun:
         else:
             # The clock of the row starts with what may start a batch, not with the upload.
             row = replace(row, prepared_at=self._provider.clock.now())
-            await self._keep(lambda journal: journal.prepare_batch(row))
+            await self._log.prepare(row)
             try:
                 job = await self._create(row, uploaded)
             except ProviderError as error:
@@ -155,7 +152,7 @@ class BatchRun:
                     await self._follow(replace(row, job_id=job.id), asked, reserved, round_)
                     return
                 failure = unfinished(self._provider, model, "the vendor did not start it")
-            await self._keep(lambda journal: journal.close_batch(row.tag, "not started"))
+            await self._log.close(row, "not started")
         await self._settle_all(row, asked, lambda _: failure, None, reserved, round_)
 
     async def _create(self, row: BatchRow, uploaded: object) -> BatchJob | None:
@@ -180,7 +177,7 @@ class BatchRun:
                     raise
                 await self._provider.clock.sleep(self._provider.retry.wait(tries, error))
             else:
-                await self._note_job(row, job)
+                await self._log.submitted(row, job)
                 return job
 
     # Taking up
@@ -189,7 +186,7 @@ class BatchRun:
         if row.job_id is None:
             job = await self._find(row)
             if job is None:
-                await self._keep(lambda journal: journal.close_batch(row.tag, "never started"))
+                await self._log.close(row, "never started")
                 self.purse.settle(reserved, 0.0)
                 await self._submit(asked, 1, None)
                 return
@@ -204,7 +201,7 @@ class BatchRun:
             self.say(f"looking for a batch of {row.model} whose start was cut off")
             found = await self._patiently(lambda: self.batcher.find(row), row.model)
             if found.job is not None:
-                await self._note_job(row, found.job)
+                await self._log.submitted(row, found.job)
                 return found.job
             if not found.perhaps and self._provider.clock.now() >= certain:
                 return None
@@ -218,7 +215,7 @@ class BatchRun:
         model = row.model
         job = await self._wait(row)
         results, strange = await self._results(row, job)
-        known = await self._recorded(row, [one.request_hash for one in asked])
+        known = await self._log.recorded(row, [one.request_hash for one in asked])
         how = f"it ended as {job.vendor_status} and says nothing of it"
         how += f"; {strange} of its lines cannot be read or are of other requests" if strange else ""
 
@@ -282,7 +279,14 @@ class BatchRun:
             few = asked[start : start + _WRITTEN_TOGETHER]
             outcomes = await asyncio.gather(
                 *(
-                    self._record(row, one, result(one), ended_at, is_known=one.request_hash in known)
+                    self._log.record(
+                        row,
+                        one,
+                        result(one),
+                        ended_at,
+                        earlier=self._earlier.get(one.request_hash, ()),
+                        is_known=one.request_hash in known,
+                    )
                     for one in few
                 )
             )
@@ -292,46 +296,11 @@ class BatchRun:
                     again.append(one)
                 else:
                     charged += self.settle(one.request_hash, outcome)
-        if row.job_id is not None and len(await self._recorded(row, row.request_hashes)) == len(
-            set(row.request_hashes)
-        ):
-            await self._keep(lambda journal: journal.close_batch(row.tag, "collected"))
+        if row.job_id is not None and await self._log.has_all_of(row):
+            await self._log.close(row, "collected")
         self.purse.settle(reserved, charged)
         if again:
             await self._submit(again, round_ + 1, None)
-
-    async def _record(
-        self, row: BatchRow, one: Asked, result: Result, ended_at: datetime | None, *, is_known: bool
-    ) -> LLMResponse | ProviderError:
-        """Make one result durable, as the one attempt of a call whose id follows from the row."""
-        provider = self._provider
-        # A batch has a turnaround and no latency: its answers say nothing of how fast the model is.
-        recorder = None if is_known else provider.recorder
-        trail = Trail(provider.clock, math.inf, recorder, row.run_id, id=_call_id(row.tag, one.request_hash))
-        trail.took_ms = milliseconds_between(row.prepared_at, ended_at)
-        sent = Sent(provider, provider.endpoint, one.request, one.request_hash, row.prepared_at, math.nan)
-        earlier = self._earlier.get(one.request_hash, ())
-        if not isinstance(result, ProviderError):
-            response = await trail.answered(sent, result)
-            return replace(response, attempts=_numbered(earlier, trail.attempts))
-        error = _of_its_own(result)
-        await trail.failed(sent, error, "error", None if error.maybe_billed else 0.0)
-        error.attempts = _numbered(earlier, trail.attempts)
-        return error
-
-    async def _recorded(self, row: BatchRow, request_hashes: Sequence[str]) -> frozenset[str]:
-        if self.journal is None:
-            return frozenset()
-        hash_of = {_call_id(row.tag, h): h for h in request_hashes}
-        found = await asyncio.to_thread(self.journal.recorded_calls, list(hash_of))
-        return frozenset(hash_of[call_id] for call_id in found)
-
-    async def _keep(self, change: Callable[[BatchJournal], None]) -> None:
-        if self.journal is not None:
-            await asyncio.to_thread(change, self.journal)
-
-    async def _note_job(self, row: BatchRow, job: BatchJob) -> None:
-        await self._keep(lambda journal: journal.batch_submitted(row.tag, job.id))
 
     def _longer(self, wait: float) -> float:
         return self.poll_s or min(_LONGEST_POLL_SECONDS, wait * 1.5)
@@ -350,23 +319,6 @@ class BatchRun:
                 if not error.retryable or tries >= retry.max_attempts:
                     raise
                 await self._provider.clock.sleep(retry.wait(tries, error))
-
-
-def _call_id(tag: str, request_hash: str) -> str:
-    return f"{tag}{request_hash[:24]}"
-
-
-def _of_its_own(error: ProviderError) -> ProviderError:
-    """A copy, because each request's has attempts of its own."""
-    copy = error.__class__.__new__(error.__class__)
-    copy.args = error.args
-    copy.__dict__.update(error.__dict__)
-    return copy
-
-
-def _numbered(*parts: Iterable[Attempt]) -> tuple[Attempt, ...]:
-    attempts = [attempt for part in parts for attempt in part]
-    return tuple(replace(attempt, number=number) for number, attempt in enumerate(attempts, 1))
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:

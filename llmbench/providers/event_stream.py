@@ -12,10 +12,10 @@ from llmbench.providers.reply_errors import stream_cut
 from llmbench.providers.sse import EventSplitter
 from llmbench.types import RawAnswer
 
-__all__ = ["EventReader"]
+__all__ = ["EventStreamReader"]
 
 
-class EventReader(ABC):
+class EventStreamReader(ABC):
     """Reads a stream of server-sent events in chunks cut anywhere.
 
     `feed` gives the text that a chunk completes; `finish`, after the last chunk, the RawAnswer.

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from llmbench.errors import (
     BadResponseError,
@@ -48,7 +49,6 @@ __all__ = [
     "Tuner",
     "TuningOrder",
     "costs_nothing",
-    "look_at_tuning",
     "start_tuning",
     "tried",
     "tried_about_job",
@@ -140,40 +140,52 @@ class Caller(Protocol):
         """The error of ours for one of these."""
 
 
-async def _nothing(_: BaseLLMProvider, __: object) -> list[Any]:
-    return []
+class Tuner(ABC):
+    """How one vendor fine-tunes, for one provider. Methods raise ProviderError and what `caller.foreign`
+    names.
+    """
 
-
-async def _no_cancelling(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
-    raise UsageError(f"{provider.endpoint} cannot stop a job; {job_id!r} goes on.")
-
-
-@dataclass(frozen=True, slots=True)
-class Tuner:
-    """How one vendor fine-tunes."""
-
-    caller: Caller
-    options: frozenset[str]
+    options: ClassVar[frozenset[str]]
     """What a job takes beyond file, model, suffix and seed."""
-    submit: Callable[[BaseLLMProvider, Submission], Awaitable[dict[str, Any]]]
-    look: Callable[[BaseLLMProvider, str], Awaitable[dict[str, Any]]]
-    cancel: Callable[[BaseLLMProvider, str], Awaitable[dict[str, Any]]] = _no_cancelling
-    """Asks the vendor to stop a job; gives its state."""
-    find: Callable[[BaseLLMProvider, Sequence[str]], Awaitable[list[dict[str, Any]]]] = _nothing
-    """The states of the jobs whose training file is one of these, the newest first."""
-    events: Callable[[BaseLLMProvider, str], Awaitable[list[JobEvent]]] = _nothing
-    metrics: Callable[[BaseLLMProvider, str], Awaitable[list[TrainingMetric]]] = _nothing
-    check: Callable[[TuningOrder], None] = lambda _: None
-    """Refuses an order that lacks something, before anything is sent."""
-    formats: frozenset[str] = frozenset({CHAT, COMPLETION, TEXT})
-    least: int = 1
+    formats: ClassVar[frozenset[str]] = frozenset({CHAT, COMPLETION, TEXT})
+    least: ClassVar[int] = 1
     """Examples that a training file must have."""
-    needs_inference: bool = False
+    needs_inference: ClassVar[bool] = False
     """Whether a model whose calls have ended cannot be trained either."""
+
+    def __init__(self, provider: BaseLLMProvider, caller: Caller) -> None:
+        self.provider = provider
+        self.caller = caller
+
+    def check(self, order: TuningOrder) -> None:  # noqa: B027 - most orders lack nothing
+        """Refuse an order that lacks something, before anything is sent."""
+
+    @abstractmethod
+    async def submit(self, submission: Submission) -> dict[str, Any]:
+        """Send the files and start the job; gives its state."""
+
+    @abstractmethod
+    async def look(self, job_id: str) -> dict[str, Any]:
+        """The state of a job."""
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Ask the vendor to stop a job; gives its state."""
+        raise UsageError(f"{self.provider.endpoint} cannot stop a job; {job_id!r} goes on.")
+
+    async def find(self, file_ids: Sequence[str]) -> list[dict[str, Any]]:  # noqa: ARG002
+        """The states of the jobs whose training file is one of these, the newest first."""
+        return []
+
+    async def events(self, job_id: str) -> list[JobEvent]:  # noqa: ARG002
+        """What happened to a job."""
+        return []
+
+    async def metrics(self, job_id: str) -> list[TrainingMetric]:  # noqa: ARG002
+        """The loss curve of a job."""
+        return []
 
 
 async def start_tuning(
-    provider: BaseLLMProvider,
     tuner: Tuner,
     training_file_path: str | Path,
     base_model: str,
@@ -187,6 +199,7 @@ async def start_tuning(
     log: SubmissionLog | None = None,
 ) -> dict[str, Any]:
     """Check everything, then submit once: a second submission might start, and charge, a second job."""
+    provider = tuner.provider
     check_tunable(provider, base_model, needs_inference=tuner.needs_inference)
     unknown = sorted(set(options) - tuner.options)
     if unknown:
@@ -211,7 +224,7 @@ async def start_tuning(
     submission = Submission(order, log)
     try:
         result, failure = await tried(
-            provider, tuner.caller, lambda: tuner.submit(provider, submission), base_model, deadline_s
+            provider, tuner.caller, lambda: tuner.submit(submission), base_model, deadline_s
         )
     except OSError as error:
         raise DatasetError(
@@ -224,15 +237,9 @@ async def start_tuning(
     return {**result, "training_file_sha256": training.sha256}
 
 
-async def look_at_tuning(provider: BaseLLMProvider, tuner: Tuner, job_id: str) -> dict[str, Any]:
-    """The state of a job."""
-    return await tried_about_job(provider, tuner, job_id, lambda known: tuner.look(provider, known))
-
-
-async def tried_about_job(
-    provider: BaseLLMProvider, tuner: Tuner, job_id: str, ask: Callable[[str], Awaitable[T]]
-) -> T:
+async def tried_about_job(tuner: Tuner, job_id: str, ask: Callable[[str], Awaitable[T]]) -> T:
     """What `ask` gives about a job. Raises InvalidRequestError with status 404 for one that is not there."""
+    provider = tuner.provider
     job_id = str(job_id or "")
     if not job_id.strip():
         raise UsageError("job_id is empty; give the id that fine_tune gave.")

@@ -14,7 +14,7 @@ from llmbench.errors import ProviderError
 from llmbench.providers.batches import Batcher, BatchJob, BatchLimits, Found, Line, moment, unfinished
 from llmbench.providers.gemini_chat import GeminiChat
 from llmbench.providers.gemini_wire import content_arguments, read_content
-from llmbench.providers.tuning_result import read_reply
+from llmbench.providers.vendor_json import read_reply
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.types import BatchRow, ChatRequest
 

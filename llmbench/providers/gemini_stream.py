@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmbench.errors import BadResponseError
-from llmbench.providers.event_stream import EventReader
+from llmbench.providers.event_stream import EventStreamReader
 from llmbench.providers.gemini_wire import (
     ContentParts,
     bad_content,
@@ -17,7 +17,7 @@ from llmbench.types import RawAnswer
 __all__ = ["ContentStreamReader"]
 
 
-class ContentStreamReader(EventReader):
+class ContentStreamReader(EventStreamReader):
     r"""Reads a stream of generateContent pieces in chunks cut anywhere: `feed` gives the text that a
     chunk completes; `finish`, after the last chunk, the RawAnswer. Both raise a ProviderError.
 

@@ -162,9 +162,9 @@ class LocalProvider(BaseLLMProvider):
         return f"sha256:{model_files.identity(self._file_name(model))}"
 
     def _tuner(self) -> Tuner:
-        from llmbench.providers.local_tuning import tuner
+        from llmbench.providers.local_follow import LocalTuner
 
-        return tuner()
+        return LocalTuner(self)
 
     def get_model_info(self, model: str) -> ModelInfo:
         """From the catalog for a known model, from the file's own head for any other."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import ConfigError, InvalidRequestError, UsageError
 from llmbench.providers import model_files
-from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
+from llmbench.providers.fine_tuning import Submission, TuningOrder
 from llmbench.providers.gguf import read_gguf_head
 from llmbench.providers.local_jobs import LocalJob, jobs_folder, now, write_json
 from llmbench.providers.local_recipe import LocalRecipe
@@ -33,16 +33,15 @@ from llmbench.providers.training_file import TrainingFile
 from llmbench.providers.tuning_result import job_result
 
 if TYPE_CHECKING:
-    from llmbench.errors import ProviderError
     from llmbench.providers.base import BaseLLMProvider
 
 __all__ = [
     "cancel_local_job",
+    "check_order",
     "find_job",
     "look",
     "resume_local_job",
     "submit",
-    "tuner",
 ]
 
 PYTHON_VARIABLE = "LLMBENCH_TRAIN_PYTHON"
@@ -55,32 +54,6 @@ _WRITABLE = ("llama",)
 _TOLD = ("step", "steps", "seconds", "cpu_seconds", "loss", "validation_loss", "precision", "note")
 _PATIENCE_S = 15.0
 _PROBE_S = 60.0
-
-
-class _OwnMachine:
-    """No SDK stands between, so nothing foreign is raised."""
-
-    foreign: tuple[type[Exception], ...] = ()
-
-    def failure(self, error: Exception, model: str) -> ProviderError:  # noqa: ARG002 - the protocol's
-        raise error
-
-
-def tuner() -> Tuner:
-    """How this machine fine-tunes."""
-    from llmbench.providers import local_follow
-
-    return Tuner(
-        caller=_OwnMachine(),
-        options=LocalRecipe.options(),
-        submit=submit,
-        look=look,
-        cancel=local_follow.cancel,
-        find=local_follow.find,
-        events=local_follow.events,
-        metrics=local_follow.metrics,
-        check=check_order,
-    )
 
 
 def check_order(order: TuningOrder) -> None:

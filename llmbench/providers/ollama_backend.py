@@ -2,68 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from llmbench.errors import ProviderError, UsageError
 from llmbench.providers.adapter import Place
+from llmbench.providers.chat_http import HttpChat
 from llmbench.providers.ollama_wire import LineReader, chat_body, chat_error, read_reply
 from llmbench.providers.transport import HttpTransport
 from llmbench.types import ChatRequest, RawAnswer
 
 __all__ = ["OllamaChat", "open_adapter"]
 
-_PATH = "api/chat"
-_OK = 200
 
-
-class OllamaChat:
-    """An `Adapter` of /api/chat."""
+class OllamaChat(HttpChat):
+    """An `Adapter` of /api/chat; `base_url` is the server's address, without a path."""
 
     def __init__(self, transport: HttpTransport, place: Place) -> None:
-        self._transport = transport
-        self._endpoint = place.endpoint
+        super().__init__(transport, "api/chat", place.endpoint)
         self._context: int | None = place.options.get("context")
         self._keep_alive: str | float | None = place.options.get("keep_alive")
 
-    @property
-    def base_url(self) -> str:
-        """The server's address, without a path."""
-        return self._transport.base_url
-
-    async def complete(self, request: ChatRequest, *, model: str | None = None) -> RawAnswer:
-        """One try."""
-        try:
-            reply = await self._transport.post_json(_PATH, self._body(request, model, stream=False))
-        except ProviderError as error:
-            self._name(error, request)
-            raise
-        if reply.status != _OK:
-            raise self._error(reply.status, reply.body, reply.headers, request, model)
-        return read_reply(reply.body, provider=self._endpoint, model=request.model, secrets=self.secrets())
-
-    async def stream(
-        self, request: ChatRequest, *, model: str | None = None
-    ) -> AsyncIterator[str | RawAnswer]:
-        """One try: pieces of text as they come, the RawAnswer last."""
-        reader = LineReader(provider=self._endpoint, model=request.model, secrets=self.secrets())
-        body = self._body(request, model, stream=True)
-        try:
-            async with self._transport.stream_json(_PATH, body) as reply:
-                if reply.status != _OK:
-                    raise self._error(reply.status, await reply.read(), reply.headers, request, model)
-                async for chunk in reply:
-                    for text in reader.feed(chunk):
-                        yield text
-                for text in reader.feed(b"", last=True):
-                    yield text
-        except ProviderError as error:
-            self._name(error, request)
-            raise
-        yield reader.finish()
-
-    def _body(self, request: ChatRequest, model: str | None, *, stream: bool) -> dict[str, Any]:
-        return chat_body(
+    def _body(
+        self, request: ChatRequest, model: str | None, extra: Mapping[str, Any] | None, *, stream: bool
+    ) -> dict[str, Any]:
+        body = chat_body(
             request,
             model=model or request.model,
             stream=stream,
@@ -71,32 +34,26 @@ class OllamaChat:
             context=self._context,
             keep_alive=self._keep_alive,
         )
+        return {**body, **(extra or {})}
+
+    def _read(self, body: bytes, model: str) -> RawAnswer:
+        return read_reply(body, provider=self._endpoint, model=model, secrets=self.secrets())
+
+    def _reader(self, model: str) -> LineReader:
+        return LineReader(provider=self._endpoint, model=model, secrets=self.secrets())
 
     def _error(
-        self, status: int, body: bytes, headers: Mapping[str, str], request: ChatRequest, model: str | None
+        self, status: int, body: bytes, headers: Mapping[str, str], model: str, sent: str | None
     ) -> ProviderError:
         return chat_error(
             status,
             body,
             headers,
             provider=self._endpoint,
-            model=request.model,
-            sent=model,
+            model=model,
+            sent=sent,
             secrets=self.secrets(),
         )
-
-    def _name(self, error: ProviderError, request: ChatRequest) -> None:
-        """Tell the error its provider and model, which the transport does not know."""
-        error.provider = error.provider or self._endpoint
-        error.model = error.model or request.model
-
-    def secrets(self) -> tuple[str, ...]:
-        """The key, where one stands before the server."""
-        return self._transport.secrets()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
 
 
 def open_adapter(place: Place) -> OllamaChat:

@@ -81,7 +81,7 @@ class OpenWeightsProvider(AdapterProvider):
         if not BACKENDS[str(self.backend)].trains:
             return None
         module = import_module(f"llmbench.providers.{self.backend}_tuning")
-        found: Tuner = module.tuner(self._adapter)
+        found: Tuner = module.tuner(self, self._adapter)
         return found
 
     def _batcher(self) -> Batcher | None:

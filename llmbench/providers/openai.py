@@ -131,7 +131,7 @@ class OpenAIProvider(AdapterProvider):
         return self.base_url if sent == model else f"{self.base_url}#{sent}"
 
     def _tuner(self) -> Tuner:
-        return openai_tuning.tuner(self._adapter)
+        return openai_tuning.OpenAITuner(self, self._adapter)
 
     def _batcher(self) -> Batcher | None:
         # On Azure a batch needs a deployment of a kind of its own, which cannot be called otherwise.

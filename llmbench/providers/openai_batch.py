@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from llmbench.providers.batch_files import FileBatches, jsonl
 from llmbench.providers.batches import BatchJob, BatchLimits, Found, moment
 from llmbench.providers.sdk_chat import SdkChat
-from llmbench.providers.tuning_result import first_text, read_reply
+from llmbench.providers.vendor_json import first_text, read_reply
 from llmbench.types import BatchRow, ChatRequest
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmbench.catalog.models import all_models, canonical_name
 from llmbench.errors import DatasetError
@@ -17,15 +17,12 @@ from llmbench.numbers import finite
 from llmbench.providers.fine_tuning import Submission, Tuner
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.training_file import CHAT, TrainingFile
-from llmbench.providers.tuning_result import (
-    JobEvent,
-    TrainingMetric,
+from llmbench.providers.tuning_result import JobEvent, TrainingMetric, job_result, normal_status
+from llmbench.providers.vendor_json import (
     first_number,
     first_text,
     has_more,
     instant,
-    job_result,
-    normal_status,
     numbers,
     read_list,
     read_reply,
@@ -35,7 +32,7 @@ from llmbench.providers.wire_errors import shown
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = ["cancel", "events", "find", "look", "metrics", "submit", "trainable_id", "tuner"]
+__all__ = ["OpenAITuner", "trainable_id"]
 
 _LEAST_EXAMPLES = 10
 _PAGE = 100
@@ -74,101 +71,90 @@ def trainable_id(model: str) -> str:
     return facts.aliases[0] if facts and facts.name == model and facts.aliases else model
 
 
-def tuner(chat: SdkChat) -> Tuner:
-    """How OpenAI fine-tunes; a file needs at least 10 examples there."""
-    return Tuner(
-        caller=chat,
-        options=_OPTIONS,
-        submit=lambda provider, submission: submit(provider, chat, submission),
-        look=lambda provider, job_id: look(provider, chat, job_id),
-        cancel=lambda provider, job_id: cancel(provider, chat, job_id),
-        find=lambda provider, file_ids: find(provider, chat, file_ids),
-        events=lambda provider, job_id: events(provider, chat, job_id),
-        metrics=lambda provider, job_id: metrics(provider, chat, job_id),
-        formats=frozenset({CHAT}),
-        least=_LEAST_EXAMPLES,
-        needs_inference=True,
-    )
+class OpenAITuner(Tuner):
+    """Fine-tuning at OpenAI and on Azure; a file needs at least 10 examples there."""
 
+    options: ClassVar[frozenset[str]] = _OPTIONS
+    formats: ClassVar[frozenset[str]] = frozenset({CHAT})
+    least: ClassVar[int] = _LEAST_EXAMPLES
+    needs_inference: ClassVar[bool] = True
 
-async def submit(provider: BaseLLMProvider, chat: SdkChat, submission: Submission) -> dict[str, Any]:
-    """Upload the files and start the job."""
-    client, order = await chat.client(), submission.order
-    arguments: dict[str, Any] = {"model": order.base_model}
-    arguments["training_file"] = await _upload(provider, client, submission, order.training)
-    if order.validation is not None:
-        arguments["validation_file"] = await _upload(provider, client, submission, order.validation)
-    if order.suffix is not None:
-        arguments["suffix"] = order.suffix
-    if order.seed is not None:
-        arguments["seed"] = order.seed
-    if order.options:
-        supervised = {"hyperparameters": dict(order.options)}
-        arguments["method"] = {"type": "supervised", "supervised": supervised}
-    await submission.starting()
-    reply = await client.fine_tuning.jobs.with_raw_response.create(**arguments)
-    return _result(provider, reply.http_response.content, "a new fine-tuning job")
+    def __init__(self, provider: BaseLLMProvider, chat: SdkChat) -> None:
+        super().__init__(provider, chat)
+        self._chat = chat
 
+    async def submit(self, submission: Submission) -> dict[str, Any]:
+        """Upload the files and start the job."""
+        client, order = await self._chat.client(), submission.order
+        arguments: dict[str, Any] = {"model": order.base_model}
+        arguments["training_file"] = await _upload(self.provider, client, submission, order.training)
+        if order.validation is not None:
+            arguments["validation_file"] = await _upload(self.provider, client, submission, order.validation)
+        if order.suffix is not None:
+            arguments["suffix"] = order.suffix
+        if order.seed is not None:
+            arguments["seed"] = order.seed
+        if order.options:
+            supervised = {"hyperparameters": dict(order.options)}
+            arguments["method"] = {"type": "supervised", "supervised": supervised}
+        await submission.starting()
+        reply = await client.fine_tuning.jobs.with_raw_response.create(**arguments)
+        return _result(self.provider, reply.http_response.content, "a new fine-tuning job")
 
-async def look(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[str, Any]:
-    """The state of a job."""
-    client = await chat.client()
-    reply = await client.fine_tuning.jobs.with_raw_response.retrieve(job_id)
-    return _result(provider, reply.http_response.content, f"the job {job_id!r}")
+    async def look(self, job_id: str) -> dict[str, Any]:
+        """The state of a job."""
+        client = await self._chat.client()
+        reply = await client.fine_tuning.jobs.with_raw_response.retrieve(job_id)
+        return _result(self.provider, reply.http_response.content, f"the job {job_id!r}")
 
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Stop a job."""
+        client = await self._chat.client()
+        reply = await client.fine_tuning.jobs.with_raw_response.cancel(job_id)
+        return _result(self.provider, reply.http_response.content, f"the job {job_id!r}")
 
-async def cancel(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[str, Any]:
-    """Stop a job."""
-    client = await chat.client()
-    reply = await client.fine_tuning.jobs.with_raw_response.cancel(job_id)
-    return _result(provider, reply.http_response.content, f"the job {job_id!r}")
+    async def find(self, file_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Jobs that train one of these files, among the newest of the account."""
+        client = await self._chat.client()
 
+        async def page(after: Mapping[str, str]) -> bytes:
+            reply = await client.fine_tuning.jobs.with_raw_response.list(limit=_PAGE, **after)
+            return bytes(reply.http_response.content)
 
-async def find(provider: BaseLLMProvider, chat: SdkChat, file_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Jobs that train one of these files, among the newest of the account."""
-    client = await chat.client()
+        rows = await _pages(self.provider, page, "its fine-tuning jobs")
+        return [
+            _of(self.provider, row)
+            for row in rows
+            if row.get("training_file") in file_ids and isinstance(row.get("id"), str)
+        ]
 
-    async def page(after: Mapping[str, str]) -> bytes:
-        reply = await client.fine_tuning.jobs.with_raw_response.list(limit=_PAGE, **after)
-        return bytes(reply.http_response.content)
+    async def events(self, job_id: str) -> list[JobEvent]:
+        """What happened to a job."""
+        # The vendor lists the newest first.
+        return [_event(row) for row in reversed(await self._event_rows(job_id))]
 
-    rows = await _pages(provider, page, "its fine-tuning jobs")
-    return [
-        _of(provider, row)
-        for row in rows
-        if row.get("training_file") in file_ids and isinstance(row.get("id"), str)
-    ]
+    async def metrics(self, job_id: str) -> list[TrainingMetric]:
+        """The loss curve, which is told in events."""
+        return [
+            TrainingMetric(
+                step=int(data["step"]),
+                training_loss=finite(data.get("train_loss")),
+                validation_loss=first_number(data, ("full_valid_loss", "valid_loss")),
+                epoch=finite(data.get("epoch")),
+                more={key: value for key, value in numbers(data).items() if key not in _NAMED},
+            )
+            for row in await self._event_rows(job_id)
+            if isinstance(data := row.get("data"), dict) and finite(data.get("step")) is not None
+        ]
 
+    async def _event_rows(self, job_id: str) -> list[dict[str, Any]]:
+        client = await self._chat.client()
 
-async def events(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[JobEvent]:
-    """What happened to a job."""
-    # The vendor lists the newest first.
-    return [_event(row) for row in reversed(await _event_rows(provider, chat, job_id))]
+        async def page(after: Mapping[str, str]) -> bytes:
+            reply = await client.fine_tuning.jobs.with_raw_response.list_events(job_id, limit=_PAGE, **after)
+            return bytes(reply.http_response.content)
 
-
-async def metrics(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[TrainingMetric]:
-    """The loss curve, which is told in events."""
-    return [
-        TrainingMetric(
-            step=int(data["step"]),
-            training_loss=finite(data.get("train_loss")),
-            validation_loss=first_number(data, ("full_valid_loss", "valid_loss")),
-            epoch=finite(data.get("epoch")),
-            more={key: value for key, value in numbers(data).items() if key not in _NAMED},
-        )
-        for row in await _event_rows(provider, chat, job_id)
-        if isinstance(data := row.get("data"), dict) and finite(data.get("step")) is not None
-    ]
-
-
-async def _event_rows(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[dict[str, Any]]:
-    client = await chat.client()
-
-    async def page(after: Mapping[str, str]) -> bytes:
-        reply = await client.fine_tuning.jobs.with_raw_response.list_events(job_id, limit=_PAGE, **after)
-        return bytes(reply.http_response.content)
-
-    return await _pages(provider, page, f"the events of the job {job_id!r}")
+        return await _pages(self.provider, page, f"the events of the job {job_id!r}")
 
 
 async def _pages(

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from llmbench.providers import together_tuning
 from llmbench.providers.batch_files import FileBatches, jsonl
 from llmbench.providers.batches import BatchJob, BatchLimits, Found, moment
 from llmbench.providers.sdk_chat import SdkChat
-from llmbench.providers.tuning_result import read_reply
+from llmbench.providers.together_client import open_client, upload
+from llmbench.providers.vendor_json import read_reply
 from llmbench.types import BatchRow
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ class TogetherBatches(FileBatches):
         with tempfile.TemporaryDirectory(prefix="llmbench-") as folder:
             path = Path(folder, f"{tag}.jsonl")  # the SDK takes nothing but a path
             await asyncio.to_thread(path.write_bytes, jsonl(entries))
-            client = await together_tuning.open_client(self._chat)
-            return await together_tuning.upload(self.provider, self._chat, client, path, "batch-api")
+            client = await open_client(self._chat)
+            return await upload(self.provider, self._chat, client, path, "batch-api")
 
     async def create(self, tag: str, model: str, uploaded: Any) -> BatchJob:  # noqa: ARG002
         """Start it."""
-        client = await together_tuning.open_client(self._chat)
+        client = await open_client(self._chat)
         reply = await client.batches.with_raw_response.create(
             input_file_id=uploaded, endpoint=_PATH, completion_window="24h"
         )
@@ -56,7 +56,7 @@ class TogetherBatches(FileBatches):
 
     async def find(self, row: BatchRow) -> Found:
         """Through the list of files, then that of batches."""
-        client = await together_tuning.open_client(self._chat)
+        client = await open_client(self._chat)
         reply = await client.files.with_raw_response.list()
         files = {
             file.get("id")
@@ -73,12 +73,12 @@ class TogetherBatches(FileBatches):
 
     async def look(self, job_id: str, model: str) -> BatchJob:
         """Its state."""
-        client = await together_tuning.open_client(self._chat)
+        client = await open_client(self._chat)
         reply = await client.batches.with_raw_response.retrieve(job_id)
         return self._job(self._read_job(reply.http_response.content), model)
 
     async def _content(self, file: str) -> bytes:
-        client = await together_tuning.open_client(self._chat)
+        client = await open_client(self._chat)
         reply = await client.files.with_raw_response.content(file)
         return bytes(reply.http_response.content)
 

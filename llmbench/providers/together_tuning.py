@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmbench.errors import (
-    BadResponseError,
     FineTuningUnavailableError,
-    ProviderError,
     QuotaExhaustedError,
-    ServerError,
     UsageError,
 )
 from llmbench.numbers import finite
 from llmbench.providers.fine_tuning import Submission, Tuner, TuningOrder
 from llmbench.providers.sdk_chat import SdkChat
-from llmbench.providers.tuning_result import (
-    JobEvent,
-    TrainingMetric,
+from llmbench.providers.together_client import open_client, response_type, upload
+from llmbench.providers.tuning_result import JobEvent, TrainingMetric, job_result, normal_status
+from llmbench.providers.vendor_json import (
     first_number,
     first_text,
     instant,
-    job_result,
-    normal_status,
     numbers,
     read_list,
     read_object,
@@ -36,19 +29,7 @@ from llmbench.providers.tuning_result import (
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
 
-__all__ = [
-    "cancel",
-    "check_order",
-    "estimate_usd",
-    "events",
-    "find",
-    "look",
-    "metrics",
-    "open_client",
-    "submit",
-    "tuner",
-    "upload",
-]
+__all__ = ["TogetherTuner", "tuner"]
 
 _LORA = frozenset({"lora_r", "lora_alpha", "lora_dropout"})
 _PLAIN = frozenset(
@@ -82,106 +63,106 @@ _STILL_READING = frozenset({"train_file_not_validated", "eval_file_not_validated
 _WAITS_FOR_ESTIMATE_S = (0.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 
-def tuner(chat: SdkChat) -> Tuner:
-    """How Together fine-tunes. It trains models whose calls have ended, so that it is asked which."""
-    return Tuner(
-        caller=chat,
-        options=_OPTIONS,
-        submit=lambda provider, submission: submit(provider, chat, submission),
-        look=lambda provider, job_id: look(provider, chat, job_id),
-        cancel=lambda provider, job_id: cancel(provider, chat, job_id),
-        find=lambda provider, file_ids: find(provider, chat, file_ids),
-        events=lambda provider, job_id: events(provider, chat, job_id),
-        metrics=lambda provider, job_id: metrics(provider, chat, job_id),
-        check=check_order,
-    )
+def tuner(provider: BaseLLMProvider, chat: SdkChat) -> TogetherTuner:
+    """How Together fine-tunes."""
+    return TogetherTuner(provider, chat)
 
 
-def check_order(order: TuningOrder) -> None:
-    """Refuse an order that Together's uploads or training types have no place for."""
-    for file in (order.training, order.validation):
-        if file is not None and file.path.suffix != ".jsonl":
-            raise UsageError(f"Together takes the file {file.path.name} only if its name ends in .jsonl.")
-    adapter = sorted(set(order.options) & _LORA)
-    if order.options.get("lora") is False and adapter:
-        raise UsageError(f"lora=False trains all weights and has no {adapter[0]}; leave one of them out.")
+class TogetherTuner(Tuner):
+    """Fine-tuning at Together. It trains models whose calls have ended, so that it is asked which."""
 
+    options: ClassVar[frozenset[str]] = _OPTIONS
 
-async def submit(provider: BaseLLMProvider, chat: SdkChat, submission: Submission) -> dict[str, Any]:
-    """Ask whether the model can be trained, upload the files and start the job."""
-    client, order = await open_client(chat), submission.order
-    model, limits = await _limits(provider, client, order)
-    body: dict[str, Any] = {"model": model, **_options(order.options, limits)}
-    uploaded = await upload(provider, chat, client, order.training.path)
-    body["training_file"] = await submission.sent(uploaded)
-    if order.validation is not None:
-        uploaded = await upload(provider, chat, client, order.validation.path)
-        body["validation_file"] = await submission.sent(uploaded)
-    if order.suffix is not None:
-        body["suffix"] = order.suffix
-    if order.seed is not None:
-        body["random_seed"] = order.seed
-    estimated = await estimate_usd(provider, client, body) if submission.wants_price else None
-    await submission.starting(estimated)
-    # The SDK's fine_tuning.create would add 14 defaults of its own that nobody asked for.
-    reply = await client.post("/v1/fine-tunes", body=body, cast_to=_response_type())
-    return _result(provider, reply.content, "a new fine-tuning job")
+    def __init__(self, provider: BaseLLMProvider, chat: SdkChat) -> None:
+        super().__init__(provider, chat)
+        self._chat = chat
 
+    def check(self, order: TuningOrder) -> None:
+        """Refuse an order that Together's uploads or training types have no place for."""
+        for file in (order.training, order.validation):
+            if file is not None and file.path.suffix != ".jsonl":
+                raise UsageError(f"Together takes the file {file.path.name} only if its name ends in .jsonl.")
+        adapter = sorted(set(order.options) & _LORA)
+        if order.options.get("lora") is False and adapter:
+            raise UsageError(f"lora=False trains all weights and has no {adapter[0]}; leave one of them out.")
 
-async def look(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[str, Any]:
-    """The state of a job."""
-    client = await open_client(chat)
-    reply = await client.fine_tuning.with_raw_response.retrieve(job_id)
-    return _result(provider, reply.http_response.content, f"the job {job_id!r}")
+    async def submit(self, submission: Submission) -> dict[str, Any]:
+        """Ask whether the model can be trained, upload the files and start the job."""
+        client, order = await open_client(self._chat), submission.order
+        model, limits = await _limits(self.provider, client, order)
+        body: dict[str, Any] = {"model": model, **_options(order.options, limits)}
+        uploaded = await upload(self.provider, self._chat, client, order.training.path)
+        body["training_file"] = await submission.sent(uploaded)
+        if order.validation is not None:
+            uploaded = await upload(self.provider, self._chat, client, order.validation.path)
+            body["validation_file"] = await submission.sent(uploaded)
+        if order.suffix is not None:
+            body["suffix"] = order.suffix
+        if order.seed is not None:
+            body["random_seed"] = order.seed
+        estimated = await estimate_usd(self.provider, client, body) if submission.wants_price else None
+        await submission.starting(estimated)
+        # The SDK's fine_tuning.create would add 14 defaults of its own that nobody asked for.
+        reply = await client.post("/v1/fine-tunes", body=body, cast_to=response_type())
+        return _result(self.provider, reply.content, "a new fine-tuning job")
 
+    async def look(self, job_id: str) -> dict[str, Any]:
+        """The state of a job."""
+        client = await open_client(self._chat)
+        reply = await client.fine_tuning.with_raw_response.retrieve(job_id)
+        return _result(self.provider, reply.http_response.content, f"the job {job_id!r}")
 
-async def cancel(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> dict[str, Any]:
-    """Ask Together to stop a job, which it does at its next step."""
-    client = await open_client(chat)
-    await client.fine_tuning.with_raw_response.cancel(job_id)
-    # The reply has little more than the id.
-    return await look(provider, chat, job_id)
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Ask Together to stop a job, which it does at its next step."""
+        client = await open_client(self._chat)
+        await client.fine_tuning.with_raw_response.cancel(job_id)
+        # The reply has little more than the id.
+        return await self.look(job_id)
 
+    async def find(self, file_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Jobs that train one of these files."""
+        client = await open_client(self._chat)
+        reply = await client.fine_tuning.with_raw_response.list()
+        rows = read_list(reply.http_response.content, self.provider, "its fine-tuning jobs", "data")
+        found = [
+            row for row in rows if row.get("training_file") in file_ids and isinstance(row.get("id"), str)
+        ]
+        return [
+            _of(self.provider, row)
+            for row in sorted(found, key=lambda row: str(row.get("created_at")), reverse=True)
+        ]
 
-async def find(provider: BaseLLMProvider, chat: SdkChat, file_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Jobs that train one of these files."""
-    client = await open_client(chat)
-    reply = await client.fine_tuning.with_raw_response.list()
-    rows = read_list(reply.http_response.content, provider, "its fine-tuning jobs", "data")
-    found = [row for row in rows if row.get("training_file") in file_ids and isinstance(row.get("id"), str)]
-    return [
-        _of(provider, row) for row in sorted(found, key=lambda row: str(row.get("created_at")), reverse=True)
-    ]
-
-
-async def events(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[JobEvent]:
-    """What happened to a job."""
-    client = await open_client(chat)
-    reply = await client.fine_tuning.with_raw_response.list_events(job_id)
-    rows = read_list(reply.http_response.content, provider, f"the events of the job {job_id!r}", "data")
-    return [_event(row) for row in rows]
-
-
-async def metrics(provider: BaseLLMProvider, chat: SdkChat, job_id: str) -> list[TrainingMetric]:
-    """The loss curve: Together tells training and evaluation of one step apart."""
-    client = await open_client(chat)
-    reply = await client.fine_tuning.with_raw_response.list_metrics(job_id)
-    rows = read_list(reply.http_response.content, provider, f"the metrics of the job {job_id!r}", "metrics")
-    found: dict[int, dict[str, float]] = {}
-    for row in rows:
-        step = first_number(row, _STEPS)
-        if step is not None:
-            found.setdefault(int(step), {}).update(numbers(row))
-    return [
-        TrainingMetric(
-            step=step,
-            training_loss=row.get("train/loss"),
-            validation_loss=row.get("eval/loss"),
-            epoch=first_number(row, ("train/epoch", "eval/epoch")),
-            more={key: value for key, value in row.items() if key not in _NAMED},
+    async def events(self, job_id: str) -> list[JobEvent]:
+        """What happened to a job."""
+        client = await open_client(self._chat)
+        reply = await client.fine_tuning.with_raw_response.list_events(job_id)
+        rows = read_list(
+            reply.http_response.content, self.provider, f"the events of the job {job_id!r}", "data"
         )
-        for step, row in found.items()
-    ]
+        return [_event(row) for row in rows]
+
+    async def metrics(self, job_id: str) -> list[TrainingMetric]:
+        """The loss curve: Together tells training and evaluation of one step apart."""
+        client = await open_client(self._chat)
+        reply = await client.fine_tuning.with_raw_response.list_metrics(job_id)
+        rows = read_list(
+            reply.http_response.content, self.provider, f"the metrics of the job {job_id!r}", "metrics"
+        )
+        found: dict[int, dict[str, float]] = {}
+        for row in rows:
+            step = first_number(row, _STEPS)
+            if step is not None:
+                found.setdefault(int(step), {}).update(numbers(row))
+        return [
+            TrainingMetric(
+                step=step,
+                training_loss=row.get("train/loss"),
+                validation_loss=row.get("eval/loss"),
+                epoch=first_number(row, ("train/epoch", "eval/epoch")),
+                more={key: value for key, value in row.items() if key not in _NAMED},
+            )
+            for step, row in found.items()
+        ]
 
 
 async def estimate_usd(provider: BaseLLMProvider, client: Any, job: Mapping[str, Any]) -> float | None:
@@ -194,7 +175,7 @@ async def estimate_usd(provider: BaseLLMProvider, client: Any, job: Mapping[str,
         if wait_s:
             await provider.clock.sleep(wait_s)
         try:
-            reply = await client.post("/v1/fine-tunes/estimate-price", body=body, cast_to=_response_type())
+            reply = await client.post("/v1/fine-tunes/estimate-price", body=body, cast_to=response_type())
         except _sdk().APIStatusError:
             return None  # it is an offer beside the interface: without it our own quote holds
         found = read_object(reply.content)
@@ -236,18 +217,6 @@ def _event(row: Mapping[str, Any]) -> JobEvent:
     )
 
 
-async def open_client(chat: SdkChat) -> Any:
-    """The SDK's client for everything but chat completions."""
-    # Chat completions have an address of their own at Together; everything else is at this one.
-    return (await chat.client()).with_options(base_url=chat.base_url)
-
-
-def _response_type() -> type:
-    import httpx
-
-    return httpx.Response
-
-
 async def _limits(provider: BaseLLMProvider, client: Any, order: TuningOrder) -> tuple[str, Any]:
     """The id under which Together trains the model asked for, and its limits.
 
@@ -287,40 +256,6 @@ def _options(options: Mapping[str, Any], limits: Any) -> dict[str, Any]:
     if "train_on_inputs" in options:
         found["training_method"] = {"method": "sft", "train_on_inputs": options["train_on_inputs"]}
     return found
-
-
-async def upload(
-    provider: BaseLLMProvider, chat: SdkChat, client: Any, path: Path, purpose: str = "fine-tune"
-) -> str:
-    """Give Together a file; its id there. The SDK sends the content to a storage that Together names,
-    without the key.
-    """
-    import together
-
-    failure: ProviderError
-    try:
-        # The file has been checked; the SDK's own check needs packages of its own.
-        return str((await client.files.upload(path, purpose=purpose, check=False)).id)
-    except together.APIStatusError as error:
-        if error.request.url.host == urlsplit(chat.base_url).hostname:
-            raise
-        failure = ServerError(
-            f"The storage at {error.request.url.host} that {provider.endpoint} names for uploads refused "
-            f"the file {path.name} (status {error.status_code}); try again later.",
-            provider=provider.name,
-            status_code=error.status_code,
-        )
-    except OSError:
-        raise
-    except chat.foreign:
-        raise
-    except Exception as error:  # noqa: BLE001 - the SDK's uploads raise asserts, ValueError and plain Exception
-        failure = BadResponseError(
-            f"{provider.endpoint} at {chat.base_url} did not take the file {path.name} as its SDK "
-            f"expects ({type(error).__name__}); check base_url and the file.",
-            provider=provider.name,
-        )
-    raise failure
 
 
 def _result(provider: BaseLLMProvider, body: bytes, what: str) -> dict[str, Any]:

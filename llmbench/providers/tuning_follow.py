@@ -11,7 +11,6 @@ from llmbench.providers.fine_tuning import (
     SubmissionLog,
     Tuner,
     costs_nothing,
-    look_at_tuning,
     start_tuning,
     tried,
     tried_about_job,
@@ -58,7 +57,6 @@ async def submit_tuning(
 ) -> dict[str, Any]:
     """Start a job as `provider.fine_tune` does, telling `log` how far it is."""
     return await start_tuning(
-        provider,
         _tuner(provider, base_model),
         training_file,
         base_model,
@@ -74,19 +72,20 @@ async def submit_tuning(
 
 async def look_at_job(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
     """The state of a job. Raises InvalidRequestError for one that the vendor does not know."""
-    return await look_at_tuning(provider, _tuner(provider, job_id), job_id)
+    tuner = _tuner(provider, job_id)
+    return await tried_about_job(tuner, job_id, tuner.look)
 
 
 async def cancel_tuning(provider: BaseLLMProvider, job_id: str) -> dict[str, Any]:
     """Ask the vendor to stop a job; its state right after."""
     tuner = _tuner(provider, job_id)
-    return await tried_about_job(provider, tuner, job_id, lambda known: tuner.cancel(provider, known))
+    return await tried_about_job(tuner, job_id, tuner.cancel)
 
 
 async def tuning_events(provider: BaseLLMProvider, job_id: str) -> list[JobEvent]:
     """What happened to a job, the oldest first."""
     tuner = _tuner(provider, job_id)
-    found = await tried_about_job(provider, tuner, job_id, lambda known: tuner.events(provider, known))
+    found = await tried_about_job(tuner, job_id, tuner.events)
     # Events of one second come in the order in which they were listed.
     return sorted(found, key=lambda event: event.at.timestamp() if event.at else 0.0)
 
@@ -94,7 +93,7 @@ async def tuning_events(provider: BaseLLMProvider, job_id: str) -> list[JobEvent
 async def tuning_metrics(provider: BaseLLMProvider, job_id: str) -> list[TrainingMetric]:
     """The loss curve of a job, by step."""
     tuner = _tuner(provider, job_id)
-    found = await tried_about_job(provider, tuner, job_id, lambda known: tuner.metrics(provider, known))
+    found = await tried_about_job(tuner, job_id, tuner.metrics)
     return sorted(found, key=lambda metric: metric.step)
 
 
@@ -103,7 +102,7 @@ async def find_tuning(provider: BaseLLMProvider, file_ids: Sequence[str]) -> lis
     about = ", ".join(file_ids)
     tuner = _tuner(provider, about)
     found, failure = await tried(
-        provider, tuner.caller, lambda: tuner.find(provider, file_ids), about, provider.retry.deadline_s
+        provider, tuner.caller, lambda: tuner.find(file_ids), about, provider.retry.deadline_s
     )
     if failure is not None:
         raise costs_nothing(failure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmbench.errors import BadResponseError
-from llmbench.providers.event_stream import EventReader
+from llmbench.providers.event_stream import EventStreamReader
 from llmbench.providers.reply_errors import bad_response
 from llmbench.providers.wire import AnswerParts, raise_reported_error, read_answer
 from llmbench.types import RawAnswer
@@ -13,7 +13,7 @@ from llmbench.types import RawAnswer
 __all__ = ["StreamReader"]
 
 
-class StreamReader(EventReader):
+class StreamReader(EventStreamReader):
     r"""Reads the chunks of a streamed chat completion.
 
     >>> reader = StreamReader(provider="custom", model="m")

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from llmbench.providers.local_jobs import LocalJob, now
+from llmbench.whole_file import write_whole
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
         time.sleep(0.02)
         job.add_progress({"event": "step", "step": step, "loss": 1 / step})
         job.write_state(status="running", stage="training", step=step, steps=steps)
-        saved.write_text(str(step), encoding="ascii")
+        write_whole(saved, str(step))  # a kill between the two halves of a write would leave no step at all
     job.write_state(
         status="succeeded", stage="succeeded", model=job.order()["name"], tokens=7, finished_at=now()
     )
