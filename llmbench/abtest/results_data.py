@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from llmbench.stats import Interval
+from llmbench.stats.intervals import UNKNOWN_INTERVAL
 
 if TYPE_CHECKING:
     from llmbench.abtest.results import AbResult, ArmResult, Comparison
@@ -100,7 +101,7 @@ def comparison_of(data: dict[str, Any], look: int) -> Comparison:
         data["non_inferiority"]["p_value"],
         None if net is None
         else NetValue(
-            net["estimate"], _interval(net["ci"]) or Interval(math.nan, math.nan), net["probability_positive"]
+            net["estimate"], _interval(net["ci"]) or UNKNOWN_INTERVAL, net["probability_positive"]
         ),
         None if sequential is None
         else Sequential(
