@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["finite", "known_total", "nan_as_none", "none_as_nan"]
+__all__ = ["finite", "is_finite", "known_total", "nan_as_none", "none_as_nan"]
 
 
 def finite(value: object) -> float | None:
@@ -21,6 +22,18 @@ def finite(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def is_finite(value: Any) -> bool:
+    """Whether `value` is a number, of whatever type, that a float can hold; never raises.
+
+    >>> is_finite(3), is_finite(float("inf")), is_finite(10**400), is_finite("3")
+    (True, False, False, False)
+    """
+    try:
+        return math.isfinite(value)
+    except (OverflowError, TypeError):
+        return False
 
 
 def nan_as_none(value: float) -> float | None:

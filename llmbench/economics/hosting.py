@@ -13,6 +13,7 @@ from typing import Any
 
 from llmbench.economics.workload import HOURS_OF_MONTH, Workload
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 __all__ = ["HostingCosts", "HostingOption", "MonthlyCost"]
@@ -42,7 +43,7 @@ class HostingCosts:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if not (math.isfinite(value) and value >= 0):
+            if not (is_finite(value) and value >= 0):
                 raise UsageError(f"{each.name} must be a number of at least 0; it is {value!r}.")
         if not 0 < self.utilisation_limit <= 1:
             raise UsageError(
@@ -102,7 +103,7 @@ class HostingOption:
     """Requests that are answered at the same time on one replica, at the point chosen."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.usd_per_hour) and self.usd_per_hour >= 0):
+        if not (is_finite(self.usd_per_hour) and self.usd_per_hour >= 0):
             raise UsageError(
                 f"The price of {self.name} must be at least 0 USD an hour; it is {self.usd_per_hour!r}."
             )

@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 
@@ -194,12 +195,12 @@ def availability(total: int, needed: int, each: float) -> float:
 
 
 def _whole(name: str, value: float, least: int = 1) -> int:
-    if isinstance(value, bool) or not math.isfinite(value) or value != int(value) or value < least:
+    if isinstance(value, bool) or not is_finite(value) or value != int(value) or value < least:
         raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     return int(value)
 
 
 def _amount(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
+    if not (is_finite(value) and value >= 0):
         raise UsageError(f"{name} must be a number of at least 0; it is {value!r}.")
     return float(value)
