@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmbench.economics.checks import check_amount
 from llmbench.errors import UsageError
 from llmbench.numbers import is_finite
 from llmbench.shown import shown
@@ -135,8 +136,7 @@ def cash_flow(
             )
     if months < 1:
         raise UsageError(f"months must be at least 1; it is {months!r}.")
-    if not (is_finite(migration_usd) and migration_usd >= 0):
-        raise UsageError(f"migration_usd must be a number of at least 0; it is {migration_usd!r}.")
+    check_amount("migration_usd", migration_usd)
     api, own = [], []
     for month in range(months):
         messages = messages_per_month * (1 + growth_per_month) ** month

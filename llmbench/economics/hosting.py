@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from llmbench.economics.checks import check_amount
 from llmbench.economics.workload import HOURS_OF_MONTH, Workload
 from llmbench.errors import UsageError
 from llmbench.numbers import is_finite
@@ -43,8 +44,7 @@ class HostingCosts:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if not (is_finite(value) and value >= 0):
-                raise UsageError(f"{each.name} must be a number of at least 0; it is {value!r}.")
+            check_amount(each.name, value)
         if not 0 < self.utilisation_limit <= 1:
             raise UsageError(
                 f"utilisation_limit must be a share above 0 and at most 1; it is {self.utilisation_limit!r}."
