@@ -1,10 +1,12 @@
-"""Numbers that come from outside."""
+"""Numbers, and where they are not known: None in what is kept and shown, NaN where there is arithmetic."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["finite"]
+__all__ = ["finite", "is_finite", "known_total", "nan_as_none", "none_as_nan"]
 
 
 def finite(value: object) -> float | None:
@@ -20,3 +22,43 @@ def finite(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def is_finite(value: Any) -> bool:
+    """Whether `value` is a number, of whatever type, that a float can hold; never raises.
+
+    >>> is_finite(3), is_finite(float("inf")), is_finite(10**400), is_finite("3")
+    (True, False, False, False)
+    """
+    try:
+        return math.isfinite(value)
+    except (OverflowError, TypeError):
+        return False
+
+
+def nan_as_none(value: float) -> float | None:
+    """None for NaN; infinity is a number that is known.
+
+    >>> nan_as_none(0.5), nan_as_none(float("nan")), nan_as_none(float("inf"))
+    (0.5, None, inf)
+    """
+    return None if math.isnan(value) else float(value)
+
+
+def none_as_nan(value: float | None) -> float:
+    """NaN for None.
+
+    >>> none_as_nan(3), none_as_nan(None)
+    (3.0, nan)
+    """
+    return math.nan if value is None else float(value)
+
+
+def known_total(values: Iterable[float | None]) -> float | None:
+    """The sum; None where one of `values` is not known, for what is left out would count as nothing.
+
+    >>> known_total([0.5, 0.25]), known_total([0.5, None]), known_total([])
+    (0.75, None, 0)
+    """
+    found = list(values)
+    return None if None in found else sum(value for value in found if value is not None)

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from llmbench.abtest.plan import Plan
 
-__all__ = ["confidence_of", "critical_value", "known", "repeated_p_value"]
+__all__ = ["confidence_of", "critical_value", "repeated_p_value", "upper_tail"]
 
 _NORMAL = NormalDist()
 _LEAST_ALPHA, _MOST_ALPHA = 1e-10, 0.4999
@@ -38,10 +38,10 @@ def repeated_p_value(plan: Plan, fractions: Sequence[float], z: float) -> float:
     if math.isnan(z):
         return math.nan
     if plan.stopping_rule == "fixed":
-        return _upper_tail(z)
+        return upper_tail(z)
     # At the largest alpha that the bounds are made for, nothing is shown by any look.
     if z <= critical_value(plan, fractions, _MOST_ALPHA):
-        return max(0.5, _upper_tail(z))
+        return max(0.5, upper_tail(z))
     if z >= critical_value(plan, fractions, _LEAST_ALPHA):
         return _LEAST_ALPHA
     from scipy.optimize import brentq
@@ -64,14 +64,10 @@ def confidence_of(z: float, widen: float = 1.0, clusters: int | None = None) -> 
     if clusters is not None:
         from scipy.special import stdtrit
 
-        z = float(-stdtrit(clusters - 1, _upper_tail(z)))
-    return min(1 - 2 * _upper_tail(z * widen), 1 - 1e-13)
+        z = float(-stdtrit(clusters - 1, upper_tail(z)))
+    return min(1 - 2 * upper_tail(z * widen), 1 - 1e-13)
 
 
-def known(value: float) -> float | None:
-    """None for NaN."""
-    return None if math.isnan(value) else value
-
-
-def _upper_tail(z: float) -> float:
+def upper_tail(z: float) -> float:
+    """Probability of a normal number above `z`."""
     return 0.5 * math.erfc(z / math.sqrt(2))

@@ -17,7 +17,7 @@ __all__ = [
     "effective_counts",
     "lone_cluster_warnings",
     "paired_cells",
-    "widening",
+    "widening_of",
 ]  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def design_effect(cells: Cells, products: Sequence[ClusterProducts]) -> DesignEf
     return DesignEffect(difference[0], ratio[0] if ratio else math.nan, difference[1])
 
 
-def widening(design: DesignEffect | None, scale: str) -> float:
+def widening_of(design: DesignEffect | None, scale: str) -> float:
     """Clustered over plain standard error, never below 1: that clusters lower it is more often chance."""
     found = math.nan if design is None else (design.ratio if scale == "ratio" else design.difference)
     return 1.0 if math.isnan(found) else math.sqrt(max(1.0, found))
@@ -147,7 +147,7 @@ def clustered_z(z: float, design: DesignEffect | None, scale: str) -> float:
         return z
     from scipy.special import ndtri, stdtr
 
-    t = z / widening(design, scale)
+    t = z / widening_of(design, scale)
     tail = float(stdtr(design.clusters - 1, -abs(t)))
     return math.copysign(-float(ndtri(max(tail, 1e-300))), z)
 

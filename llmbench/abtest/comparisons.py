@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmbench.abtest.bounds import known
 from llmbench.abtest.cells import (
     Cells,
     effective_counts,
@@ -18,6 +17,7 @@ from llmbench.abtest.money import Money
 from llmbench.abtest.plan import Plan
 from llmbench.abtest.results import Bayes, Comparison, Sequential
 from llmbench.abtest.results_data import comparison_of
+from llmbench.numbers import nan_as_none
 from llmbench.stats import adjust_p_values
 
 __all__ = ["as_remembered", "compare_arms"]
@@ -134,7 +134,8 @@ def _comparison(
         sequential = Sequential(plan.stopping_rule, number, crossed, own)
     ratio = effect.ratio if math.isfinite(effect.ratio) else None
     return Comparison(
-        plan.control, cells.treatment, plan.margin, plan.scale, effect.verdict, known(effect.difference),
-        effect.difference_ci, ratio, effect.ratio_ci, known(effect.p_value), known(adjusted), effect.method,
-        known(effect.margin_p), net, sequential, bayes, number, sum(cells.x2) / sum(cells.n2),
+        plan.control, cells.treatment, plan.margin, plan.scale, effect.verdict,
+        nan_as_none(effect.difference), effect.difference_ci, ratio, effect.ratio_ci,
+        nan_as_none(effect.p_value), nan_as_none(adjusted), effect.method, nan_as_none(effect.margin_p),
+        net, sequential, bayes, number, sum(cells.x2) / sum(cells.n2),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from llmbench.abtest.bounds import confidence_of, critical_value, repeated_p_value
-from llmbench.abtest.cells import Cells, DesignEffect
+from llmbench.abtest.cells import Cells, DesignEffect, widening_of
 from llmbench.abtest.plan import Plan, Scale
 from llmbench.abtest.tiny_counts import ComparisonVerdict, exact_verdict, tiny_counts
 from llmbench.stats import Interval
@@ -22,7 +22,6 @@ __all__ = [
     "method_of",
     "ratio_interval",
     "verdict_of",
-    "widening_of",
 ]
 
 _LOPSIDED = 3
@@ -149,14 +148,6 @@ def margin_z(cells: Cells, margin: float, scale: Scale) -> float:
     if len(cells.strata) == 1:
         return float(margin_test(*_one(cells), margin, scale=scale, method=method_of(cells)).statistic)
     return float(stratified_margin_test(*_all(cells), margin, scale=scale, method=method_of(cells)).statistic)
-
-
-def widening_of(design: DesignEffect | None, scale: Scale | str) -> float:
-    """Square root of the design effect, never below 1: that clusters lower the variance is more often chance
-    than not.
-    """
-    found = math.nan if design is None else (design.ratio if scale == "ratio" else design.difference)
-    return 1.0 if math.isnan(found) else math.sqrt(max(1.0, found))
 
 
 def _effect(

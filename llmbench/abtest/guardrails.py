@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from llmbench.abtest.cells import Cells, DesignEffect, clustered_z, design_effect, paired_cells, widening
+from llmbench.abtest.cells import Cells, DesignEffect, clustered_z, design_effect, paired_cells, widening_of
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.effect import margin_z, ratio_interval
 from llmbench.abtest.plan import Plan
@@ -76,7 +76,7 @@ def _guardrail(
         return Guardrail(name, cells.treatment, *counted, None, None, margin, None, verdict)
     clusters = None
     if design is not None:
-        widen, clusters = widening(design, "ratio"), design.clusters
+        widen, clusters = widening_of(design, "ratio"), design.clusters
     interval = ratio_interval(cells, 1 - 2 * plan.alpha, widen, clusters)
     ratio = cells.ratio if math.isfinite(cells.ratio) else None
     if margin is None:

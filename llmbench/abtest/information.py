@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from llmbench.abtest.anytime_plan import anytime_effect_shown
-from llmbench.abtest.bounds import known
 from llmbench.abtest.cells import (
     Cells,
 )
@@ -16,6 +15,7 @@ from llmbench.abtest.looks import Look, Occasion, look_now, standing
 from llmbench.abtest.needed import daily_units, days_until
 from llmbench.abtest.plan import Plan, planned_units
 from llmbench.abtest.results import Power
+from llmbench.numbers import nan_as_none
 
 __all__ = ["information_of", "occasion_of", "power_of"]
 
@@ -103,4 +103,4 @@ def power_of(
             allocation=allocation,
             design_effect=max(1.0, worst),
         )
-    return Power(known(mde), units, days)
+    return Power(nan_as_none(mde), units, days)

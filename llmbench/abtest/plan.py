@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 
 __all__ = [
     "FROZEN",
@@ -219,7 +220,7 @@ def planned_units(plan: Plan, rate: float, shares: Mapping[str, float], design_e
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
         raise UsageError(f"{name} must be a number, not {value!r}.")
     return float(value)
 

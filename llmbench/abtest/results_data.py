@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from llmbench.stats import Interval
+from llmbench.stats.intervals import UNKNOWN_INTERVAL
 
 if TYPE_CHECKING:
     from llmbench.abtest.results import AbResult, ArmResult, Comparison
@@ -109,7 +110,7 @@ def comparison_of(data: dict[str, Any], look: int) -> Comparison:
         None if net is None
         else NetValue(
             net["estimate"],
-            _interval(net["ci"]) or Interval(math.nan, math.nan),
+            _interval(net["ci"]) or UNKNOWN_INTERVAL,
             net["probability_positive"],
             data.get("net_value_look_confidence"),
         ),

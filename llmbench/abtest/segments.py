@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from llmbench.abtest.cells import Cells, DesignEffect, clustered_z, design_effect, paired_cells, widening
+from llmbench.abtest.bounds import upper_tail
+from llmbench.abtest.cells import Cells, DesignEffect, clustered_z, design_effect, paired_cells, widening_of
 from llmbench.abtest.counts import Counts
 from llmbench.abtest.effect import difference_interval, margin_z, ratio_interval
 from llmbench.abtest.plan import Plan
@@ -84,16 +85,17 @@ def segment_effects(counts: Counts, plan: Plan, treatments: list[str]) -> Segmen
             elif (column, segment) not in hidden:
                 hidden.append((column, segment))
     raw = [
-        2 * _tail(abs(clustered_z(margin_z(cells, plan.null, plan.scale), design, plan.scale)))
+        2 * upper_tail(abs(clustered_z(margin_z(cells, plan.null, plan.scale), design, plan.scale)))
         for (_, _, cells), design in zip(shown, designs, strict=True)
     ]
     adjusted = adjust_p_values(raw, method="benjamini-hochberg")
     effects = [
         SegmentEffect(
             column, segment, cells.treatment, sum(cells.n1), sum(cells.n2), sum(cells.x1), sum(cells.x2),
-            cells.ratio, ratio_interval(cells, plan.confidence, widening(design, "ratio"), _clusters(design)),
+            cells.ratio,
+            ratio_interval(cells, plan.confidence, widening_of(design, "ratio"), _clusters(design)),
             cells.difference,
-            difference_interval(cells, plan.confidence, widening(design, "difference"), _clusters(design)),
+            difference_interval(cells, plan.confidence, widening_of(design, "difference"), _clusters(design)),
             p, p_adjusted, _clusters(design),
         )
         for (column, segment, cells), design, p, p_adjusted in zip(shown, designs, raw, adjusted, strict=True)
@@ -126,7 +128,7 @@ def _heterogeneity(plan: Plan, group: list[tuple[Cells, DesignEffect | None]]) -
 
     effects, weights = [], []
     for cells, design in group:
-        design_effect_of = widening(design, plan.scale) ** 2
+        design_effect_of = widening_of(design, plan.scale) ** 2
         share = [weight / cells.information for weight in cells.weights]
         p1, p2 = cells.rates
         one, two = (
@@ -147,7 +149,3 @@ def _heterogeneity(plan: Plan, group: list[tuple[Cells, DesignEffect | None]]) -
 def _variance(x: int, n: int) -> float:
     rate = x / n
     return rate * (1 - rate) / n if 0 < x < n else (0.5 / (n + 1)) * (1 - 0.5 / (n + 1)) / n
-
-
-def _tail(z: float) -> float:
-    return 0.5 * math.erfc(z / math.sqrt(2))

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Literal, NamedTuple
 
-from llmbench.abtest.cells import Cells, DesignEffect, paired_cells
+from llmbench.abtest.cells import Cells, DesignEffect, paired_cells, widening_of
 from llmbench.abtest.counts import DayCounts
-from llmbench.abtest.effect import Effect, ratio_interval, verdict_of, widening_of
+from llmbench.abtest.effect import Effect, ratio_interval, verdict_of
 from llmbench.abtest.plan import Plan
 from llmbench.stats import Interval, ReplyShareEProcess, reply_share_e_process
 

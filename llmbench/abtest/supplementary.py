@@ -6,10 +6,10 @@ import math
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
-from llmbench.abtest.bounds import known
-from llmbench.abtest.cells import Cells, DesignEffect, effective_counts
+from llmbench.abtest.cells import Cells, DesignEffect, effective_counts, widening_of
 from llmbench.abtest.counts import Counts, UnitSums
 from llmbench.abtest.plan import Plan
+from llmbench.numbers import finite, nan_as_none
 from llmbench.stats import Interval
 
 __all__ = ["OtherAnalysis", "other_analyses", "replies_per_message"]
@@ -42,18 +42,18 @@ def other_analyses(
     found = [
         OtherAnalysis(
             name, "difference", f"Newcombe{note}", cells.difference,
-            _pair(rate_difference_interval(x1, n1, x2, n2, confidence=confidence, method="newcombe")), None,
+            rate_difference_interval(x1, n1, x2, n2, confidence=confidence, method="newcombe"), None,
         ),
         OtherAnalysis(
-            name, "ratio", f"Koopman score{note}", _finite(cells.ratio),
-            _pair(rate_ratio_interval(x1, n1, x2, n2, confidence=confidence, method="koopman")), None,
+            name, "ratio", f"Koopman score{note}", finite(cells.ratio),
+            rate_ratio_interval(x1, n1, x2, n2, confidence=confidence, method="koopman"), None,
         ),
         OtherAnalysis(
             name, "odds ratio", f"Woolf logit{note}", *_odds_ratio(x1, n1, x2, n2, confidence), None
         ),
         OtherAnalysis(
             name, "no difference", f"N-1 score test{note}", None, None,
-            known(equality_test(x1, n1, x2, n2).p_value),
+            nan_as_none(equality_test(x1, n1, x2, n2).p_value),
         ),
     ]  # fmt: skip
     exact: Literal["boschloo", "fisher-midp"] = "boschloo" if n1 + n2 <= _MOST_FOR_BOSCHLOO else "fisher-midp"
@@ -61,7 +61,7 @@ def other_analyses(
     found.append(
         OtherAnalysis(
             name, "no difference", f"{words}{note}", None, None,
-            known(equality_test(x1, n1, x2, n2, method=exact).p_value),
+            nan_as_none(equality_test(x1, n1, x2, n2, method=exact).p_value),
         )
     )  # fmt: skip
     if design is not None:
@@ -70,15 +70,14 @@ def other_analyses(
     if per_message is not None:
         found.append(per_message)
     if plan.stopping_rule != "anytime":
-        from llmbench.abtest.effect import widening_of
         from llmbench.abtest.sequences import anytime_interval, anytime_p_value
 
         wide = widening_of(design, "ratio")
         found.append(
             OtherAnalysis(
-                name, "ratio", "Share e-process, valid at any time", _finite(cells.ratio),
+                name, "ratio", "Share e-process, valid at any time", finite(cells.ratio),
                 anytime_interval(plan, cells, 1 - 2 * plan.alpha, wide),
-                known(anytime_p_value(plan, cells, wide)),
+                nan_as_none(anytime_p_value(plan, cells, wide)),
             )
         )  # fmt: skip
     return found
@@ -153,12 +152,3 @@ def _odds_ratio(
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     half = z * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
     return math.exp(log_odds), Interval(math.exp(log_odds - half), math.exp(log_odds + half))
-
-
-def _pair(interval: Interval) -> Interval:
-    low, high = interval
-    return Interval(low, high)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

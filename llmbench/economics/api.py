@@ -6,6 +6,7 @@ import math
 
 from llmbench.catalog import Tier, TokenPrice, canonical_name, model_facts, price_book
 from llmbench.catalog.books import HOSTED
+from llmbench.economics.checks import check_amount
 from llmbench.errors import UsageError
 
 __all__ = ["api_cost", "listed_price_of"]
@@ -73,8 +74,7 @@ def api_cost(
     19.5
     """
     for name, value in (("input_tokens", input_tokens), ("output_tokens", output_tokens)):
-        if not (math.isfinite(value) and value >= 0):
-            raise UsageError(f"{name} must be a number of at least 0; it is {value!r}.")
+        check_amount(name, value)
     if not 0 <= cached_tokens <= input_tokens:
         raise UsageError(f"cached_tokens must lie between 0 and input_tokens; it is {cached_tokens!r}.")
     price = listed_price_of(model, price_book, tier)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from llmbench.economics.workload import HOURS_OF_MONTH
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 __all__ = ["ScaledHours", "cold_start_s", "scaled_hours"]
@@ -109,7 +110,7 @@ def scaled_hours(
 
 
 def _check(name: str, value: float, least: float, *, open_below: bool) -> None:
-    if not math.isfinite(value) or value < least or (open_below and value == least):
+    if not is_finite(value) or value < least or (open_below and value == least):
         raise UsageError(
             f"{name} must be a number {'above' if open_below else 'of at least'} {least:g}; it is {value!r}."
         )

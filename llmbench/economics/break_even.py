@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from llmbench.economics.checks import check_amount
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -151,8 +152,7 @@ def _check(usd: float, rent: float, capacity: float, fixed: float, spare: int) -
         ("fixed_usd_per_month", fixed),
         ("spare_replicas", spare),
     ):
-        if not (math.isfinite(value) and value >= 0):
-            raise UsageError(f"{name} must be a number of at least 0; it is {value!r}.")
+        check_amount(name, value)
     if not capacity > 0:
         raise UsageError(f"capacity_per_month must be above 0; it is {capacity!r}.")
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmbench.economics.checks import check_amount
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def net_present_value(cash: Sequence[float], discount_per_year: float = 0.10) ->
     >>> round(net_present_value([-100, 60, 60], 0.10), 4)
     18.5798
     """
-    if not (math.isfinite(discount_per_year) and discount_per_year > -1):
+    if not (is_finite(discount_per_year) and discount_per_year > -1):
         raise UsageError(f"discount_per_year must be a number above -1; it is {discount_per_year!r}.")
     month = (1 + discount_per_year) ** (1 / 12)
     return math.fsum(amount / month**at for at, amount in enumerate(cash))
@@ -127,15 +129,14 @@ def cash_flow(
     Raises UsageError for a fall below 1 (a rise is not foreseen here), and for no months.
     """
     for name, fall in (("api_fall_per_year", api_fall_per_year), ("gpu_fall_per_year", gpu_fall_per_year)):
-        if not (math.isfinite(fall) and fall >= 1):
+        if not (is_finite(fall) and fall >= 1):
             raise UsageError(
                 f"{name} is by what factor the price falls in a year: 1 is not at all, 10 to a "
                 f"tenth; it is {fall!r}."
             )
     if months < 1:
         raise UsageError(f"months must be at least 1; it is {months!r}.")
-    if not (math.isfinite(migration_usd) and migration_usd >= 0):
-        raise UsageError(f"migration_usd must be a number of at least 0; it is {migration_usd!r}.")
+    check_amount("migration_usd", migration_usd)
     api, own = [], []
     for month in range(months):
         messages = messages_per_month * (1 + growth_per_month) ** month

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from llmbench.economics.checks import check_amount
 from llmbench.economics.workload import HOURS_OF_MONTH, Workload
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 __all__ = ["HostingCosts", "HostingOption", "MonthlyCost"]
@@ -42,8 +44,7 @@ class HostingCosts:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"{each.name} must be a number of at least 0; it is {value!r}.")
+            check_amount(each.name, value)
         if not 0 < self.utilisation_limit <= 1:
             raise UsageError(
                 f"utilisation_limit must be a share above 0 and at most 1; it is {self.utilisation_limit!r}."
@@ -102,7 +103,7 @@ class HostingOption:
     """Requests that are answered at the same time on one replica, at the point chosen."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.usd_per_hour) and self.usd_per_hour >= 0):
+        if not (is_finite(self.usd_per_hour) and self.usd_per_hour >= 0):
             raise UsageError(
                 f"The price of {self.name} must be at least 0 USD an hour; it is {self.usd_per_hour!r}."
             )

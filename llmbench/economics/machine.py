@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from llmbench.catalog.architectures import architecture
 from llmbench.catalog.dtypes import dtype_facts
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 __all__ = ["Machine", "MachineRun", "fit_machine"]
@@ -73,7 +73,7 @@ def fit_machine(model: str, runs: Sequence[MachineRun], dtype: str | None = None
     if not runs:
         raise UsageError("A machine is fitted to at least one run; there is none.")
     for run in runs:
-        if not all(math.isfinite(value) and value > 0 for value in run):
+        if not all(is_finite(value) and value > 0 for value in run):
             raise UsageError(f"A run must have lengths, requests in flight and times above 0; it is {run!r}.")
     shape = architecture(model)
     number = dtype_facts(dtype or shape.dtype)

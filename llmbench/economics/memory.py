@@ -10,6 +10,7 @@ from llmbench.catalog.architectures import Architecture, architecture
 from llmbench.catalog.dtypes import DType, dtype_facts, why_not_on
 from llmbench.catalog.engines import EngineFacts, engine_facts
 from llmbench.catalog.gpus import GpuFacts, gpu_facts
+from llmbench.economics.checks import check_amount
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
@@ -150,8 +151,7 @@ def memory_fit(
     """
     count = check_gpu_count(n_gpu)
     for name, value in (("input_tokens", input_tokens), ("output_tokens", output_tokens)):
-        if not (math.isfinite(value) and value >= 0):
-            raise UsageError(f"{name} must be a number of at least 0; it is {value!r}.")
+        check_amount(name, value)
     shape, card, server = architecture(model), gpu_facts(gpu), engine_facts(engine)
     number = format_of(dtype, shape, card)
     usable, left = cache_bytes(shape, card, count, number, server)

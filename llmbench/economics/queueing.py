@@ -6,7 +6,9 @@ import html
 import math
 from typing import NamedTuple
 
+from llmbench.economics.checks import check_amount
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 
@@ -26,7 +28,7 @@ def erlang_c(servers: int, offered_load: float) -> float:
     >>> round(erlang_c(10, 7), 6)
     0.221731
     """
-    count, load = _whole("servers", servers), _amount("offered_load", offered_load)
+    count, load = _whole("servers", servers), check_amount("offered_load", offered_load)
     if load >= count:
         return 1.0
     blocked = 1.0
@@ -76,9 +78,9 @@ def waiting(
     >>> print(f"{queue.probability:.3f} {1 - queue.beyond(20):.3f}")
     0.174 0.888
     """
-    count, load = _whole("servers", servers), _amount("offered_load", offered_load)
-    service = _amount("service_s", service_s)
-    spread = (_amount("arrival_cv2", arrival_cv2) + _amount("service_cv2", service_cv2)) / 2
+    count, load = _whole("servers", servers), check_amount("offered_load", offered_load)
+    service = check_amount("service_s", service_s)
+    spread = (check_amount("arrival_cv2", arrival_cv2) + check_amount("service_cv2", service_cv2)) / 2
     if load >= count:
         return Waiting(1.0, math.inf, math.inf, load / count)
     probability = erlang_c(count, load)
@@ -150,8 +152,8 @@ def replicas_needed(
     >>> replicas_needed(1.0, 32, 20.0).total, replicas_needed(4.0, 32, 20.0).total
     (2, 5)
     """
-    rate, count = _amount("requests_per_s", requests_per_s), _whole("places", places)
-    service, limit = _amount("service_s", service_s), _amount("wait_limit_s", wait_limit_s)
+    rate, count = check_amount("requests_per_s", requests_per_s), _whole("places", places)
+    service, limit = check_amount("service_s", service_s), check_amount("wait_limit_s", wait_limit_s)
     for name, value in (("late_share", late_share), ("utilisation_limit", utilisation_limit)):
         if not 0 < value <= 1:
             raise UsageError(f"{name} must be a share above 0 and at most 1; it is {value!r}.")
@@ -194,12 +196,6 @@ def availability(total: int, needed: int, each: float) -> float:
 
 
 def _whole(name: str, value: float, least: int = 1) -> int:
-    if isinstance(value, bool) or not math.isfinite(value) or value != int(value) or value < least:
+    if isinstance(value, bool) or not is_finite(value) or value != int(value) or value < least:
         raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     return int(value)
-
-
-def _amount(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
-        raise UsageError(f"{name} must be a number of at least 0; it is {value!r}.")
-    return float(value)

@@ -13,8 +13,10 @@ from llmbench.catalog.engines import engine_facts
 from llmbench.catalog.gpus import all_gpus, gpu_facts
 from llmbench.catalog.measured import measured_gpus
 from llmbench.catalog.tails import latency_tails
+from llmbench.economics.checks import check_amount
 from llmbench.economics.memory import cache_bytes, check_gpu_count, format_of
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 from llmbench.stats.intervals import Interval
@@ -220,15 +222,14 @@ def throughput(
 def _in_flight(concurrency: float | str | None) -> float | None:
     if concurrency is None or isinstance(concurrency, str):
         return None
-    if not (math.isfinite(concurrency) and concurrency >= 1):
+    if not (is_finite(concurrency) and concurrency >= 1):
         raise UsageError(f"concurrency must be at least 1 request, or None; it is {concurrency!r}.")
     return float(concurrency)
 
 
 def _lengths(model: str, read: float, written: float) -> tuple[float, float]:
     for name, value, least in (("input_tokens", read, 0), ("output_tokens", written, 1)):
-        if not (math.isfinite(value) and value >= least):
-            raise UsageError(f"{name} must be a number of at least {least}; it is {value!r}.")
+        check_amount(name, value, least)
     lengths = float(read), float(written)
     shape = architecture(model)
     if sum(lengths) > shape.context:

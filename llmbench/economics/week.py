@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeGuard
 
 from llmbench.economics.workload import DAYS_OF_MONTH, HOURS_OF_WEEK, Workload
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 __all__ = ["MeasuredWorkload", "week_profile", "workload_of_log"]
@@ -35,7 +36,7 @@ def week_profile(peak_to_mean: float = 3.0) -> tuple[float, ...]:
     >>> round(max(week), 6), round(sum(week) / 168, 6)
     (3.0, 1.0)
     """
-    if not (math.isfinite(peak_to_mean) and 1 <= peak_to_mean <= 20):
+    if not (is_finite(peak_to_mean) and 1 <= peak_to_mean <= 20):
         raise UsageError(f"peak_to_mean must lie between 1 and 20; it is {peak_to_mean!r}.")
     shape = [_height(day, hour) for day in range(7) for hour in range(24)]
     low, high = 0.0, 64.0
@@ -125,7 +126,7 @@ def workload_of_log(
 
 
 def _is_known(value: float | None) -> TypeGuard[float]:
-    return value is not None and math.isfinite(value) and value >= 0
+    return value is not None and is_finite(value) and value >= 0
 
 
 def _profile(moments: Sequence[datetime]) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields
 
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 
 __all__ = ["DAYS_OF_MONTH", "HOURS_OF_MONTH", "HOURS_OF_WEEK", "Workload"]
 
@@ -46,11 +47,11 @@ class Workload:
             if each.name == "profile":
                 continue
             if each.name == "growth_per_month":
-                if not (math.isfinite(value) and -1 < value <= 1):
+                if not (is_finite(value) and -1 < value <= 1):
                     raise UsageError(f"growth_per_month must lie between -1 and 1; it is {value!r}.")
                 continue
             share = each.name.endswith("_share")
-            if not (math.isfinite(value) and value >= 0 and (value <= 1 or not share)):
+            if not (is_finite(value) and value >= 0 and (value <= 1 or not share)):
                 allowed = "a share between 0 and 1" if share else "a number of at least 0"
                 raise UsageError(f"{each.name} must be {allowed}; it is {value!r}.")
         if self.prefix_tokens > self.input_tokens:
@@ -75,7 +76,7 @@ class Workload:
                 f"profile must hold the {HOURS_OF_WEEK} hours of a week from Monday 00:00; it holds "
                 f"{len(self.profile)}."
             )
-        if not all(math.isfinite(hour) and hour >= 0 for hour in self.profile) or not any(self.profile):
+        if not all(is_finite(hour) and hour >= 0 for hour in self.profile) or not any(self.profile):
             raise UsageError("profile must hold numbers of at least 0, one of them above 0.")
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from llmbench.numbers import nan_as_none
 from llmbench.shown import shown
 from llmbench.stats import (
     Interval,
@@ -144,7 +145,9 @@ def compare(
     for (label, ours), by_seen, at_worst, at_best in zip(others.items(), seen, worst, best, strict=True):
         c = _comparison(baseline, label, ours, theirs, by_seen, clusters, margin, level)
         c = replace(
-            c, worst_case_low=_known(at_worst.interval.low), best_case_high=_known(at_best.interval.high)
+            c,
+            worst_case_low=nan_as_none(at_worst.interval.low),
+            best_case_high=nan_as_none(at_best.interval.high),
         )
         verdict, reason = _verdict(c, by_seen, at_worst, at_best, 1 - confidence, len(others))
         c = replace(c, verdict=verdict, reason=reason)
@@ -190,13 +193,13 @@ def _comparison(
     return Comparison(
         baseline=baseline,
         candidate=candidate,
-        difference=_known(seen.difference),
+        difference=nan_as_none(seen.difference),
         ci=seen.interval if seen.known else None,
-        p_value=_known(seen.p_value),
-        p_adjusted=_known(seen.p_adjusted),
-        p_not_worse_adjusted=_known(seen.p_not_worse_adjusted),
+        p_value=nan_as_none(seen.p_value),
+        p_adjusted=nan_as_none(seen.p_adjusted),
+        p_not_worse_adjusted=nan_as_none(seen.p_not_worse_adjusted),
         n=int(both.sum()),
-        mde=_known(mde),
+        mde=nan_as_none(mde),
         margin=margin,
         verdict="cannot tell",
         missing=int(incomplete.sum()),
@@ -275,10 +278,6 @@ def _more_items(
         # way, and more items are no cure for these.
         return None if c.missing else 1
     return more if more <= _MOST_ITEMS else None
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _points(score: float) -> str:

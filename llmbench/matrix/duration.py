@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from llmbench.matrix.quote import CellQuote, Quote, Range
+from llmbench.numbers import known_total
 
 if TYPE_CHECKING:
     from llmbench.matrix.lanes import Lanes
@@ -37,7 +38,7 @@ def duration(quote: Quote, lanes: Mapping[str, Lanes], limits: Mapping[str, Limi
         )
         for role in _ROLES
     ]
-    return Range(*(_sum([phase[place] for phase in phases]) for place in range(3)))
+    return Range(*(known_total([phase[place] for phase in phases]) for place in range(3)))
 
 
 def _by_endpoint(quote: Quote, role: str) -> dict[str, list[CellQuote]]:
@@ -89,7 +90,3 @@ def _slowest(endpoints: Iterable[Range]) -> Range:
 def _most(values: Iterable[float | None]) -> float | None:
     found = list(values)
     return None if None in found else max(value for value in found if value is not None)
-
-
-def _sum(values: list[float | None]) -> float | None:
-    return None if None in values else sum(value for value in values if value is not None)

@@ -17,6 +17,7 @@ from llmbench.matrix.plan import Plan
 from llmbench.matrix.progress import ProgressReporter
 from llmbench.matrix.replay import Replay
 from llmbench.matrix.runner import Runner
+from llmbench.numbers import known_total
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
@@ -81,8 +82,7 @@ class Execution:
     @property
     def spent_usd(self) -> float | None:
         """By all calls; None where the charge of one is not known."""
-        costs = [runner.spent_usd for runner in self._runners]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        return known_total(runner.spent_usd for runner in self._runners)
 
     async def _run(self, plan: Plan, replay: Replay, reporter: ProgressReporter) -> Runner:
         runner = Runner(
@@ -97,5 +97,4 @@ class Execution:
 
 def total_usd(executions: Iterable[Execution]) -> float | None:
     """What they spent together; None where the charge of one call is not known."""
-    costs = [each.spent_usd for each in executions]
-    return None if None in costs else sum(cost for cost in costs if cost is not None)
+    return known_total(each.spent_usd for each in executions)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmbench.numbers import nan_as_none
 from llmbench.stats import items_needed, minimum_detectable_paired_difference, resolution_ratio
 
 if TYPE_CHECKING:
@@ -64,12 +65,8 @@ def pair_power(
             for points in POINTS
         }
         ratio = resolution_ratio(values, alpha, clusters=labels)
-        found.append(PairPower(cell, len(values), _known(mde), needed, _known(ratio)))
+        found.append(PairPower(cell, len(values), nan_as_none(mde), needed, nan_as_none(ratio)))
     return tuple(found)
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
 
 
 def _whole(items: float) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.money import dollars
+from llmbench.numbers import known_total
 from llmbench.shown import shown
 from llmbench.unknown import UNKNOWN
 
@@ -94,7 +95,7 @@ class Quote:
     @property
     def quoted_usd(self) -> float | None:
         """Expected of the run and its pilot together."""
-        return _sum([self.usd.expected, self.pilot_usd])
+        return known_total([self.usd.expected, self.pilot_usd])
 
     @property
     def calls(self) -> int:
@@ -114,7 +115,7 @@ class Quote:
     @property
     def usd(self) -> Range:
         """Dollars of all cells; None where any cell's are unknown."""
-        return Range(*(_sum([cell.usd[i] for cell in self.cells]) for i in range(3)))
+        return Range(*(known_total([cell.usd[i] for cell in self.cells]) for i in range(3)))
 
     @property
     def batch_usd(self) -> Range | None:
@@ -124,7 +125,7 @@ class Quote:
         if all(cell.batch_usd is None for cell in self.cells):
             return None
         best = [cell.usd if cell.batch_usd is None else cell.batch_usd for cell in self.cells]
-        return Range(*(_sum([usd[i] for usd in best]) for i in range(3)))
+        return Range(*(known_total([usd[i] for usd in best]) for i in range(3)))
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -245,11 +246,6 @@ def clock(seconds: float) -> str:
     if seconds < 3600:
         return f"{math.ceil(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h" if seconds < 36_000 else f"{seconds / 3600:.0f} h"
-
-
-def _sum(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
 
 
 def _count(value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from llmbench.numbers import nan_as_none
 from llmbench.stats import pass_at_k, pass_hat_k, variance_components
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def cell_reliability(answers: pd.DataFrame, cells: Sequence[str]) -> tuple[Relia
                 parts.items,
                 _mean(pass_at_k(n, c, repeats)),
                 _mean(pass_hat_k(n, c, repeats)),
-                *(_known(value) for value in (parts.between, parts.within, *errors)),
+                *(nan_as_none(value) for value in (parts.between, parts.within, *errors)),
             )
         )
     return tuple(found)
@@ -78,7 +79,3 @@ def _mean(shares: Any) -> float | None:
     known = np.asarray(shares, dtype=float)
     known = known[~np.isnan(known)]
     return float(known.mean()) if len(known) else None
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

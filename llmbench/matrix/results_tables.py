@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmbench.matrix.compare import Comparison
 from llmbench.matrix.summary import CellSummary
+from llmbench.numbers import none_as_nan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +24,12 @@ def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 
     rows = [
         {
-            "baseline": c.baseline, "candidate": c.candidate, "difference": _nan(c.difference),
-            **_limits("difference", c.ci), "p_value": _nan(c.p_value), "p_adjusted": _nan(c.p_adjusted),
-            "p_not_worse_adjusted": _nan(c.p_not_worse_adjusted), "n": c.n, "missing": c.missing,
-            "mde": _nan(c.mde), "margin": c.margin, "verdict": c.verdict,
-            "reason": c.reason, "items_needed": _nan(c.items_needed),
+            "baseline": c.baseline, "candidate": c.candidate, "difference": none_as_nan(c.difference),
+            **_limits("difference", c.ci), "p_value": none_as_nan(c.p_value),
+            "p_adjusted": none_as_nan(c.p_adjusted),
+            "p_not_worse_adjusted": none_as_nan(c.p_not_worse_adjusted), "n": c.n, "missing": c.missing,
+            "mde": none_as_nan(c.mde), "margin": c.margin, "verdict": c.verdict,
+            "reason": c.reason, "items_needed": none_as_nan(c.items_needed),
         }
         for c in comparisons
     ]  # fmt: skip
@@ -53,24 +55,20 @@ def ranking_table(
             {
                 "cell": cell.cell, "model": cell.model, "prompt": cell.prompt, "params": cell.params,
                 "n": cell.n, "missing": cell.missing, "ungraded": cell.ungraded,
-                "score": _nan(cell.score), **_limits("score", cell.score_ci),
-                "difference": _nan(c.difference) if c else math.nan,
+                "score": none_as_nan(cell.score), **_limits("score", cell.score_ci),
+                "difference": none_as_nan(c.difference) if c else math.nan,
                 **_limits("difference", c.ci if c else None),
-                "p_adjusted": _nan(c.p_adjusted) if c else math.nan,
+                "p_adjusted": none_as_nan(c.p_adjusted) if c else math.nan,
                 "verdict": c.verdict if c else ("baseline" if cell.cell == baseline else ""),
-                "cost_per_1k_calls": _nan(cell.cost_per_1k_calls),
+                "cost_per_1k_calls": none_as_nan(cell.cost_per_1k_calls),
                 **_limits("cost_per_1k_calls", cell.cost_per_1k_calls_ci),
-                "cost_per_correct": _nan(cell.cost_per_correct),
-                "latency_p50_ms": _nan(cell.latency_p50_ms),
+                "cost_per_correct": none_as_nan(cell.cost_per_correct),
+                "latency_p50_ms": none_as_nan(cell.latency_p50_ms),
                 **_limits("latency_p50", cell.latency_p50_ci),
-                "latency_p95_ms": _nan(cell.latency_p95_ms), "served_model": cell.served_model,
+                "latency_p95_ms": none_as_nan(cell.latency_p95_ms), "served_model": cell.served_model,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _limits(name: str, interval: Interval | None) -> dict[str, float]:

@@ -12,6 +12,7 @@ from llmbench.matrix.judging import Judged
 from llmbench.matrix.outcome import FILTERED, NOT_CALLED, Outcome
 from llmbench.matrix.plan import Plan, PlannedCall
 from llmbench.matrix.text import as_text
+from llmbench.numbers import none_as_nan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,9 +56,10 @@ def answer_table(
                 call.item.id, call.item.category, call.item.cluster, cell.label, cell.model, cell.prompt,
                 cell.params, call.repeat, outcome.answer, _expected(call.item.expected),
                 score, note,
-                outcome.missing, outcome.error, outcome.finish_reason, _number(outcome.cost_usd),
-                _number(outcome.latency_ms), _number(outcome.input_tokens), _number(outcome.output_tokens),
-                _number(outcome.cached_tokens), _number(outcome.reasoning_tokens),
+                outcome.missing, outcome.error, outcome.finish_reason, none_as_nan(outcome.cost_usd),
+                none_as_nan(outcome.latency_ms), none_as_nan(outcome.input_tokens),
+                none_as_nan(outcome.output_tokens),
+                none_as_nan(outcome.cached_tokens), none_as_nan(outcome.reasoning_tokens),
                 outcome.served_model, outcome.replayed, outcome.attempts,
             )  # fmt: skip
             for name, value in zip(ANSWER_COLUMNS, row, strict=True):
@@ -104,7 +106,3 @@ def _expected(value: Any) -> str | None:
     if not texts:
         return None
     return texts[0] if len(texts) == 1 else as_text(" | ".join(texts))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)

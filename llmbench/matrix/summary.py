@@ -10,6 +10,7 @@ import numpy as np
 
 from llmbench.shown import shown
 from llmbench.stats import Interval, mean_interval, quantile_interval, ratio_of_totals, wilson_interval
+from llmbench.stats.intervals import UNKNOWN_INTERVAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +138,7 @@ def score_interval(scores: ItemScores, clusters: list[str] | None, confidence: f
     answered = ~np.isnan(scores.mean)
     values = scores.mean[answered]
     if len(values) == 0:
-        return Interval(math.nan, math.nan)
+        return UNKNOWN_INTERVAL
     labels = (
         None
         if clusters is None

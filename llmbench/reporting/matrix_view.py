@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from llmbench.matrix.text import as_text
+from llmbench.numbers import nan_as_none
 from llmbench.reporting.text import encodable
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ def _draws(rows: pd.DataFrame, count: int, kept: list[int], clip: int | None) ->
             answer, score, note, error, usd, ms = (column[number] for column in columns)
             draws.append(
                 {
-                    "answer": _text(answer, clip), "score": _number(score), "note": _text(note, 500),
-                    "error": _text(error, 500), "usd": _number(usd), "ms": _number(ms),
+                    "answer": _text(answer, clip), "score": nan_as_none(score), "note": _text(note, 500),
+                    "error": _text(error, 500), "usd": nan_as_none(usd), "ms": nan_as_none(ms),
                 }
             )  # fmt: skip
         found.append(draws)
@@ -194,7 +195,3 @@ def _text(value: Any, clip: int | None) -> str | None:
     if not isinstance(value, str):
         return None
     return encodable(value if clip is None or len(value) <= clip else value[:clip] + "…")
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from llmbench.errors import UsageError
+from llmbench.numbers import nan_as_none
 from llmbench.routing.calibrated import (
     CalibratedRouting,
     Certificate,
@@ -130,7 +131,9 @@ def calibrate(
         p_value=float(tested.p_values[tested.passed - 1]) if tested.passed else None,
         holds_if_missing_are_worst=tested.worst_holds,
     )
-    found = GainFound(_known(gain.difference), _pair(gain.interval), _known(gain.p_value), gain_level)
+    found = GainFound(
+        nan_as_none(gain.difference), _pair(gain.interval), nan_as_none(gain.p_value), gain_level
+    )
     return CalibratedRouting(
         name="calibrated routing",
         models=tuple(names_of),
@@ -345,10 +348,6 @@ def _renumbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:
 def _mean(values: NDArray[np.float64]) -> float:
     present = values[~np.isnan(values)]
     return float(present.mean()) if len(present) else math.nan
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _pair(interval: Interval) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,7 @@ NO_SPREAD = 1e-12
 
 def check_number(name: str, value: object) -> float:
     """`value` as float; raise unless it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not is_finite(value):
         raise UsageError(f"{name} must be a finite number, not {value!r}.")
     return float(value)
 
@@ -97,7 +98,7 @@ def number_array(name: str, values: object, dimensions: Sequence[int] = (1,)) ->
             array = array.reshape(raw.shape)
         else:
             array = raw.astype(float) if raw.dtype.kind in "biuf" else None
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         array = None
     if array is None or (array.ndim == 0 and 0 not in dimensions):
         raise UsageError(f"{name} must be a list or array of numbers, without text, dates or other things.")

@@ -12,7 +12,7 @@ from typing import Literal, Self
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 from llmbench.stats.checks import check_number
-from llmbench.stats.intervals import Interval
+from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
 
 __all__ = ["FiellerInterval", "fieller_interval"]
 
@@ -67,7 +67,7 @@ class FiellerInterval(Interval):
         if self.gap is not None:
             # A gap around zero takes the lowest ratios away.
             low = self.gap.high if self.gap.low < 0 < self.gap.high else low
-        return Interval(low, high) if low <= high else Interval(math.nan, math.nan)
+        return Interval(low, high) if low <= high else UNKNOWN_INTERVAL
 
 
 def fieller_interval(

@@ -12,7 +12,7 @@ from scipy.special import expit, ndtri
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 from llmbench.stats.checks import check_confidence, finite_array
-from llmbench.stats.intervals import Interval
+from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -76,8 +76,7 @@ def bradley_terry_estimate(wins: ArrayLike, confidence: float = 0.95) -> Bradley
     groups, _ = connected_components(won > 0, directed=True, connection="strong")
     if groups > 1:
         unknown = np.full(k, math.nan)
-        nowhere = Interval(math.nan, math.nan)
-        return BradleyTerry(unknown, np.full((k, k), math.nan), (nowhere,) * k)
+        return BradleyTerry(unknown, np.full((k, k), math.nan), (UNKNOWN_INTERVAL,) * k)
     strengths, covariance = _maximise(won)
     half = float(ndtri(0.5 + confidence / 2)) * np.sqrt(np.diagonal(covariance))
     ends = zip(strengths - half, strengths + half, strict=True)

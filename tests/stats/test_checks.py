@@ -30,7 +30,7 @@ def test_count_accepts_whole_numbers_of_any_type(value: Any) -> None:
     assert check_count("n", value) == 3
 
 
-@pytest.mark.parametrize("value", [True, np.True_, "3", None, math.nan, math.inf, 3.5, -1, [3]])
+@pytest.mark.parametrize("value", [True, np.True_, "3", None, math.nan, math.inf, 10**400, 3.5, -1, [3]])
 def test_count_refuses_what_is_not_a_count(value: Any) -> None:
     with pytest.raises(UsageError, match=r"^n must be"):
         check_count("n", value)
@@ -45,6 +45,11 @@ def test_confidence_in_percent_is_told_how_to_write_it() -> None:
 def test_confidence_must_be_a_share(value: Any) -> None:
     with pytest.raises(UsageError, match="confidence"):
         check_confidence(value)
+
+
+def test_whole_numbers_that_no_float_holds_are_refused() -> None:
+    with pytest.raises(UsageError, match="values must be a list or array of numbers"):
+        finite_array("values", [1, 10**400])
 
 
 def test_number_and_open_unit_name_the_parameter() -> None:
