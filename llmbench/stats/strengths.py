@@ -58,7 +58,8 @@ def bradley_terry_estimate(wins: ArrayLike, confidence: float = 0.95) -> Bradley
     """As `bradley_terry`, with the covariance and an interval for each strength.
 
     The covariance is the inverse of the observed information among strengths that sum to zero. It takes
-    every game as independent: where items are shared by games, draw items with `bootstrap_interval`.
+    every game as independent: where items are shared by games, draw items with `bootstrap_interval`. Raises
+    UsageError.
 
     >>> difference, standard_error = bradley_terry_estimate([[0, 3], [1, 0]]).difference(0, 1)
     >>> print(f"{difference:.4f} {standard_error:.4f}")
