@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -43,8 +43,8 @@ class LookScale:
         """Percentiles of the draws, their distances from the estimate stretched."""
         tail = (1 - self.confidence) / 2
         # Interpolation draws percentiles inwards, by 1% for 1,000 draws; over several looks that adds up.
-        method: Literal["weibull", "linear"] = "weibull" if self.critical else "linear"
-        low, high = (float(limit) for limit in np.quantile(drawn, [tail, 1 - tail], method=method))
+        ends = np.quantile(drawn, [tail, 1 - tail], method="weibull" if self.critical else "linear")
+        low, high = (float(end) for end in ends)
         if self.stretch == 1:
             return Interval(low, high)
         if math.isinf(self.stretch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,3 +188,10 @@ def test_an_arm_without_a_reply_is_not_told_before_a_look() -> None:
     early = result_of(mixtral=0.0, planned_units=60_000, stopping_rule="fixed")
     assert not early.shows_effect
     assert "Not one of the" not in " ".join(early.verdict().reasons)
+
+
+def test_a_net_value_without_limits_says_why(good: AbResult) -> None:
+    value = NetValue(10.0, Interval(-math.inf, math.inf), 0.5)
+    told = with_(good, verdict="not worse", net_value=value).verdict().summary
+    assert "without limits, because no number of leads is planned" in told
+    assert "inf" not in told
