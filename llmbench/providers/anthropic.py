@@ -7,11 +7,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmbench.catalog.models import all_models, canonical_name
+from llmbench.providers.adapter_provider import AdapterProvider
 from llmbench.providers.anthropic_batch import AnthropicBatches
 from llmbench.providers.anthropic_stream import MessageStreamReader
 from llmbench.providers.anthropic_wire import message_arguments, read_message
 from llmbench.providers.batches import Batcher
-from llmbench.providers.hosted import AdapterProvider
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
 from llmbench.secret import Secret

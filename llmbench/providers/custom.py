@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from llmbench.catalog.info import unlisted_model_info
 from llmbench.catalog.prices import SELF_HOSTED, Price, TokenPrice, price_from, token_price
 from llmbench.errors import ConfigError, UsageError
+from llmbench.providers.adapter_provider import AdapterProvider
 from llmbench.providers.chat_http import ChatAddress
-from llmbench.providers.hosted import AdapterProvider
 from llmbench.providers.transport import HttpTransport
 from llmbench.types import TIERED_OPTIONS, ModelInfo, Usage
 

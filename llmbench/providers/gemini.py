@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from llmbench.providers.adapter_provider import AdapterProvider
 from llmbench.providers.batches import Batcher
 from llmbench.providers.gemini_batch import GeminiBatches
 from llmbench.providers.gemini_chat import GeminiChat
-from llmbench.providers.hosted import AdapterProvider
 from llmbench.providers.transport import checked_url
 from llmbench.types import TIERED_OPTIONS, ChatRequest
 

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from llmbench.catalog.models import all_models, canonical_name
 from llmbench.errors import UsageError
 from llmbench.providers.adapter import Place
+from llmbench.providers.adapter_provider import AdapterProvider
 from llmbench.providers.backends import BACKENDS, Backend, backend_named, open_adapter
 from llmbench.providers.batches import Batcher
 from llmbench.providers.fine_tuning import Tuner
-from llmbench.providers.hosted import AdapterProvider
 from llmbench.secret import Secret
 
 __all__ = ["OpenWeightsProvider"]

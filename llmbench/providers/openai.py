@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from llmbench.errors import ConfigError, UsageError
 from llmbench.providers import openai_tuning
+from llmbench.providers.adapter_provider import AdapterProvider
 from llmbench.providers.batches import Batcher
 from llmbench.providers.fine_tuning import Tuner
-from llmbench.providers.hosted import AdapterProvider
 from llmbench.providers.openai_batch import OpenAIBatches
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url

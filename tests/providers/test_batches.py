@@ -66,6 +66,15 @@ def answers(provider: BaseLLMProvider, requests: list[ChatRequest], **options: A
     return asyncio.run(ask())
 
 
+async def state(provider: BaseLLMProvider, job_id: str) -> tuple[str, bool]:
+    """A batch's id and whether it has ended, as its vendor says."""
+    try:
+        job = await provider.get_batch_status(job_id)
+    finally:
+        await provider.aclose()
+    return job.id, job.ended
+
+
 def texts(found: Answers) -> list[str]:
     return [one.content if isinstance(one, LLMResponse) else type(one).__name__ for one in found]
 
@@ -286,8 +295,9 @@ def test_a_run_that_was_stopped_takes_up_its_batch(
     asyncio.run(stopped())
     (row,) = ledger.open_batches(provider().endpoint)
     assert row.job_id is not None
-    batches.words = ["done"]
     built = provider()
+    assert asyncio.run(state(built, row.job_id)) == (row.job_id, False)
+    batches.words = ["done"]
     more = requests_of(built, vendor, 4)
     assert texts(answers(built, more)) == [f"re: q{k}" for k in range(4)]
     assert batches.sent == [["q0", "q1", "q2"], ["q3"]]
