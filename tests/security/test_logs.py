@@ -25,7 +25,7 @@ from llmbench.reporting.break_even_loadtest import (
 )
 from llmbench.reporting.break_even_log import read_log
 from tests.matrix.foreign.test_runners import choice
-from tests.security.hostile import changed_bytes, changed_document, changed_lines, many, some
+from tests.security.hostile import changed_bytes, changed_document, changed_lines, dumped, many, some
 from tests.security.test_files import place, refused
 
 __all__ = ["place"]
@@ -130,6 +130,8 @@ def workload(path: Path) -> None:
 
 @given(changed_lines(LOG))
 @example(b"[" * 100_000)
+@example(dumped({**LOG[0], "input_tokens": 10**400}) + b"\n" + dumped({**LOG[1], "output_tokens": None}))
+@example(dumped({**LOG[0], "output_tokens": 10**400}) + b"\n" + dumped({"started_at": LOG[1]["started_at"]}))
 @many(10)
 def test_logs_of_messages(place: Path, content: bytes) -> None:
     (place / "log.jsonl").write_bytes(content)
