@@ -87,7 +87,10 @@ def _json_lines(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+    rows = [json.loads(line) for line in lines if line.strip()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError("each line must be a JSON object {...}")
+    return pd.DataFrame(rows)
 
 
 def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
