@@ -83,12 +83,7 @@ def _frame(path: Path, content: bytes, notes: list[str]) -> pd.DataFrame:
         table = read_table(path, content)
         refuse(path, table.problems)
         notes += table.notes
-        try:
-            frame = pd.DataFrame([row.cells for row in table.rows], columns=table.columns, dtype=object)
-        except UnicodeEncodeError as error:
-            raise DatasetError(
-                f"{path.name} has a column whose name holds half a character; rename it."
-            ) from error
+        frame = pd.DataFrame([row.cells for row in table.rows], columns=table.columns, dtype=object)
         return frame.assign(line=[row.line for row in table.rows])
     if frame.empty:
         raise DatasetError(f"{path.name} has no rows; put at least one result under its header.")
