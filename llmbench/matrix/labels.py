@@ -228,19 +228,19 @@ def _read_key(path: Path) -> dict[str, Any]:
 
 
 def _is_key(known: Any) -> bool:
-    """Whether a JSON value has the form of what `export_labels` writes."""
+    """Whether a JSON value has the form of what `export_labels` writes: its texts are ones that UTF-8 has."""
     try:
         low, high = known["scale"]
         places = [entry["place"] for entry in known["rows"]]
         count = len(known["population"])
         texts = [text for entry in known["rows"] for text in (entry["row"], entry["sha256"])]
         texts += [text for item, cell, *_ in known["population"] for text in (item, cell)]
+        "".join(texts).encode()  # TypeError for what is no text, ValueError for half a character
         repeats = [repeat for _, _, repeat, _ in known["population"]]
         scores = [score for *_, score in known["population"] if score is not None]
         wholes = [low, high, known["raters"], known["schema"], *places, *repeats]
         return (
             all(type(each) is int for each in wholes)
-            and all(isinstance(text, str) for text in texts)
             and all(finite(each) is not None for each in (*scores, known["probability"]))
             and known["schema"] == 1
             and known["raters"] in {1, 2}

@@ -46,9 +46,9 @@ def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWor
     cached = names["cached_tokens"]
     return workload_of_log(
         _times(frame, names["time"], source),
-        _numbers(frame, names["input_tokens"]),
-        _numbers(frame, names["output_tokens"]),
-        _numbers(frame, cached) if cached in frame else None,
+        _numbers(frame, names["input_tokens"], source),
+        _numbers(frame, names["output_tokens"], source),
+        _numbers(frame, cached, source) if cached in frame else None,
     )
 
 
@@ -87,7 +87,10 @@ def _json_lines(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+    rows = [json.loads(line) for line in lines if line.strip()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError("each line must be a JSON object {...}")
+    return pd.DataFrame(rows)
 
 
 def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
@@ -104,8 +107,13 @@ def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
     return list(parsed)
 
 
-def _numbers(frame: pd.DataFrame, name: str) -> list[float | None]:
+def _numbers(frame: pd.DataFrame, name: str, source: str) -> list[float | None]:
     import pandas as pd
 
-    values: Any = pd.to_numeric(frame[name], errors="coerce")
-    return [finite(value) for value in values.tolist()]  # an integer may be longer than any float
+    try:
+        values: Any = pd.to_numeric(frame[name], errors="coerce")
+    except OverflowError as error:  # of an integer that no float can hold
+        raise UsageError(
+            f"The column {name!r} of the log {Path(source).name} has a number that cannot be read: {error}."
+        ) from error
+    return [finite(value) for value in values.tolist()]

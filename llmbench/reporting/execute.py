@@ -61,7 +61,7 @@ def main() -> int:
 
 def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
     import papermill
-    from nbclient.exceptions import DeadKernelError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     try:
@@ -76,7 +76,7 @@ def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
             km=manager,
             iopub_timeout=_OUTPUT_SECONDS,
         )
-    except (PapermillExecutionError, DeadKernelError) as error:
+    except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
         return failed_outcome(error) or {}
     except OSError as error:
         if error.errno not in UNWRITABLE:
@@ -88,14 +88,14 @@ def _execute(request: Mapping[str, Any], manager: Any) -> dict[str, Any]:
 
 def failed_outcome(error: BaseException) -> dict[str, Any] | None:
     """The outcome of a notebook that papermill ended with this error; None for one that is not its own."""
-    from nbclient.exceptions import DeadKernelError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     if isinstance(error, PapermillExecutionError):
         status = "interrupted" if error.ename == "KeyboardInterrupt" else "failed"
         return {"status": status, "error": error.ename, "message": error.evalue, "cell": error.cell_index}
-    if isinstance(error, DeadKernelError):
-        return {"status": "failed", "error": "DeadKernelError", "message": "", "cell": None}
+    if isinstance(error, DeadKernelError | CellTimeoutError):
+        return {"status": "failed", "error": type(error).__name__, "message": "", "cell": None}
     return None
 
 

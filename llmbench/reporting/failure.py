@@ -40,6 +40,10 @@ def failed_run(job: Job, outcome: Mapping[str, Any], folder: ReportFolder) -> Ba
         message = "it needs more memory than there is; use a smaller model or lower concurrency."
     elif outcome["error"] == "DeadKernelError":
         message = "its kernel died, most often for want of memory; use a smaller model or lower concurrency."
+    elif outcome["error"] == "CellTimeoutError":
+        message = (
+            "what it printed did not arrive in time; print less, or run when the machine has less to do."
+        )
     elif not (isinstance(known, type) and issubclass(known, errors.LLMBenchError)):
         lines = message.splitlines() or [""]
         kind = outcome["error"] or "the process ended"

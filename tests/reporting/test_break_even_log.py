@@ -21,3 +21,14 @@ def test_a_time_that_is_none_is_refused(tmp_path: Path, time: str) -> None:
     (tmp_path / "log.csv").write_text(f"{HEAD}2026-11-01T10:00:00Z,10,5\n{time},10,5\n")
     with pytest.raises(UsageError, match=r"(cannot be read|have no time)"):
         read_log("log.csv", {}, tmp_path)
+
+
+def test_a_count_longer_than_any_float_is_refused(tmp_path: Path) -> None:
+    line = '{"started_at": "2026-11-01T10:00:00Z", "input_tokens": %s, "output_tokens": 5}\n'
+    for count in (
+        "1" + "0" * 400,
+        '10}\n{"started_at": "2026-11-01T10:00:00Z", "input_tokens": 1' + "0" * 400,
+    ):
+        (tmp_path / "log.jsonl").write_text(line % count + line.replace(', "output_tokens": 5', "") % 3)
+        with pytest.raises(UsageError, match="has a number that cannot be read"):
+            read_log("log.jsonl", {}, tmp_path)

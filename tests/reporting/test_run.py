@@ -18,6 +18,7 @@ import pytest
 
 import llmbench
 from llmbench.errors import ReportError, UsageError
+from llmbench.reporting.execute import failed_outcome
 from llmbench.reporting.failure import failed_run
 from llmbench.reporting.finish import finish_run
 from llmbench.reporting.folder import ReportFolder
@@ -259,6 +260,7 @@ def test_a_notebook_that_never_finishes_its_report_is_refused(job: Job) -> None:
         ("DatasetError", "a.csv has no rows; add one.", "made failed in cell 2: a.csv has no rows; add one."),
         ("ValueError", "first\nsecond", "made failed in cell 2: ValueError: first"),
         ("DeadKernelError", "", "made failed in cell 2: its kernel died, most often for want of memory; "),
+        ("CellTimeoutError", "", "made failed in cell 2: what it printed did not arrive in time; print less"),
         ("MemoryError", "", "made failed in cell 2: it needs more memory than there is; use a smaller model"),
         (
             "_ArrayMemoryError",
@@ -278,6 +280,17 @@ def test_every_failure_is_one_sentence(
     assert str(raised).startswith(expected)
     assert str(raised).endswith(" (The notebook as far as it came: made/failed/1/failed.ipynb)")
     assert "boom" in (tmp_path / "made" / "failed" / "1" / "failed.ipynb").read_text()
+
+
+def test_an_output_that_does_not_arrive_is_a_failure_of_the_notebook() -> None:
+    """nbclient ends its sentence with a line of dashes, which was all that was told."""
+    from nbclient.exceptions import CellTimeoutError
+
+    cell = nbformat.v4.new_code_cell("print(1)")
+    error = CellTimeoutError.error_from_timeout_and_cell("Timeout waiting for IOPub output", 300, cell)
+    outcome = failed_outcome(error)
+    assert outcome is not None
+    assert outcome["error"] == "CellTimeoutError"
 
 
 def test_a_failure_that_holds_a_secret_is_not_kept(

@@ -363,6 +363,19 @@ def test_calibrated_routes(place: Path, content: bytes) -> None:
     refused(lambda: load_routes(place / "routes.json"))
 
 
+def test_a_key_of_labels_with_half_a_character(place: Path) -> None:
+    import pandas as pd
+
+    from llmbench.matrix.labels import export_labels
+
+    answers = {"item_id": ["a"], "cell": "e/m[p]", "repeat": 0, "question": "?", "answer": "x", "score": 1.0}
+    export_labels(pd.DataFrame({**answers, "expected": "x"}), place / "half.csv")
+    key = place / "half.key.json"
+    key.write_bytes(key.read_bytes().replace(b'"e/m[p]"', b'"e/m\\ud83d"'))
+    with pytest.raises(LLMBenchError, match="not the key of a sheet"):
+        import_labels(place / "half.csv")
+
+
 @given(st.data())
 @some(8)
 def test_labels_and_their_key(place: Path, data: st.DataObject) -> None:

@@ -25,7 +25,7 @@ from llmbench.reporting.break_even_loadtest import (
 )
 from llmbench.reporting.break_even_log import read_log
 from tests.matrix.foreign.test_runners import choice
-from tests.security.hostile import changed_bytes, changed_document, changed_lines, many, some
+from tests.security.hostile import changed_bytes, changed_document, changed_lines, dumped, many, some
 from tests.security.test_files import place, refused
 
 __all__ = ["place"]
@@ -70,6 +70,7 @@ def test_tables_of_results(place: Path, tables: dict[str, bytes], kind: str, dat
 
 
 @given(changed_lines([choice(0, 1.0), choice(1, 0.0), choice(2, None)]))
+@example(dumped({"item": "a", "model": "m", "score": 1, "\ud83d": 0}))
 @many(5)
 def test_samples_of_lm_eval(place: Path, content: bytes) -> None:
     (place / "harness").mkdir(exist_ok=True)
@@ -130,6 +131,9 @@ def workload(path: Path) -> None:
 
 @given(changed_lines(LOG))
 @example(b"[" * 100_000)
+@example(b"[]\n" + dumped(LOG[0]))
+@example(dumped({**LOG[0], "input_tokens": 10**400}) + b"\n" + dumped({**LOG[1], "output_tokens": None}))
+@example(dumped({**LOG[0], "output_tokens": 10**400}) + b"\n" + dumped({"started_at": LOG[1]["started_at"]}))
 @many(10)
 def test_logs_of_messages(place: Path, content: bytes) -> None:
     (place / "log.jsonl").write_bytes(content)

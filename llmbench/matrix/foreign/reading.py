@@ -73,9 +73,14 @@ def read_results(path: str | Path | Sequence[str | Path], how: Reading) -> Resul
     for number, file in enumerate(paths):
         content = _bytes(file)
         digest.update(content)
-        rows = _read(file, content, how)
-        del content
-        parts.append((rows, checked(rows, how.score_scale, how.tie).assign(file=number)))
+        try:
+            rows = _read(file, content, how)
+            del content
+            parts.append((rows, checked(rows, how.score_scale, how.tie).assign(file=number)))
+        except UnicodeEncodeError as error:  # JSON can say it in an escape, and no table can hold it
+            raise DatasetError(
+                f"{file.name} holds half a character, {error.object[error.start]!r}; take it out."
+            ) from error
     tasks = {rows.task for rows, _ in parts if rows.task}
     for rows, frame in parts:
         if len(tasks) > 1:  # items of different tasks may have the same name

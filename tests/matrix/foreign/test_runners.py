@@ -187,6 +187,23 @@ def test_harness(tmp_path: Path) -> None:
     assert Matrix.from_results(tmp_path, score="acc_norm,none").cells[0].score == 1.0
 
 
+@pytest.mark.parametrize("kind", ["harness", "inspect", "promptfoo", "table"])
+def test_half_a_character_is_refused(tmp_path: Path, kind: str) -> None:
+    half = "half \ud83d"
+    if kind == "harness":
+        path = harness(tmp_path, [choice(0, 1.0, filtered_resps=[half])])
+    elif kind == "inspect":
+        path = tmp_path / "log.json"
+        path.write_text(json.dumps({**header(), "samples": [sample(0, 1, "C", input=half)]}))
+    elif kind == "promptfoo":
+        path = promptfoo(tmp_path, [outcome(0, "m", 1.0, response={"output": half})])
+    else:
+        path = tmp_path / "results.jsonl"
+        path.write_text(json.dumps({"item": "a", "model": "m", "score": 1, half: 0}) + "\n")
+    with pytest.raises(DatasetError, match="half a character"):
+        Matrix.from_results(path)
+
+
 def test_harness_takes_one_filter(tmp_path: Path) -> None:
     lines = [
         choice(0, 1.0, filter=name, filtered_resps=["7"], metrics=["exact_match"], exact_match=value)
