@@ -20,6 +20,7 @@ from llmbench.cli.doctor import doctor
 from llmbench.doctor import Check, Diagnosis, examine, reach
 from llmbench.doctor import endpoints as doctor_endpoints
 from llmbench.ledger import Ledger
+from llmbench.providers.backends import BACKENDS
 from llmbench.providers.registry import every_key_variable
 
 KEY = "sk-proj-0123456789abcdefghijKLMN"
@@ -482,3 +483,8 @@ def test_today_is_taken_in_utc(project: Path, monkeypatch: pytest.MonkeyPatch) -
     before = datetime.now(UTC).date()
     examine(offline=True)
     assert before <= seen[0] <= datetime.now(UTC).date()
+
+
+def test_every_backend_with_a_key_is_asked() -> None:
+    keyed = {name for name, row in BACKENDS.items() if row.key_variables}
+    assert keyed <= {vendor.backend for vendor in doctor_endpoints.VENDORS.values()}

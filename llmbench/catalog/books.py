@@ -14,6 +14,7 @@ from functools import cache
 
 from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.models import all_models, canonical_name
+from llmbench.catalog.places import HOSTED
 from llmbench.catalog.prices import (
     TIERS,
     UNKNOWN,
@@ -30,14 +31,11 @@ from llmbench.errors import UsageError
 from llmbench.shown import shown
 from llmbench.types import Usage
 
-__all__ = ["BOOKS", "CURRENT", "HOSTED", "PriceBook", "price_book", "price_call"]
+__all__ = ["BOOKS", "CURRENT", "PriceBook", "price_book", "price_call"]
 
 CURRENT = "current"
 BOOKS = (CURRENT, "2025-01-23")
 """Names of the price books that ship with llmbench."""
-
-HOSTED = ("openai", "together", "replicate", "anthropic", "gemini", "mistral")
-"""Backends that sell tokens."""
 
 
 @shown

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.catalog.models import canonical_name
+from llmbench.catalog.places import PRICED
 from llmbench.catalog.prices import TIERS, Tier, TokenPrice, token_price
 from llmbench.catalog.vendor_lists import listed_price
 from llmbench.config import find_root
@@ -37,7 +38,6 @@ from llmbench.errors import ConfigError, UsageError
 __all__ = ["FILE_NAME", "ProjectPrices", "project_prices"]
 
 FILE_NAME = "prices.toml"
-_BACKENDS = ("openai", "azure", "anthropic", "gemini", "mistral", "together", "replicate")
 _COMMITMENT = "commitment_usd_per_month"
 _TERMS = frozenset({"discount", "as_of", "until"})
 
@@ -119,9 +119,9 @@ def _read(path: str, _changed: int) -> ProjectPrices:
     models: dict[tuple[str, str], _Terms] = {}
     promised: dict[str, tuple[Decimal, _Terms]] = {}
     for place, table in tables.items():
-        if place not in _BACKENDS or not isinstance(table, dict):
+        if place not in PRICED or not isinstance(table, dict):
             raise ConfigError(
-                f"{FILE_NAME} has [{place}]; a table is named after a backend: {', '.join(_BACKENDS)}."
+                f"{FILE_NAME} has [{place}]; a table is named after a backend: {', '.join(PRICED)}."
             )
         own = {key: value for key, value in table.items() if not isinstance(value, dict)}
         _check_keys(own, _TERMS | {_COMMITMENT}, f"[{place}]")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from llmbench.catalog.books import HOSTED
 from llmbench.catalog.endings import ending_of
 from llmbench.catalog.models import all_models, canonical_name
+from llmbench.catalog.places import HOSTED
 from llmbench.decision.effects import check_amount, check_whole
 from llmbench.errors import UsageError
 from llmbench.money import dollars

@@ -42,6 +42,11 @@ VENDORS = {
     "together": Vendor("together", "together", BACKENDS["together"].base_url, "v1/models"),
     "replicate": Vendor("llama", "replicate", BACKENDS["replicate"].base_url, "v1/models"),
 }
+VENDORS |= {
+    row.name: Vendor("llama", row.name, row.base_url, "models")
+    for row in BACKENDS.values()
+    if row.key_variables and row.name not in VENDORS
+}
 _PATHS = {name: vendor.path for name, vendor in VENDORS.items()} | {"ollama": "api/tags"}
 
 

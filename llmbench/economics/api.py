@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 from llmbench.catalog import Tier, TokenPrice, canonical_name, model_facts, price_book
-from llmbench.catalog.books import HOSTED
+from llmbench.catalog.places import PRICED
 from llmbench.economics.checks import check_amount
 from llmbench.errors import UsageError
 
 __all__ = ["api_cost", "listed_price_of"]
 
-_PLACES = (*HOSTED, "azure")
 _FAMILIES = ("llama", "mixtral")
 """Endpoints that exist without configuration, and lead to the first hosted backend of the model."""
 _OWN = ("local", "vllm", "ollama")
@@ -51,7 +50,12 @@ def _split(model: str) -> tuple[str | None, str]:
         )
     if place in _FAMILIES and canonical_name(name):
         return None, name
-    return (place, name) if place in _PLACES else (None, model)
+    if place not in PRICED and canonical_name(name):
+        raise UsageError(
+            f"There is no place {place!r} that charges for tokens; there are {', '.join(PRICED)}. "
+            f"Name {name!r} alone for its price at the first of those that serve it."
+        )
+    return (place, name) if place in PRICED else (None, model)
 
 
 def api_cost(

@@ -10,6 +10,7 @@ from llmbench.catalog import TokenPrice, canonical_name, model_facts, price_book
 from llmbench.catalog.books import BOOKS
 from llmbench.catalog.info import model_info, models_of
 from llmbench.catalog.models import all_models
+from llmbench.catalog.places import HOSTED
 from llmbench.catalog.prices import token_price
 from llmbench.errors import UsageError
 from llmbench.types import Usage
@@ -164,3 +165,8 @@ def test_model_info_has_the_documents_fields() -> None:
 
 def test_models_of_a_vendor() -> None:
     assert {"gpt-4o", "gpt-4o-mini", "gpt-4"} <= {m.name for m in models_of("openai", backend=None)}
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_whoever_has_a_table_of_prices_is_a_place_that_sells_tokens(book: str) -> None:
+    assert price_book(book).prices.keys() <= {*HOSTED}, "add it to HOSTED in llmbench/catalog/places.py"

@@ -188,3 +188,8 @@ def test_it_shows_itself_and_turns_into_pandas() -> None:
     frame = found.to_pandas().set_index("name")
     assert frame.loc["gpt-4o", "usd_per_month"] == pytest.approx(325)
     assert frame["usd_per_month"].isna().sum() == 1
+
+
+def test_a_known_model_at_a_place_that_nobody_knows_names_the_places() -> None:
+    with pytest.raises(UsageError, match="no place 'northwind' that charges for tokens; there are openai, "):
+        listed_price_of("northwind/llama-3.3-70b")
