@@ -75,14 +75,12 @@ def measure(rounds: int) -> findings.Part:
             "cost_column cost_usd", "segments [\"segment\"]", "contexts [\"segment\"]",
             "guardrails []", "guardrail_margins {}", *(f"{name} " for name in ABSENT),
         ]  # fmt: skip
-        for number in range(rounds):
+        for _ in range(rounds):
             for notebook in ("break_even", "ab_test"):
                 seen.setdefault(f"{notebook}, example data", []).append(_report(notebook, folder))
-            if number == 0:
-                seen.setdefault(MILLION, []).append(
-                    _report("model_matrix", folder, [f"results_path {results}"])
-                )
-                seen.setdefault(TEN, []).append(_report("ab_test", folder, ab))
+            million = _report("model_matrix", folder, [f"results_path {results}"])
+            seen.setdefault(MILLION, []).append(million)
+            seen.setdefault(TEN, []).append(_report("ab_test", folder, ab))
     series = [
         findings.Series(case, "llmbench", unit, tuple(values))
         for case, runs in seen.items()
