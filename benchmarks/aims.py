@@ -103,8 +103,8 @@ AIMS = (
         "matrix", SPEED, "llmbench, own endpoint", "cells a second", 1000, at_least=True,
         reason="the bare loop gives {{matrix|" + SPEED + "|bare loop, aiohttp|cells a second}} here, "
         "and the ideal is 1,280. A cell takes 57 ms of HTTP where the server takes 50, and 6 ms until its "
-        "record is durable; only then does its connection take the next one, because more answers would be paid"
-        " and lost at a kill otherwise. Before the first call lie 0.6 s of quote, of which 0.5 s is "
+        "record is durable; only then does its connection take the next one, because more answers would "
+        "be paid and lost at a kill otherwise. Before the first call lie 0.6 s of quote, of which 0.5 s is "
         "the vocabulary that tokens are counted by, read once a process; making calls meanwhile would"
         " find a wrong price only after they were paid. Of the CPU a sampling profiler gives 22% to "
         "aiohttp, 19% to imports, 10% to the vocabulary, about 6% each to writing requests, to "
