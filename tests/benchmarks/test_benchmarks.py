@@ -118,9 +118,7 @@ def test_numbers_of_scale_are_looked_up(modules: Any) -> None:
     assert page.scale(parts, "so {{part|64|ours|a second}} it is") == "so 1,000 (500 to 2,000) it is"
     assert page.scale(parts, "{{part|64|ours|a second|minutes}}") == "16.7 (8.33 to 33.3)"
     assert page.scale(parts, "{{part|64|theirs|a second}}") == "(not measured)"
-    assert (
-        page.scale(parts, "{{part|rounds}} rounds, {{part|cores}} cores") == "3 rounds, (not measured) cores"
-    )
+    assert page.scale(parts, "{{part|rounds}} of {{part|cores}}") == "3 of (not measured)"
     assert page.scale(parts, "{{other|rounds}}") == "(not measured)"
 
 
