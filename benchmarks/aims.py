@@ -34,11 +34,11 @@ class Aim(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """`seen` and `met` are None where it was not measured."""
+    """`values` are those of the rounds, or their ratios; `seen` and `met` are None where there are none."""
 
     aim: Aim
     seen: float | None
-    rounds: int
+    values: tuple[float, ...]
     met: bool | None
 
 
@@ -46,13 +46,13 @@ def judge(aim: Aim, parts: Mapping[str, Part]) -> Judged:
     part = parts.get(aim.part)
     found = part.find(aim.case, aim.subject, aim.unit) if part else None
     if part is None or found is None:
-        return Judged(aim, None, 0, None)
+        return Judged(aim, None, (), None)
     values = part.ratios(found, aim.ratio_to) if aim.ratio_to else list(found.rounds)
     if not values:
-        return Judged(aim, None, 0, None)
+        return Judged(aim, None, (), None)
     middle = min if aim.worst and aim.at_least else max if aim.worst else statistics.median
     seen = middle(values)
-    return Judged(aim, seen, len(values), seen >= aim.limit if aim.at_least else seen <= aim.limit)
+    return Judged(aim, seen, tuple(values), seen >= aim.limit if aim.at_least else seen <= aim.limit)
 
 
 _SHARED = (
@@ -71,7 +71,7 @@ AIMS = (
         "calls", "64 in flight", OWN, CPU_CALL, 0.5,
     ),
     Aim(
-        "The same beside bare aiohttp (0.5 ms beside the 0.12 ms that the research saw)",
+        "The same beside bare aiohttp (0.5 ms beside the 0.12 ms measured when it was set)",
         "calls", "64 in flight", OWN, CPU_CALL, 0.5 / 0.12, "aiohttp",
     ),
     Aim(
@@ -80,7 +80,7 @@ AIMS = (
         reason=_SHARED.format(f"calls|64 in flight|{OWN}|{CPU_CALL}"),
     ),
     Aim(
-        "The same beside bare aiohttp (1,500 beside the 6,646 that the research saw)",
+        "The same beside bare aiohttp (1,500 beside the 6,646 measured when it was set)",
         "calls", "64 in flight", OWN, RATE, 1500 / 6646, "aiohttp", at_least=True,
     ),
     Aim(
@@ -93,7 +93,7 @@ AIMS = (
         reason=_SHARED.format(f"calls|64 in flight|{SDK}|{CPU_CALL}"),
     ),
     Aim(
-        "The same beside AsyncOpenAI (450 beside the 391 that the research saw)",
+        "The same beside AsyncOpenAI (450 beside the 391 measured when it was set)",
         "calls", "64 in flight", SDK, RATE, 450 / 391, "AsyncOpenAI", at_least=True,
     ),
     Aim("`router.route` beside the provider beneath, CPU, 16 in flight",
@@ -103,10 +103,12 @@ AIMS = (
         "matrix", SPEED, "llmbench, own endpoint", "cells a second", 1000, at_least=True,
         reason="the bare loop gives {{matrix|" + SPEED + "|bare loop, aiohttp|cells a second}} here, "
         "and the ideal is 1,280. A cell takes 57 ms of HTTP where the server takes 50, and 6 ms until its "
-        "record is durable; only then does its connection take the next one, because more answers would "
-        "be paid and lost at a kill otherwise. Before the first call lie 0.6 s of quote, of which 0.5 s is "
+        "record is durable; only then does its connection take the next one, because more answers would be "
+        "paid and lost at a kill otherwise. Before the first call lie 0.6 s of quote, of which 0.5 s is "
         "the vocabulary that tokens are counted by, read once a process; making calls meanwhile would"
-        " find a wrong price only after they were paid. Of the CPU a sampling profiler gives 22% to "
+        " find a wrong price only after they were paid. At 64 connections those make 4.5 s of the {{matrix|"
+        + SPEED + "|llmbench, own endpoint|s of the calls}} s; the rest was not taken apart. "
+        "Of the CPU a sampling profiler gives 22% to "
         "aiohttp, 19% to imports, 10% to the vocabulary, about 6% each to writing requests, to "
         "recording attempts and to the table of answers, 5% to JSON. Tried and not kept: uvloop (5 to"
         " 12% less CPU; Windows has none), orjson (a reply is read in 0.9 microseconds and not 3.6: "

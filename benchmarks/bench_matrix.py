@@ -277,6 +277,9 @@ def measure(rounds: int) -> findings.Part:
         "Two models, 50 words in, graded by `exact`, ledger on. A server of its own process answers after "
         "a fixed time and counts. lm-eval has ten tries, since with its three a fault ends the run with "
         "nothing saved; Inspect has half of the connections for each of the two models. `recorded and "
-        "asked again` is what the second run asked beyond the cells that had no recorded answer.",
+        "asked again` is what the second run asked beyond the cells that had no recorded answer. `billed "
+        "twice` after a kill holds the calls under way, which no client can know of: up to one a connection, "
+        "64, and fewer for a client that keeps fewer busy; beyond that, answers that were there were bought "
+        "again. The tools run 1,000 cells and once, ours 4,000.",
         tuple(series), {**versions, **there}, skipped, machine,
     )  # fmt: skip

@@ -22,8 +22,8 @@ def measure(rounds: int) -> findings.Part:
     clients = OURS + (THEIRS if there else [])
     return findings.Part(
         "A call through the router",
-        "As above. The router is SMART by the document's table, without a hint, so that every rule is "
-        "looked at; litellm.Router has two models and a fallback.",
+        "Server and texts as in [a call](#a-call). The router is SMART by the document's table, without a "
+        "hint, so that every rule is looked at; litellm.Router has two models and a fallback.",
         tuple(bench_calls.compare(clients, CALLS, PROVIDER, rounds)),
         {**bench_calls.versions(), **there}, skipped, machine,
     )  # fmt: skip

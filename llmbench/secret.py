@@ -15,6 +15,8 @@ _KEYRING_SERVICE = "llmbench"
 class Secret:
     """Holds a key; every way of printing, copying or storing it gives stars.
 
+    Raises ConfigError, without the key, for one that no header can hold.
+
     >>> key = Secret("sk-abc123")
     >>> key
     Secret(****)
@@ -29,6 +31,12 @@ class Secret:
     def __init__(self, value: str) -> None:
         if not value or value != value.strip() or "\n" in value:
             raise ConfigError("A key is empty or has white space around it; set it again without.")
+        # Of what a header cannot hold, an SDK's error would show the whole header in its repr.
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigError(
+                "A key holds a character that no key has, such as a curly quote or an invisible one; "
+                "copy it again."
+            )
         # A closure, so that neither vars() nor a debugger's attribute table prints the value.
         self._reveal: Callable[[], str] = lambda: value
 

@@ -32,6 +32,17 @@ def test_a_key_with_white_space_is_refused(bad: str) -> None:
         Secret(bad)
 
 
+@pytest.mark.parametrize(
+    "bad", ["sk-\u201cabc\u201d", "sk-abc\u200b", "\ufeffsk-abc", "sk-a\x00bc", "sk-a\rb", "sk-\udc80"]
+)
+def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(bad: str) -> None:
+    """As pasted from a page: SDKs raise an error whose repr holds the whole header."""
+    with pytest.raises(ConfigError, match="copy it again") as caught:
+        Secret(bad)
+    assert "abc" not in repr(caught.value)
+    assert bad not in str(caught.value)
+
+
 def test_first_variable_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECOND_NAME", VALUE)
     found = from_environment("FIRST_NAME", "SECOND_NAME")

@@ -216,5 +216,8 @@ def _written(template: Template, context: Mapping[str, Any]) -> str:
 def _trimmed(text: str) -> str:
     """Without the blank lines that a template's own layout leaves at either end."""
     if "\n" not in text:
-        return text  # most: the search below goes through all of it
-    return re.sub(r"\A(?:[ \t]*\n)+|(?:\n[ \t]*)+\Z", "", text)
+        return text  # most
+    text = re.sub(r"\A(?:[ \t]*\n)+", "", text)
+    # Searched for, the end would be looked for again at each line of a text of blank lines: hours.
+    kept = text.rstrip(" \t\n")
+    return kept + text[len(kept) :].partition("\n")[0]

@@ -8,6 +8,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,7 @@ _STRING, _ARRAY = 8, 9
 # The vocabulary has 10,000s of strings; no other array is that long, and none of them is needed.
 _LONGEST_KEPT_ARRAY = 1024
 _LONGEST_STRING = 1 << 24
+_LARGEST_COUNT = 1 << 24
 _CACHE_BYTES = 2  # f16, llama.cpp's default for keys and values
 
 
@@ -50,7 +52,7 @@ def read_gguf_head(path: Path) -> GgufHead:
         raise ConfigError(f"There is no model file {str(path)!r}; correct the path.") from error
     except OSError as error:
         raise ConfigError(f"The model file {path.name} cannot be read: {error.strerror}.") from error
-    except (struct.error, ValueError, MemoryError) as error:
+    except (struct.error, ValueError, OverflowError, MemoryError, RecursionError) as error:
         raise ConfigError(f"{path.name} is a damaged .gguf file ({error}); download it again.") from error
 
 
@@ -109,13 +111,26 @@ def _head(metadata: dict[str, Any]) -> GgufHead:
         return metadata.get(f"{architecture}.{key}")
 
     context = own("context_length")
+    return GgufHead(architecture, context if isinstance(context, int) else None, _cache_bytes(own))
+
+
+def _cache_bytes(own: Callable[[str], Any]) -> int | None:
+    """Of each token; None where a number that it needs is missing, or none that a model has."""
     layers, heads, width = own("block_count"), own("attention.head_count"), own("embedding_length")
     # Models with another number of heads in each layer give a list.
     cached_heads = own("attention.head_count_kv") or heads
-    per_layer = cached_heads if isinstance(cached_heads, list) else [cached_heads] * (layers or 0)
-    cache: int | None = None
-    if layers and isinstance(heads, int) and heads and width and all(isinstance(h, int) for h in per_layer):
-        key_width = own("attention.key_length") or width // heads
-        value_width = own("attention.value_length") or width // heads
-        cache = sum(per_layer) * (key_width + value_width) * _CACHE_BYTES
-    return GgufHead(architecture, context if isinstance(context, int) else None, cache)
+    listed = isinstance(cached_heads, list)
+    per_layer = cached_heads if listed else [cached_heads]
+    if not (layers and heads and width and all(map(_is_count, (layers, heads, width, *per_layer)))):
+        return None
+    widths = [own(f"attention.{name}_length") or width // heads for name in ("key", "value")]
+    if not all(map(_is_count, widths)):
+        return None
+    heads_of_all: int = sum(per_layer) if listed else cached_heads * layers
+    bytes_of_one: int = sum(widths) * _CACHE_BYTES
+    return heads_of_all * bytes_of_one
+
+
+def _is_count(value: Any) -> bool:
+    """Whether a file of unknown origin holds a number here that a model may have."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT

@@ -39,6 +39,8 @@ who makes the calls decides how many are in flight."""
 # vLLM (uvicorn) and llama.cpp close an idle connection after 5 s; ours must be given up before,
 # or a POST goes into a connection that is just being closed and costs an attempt.
 _KEEP_ALIVE_SECONDS = 4.0
+_LARGEST_BODY = 128_000_000
+"""Bytes of a reply once unpacked, far beyond any model's answer: a small packed one may hold gigabytes."""
 _SHORTEST_SECRET = 8  # a header like "1" would mask every 1 in a message
 
 
@@ -60,6 +62,7 @@ class StreamedReply:
         self.headers: Mapping[str, str] = reply.headers
         self._reply = reply
         self._errors = errors
+        self._size = 0
 
     def __aiter__(self) -> StreamedReply:
         return self
@@ -67,6 +70,9 @@ class StreamedReply:
     async def __anext__(self) -> bytes:
         with self._errors():
             chunk = await self._reply.content.readany()
+            self._size += len(chunk)
+            if self._size > _LARGEST_BODY:
+                raise _TooLargeError
         if not chunk:
             raise StopAsyncIteration
         return chunk
@@ -74,7 +80,7 @@ class StreamedReply:
     async def read(self) -> bytes:
         """The rest of the body."""
         with self._errors():
-            return await self._reply.read()
+            return await _body(self._reply)
 
 
 class HttpTransport:
@@ -145,8 +151,8 @@ class HttpTransport:
         """POST `body` and give the reply, whatever its status.
 
         Raises ConnectionFailedError, ProviderTimeoutError (after `timeout_s`, or where no
-        connection came about), BadResponseError (what came is not HTTP), and
-        InvalidRequestError for a body that is not JSON.
+        connection came about), BadResponseError (what came is not HTTP, or has more than 128 MB),
+        and InvalidRequestError for a body that is not JSON.
         """
         return await self._whole("POST", path, _as_json(body), timeout_s)
 
@@ -158,7 +164,7 @@ class HttpTransport:
                 nullcontext() if timeout_s is None else asyncio.timeout(timeout_s),
                 session.request(method, self._url(path), data=data, allow_redirects=False) as reply,
             ):
-                return HttpReply(reply.status, reply.headers, await reply.read())
+                return HttpReply(reply.status, reply.headers, await _body(reply))
 
     @asynccontextmanager
     async def stream_json(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[StreamedReply]:
@@ -221,6 +227,11 @@ class HttpTransport:
                 "the server is up.",
                 billed=False,
             )
+        if isinstance(error, _TooLargeError):
+            return BadResponseError(
+                f"{where} answered with more than {_LARGEST_BODY / 1e6:.0f} MB, which is no model's answer; "
+                "check base_url."
+            )
         if isinstance(error, TimeoutError):
             return ProviderTimeoutError(
                 f"{where} gave no answer in the time allowed; try again, or allow more."
@@ -246,6 +257,21 @@ class HttpTransport:
         if isinstance(error, aiohttp.ClientResponseError | ValueError):
             return BadResponseError(f"{where} answered with something that is not HTTP; check base_url.")
         return ConnectionFailedError(f"{where} cut the connection before the answer was complete; ask again.")
+
+
+class _TooLargeError(ValueError):
+    """A body goes on beyond `_LARGEST_BODY`."""
+
+
+async def _body(reply: aiohttp.ClientResponse) -> bytes:
+    """The whole body. Raises _TooLargeError."""
+    parts, size = [], 0
+    async for chunk in reply.content.iter_any():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > _LARGEST_BODY:
+            raise _TooLargeError
+    return b"".join(parts)
 
 
 async def _close(session: aiohttp.ClientSession) -> None:

@@ -80,6 +80,8 @@ _MODEL_CODES = frozenset(
 # Gemini calls a key that is wrong, missing or expired an argument that is wrong, with status 400.
 _KEY_CODES = frozenset({"api_key_invalid"})
 _TIMEOUT_STATUSES = frozenset({408, 504, 524})  # 524: Cloudflare gave up on the server behind it
+# What is opened and never closed ends the search, or each one would be looked for through all that follows.
+_MARKUP = re.compile(r"<style.*?(?:</style>|\Z)|<[^<>]*>", re.DOTALL)
 
 
 class _Said(NamedTuple):
@@ -203,7 +205,7 @@ def _read(body: bytes | str | Mapping[str, Any] | None) -> _Said:
             found = json.loads(body)
         except (ValueError, RecursionError):
             # A proxy's HTML page: its tags say nothing, its title may.
-            return _Said(frozenset(), re.sub(r"<style.*?</style>|<[^>]*>", " ", body, flags=re.DOTALL))
+            return _Said(frozenset(), _MARKUP.sub(" ", body))
     if isinstance(found, list) and found:  # Gemini's compatible interface wraps its error in a list
         found = found[0]
     if not isinstance(found, Mapping):

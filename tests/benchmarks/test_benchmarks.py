@@ -84,7 +84,7 @@ def test_aims_are_held_to_the_median_or_the_worst(
         findings.Series("64", "peer", "s", (2.0, 2.0, 2.0)),
     )
     judged = aims.judge(aims.Aim("says", "part", "64", "ours", "s", 3.0, **options), {"part": part})
-    assert (judged.seen, judged.rounds, judged.met) == (seen, 3, met)
+    assert (judged.seen, len(judged.values), judged.met) == (seen, 3, met)
 
 
 def test_what_was_not_measured_is_not_met(modules: Any) -> None:
@@ -94,6 +94,15 @@ def test_what_was_not_measured_is_not_met(modules: Any) -> None:
     alone = _part(findings, findings.Series("64", "ours", "s", (1.0,)))
     assert aims.judge(aim, {"part": alone}).met is None
     assert "Left out: other, because npm is not here." in page.page({"part": alone})
+
+
+def test_an_aim_is_shown_with_the_range_of_its_rounds(modules: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings, aims, page = modules
+    monkeypatch.setattr(page, "AIMS", (aims.Aim("fast", "part", "64", "ours", "s", 3.0),))
+    seen = _part(findings, findings.Series("64", "ours", "s", (1.0, 2.0, 9.0)))
+    assert "| fast | at most 3 | 2 (1 to 9) | 3 | met |" in page.page({"part": seen})
+    seen = _part(findings, findings.Series("64", "ours", "s", (2.0, 2.0)))
+    assert "| fast | at most 3 | 2 | 2 | met |" in page.page({"part": seen})
 
 
 def test_results_come_back_as_they_were_saved(modules: Any, tmp_path: Path) -> None:
@@ -109,6 +118,16 @@ def test_numbers_of_scale_are_looked_up(modules: Any) -> None:
     assert page.scale(parts, "so {{part|64|ours|a second}} it is") == "so 1,000 (500 to 2,000) it is"
     assert page.scale(parts, "{{part|64|ours|a second|minutes}}") == "16.7 (8.33 to 33.3)"
     assert page.scale(parts, "{{part|64|theirs|a second}}") == "(not measured)"
+    assert page.scale(parts, "{{part|rounds}} of {{part|cores}}") == "3 of (not measured)"
+    assert page.scale(parts, "{{other|rounds}}") == "(not measured)"
+
+
+def test_growth_between_two_cases_is_that_of_each_round(modules: Any) -> None:
+    findings, _, page = modules
+    few = findings.Series("few", "ours", "MB", (10.0, 20.0, 30.0))
+    parts = {"part": _part(findings, few, findings.Series("many", "ours", "MB", (12.0, 25.0, 31.0)))}
+    assert page.scale(parts, "{{part|many|ours|MB|beyond|few}}") == "2 (1 to 5)"
+    assert page.scale(parts, "{{part|many|ours|MB|beyond|none}}") == "(not measured)"
 
 
 def test_each_aim_names_a_part_that_there_is(modules: Any) -> None:

@@ -91,6 +91,27 @@ def test_head_refused(tmp_path: Path, data: bytes, reason: str) -> None:
         head_of(tmp_path, data)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"llama__block_count": "30"}, {"llama__block_count": 2.5}, {"llama__block_count": [1]},
+        {"llama__embedding_length": "576"}, {"llama__attention.key_length": "x"},
+        {"llama__attention.value_length": [1]}, {"llama__attention.head_count_kv": "3"},
+        {"llama__block_count": 2**32 - 1}, {"llama__attention.head_count": 0},
+        {"llama__block_count": 0}, {"llama__attention.head_count_kv": ["3"] * 30},
+    ],
+)  # fmt: skip
+def test_head_of_odd_kinds_leaves_the_memory_unknown(tmp_path: Path, odd: dict[str, Any]) -> None:
+    assert head_of(tmp_path, gguf(**LLAMA | odd)).cache_bytes_per_token is None
+
+
+def test_head_nested_without_end_is_refused(tmp_path: Path) -> None:
+    deep = text("x") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 5000
+    data = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + deep
+    with pytest.raises(ConfigError, match="damaged"):
+        head_of(tmp_path, data)
+
+
 def test_head_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="There is no model file"):
         read_gguf_head(tmp_path / "none.gguf")
