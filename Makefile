@@ -29,7 +29,7 @@ model: $(INSTALLED) ## the embedded model, into the user's cache
 	$(RUN) -m llmbench models pull smollm2-135m
 
 reports: model ## run the notebooks on the embedded model; ends with the path of reports/index.html
-	$(RUN) -m llmbench report all
+	$(RUN) -m llmbench report all --jobs 2
 
 test: model lint types unit notebooks ## every test that needs only Python
 

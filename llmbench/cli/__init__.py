@@ -55,9 +55,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
-        click.echo(
-            str(error) or "Interrupted; nothing that arrived is lost. Run the same command again.", err=True
-        )
+        told = str(error) or str(error.__cause__ or "")  # click raises an Abort from the interrupt
+        click.echo(told or "Interrupted; nothing that arrived is lost. Run the same command again.", err=True)
         sys.exit(_INTERRUPTED)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""

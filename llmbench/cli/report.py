@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from llmbench.cli.parameter_options import parameter_options, unique_parameters
 from llmbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmbench.reporting.process import Follower
+    from llmbench.reporting.run import ReportRun
 
 __all__ = ["report"]
 
@@ -47,6 +51,10 @@ _WORSE = 4
     help="Also as pdf, docx or md (or all); several with commas, or the option again.",
 )  # fmt: skip
 @click.option("--paper", default="A4", show_default=True, metavar="A4|letter", help="Of PDF and DOCX.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+    help="Reports made at the same time; the memo waits for the others.",
+)  # fmt: skip
 def report(
     notebooks: tuple[str, ...],
     given: tuple[tuple[str, str], ...],
@@ -60,8 +68,12 @@ def report(
     keep: int | None,
     formats: tuple[str, ...],
     paper: str,
+    jobs: int,
 ) -> None:
     """Run notebooks and publish their reports. NOTEBOOK may be `all`.
+
+    With --jobs above 1, what a report measures of this machine, such as a local model's latency, is
+    measured beside other work.
 
     A format that cannot be made (a PDF needs Chromium, Chrome or Edge; a DOCX the extra `docx`) is a warning:
     the report is published without it.
@@ -70,6 +82,7 @@ def report(
     from llmbench.reporting.after_run import follow_up, remove_old_runs
     from llmbench.reporting.formats import read_formats, read_paper
     from llmbench.reporting.remote import RemoteReports, local_folder, remote_url
+    from llmbench.reporting.run_many import side_by_side
     from llmbench.reporting.text import visible
     from llmbench.reporting.webhook import webhook_address
 
@@ -86,14 +99,21 @@ def report(
     if remote is not None:
         remote.pull()
         remote.check()
-    for name in names:
-        runs.append(run_report(name, parameters, out=folder, fresh=fresh, formats=wanted, paper=paper))
+
+    def make(name: str, follower: Follower | None = None) -> ReportRun:
+        return run_report(
+            name, parameters, folder, fresh=fresh, follower=follower, formats=wanted, paper=paper
+        )
+
+    made = (make(name) for name in names) if jobs == 1 else side_by_side(names, make, jobs)
+    for run in made:
+        runs.append(run)
         if remote is not None:
-            remote.push(runs[-1].notebook)
-        after = follow_up(runs[-1], address)
+            remote.push(run.notebook)
+        after = follow_up(run, address)
         click.echo(visible(after.line))
-        warnings = tuple(f"{name}: {warning}" for warning in runs[-1].warnings) + after.warnings
-        warnings += remove_old_runs(runs[-1], keep, remote) if keep is not None else ()
+        warnings = tuple(f"{run.notebook}: {warning}" for warning in run.warnings) + after.warnings
+        warnings += remove_old_runs(run, keep, remote) if keep is not None else ()
         for warning in warnings:
             click.echo(f"Warning: {visible(warning)}", err=True)
         if fail_on_regression and after.worse:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import llmbench
-from llmbench.reporting.console import RunDisplay
+from llmbench.reporting.console import RunDisplay, live_bars
 from llmbench.reporting.disk import FULL
 from llmbench.reporting.execute import OUTCOME
 from llmbench.reporting.progress import Progress, ProgressFile
@@ -140,7 +140,11 @@ def _order(process: subprocess.Popen[bytes], line: str) -> None:
 def _follow(process: subprocess.Popen[bytes], job: Job, console: Console, follower: Follower | None) -> None:
     progress_file = ProgressFile(job.staging / _PROGRESS)
     with contextlib.ExitStack() as stack:
-        shown = follower if follower is not None else stack.enter_context(RunDisplay(job.name, console))
+        if follower is None:
+            bars = stack.enter_context(live_bars(console))
+            shown: Follower | RunDisplay = stack.enter_context(RunDisplay(job.name, console, bars))
+        else:
+            shown = follower
         running = True
         while running:
             try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from llmbench.reporting.console import RunDisplay
+from llmbench.reporting.console import RunDisplay, live_bars
 from llmbench.reporting.progress import Progress, ProgressFile, progress_writer
 
 
@@ -44,7 +44,7 @@ def test_an_unknown_cost_is_not_shown_as_nothing() -> None:
 
 def test_plain_output_gets_few_lines_and_the_last() -> None:
     lines = io.StringIO()
-    with RunDisplay("small", Console(file=lines, width=200)) as display:
+    with RunDisplay("small", Console(file=lines, width=200), None) as display:
         for done in range(100):
             display.show(Progress(done=done + 1, total=100))
     shown = lines.getvalue().splitlines()
@@ -56,8 +56,9 @@ def test_plain_output_gets_few_lines_and_the_last() -> None:
 def test_a_terminal_gets_a_bar_and_no_markup_of_a_model(tmp_path: Path) -> None:
     lines = io.StringIO()
     console = Console(file=lines, width=120, force_terminal=True)
-    with RunDisplay("small", console) as display:
+    with live_bars(console) as bars, RunDisplay("small", console, bars) as display:
         display.show(Progress(done=3, total=4, message="local/m[zero_shot]"))
-        assert display._bar is not None
-        assert display._bar.tasks[0].completed == 3
+        assert bars is not None
+        assert bars.tasks[0].completed == 3
+        bars.refresh()
     assert "local/m[zero_shot]" in lines.getvalue()

@@ -31,6 +31,7 @@ from llmbench.reporting.run import (
     run_report,
 )
 from llmbench.results import Decision, Spend, Verdict
+from tests.reporting.processes import wait_until_gone
 
 LONG_CELLS = [
     'marker: str = ""  # file that tells that the cell runs',
@@ -343,23 +344,6 @@ def _parent(pid: int) -> int:
     return int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])  # type: ignore[index]
 
 
-def _wait_until_gone(*pids: int) -> None:
-    deadline = time.monotonic() + 15
-    for pid in pids:
-        while _runs(pid):
-            assert time.monotonic() < deadline, f"process {pid} still runs"
-            time.sleep(0.05)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/status")
-    return not (status.is_file() and "State:\tZ" in status.read_text())  # a zombie runs nothing
-
-
 @POSIX
 def test_ctrl_c_stops_the_kernel_and_says_how_to_go_on(reports_project: Any, tmp_path: Path) -> None:
     process, kernel = _start(reports_project, tmp_path / "marker")
@@ -368,7 +352,7 @@ def test_ctrl_c_stops_the_kernel_and_says_how_to_go_on(reports_project: Any, tmp
         _, stderr = process.communicate(timeout=30)
     assert "130 long was interrupted and left no report; the last one is untouched" in stderr
     assert "Traceback" not in stderr
-    _wait_until_gone(kernel)
+    wait_until_gone(kernel)
     assert list((reports_project.root / "reports" / "long" / "runs").iterdir()) == []
 
 
@@ -379,7 +363,7 @@ def test_kill_9_of_the_run_ends_child_and_kernel(reports_project: Any, tmp_path:
     with process:
         process.kill()
         process.communicate(timeout=30)
-    _wait_until_gone(kernel, child)
+    wait_until_gone(kernel, child)
     assert list((reports_project.root / "reports" / "long" / "runs").iterdir()) == []
 
 
