@@ -81,7 +81,7 @@ def effect_figure(result: AbResult) -> Plot | None:
         marks.append(
             (
                 100 * economic,
-                f"pays from {100 * economic:.1f}%" if ratio else f"pays from {100 * economic:+.2f}",
+                f"pays from {100 * economic:.1f}%" if ratio else f"pays from {fine_points(economic)}",
             )
         )
     _marks(axes, marks)

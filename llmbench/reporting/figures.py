@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llmbench.errors import UsageError
+from llmbench.numbers import signed_points
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -212,8 +213,7 @@ def difference_forest(
     labels = [_row_label(row.label, f"n = {row.n:,}{_detects(row.mde)}", len(rows)) for row in rows]
     _finish(axes, labels, xlabel, title)
     for position, row in enumerate(rows):
-        signed = f"{100 * row.difference:+.1f}".replace("-", "−")
-        _value(axes, f"{signed}: {row.verdict}", 100 * row.difference, position)
+        _value(axes, f"{signed_points(row.difference)}: {row.verdict}", 100 * row.difference, position)
     inside = _place(axes, -100 * margin) < _EDGE
     axes.annotate(
         f"margin {100 * margin:g}",
