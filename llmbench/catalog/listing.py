@@ -10,6 +10,7 @@ from llmbench.catalog.books import price_book
 from llmbench.catalog.models import ModelFacts, all_models
 from llmbench.catalog.prices import TokenPrice
 from llmbench.catalog.tuned_models import TunedModel, tuned_models
+from llmbench.unknown import UNKNOWN
 
 __all__ = ["ListedModel", "list_models"]
 
@@ -70,7 +71,7 @@ def _tuned(tuned: TunedModel, book: str, today: date) -> ListedModel:
 def _row(
     model: str, provider: str, price: TokenPrice | None, *, own: bool, context: int | None, ends: str | None
 ) -> ListedModel:
-    known = "own" if own else "unknown"
+    known = "own" if own else UNKNOWN
     return ListedModel(
         model=model,
         provider=provider,

@@ -11,6 +11,7 @@ import click
 
 from llmbench.errors import UsageError
 from llmbench.spreadsheet import formula_safe
+from llmbench.unknown import UNKNOWN
 
 __all__ = ["estimate"]
 
@@ -72,7 +73,7 @@ def estimate(
         writer.writerow(["model", *titles[1:]])
         for row in found.rows:
             cells = {title: getattr(row, title) for title in titles}
-            amounts = {key: "unknown" for key in _AMOUNTS if cells[key] is None}
+            amounts = {key: UNKNOWN for key in _AMOUNTS if cells[key] is None}
             writer.writerow(formula_safe(cell) for cell in (cells | amounts).values())
         return
     today = datetime.now(UTC).date()
