@@ -32,11 +32,13 @@ class ListedModel(NamedTuple):
     context: int | None
     ends: str | None
     """ISO date on which the last vendor that has named one ends it."""
+    ends_at: str | None
+    """That vendor; of other places that host it, no end is known."""
 
 
 def list_models(book: str = "current", *, today: date, with_ended: bool = False) -> list[ListedModel]:
-    """Every model of the catalog; without those that have ended unless they run on one's own machine. Then
-    the tuned models of the current folder's project.
+    """Every model of the catalog; without those that every vendor which has named a day has ended, unless
+    they run on one's own machine. Then the tuned models of the current folder's project.
 
     >>> found = {row.model: row for row in list_models("2025-01-23", today=date(2025, 1, 23))}
     >>> found["gpt-4o-mini"].input_usd, found["llama-3.1-70b"].output_usd
@@ -44,8 +46,8 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
     """
     rows = []
     for facts in all_models().values():
-        ends = max(facts.shutdown.values(), default=None)
-        over = ends is not None and date.fromisoformat(ends) <= today and not facts.local
+        ends = max(((day, at) for at, day in facts.shutdown.items()), default=None)
+        over = ends is not None and date.fromisoformat(ends[0]) <= today and not facts.local
         if over and not with_ended:
             continue
         hosted = _hosted(facts)
@@ -56,6 +58,7 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
 
 def _tuned(tuned: TunedModel, book: str, today: date) -> ListedModel:
     facts = all_models().get(tuned.base)
+    day = facts.shutdown.get(tuned.place) if facts else None
     own = tuned.place in _OWN
     price = None if own else price_book(book).find(tuned.model, tuned.place, day=today)
     return _row(
@@ -64,12 +67,18 @@ def _tuned(tuned: TunedModel, book: str, today: date) -> ListedModel:
         price,
         own=own,
         context=facts.context if facts else None,
-        ends=facts.shutdown.get(tuned.place) if facts else None,
+        ends=(day, tuned.place) if day else None,
     )
 
 
 def _row(
-    model: str, provider: str, price: TokenPrice | None, *, own: bool, context: int | None, ends: str | None
+    model: str,
+    provider: str,
+    price: TokenPrice | None,
+    *,
+    own: bool,
+    context: int | None,
+    ends: tuple[str, str] | None,
 ) -> ListedModel:
     known = "own" if own else UNKNOWN
     return ListedModel(
@@ -81,7 +90,8 @@ def _row(
         price_until=price.until if price else None,
         price_source=price.source if price else None,
         context=context,
-        ends=ends,
+        ends=ends[0] if ends else None,
+        ends_at=ends[1] if ends else None,
     )
 
 
