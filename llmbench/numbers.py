@@ -1,6 +1,4 @@
-"""Numbers, where they are not known (None in what is kept and shown, NaN where there is arithmetic), and
-how those with a sign are written.
-"""
+"""Numbers: not known is None where kept and shown, NaN in arithmetic; a minus is written as one."""
 
 from __future__ import annotations
 

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from llmbench.catalog.books import price_book
 from llmbench.catalog.models import ModelFacts, all_models
+from llmbench.catalog.places import OWN
 from llmbench.catalog.prices import TokenPrice
 from llmbench.catalog.tuned_models import TunedModel, tuned_models
 from llmbench.unknown import UNKNOWN
 
 __all__ = ["ListedModel", "list_models"]
-
-_OWN = frozenset({"vllm", "ollama", "local"})
 
 
 class ListedModel(NamedTuple):
@@ -59,7 +58,7 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
 def _tuned(tuned: TunedModel, book: str, today: date) -> ListedModel:
     facts = all_models().get(tuned.base)
     day = facts.shutdown.get(tuned.place) if facts else None
-    own = tuned.place in _OWN
+    own = tuned.place in OWN
     price = None if own else price_book(book).find(tuned.model, tuned.place, day=today)
     return _row(
         tuned.model,
@@ -96,7 +95,7 @@ def _row(
 
 
 def _hosted(facts: ModelFacts) -> bool:
-    return bool(set(facts.backends) - _OWN)
+    return bool(set(facts.backends).difference(OWN))
 
 
 def _rate(usd: Decimal) -> str:

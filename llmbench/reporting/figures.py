@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PALETTE",
+    "VERDICT_COLOURS",
     "DifferenceRow",
     "ForestRow",
     "Plot",
@@ -77,7 +78,8 @@ _EDGE = 0.25
 """Part of the plot's width at each edge in which a value's text would not fit if centred."""
 _BELOW = 0.22
 """Rows between an interval and the bar below it."""
-_VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
+VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
+"""Of each verdict of a comparison, a name in `PALETTE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ def difference_forest(
     axes.axvline(0, color=PALETTE["ink"], linewidth=1)
     axes.axvline(-100 * margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
     for position, row in enumerate(rows):
-        colour = _VERDICT_COLOURS.get(row.verdict, "grey")
+        colour = VERDICT_COLOURS.get(row.verdict, "grey")
         if row.mde is not None:
             band = (-100 * row.mde, 100 * row.mde)
             axes.hlines(position + _BELOW, *band, color=PALETTE["grey"], linewidth=4, alpha=0.35)
