@@ -47,6 +47,7 @@ class Reconciliation:
     rows_outside: int
     """Rows of the export outside the days asked for: not compared."""
     tolerance: float
+    """Share of the vendor's charge up to which a gap agrees."""
 
     @property
     def gap_usd(self) -> float | None:
