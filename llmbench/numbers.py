@@ -1,4 +1,4 @@
-"""Numbers, and where they are not known: None in what is kept and shown, NaN where there is arithmetic."""
+"""Numbers: not known is None where kept and shown, NaN in arithmetic; a minus is written as one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["finite", "is_finite", "known_total", "nan_as_none", "none_as_nan"]
+__all__ = ["finite", "is_finite", "known_total", "nan_as_none", "none_as_nan", "signed", "signed_points"]
 
 
 def finite(value: object) -> float | None:
@@ -62,3 +62,21 @@ def known_total(values: Iterable[float | None]) -> float | None:
     """
     found = list(values)
     return None if None in found else sum(value for value in found if value is not None)
+
+
+def signed(value: float, form: str) -> str:
+    """A number in the format `form`, for a reader: with a minus sign, where Python writes a hyphen.
+
+    >>> signed(-1234.5, "+,.0f"), signed(0.031, "+.1%"), signed(-0.25, ".2f")
+    ('−1,234', '+3.1%', '−0.25')
+    """
+    return format(value, form).replace("-", "−")
+
+
+def signed_points(difference: float, digits: int = 1) -> str:
+    """A difference of two shares of 1, in points, with its sign.
+
+    >>> signed_points(-0.031), signed_points(0.0025, 2)
+    ('−3.1', '+0.25')
+    """
+    return signed(100 * difference, f"+.{digits}f")

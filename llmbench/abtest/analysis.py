@@ -15,7 +15,7 @@ from llmbench.abtest.cells import (
     paired_cells,
 )
 from llmbench.abtest.comparisons import as_remembered, compare_arms
-from llmbench.abtest.counts import Counts, Excluded
+from llmbench.abtest.counts import ENOUGH_REPLIES, Counts, Excluded
 from llmbench.abtest.cut_off_notes import fingerprint, others_than_seen
 from llmbench.abtest.effect import Effect, effects_by_holm
 from llmbench.abtest.guardrails import check_guardrails
@@ -34,8 +34,6 @@ from llmbench.errors import LedgerError, UsageError
 __all__ = ["analyse"]
 
 _RACES = 5
-_ENOUGH_REPLIES = 30
-"""From which on the rate that came is a better guide to what is needed than the one that was expected."""
 
 
 def analyse(
@@ -164,7 +162,7 @@ def _analyse(
     effects = {arm: _design_of(plan, found) for arm, found in design.items() if found is not None}
     worst = max((value for value, _ in effects.values()), default=1.0)
     # What is still needed goes by the replies that came, once there are some: the rate of all arms together.
-    seen = sum(each.replied for each in counts.arms) >= _ENOUGH_REPLIES
+    seen = sum(each.replied for each in counts.arms) >= ENOUGH_REPLIES
     seen_rate = pooled if seen and pooled is not None and pooled < 1 else planning_rate
     rate = seen_rate or 0.0
     needed = units_still_needed(counts, plan, shares, planned_shares, rate, planned, occasion, worst)

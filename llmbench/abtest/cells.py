@@ -15,10 +15,13 @@ __all__ = [
     "clustered_z",
     "design_effect",
     "effective_counts",
+    "is_lopsided",
     "lone_cluster_warnings",
     "paired_cells",
     "widening_of",
-]  # fmt: skip
+]
+
+_LOPSIDED = 3.0
 
 
 class Cells(NamedTuple):
@@ -110,6 +113,21 @@ def paired_cells(
             left_out += n1 + n2
     names, x1s, n1s, x2s, n2s, shares = zip(*rows, strict=True) if rows else ((),) * 6
     return Cells(treatment, control, names, x1s, n1s, x2s, n2s, shares, left_out)
+
+
+def is_lopsided(one: float, two: float) -> bool:
+    """Whether one of two arms, of so many units or with such shares, is at least three times as large as the
+    other: from there on the score is corrected for skewness. Without it the test that the small arm is not
+    worse errs in 6% of cases where 5% were allowed.
+
+    A plan asks by the shares it means and an analysis by the units that came; at 3:1 these may answer
+    differently.
+
+    >>> is_lopsided(300, 100), is_lopsided(299, 100), is_lopsided(0.1, 0.1 + 0.2)
+    (True, False, True)
+    """
+    # Shares such as 0.3 and 0.1 have no exact binary value.
+    return max(one, two) >= _LOPSIDED * min(one, two) * (1 - 1e-12)
 
 
 def design_effect(cells: Cells, products: Sequence[ClusterProducts]) -> DesignEffect | None:

@@ -17,7 +17,7 @@ from llmbench.abtest.money import Money
 from llmbench.abtest.plan import Plan
 from llmbench.abtest.results import Bayes, Comparison, Sequential
 from llmbench.abtest.results_data import comparison_of
-from llmbench.numbers import nan_as_none
+from llmbench.numbers import nan_as_none, signed_points
 from llmbench.stats import adjust_p_values
 
 __all__ = ["as_remembered", "compare_arms"]
@@ -91,7 +91,9 @@ def _alike(one: Comparison, two: Comparison) -> bool:
 def _short(c: Comparison) -> str:
     if c.ratio is not None:
         return f"{c.verdict}, ratio {c.ratio:.3f}"
-    return c.verdict if c.difference is None else f"{c.verdict}, difference {100 * c.difference:+.2f} points"
+    if c.difference is None:
+        return c.verdict
+    return f"{c.verdict}, difference {signed_points(c.difference, 2)} points"
 
 
 def _adjusted(

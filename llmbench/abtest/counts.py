@@ -16,6 +16,7 @@ from typing import NamedTuple
 from llmbench.shown import shown
 
 __all__ = [
+    "ENOUGH_REPLIES",
     "AssignedCounts",
     "AssignedDayCounts",
     "ClusterCosts",
@@ -29,6 +30,9 @@ __all__ = [
     "SegmentCounts",
     "UnitSums",
 ]
+
+ENOUGH_REPLIES = 30
+"""From so many replies of all arms on, the rate that came is a better guide than the expected one."""
 
 
 class UnitSums(NamedTuple):
@@ -66,7 +70,6 @@ class AssignedCounts(NamedTuple):
     units: int
     weight: float | None
     """The recorded probability of the arm in this stratum; None where none is recorded."""
-    first_assigned: datetime | None
     last_assigned: datetime | None
 
 

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
+from llmbench.numbers import signed_points
+from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.abtest.guardrails import Guardrail
@@ -57,7 +59,6 @@ def due_words(needed: Needed) -> str:
 
 def guardrail_words(g: Guardrail, control: str) -> str:
     """How far beyond its margin an unwanted event is."""
-    """How far beyond its margin an unwanted event is."""
     if g.ratio is None:
         return (
             f"there are {g.events:,} leads with {g.guardrail} with {g.treatment} and none with {control}, "
@@ -97,9 +98,8 @@ def probability_words(share: float) -> str:
 
 def share_words(value: float | None) -> str:
     """A ratio in percent, to three digits."""
-    """A ratio in percent, to three digits."""
     if value is None or math.isnan(value):
-        return "unknown"
+        return UNKNOWN
     return (
         "without limit"
         if math.isinf(value)
@@ -110,7 +110,6 @@ def share_words(value: float | None) -> str:
 
 
 def fine_words(value: float) -> str:
-    """A ratio in percent, to a hundredth."""
     """A ratio in percent, to a hundredth."""
     return f"{100 * value:.2f}%"
 
@@ -130,8 +129,7 @@ def no_share_words(result: AbResult, treatment: str) -> str:
 
 def points_words(value: float | None) -> str:
     """A difference of rates in points, with its sign."""
-    """A difference of rates in points, with its sign."""
-    return "unknown" if value is None else f"{100 * value:+.2f}".replace("-", "−")
+    return UNKNOWN if value is None else signed_points(value, 2)
 
 
 def about_units(units: float) -> str:

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from llmbench.abtest.bounds import confidence_of, critical_value, repeated_p_value
-from llmbench.abtest.cells import Cells, DesignEffect, widening_of
+from llmbench.abtest.cells import Cells, DesignEffect, is_lopsided, widening_of
 from llmbench.abtest.plan import Plan, Scale
 from llmbench.abtest.tiny_counts import ComparisonVerdict, exact_verdict, tiny_counts
 from llmbench.stats import Interval
@@ -23,9 +23,6 @@ __all__ = [
     "ratio_interval",
     "verdict_of",
 ]
-
-_LOPSIDED = 3
-"""From this split on the score is corrected for skewness."""
 
 
 class Effect(NamedTuple):
@@ -102,7 +99,7 @@ def verdict_of(interval: Interval | None, margin: float, null: float) -> Compari
 def method_of(cells: Cells) -> Literal["scas", "miettinen-nurminen"]:
     """Corrected for skewness where one arm is much smaller."""
     one, two = sum(cells.n1), sum(cells.n2)
-    return "scas" if max(one, two) > _LOPSIDED * min(one, two) else "miettinen-nurminen"
+    return "scas" if is_lopsided(one, two) else "miettinen-nurminen"
 
 
 def ratio_interval(

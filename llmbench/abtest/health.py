@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from llmbench.abtest.cells import lone_cluster_warnings
-from llmbench.abtest.counts import AssignedCounts, Counts
+from llmbench.abtest.counts import ENOUGH_REPLIES, AssignedCounts, Counts
 from llmbench.abtest.plan import Plan
 from llmbench.errors import UsageError
 from llmbench.stats import adjust_p_values, sample_ratio_mismatch, sequential_sample_ratio_mismatch
@@ -22,7 +22,6 @@ _MOST_WITHOUT_COST = 0.02
 _MOST_IN_TWO_ARMS = 0.01
 _ROUNDED_AWAY = 0.025
 """Recorded probabilities may sum to this much under 1: seven arms written as 14% leave 2%."""
-_ENOUGH_REPLIES = 30
 _MISSING = "(not in the source)"
 
 
@@ -255,7 +254,7 @@ def _warnings(counts: Counts, plan: Plan) -> list[str]:
 def _loose_margin(counts: Counts, plan: Plan) -> list[str]:
     """A difference that lets all be lost, by the rate of all arms, which tells nothing of the effect."""
     units, replied = (sum(getattr(each, name) for each in counts.arms) for name in ("units", "replied"))
-    if plan.scale != "difference" or replied < _ENOUGH_REPLIES or plan.margin > -replied / units:
+    if plan.scale != "difference" or replied < ENOUGH_REPLIES or plan.margin > -replied / units:
         return []
     told = (
         f"The margin lets {-100 * plan.margin:g} points be lost, and the reply rate of all arms is "

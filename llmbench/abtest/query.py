@@ -52,7 +52,7 @@ def _add_units(union: Union, layout: Layout, keys: list[str]) -> None:
         ],
         "lb_units WHERE st = 0",
     )  # fmt: skip
-    union.add(What.ASSIGNED, cell_of(keys), ["COUNT(*)", "MIN(au)", "MAX(au)"], "lb_units WHERE st <= 2")
+    union.add(What.ASSIGNED, cell_of(keys), ["COUNT(*)", "MAX(au)"], "lb_units WHERE st <= 2")
     if has_assigned_at(layout):
         day = "CAST(FLOOR(au / 86400000000.0) AS BIGINT)"
         by_day = f"(SELECT *, {day} AS day_number FROM lb_units WHERE st <= 2 AND au IS NOT NULL) AS by_day"

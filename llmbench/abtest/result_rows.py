@@ -108,16 +108,12 @@ class ResultRows:
             arm, stratum = self.cell(row)
             epochs[stratum] = row.keys[1]
             weight = weights(arm, stratum, row.keys[1])
-            rows.append(
-                AssignedCounts(
-                    arm, stratum, row.whole(0), weight, _instant(row.numbers[1]), _instant(row.numbers[2])
-                )
-            )
+            rows.append(AssignedCounts(arm, stratum, row.whole(0), weight, _instant(row.numbers[1])))
         there = {(row.arm, row.stratum) for row in rows}
         # An arm with a weight that got nobody is the worst of splits, so it must be seen.
         for stratum, epoch in epochs.items():
             rows += [
-                AssignedCounts(arm, stratum, 0, weight, None, None)
+                AssignedCounts(arm, stratum, 0, weight, None)
                 for arm in self._given(epoch)
                 if (arm, stratum) not in there and (weight := weights(arm, stratum, epoch))
             ]

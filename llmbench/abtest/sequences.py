@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from llmbench.abtest.cells import Cells, DesignEffect, paired_cells, widening_of
 from llmbench.abtest.counts import DayCounts
 from llmbench.abtest.effect import Effect, ratio_interval, verdict_of
 from llmbench.abtest.plan import Plan
 from llmbench.stats import Interval, ReplyShareEProcess, reply_share_e_process
+from llmbench.stats.two_arms import Alternative
 
 __all__ = ["DayPoint", "anytime_effect", "anytime_interval", "anytime_p_value", "day_by_day"]
-
-Alternative = Literal["two-sided", "greater", "less"]
 
 _MOST_POINTS = 60
 _LEAST_ALPHA = 1e-15

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from llmbench.abtest.anytime_plan import anytime_units
-from llmbench.abtest.margin_scores import LOPSIDED, margin_z
+from llmbench.abtest.cells import is_lopsided
+from llmbench.abtest.margin_scores import margin_z
 from llmbench.abtest.simulation_holm import holm_decisions
 from llmbench.abtest.simulation_plan import SimulationPlan
 from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, Family, LookPlan, Outcome, PowerPoint
@@ -174,8 +175,7 @@ def _evidence(
             for side in ("greater", "less")
         )
         return above, below
-    pair = share, plan.control_share
-    lopsided = max(pair) >= LOPSIDED * min(pair)
+    lopsided = is_lopsided(share, plan.control_share)
     z = margin_z(*table, margin, plan.scale, skewness=lopsided) / math.sqrt(plan.design_effect)
     return z, -z
 

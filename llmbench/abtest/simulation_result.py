@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.abtest.simulation_plan import SimulationPlan
+from llmbench.numbers import signed_points
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 from llmbench.unknown import NONE
@@ -295,7 +296,7 @@ class AbSimulation:
     def _observed(self, value: float | None) -> str:
         if value is None:
             return NONE
-        return f"{value:.3f}" if self.plan.scale == "ratio" else f"{100 * value:+.2f} points"
+        return f"{value:.3f}" if self.plan.scale == "ratio" else f"{signed_points(value, 2)} points"
 
 
 def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

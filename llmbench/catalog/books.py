@@ -121,10 +121,10 @@ def price_book(name: str = CURRENT) -> PriceBook:
         prices[backend] = {}
         for model, row in rows.items():
             standard = {key: value for key, value in row.items() if key not in TIERS}
-            prices[backend][model] = token_price(standard, book["as_of"], layer)
+            own = prices[backend][model] = token_price(standard, book["as_of"], layer)
             for tier in TIERS:
                 if tier in row:
-                    tiers[backend, model, tier] = token_price(row[tier], book["as_of"], layer)
+                    tiers[backend, model, tier] = token_price(row[tier], own.as_of, own.source)
     return PriceBook(book["name"], book["as_of"], book["source"], prices, tiers)
 
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from llmbench.catalog.books import price_book
 from llmbench.catalog.models import ModelFacts, all_models
+from llmbench.catalog.places import OWN
 from llmbench.catalog.prices import TokenPrice
 from llmbench.catalog.tuned_models import TunedModel, tuned_models
+from llmbench.unknown import UNKNOWN
 
 __all__ = ["ListedModel", "list_models"]
-
-_OWN = frozenset({"vllm", "ollama", "local"})
 
 
 class ListedModel(NamedTuple):
@@ -31,11 +31,13 @@ class ListedModel(NamedTuple):
     context: int | None
     ends: str | None
     """ISO date on which the last vendor that has named one ends it."""
+    ends_at: str | None
+    """That vendor; of other places that host it, no end is known."""
 
 
 def list_models(book: str = "current", *, today: date, with_ended: bool = False) -> list[ListedModel]:
-    """Every model of the catalog; without those that have ended unless they run on one's own machine. Then
-    the tuned models of the current folder's project.
+    """Every model of the catalog; without those that every vendor which has named a day has ended, unless
+    they run on one's own machine. Then the tuned models of the current folder's project.
 
     >>> found = {row.model: row for row in list_models("2025-01-23", today=date(2025, 1, 23))}
     >>> found["gpt-4o-mini"].input_usd, found["llama-3.1-70b"].output_usd
@@ -43,8 +45,8 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
     """
     rows = []
     for facts in all_models().values():
-        ends = max(facts.shutdown.values(), default=None)
-        over = ends is not None and date.fromisoformat(ends) <= today and not facts.local
+        ends = max(((day, at) for at, day in facts.shutdown.items()), default=None)
+        over = ends is not None and date.fromisoformat(ends[0]) <= today and not facts.local
         if over and not with_ended:
             continue
         hosted = _hosted(facts)
@@ -55,7 +57,8 @@ def list_models(book: str = "current", *, today: date, with_ended: bool = False)
 
 def _tuned(tuned: TunedModel, book: str, today: date) -> ListedModel:
     facts = all_models().get(tuned.base)
-    own = tuned.place in _OWN
+    day = facts.shutdown.get(tuned.place) if facts else None
+    own = tuned.place in OWN
     price = None if own else price_book(book).find(tuned.model, tuned.place, day=today)
     return _row(
         tuned.model,
@@ -63,14 +66,20 @@ def _tuned(tuned: TunedModel, book: str, today: date) -> ListedModel:
         price,
         own=own,
         context=facts.context if facts else None,
-        ends=facts.shutdown.get(tuned.place) if facts else None,
+        ends=(day, tuned.place) if day else None,
     )
 
 
 def _row(
-    model: str, provider: str, price: TokenPrice | None, *, own: bool, context: int | None, ends: str | None
+    model: str,
+    provider: str,
+    price: TokenPrice | None,
+    *,
+    own: bool,
+    context: int | None,
+    ends: tuple[str, str] | None,
 ) -> ListedModel:
-    known = "own" if own else "unknown"
+    known = "own" if own else UNKNOWN
     return ListedModel(
         model=model,
         provider=provider,
@@ -80,12 +89,13 @@ def _row(
         price_until=price.until if price else None,
         price_source=price.source if price else None,
         context=context,
-        ends=ends,
+        ends=ends[0] if ends else None,
+        ends_at=ends[1] if ends else None,
     )
 
 
 def _hosted(facts: ModelFacts) -> bool:
-    return bool(set(facts.backends) - _OWN)
+    return bool(set(facts.backends).difference(OWN))
 
 
 def _rate(usd: Decimal) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from llmbench.numbers import signed
 from llmbench.unknown import NONE
 
 __all__ = ["diff"]
@@ -78,4 +79,4 @@ def _told(value: Any) -> str:
 
 
 def _share(relative: float | None) -> str:
-    return "" if relative is None else f"{relative:+.1%}"
+    return "" if relative is None else signed(relative, "+.1%")

@@ -11,6 +11,7 @@ import click
 
 from llmbench.errors import UsageError
 from llmbench.spreadsheet import formula_safe
+from llmbench.unknown import UNKNOWN
 
 __all__ = ["estimate"]
 
@@ -72,18 +73,22 @@ def estimate(
         writer.writerow(["model", *titles[1:]])
         for row in found.rows:
             cells = {title: getattr(row, title) for title in titles}
-            amounts = {key: "unknown" for key in _AMOUNTS if cells[key] is None}
+            amounts = {key: UNKNOWN for key in _AMOUNTS if cells[key] is None}
             writer.writerow(formula_safe(cell) for cell in (cells | amounts).values())
         return
     today = datetime.now(UTC).date()
-    ends = [(row.name, row.shutdown_date) for row in found.rows if row.shutdown_date]
+    ends = [row.shutdown_date for row in found.rows if row.shutdown_date]
     limit = today + timedelta(days=SOON_DAYS)
-    soon = {day: "red" for _, day in ends if date.fromisoformat(day) <= limit}
+    soon = {day: "red" for day in ends if date.fromisoformat(day) <= limit}
     click.echo(f"{found}.")
     show(found.table(), soon, dispensable=("source", "price of"))
-    ended = [name for name, day in ends if date.fromisoformat(day) <= today]
+    ended = [
+        f"{row.name} ({row.shutdown_at})"
+        for row in found.rows
+        if row.shutdown_date and date.fromisoformat(row.shutdown_date) <= today
+    ]
     if ended:
-        click.echo(f"Shut down wholly or in part, at the last price: {', '.join(ended)}.")
+        click.echo(f"Shut down, and shown at the last price: {', '.join(ended)}.")
     for note in found.notes():
         click.echo(note)
     if price_book == "current":

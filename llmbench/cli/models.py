@@ -14,7 +14,7 @@ __all__ = ["models"]
 
 
 @click.group(invoke_without_command=True)
-@click.option("--all", "with_ended", is_flag=True, help="Also models that ended everywhere they were hosted.")
+@click.option("--all", "with_ended", is_flag=True, help="Also models that ended, where a vendor has said so.")
 @click.option("--price-book", default="current", show_default=True, help="current or 2025-01-23.")
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
 @click.pass_context
@@ -32,13 +32,13 @@ def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bo
     rows = list_models(price_book, today=today, with_ended=with_ended)
     serving = [", ".join(endpoints_serving(row.model)) for row in rows]
     if as_csv:
-        head = ("model", "provider", "endpoints", "ends", "price of", "price until", "source", "context")
+        ends = ("ends", "ends at", "price of", "price until")
         writer = csv.writer(sys.stdout)
-        writer.writerow((*head, "USD in", "USD out"))
+        writer.writerow(("model", "provider", "endpoints", *ends, "source", "context", "USD in", "USD out"))
         for row, at in zip(rows, serving, strict=True):
             price = (row.price_as_of, row.price_until, row.price_source)
             numbers = (row.context, row.input_usd, row.output_usd)
-            cells = (row.model, row.provider, at, row.ends, *price, *numbers)
+            cells = (row.model, row.provider, at, row.ends, row.ends_at, *price, *numbers)
             writer.writerow(formula_safe(cell) for cell in cells)
         return
     body = [
@@ -62,7 +62,8 @@ def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bo
     click.echo(
         f"USD per 1M tokens, as listed on {' or '.join(dates) or 'no day'}; unknown is not 0.\n"
         "Endpoints are those at hand: with a key in the environment or a table in llmbench.toml.\n"
-        f"Red on a terminal: ended, or ends within {SOON_DAYS} days."
+        f"Red on a terminal: ended, or ends within {SOON_DAYS} days, at the last vendor that has named a day "
+        "(--csv has which)."
     )
     changing = [f"{row.model} ({row.price_until})" for row in rows if row.price_until]
     if changing:

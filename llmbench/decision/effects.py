@@ -25,7 +25,7 @@ _Z = NormalDist()
 
 @shown
 class Spread(NamedTuple):
-    """An amount that is not known: its 10%, 50% and 90% quantiles."""
+    """An amount that is not known, in the unit of its draws: their 10%, 50% and 90% quantiles."""
 
     p10: float
     p50: float

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from llmbench.catalog.endings import ending_of
 from llmbench.catalog.models import all_models, canonical_name
-from llmbench.catalog.places import HOSTED
+from llmbench.catalog.places import HOSTED, OWN
 from llmbench.decision.effects import check_amount, check_whole
 from llmbench.errors import UsageError
 from llmbench.money import dollars
@@ -26,7 +26,6 @@ __all__ = ["EndState", "EndingModel", "EndingModels", "EndingSpend", "ending_mod
 
 EndState = Literal["ended", "ends", "no end known", "own machine", "not in the catalog"]
 """Whether a model ends; the last three tell of no day."""
-_OWN = ("local", "vllm", "ollama")
 
 
 @shown
@@ -226,7 +225,7 @@ def _place(model: str, backends: Mapping[str, str]) -> tuple[str | None, str | N
     endpoint, slash, rest = model.partition("/")
     if slash and endpoint in backends:
         return backends[endpoint], canonical_name(rest)
-    if slash and endpoint in _OWN:
+    if slash and endpoint in OWN:
         return "own", canonical_name(rest)
     whole = canonical_name(model)
     name = whole or (canonical_name(rest) if slash else None)

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from llmbench.decision.effects import ReplyEffect, Spread, check_amount, check_whole, spread_of
+from llmbench.economics.monte_carlo import P90
 from llmbench.economics.workload import DAYS_OF_MONTH
 from llmbench.errors import UsageError
 from llmbench.money import dollars
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["CostOfHold", "RevenueAtRisk", "cost_of_hold", "revenue_at_risk"]
 
 _POINTS = 21
-_P90 = 1.2815515655446004
-"""The 90% quantile of the standard normal distribution."""
 
 
 @shown
@@ -287,4 +286,4 @@ def _savings(given: Spread | float, normal: Floats) -> Floats:
     if not low <= middle <= high:
         raise UsageError(f"saving_per_month must ascend from p10 over p50 to p90; it is {tuple(given)}.")  # type: ignore[arg-type]
     half = np.where(normal < 0, middle - low, high - middle)
-    return np.asarray(middle + half * normal / _P90)
+    return np.asarray(middle + half * normal / P90)

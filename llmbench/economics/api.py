@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from llmbench.catalog import Tier, TokenPrice, canonical_name, model_facts, price_book
-from llmbench.catalog.places import PRICED
+from llmbench.catalog.places import OWN, PRICED
 from llmbench.economics.checks import check_amount
 from llmbench.errors import UsageError
 
@@ -13,7 +13,6 @@ __all__ = ["api_cost", "listed_price_of"]
 
 _FAMILIES = ("llama", "mixtral")
 """Endpoints that exist without configuration, and lead to the first hosted backend of the model."""
-_OWN = ("local", "vllm", "ollama")
 
 
 def listed_price_of(model: str, book: str = "current", tier: Tier = "standard") -> TokenPrice | None:
@@ -43,7 +42,7 @@ def _split(model: str) -> tuple[str | None, str]:
     place, slash, name = model.partition("/")
     if canonical_name(model) or not slash:
         return None, model
-    if place in _OWN:
+    if place in OWN:
         raise UsageError(
             f"{model!r} runs on a machine of one's own, whose cost is hours, not tokens; "
             f"name {name!r} alone for its price at a vendor."

@@ -25,6 +25,7 @@ class ScaledHours(NamedTuple):
     always_on_hours: float
     """What would be billed with as many as the busiest hour needs, all the time."""
     cold_starts: float
+    """Replicas that are started in the month."""
     cold_share: float
     """Share of the requests that wake a replica up and wait for it."""
     peak: int

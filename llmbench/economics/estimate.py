@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.catalog import TokenPrice, all_models, canonical_name, price_book
 from llmbench.economics.api import cost_at, listed_price_of, price_and_place
@@ -44,6 +44,8 @@ class EstimateRow:
     price_source: str | None
     shutdown_date: str | None
     """ISO date on which the model, or the first of a mix, ends where it is priced."""
+    shutdown_at: str | None = None
+    """The vendor that ends it on that day; of a mix, after the model, as in "mixtral-8x7b at together"."""
     note: str = ""
     """Why there is no price, or what the price leaves out."""
 
@@ -120,14 +122,22 @@ class Estimate:
         return f"<p>{html.escape(str(self))}.</p>{self.table().html()}{notes}"
 
 
+class _End(NamedTuple):
+    """When a model ends where it is priced."""
+
+    day: str
+    """ISO date."""
+    at: str
+    """The vendor, perhaps after the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Cost:
     """One model's month."""
 
     usd: float | None
     price: TokenPrice | None
-    ends: str | None
-    """ISO date on which the model ends where it is priced."""
+    ends: _End | None
     note: str = ""
 
 
@@ -214,7 +224,8 @@ def _row(name: str, cost: _Cost, base: float | None) -> EstimateRow:
         price_as_of=cost.price.as_of if cost.price else None,
         price_until=cost.price.until if cost.price else None,
         price_source=cost.price.source if cost.price else None,
-        shutdown_date=cost.ends,
+        shutdown_date=cost.ends.day if cost.ends else None,
+        shutdown_at=cost.ends.at if cost.ends else None,
         note=cost.note,
     )
 
@@ -232,7 +243,8 @@ def _mix_row(mix: Mapping[str, float], load: Workload, book: str, base: float | 
     dates = [part.price.as_of for part in parts.values() if part.price]
     label = " + ".join(f"{name} {share:.4g}%" for name, share in ((n, 100 * s) for n, s in mix.items()))
     total = _round(math.fsum(known)) if len(known) == len(costs) else None
-    row = _row(label, _Cost(total, None, min((p.ends for p in parts.values() if p.ends), default=None)), base)
+    ends = (_End(p.ends.day, f"{name} at {p.ends.at}") for name, p in parts.items() if p.ends)
+    row = _row(label, _Cost(total, None, min(ends, default=None)), base)
     changes = [part.price.until for part in parts.values() if part.price and part.price.until]
     notes = dict.fromkeys(f"{name}: {part.note}" for name, part in parts.items() if part.note)
     fields: dict[str, Any] = asdict(row) | {
@@ -244,12 +256,11 @@ def _mix_row(mix: Mapping[str, float], load: Workload, book: str, base: float | 
     return EstimateRow(**fields)
 
 
-def _shutdown(name: str, place: str | None) -> str | None:
-    """The day on which `place` ends the model; where none is priced, the first day on which any does."""
+def _shutdown(name: str, place: str | None) -> _End | None:
+    """When `place` ends the model; where none is priced, the first end that there is."""
     facts = all_models().get(canonical_name(name) or "")
-    if facts is None:
-        return None
-    return facts.shutdown.get(place) if place else min(facts.shutdown.values(), default=None)
+    ends = (_End(day, at) for at, day in facts.shutdown.items() if place in {None, at}) if facts else ()
+    return min(ends, default=None)
 
 
 def _round(usd: float) -> float:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["MonteCarlo", "Range", "Tornado", "Uncertainty", "monte_carlo", "tornado", "triangular"]
+__all__ = ["P90", "MonteCarlo", "Range", "Tornado", "Uncertainty", "monte_carlo", "tornado", "triangular"]
 
 _DEMAND = ("messages", "input_tokens", "output_tokens", "peak_to_mean")
 """What one success of the product may raise together."""
-_P90 = 1.2815515655446004
+P90 = 1.2815515655446004
 """The 90% quantile of the standard normal distribution."""
 
 
@@ -238,7 +238,7 @@ def _costs(
 def _log_spread(option: HostingOption) -> float:
     if option.low <= 0 or option.high <= option.low:
         return 0.0
-    return math.log(option.high / option.low) / (2 * _P90)
+    return math.log(option.high / option.low) / (2 * P90)
 
 
 def triangular(uniform: Floats, given: Range) -> Floats:
@@ -298,6 +298,6 @@ def tornado(
     for name, of in given.ranges.items():
         low, high = saving(stated | {name: triangular(tails, of)}, np.zeros(2))
         found.append(Tornado(name, float(low), float(high)))
-    low, high = saving(stated, np.array([-_P90, _P90]))
+    low, high = saving(stated, np.array([-P90, P90]))
     found.append(Tornado("throughput", float(low), float(high)))
     return sorted(found, key=lambda row: -row.swing)

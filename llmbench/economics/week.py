@@ -72,6 +72,7 @@ class MeasuredWorkload(NamedTuple):
     without_tokens: int
     """Messages whose tokens are not known; they count as messages, not in the means."""
     input_p95: float
+    """Tokens a message, of those whose tokens are known; so is the output's."""
     output_p95: float
 
 

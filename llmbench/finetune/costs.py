@@ -29,6 +29,7 @@ class TrainingCost(NamedTuple):
     usd_high: float | None
     as_of: str
     source: str
+    """Of the price; where none is known, of the list that was looked through."""
     note: str = ""
 
 

@@ -33,6 +33,7 @@ class Trained(NamedTuple):
     seconds: float
     cpu_seconds: float
     loss: float
+    """Of the last step: nats per token that is learned."""
     validation_loss: float | None
     precision: str
 

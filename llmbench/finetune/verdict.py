@@ -19,6 +19,7 @@ from typing import Literal
 
 from llmbench.finetune.payback import Payback
 from llmbench.money import dollars, signed_dollars
+from llmbench.numbers import signed, signed_points
 from llmbench.results import Decision, Verdict
 from llmbench.stats.intervals import Interval
 
@@ -127,7 +128,7 @@ def _worth(evidence: TuningEvidence) -> list[str]:
 
 
 def _count(number: float) -> str:
-    return f"{number:+,.0f}".replace("-", "−")
+    return signed(number, "+,.0f")
 
 
 def _good(evidence: TuningEvidence, reasons: list[str]) -> Verdict:
@@ -176,8 +177,8 @@ def _of_forgetting(evidence: TuningEvidence) -> list[str]:
 def _by(gain: Gain) -> str:
     if gain.difference is None or gain.ci is None:
         return ""
-    low, high = (f"{100 * value:+.1f}".replace("-", "−") for value in gain.ci)
-    return f" ({100 * gain.difference:+.1f} points, {low} to {high}, n = {gain.n:,})".replace("-", "−")
+    difference, low, high = (signed_points(value) for value in (gain.difference, *gain.ci))
+    return f" ({difference} points, {low} to {high}, n = {gain.n:,})"
 
 
 def _measured(gain: Gain, where: str) -> str:

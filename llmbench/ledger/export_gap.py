@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from llmbench.money import dollars, signed_dollars
+from llmbench.numbers import signed
 from llmbench.types import CallRecord
 
 __all__ = ["GapLine", "Side", "Tally", "explain", "line_of_tallies"]
@@ -136,10 +137,10 @@ def explain(total: GapLine, days: Sequence[GapLine], lines: Sequence[GapLine], t
             "calls, so the gap is all of it: give their model a price, and reprice."
         )
     if share is not None and abs(share) <= tolerance:
-        signed = f"{share:+.2%}".replace("-", "−")
+        gap = f"{signed_dollars(total.gap_usd)} ({signed(share, '+.2%')})"
         return (
             f"The vendor's {dollars(there)} and the ledger's {dollars(here)} agree within {tolerance:.1%}: "
-            f"the gap is {signed_dollars(total.gap_usd)} ({signed}){_cancelling(lines, tolerance * there)}."
+            f"the gap is {gap}{_cancelling(lines, tolerance * there)}."
         )
     more = "more" if total.gap_usd > 0 else "less"
     percent = "" if share is None else f" ({abs(share):.1%} of the charge)"

@@ -33,6 +33,7 @@ class Event(NamedTuple):
     replied: bool
     happened_at: datetime
     value: float | None
+    """USD."""
     metadata: Mapping[str, Any]
 
 

@@ -14,6 +14,7 @@ from llmbench.errors import UsageError
 from llmbench.ledger.export_gap import GapLine, Side, Tally, explain, line_of_tallies
 from llmbench.ledger.export_shapes import ExportRow
 from llmbench.money import dollars, priced_of, signed_dollars
+from llmbench.numbers import signed
 from llmbench.plain_table import PlainTable, count_text
 from llmbench.shown import shown
 from llmbench.types import CallRecord
@@ -46,6 +47,7 @@ class Reconciliation:
     rows_outside: int
     """Rows of the export outside the days asked for: not compared."""
     tolerance: float
+    """Share of the vendor's charge up to which a gap agrees."""
 
     @property
     def gap_usd(self) -> float | None:
@@ -265,5 +267,5 @@ def _cells(side: Side) -> tuple[str, ...]:
 
 
 def _gap(line: GapLine) -> str:
-    share = "" if line.gap_share is None else f" ({line.gap_share:+.1%})".replace("-", "−")
+    share = "" if line.gap_share is None else f" ({signed(line.gap_share, '+.1%')})"
     return f"{signed_dollars(line.gap_usd)}{share}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from llmbench.numbers import nan_as_none
+from llmbench.numbers import nan_as_none, signed_points
 from llmbench.shown import shown
 from llmbench.stats import (
     Interval,
@@ -230,7 +230,7 @@ def _verdict(
     if not (seen.known and worst.known and best.known):
         return "cannot tell", "too few independent clusters to give an interval"
     unsure = f"{c.missing} items lack an answer, and their scores could change the verdict"
-    margin = f"the margin of {_points(-c.margin)}"
+    margin = f"the margin of {signed_points(-c.margin)} points"
     if seen.is_better(alpha) and worst.is_better(alpha):
         return "better", "the interval lies above 0"
     if seen.is_not_worse(alpha):
@@ -278,7 +278,3 @@ def _more_items(
         # way, and more items are no cure for these.
         return None if c.missing else 1
     return more if more <= _MOST_ITEMS else None
-
-
-def _points(score: float) -> str:
-    return f"{100 * score:+.1f} points".replace("-", "−")

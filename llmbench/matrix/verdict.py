@@ -10,6 +10,7 @@ from llmbench.matrix.confirmation import Confirmation
 from llmbench.matrix.missingness import UnevenMissing
 from llmbench.matrix.summary import CellSummary
 from llmbench.money import dollars
+from llmbench.numbers import signed_points
 from llmbench.results import Decision, Verdict
 from llmbench.unknown import UNKNOWN
 
@@ -207,11 +208,11 @@ def _counted(comparisons: Sequence[Comparison]) -> str:
 def _difference(c: Comparison | Confirmation, margin: float | None = None) -> str:
     if c.difference is None:
         return UNKNOWN
-    text = f"{_signed(c.difference)} points"
+    text = f"{signed_points(c.difference)} points"
     if c.ci is not None:
         margin = c.margin if isinstance(c, Comparison) else margin
         beside = "" if margin is None else f", margin {100 * margin:g} points"
-        text += f" (interval {_signed(c.ci.low)} to {_signed(c.ci.high)}{beside})"
+        text += f" (interval {signed_points(c.ci.low)} to {signed_points(c.ci.high)}{beside})"
     return text
 
 
@@ -225,7 +226,3 @@ def _cost(ours: CellSummary, theirs: CellSummary) -> str:
 
 def _percent(score: float | None) -> str:
     return "no score" if score is None else f"{100 * score:.1f}%"
-
-
-def _signed(score: float) -> str:
-    return f"{100 * score:+.1f}".replace("-", "−")

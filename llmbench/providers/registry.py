@@ -38,7 +38,6 @@ class ProviderRow:
     key_variables: tuple[str, ...] = ()
     """Environment variables that may hold the vendor's key; where a provider has several backends
     they stand in the backend's row: see `key_variables`."""
-    key_needed: bool = False
     extra: str | None = None
     """What `pip install llmbench[...]` must name; None where the core is enough."""
     hosted_backends: tuple[str, ...] = ()
@@ -48,22 +47,14 @@ class ProviderRow:
 _HOME = "llmbench.providers."
 PROVIDERS: Mapping[str, ProviderRow] = {
     "local": ProviderRow(f"{_HOME}local", "LocalProvider", extra="local"),
-    "openai": ProviderRow(
-        f"{_HOME}openai", "OpenAIProvider", ("OPENAI_API_KEY",), key_needed=True, extra="openai"
-    ),
+    "openai": ProviderRow(f"{_HOME}openai", "OpenAIProvider", ("OPENAI_API_KEY",), extra="openai"),
     "anthropic": ProviderRow(
-        f"{_HOME}anthropic", "AnthropicProvider", ("ANTHROPIC_API_KEY",), key_needed=True, extra="anthropic"
+        f"{_HOME}anthropic", "AnthropicProvider", ("ANTHROPIC_API_KEY",), extra="anthropic"
     ),
     "gemini": ProviderRow(
-        f"{_HOME}gemini",
-        "GeminiProvider",
-        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        key_needed=True,
-        extra="gemini",
+        f"{_HOME}gemini", "GeminiProvider", ("GEMINI_API_KEY", "GOOGLE_API_KEY"), extra="gemini"
     ),
-    "together": ProviderRow(
-        f"{_HOME}together", "TogetherProvider", ("TOGETHER_API_KEY",), key_needed=True, extra="together"
-    ),
+    "together": ProviderRow(f"{_HOME}together", "TogetherProvider", ("TOGETHER_API_KEY",), extra="together"),
     "llama": ProviderRow(f"{_HOME}llama", "LlamaProvider", hosted_backends=("together", "replicate")),
     "mixtral": ProviderRow(f"{_HOME}mixtral", "MixtralProvider", hosted_backends=("together", "replicate")),
     "custom": ProviderRow(f"{_HOME}custom", "CustomProvider"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llmbench.money import dollars
 from llmbench.reporting.ab_figures import EDGE, LINES, EffectRow, effect_forest, shade_margin, simulated_note
 from llmbench.reporting.ab_wording import fine_points
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ __all__ = [
     "progress_figure",
 ]
 
-_VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
 _OVER_LOOKS = " Held over all looks at the experiment, as repeated p-values are."
 _DOTTED = " Dotted: from here on the saving is larger than the value of the replies that are lost."
 
@@ -57,7 +56,7 @@ def effect_figure(result: AbResult) -> Plot | None:
         rows.append(
             EffectRow(
                 label, 100 * value, 100 * interval.low, 100 * interval.high,
-                _VERDICT_COLOURS[c.verdict], f"{shown}: {c.verdict}",
+                VERDICT_COLOURS[c.verdict], f"{shown}: {c.verdict}",
             )
         )  # fmt: skip
         frames.append(
@@ -81,7 +80,7 @@ def effect_figure(result: AbResult) -> Plot | None:
         marks.append(
             (
                 100 * economic,
-                f"pays from {100 * economic:.1f}%" if ratio else f"pays from {100 * economic:+.2f}",
+                f"pays from {100 * economic:.1f}%" if ratio else f"pays from {fine_points(economic)}",
             )
         )
     _marks(axes, marks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmbench.numbers import signed
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import p_value, whole
 
@@ -52,7 +53,7 @@ def health_table(result: AbResult) -> ReportTable:
                     "arm": arm,
                     "assigned": units,
                     "promised by the weights": whole(expected),
-                    "difference": f"{units - expected:+,.0f}".replace("-", "−"),
+                    "difference": signed(units - expected, "+,.0f"),
                     "p of the epoch": p_value(stratum.p_value),
                 }
             )

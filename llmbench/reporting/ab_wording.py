@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from llmbench.numbers import signed_points
 from llmbench.reporting.wording import whole
 from llmbench.unknown import UNKNOWN
 
@@ -31,8 +32,8 @@ def sure_percent(probability: float) -> str:
 
 
 def fine_points(value: float) -> str:
-    """A difference of reply rates, in points with its sign."""
-    return f"{100 * value:+.2f}".replace("-", "−")
+    """A difference of reply rates, in points with its sign: two digits, as replies are few in a hundred."""
+    return signed_points(value, 2)
 
 
 def ratio_words(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmbench.economics.machine import Machine, MachineRun, fit_machine
 from llmbench.errors import UsageError
+from llmbench.loadtest.results import SCHEMA
 from llmbench.money import dollars
 from llmbench.numbers import finite
 from llmbench.reporting.report_table import ReportTable
@@ -18,7 +19,6 @@ from llmbench.unknown import UNKNOWN
 
 __all__ = ["loadtest_sentence", "loadtest_table", "machine_of", "machine_sentence", "read_loadtest"]
 
-_SCHEMA = "llmbench-loadtest/1"
 _AMOUNTS = ("request_rate", "completed", "failed", "request_throughput")
 _AMOUNTS_OR_NULL = (
     "total_input_tokens", "total_output_tokens", "output_throughput", "mean_ttft_ms", "mean_tpot_ms",
@@ -38,9 +38,9 @@ def read_loadtest(path: str, root: Path) -> Mapping[str, Any] | None:
         raise UsageError(f"Parameter 'loadtest': {path} cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"Parameter 'loadtest': {path} is no JSON ({error}).") from error
-    if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise UsageError(
-            f"Parameter 'loadtest': {path} is not what `llmbench loadtest --out` writes (schema {_SCHEMA})."
+            f"Parameter 'loadtest': {path} is not what `llmbench loadtest --out` writes (schema {SCHEMA})."
         )
     if wrong := _wrong_part(found):
         raise UsageError(

@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llmbench.errors import UsageError
+from llmbench.numbers import signed_points
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PALETTE",
+    "VERDICT_COLOURS",
     "DifferenceRow",
     "ForestRow",
     "Plot",
@@ -76,7 +78,8 @@ _EDGE = 0.25
 """Part of the plot's width at each edge in which a value's text would not fit if centred."""
 _BELOW = 0.22
 """Rows between an interval and the bar below it."""
-_VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
+VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
+"""Of each verdict of a comparison, a name in `PALETTE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,7 @@ def difference_forest(
     axes.axvline(0, color=PALETTE["ink"], linewidth=1)
     axes.axvline(-100 * margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
     for position, row in enumerate(rows):
-        colour = _VERDICT_COLOURS.get(row.verdict, "grey")
+        colour = VERDICT_COLOURS.get(row.verdict, "grey")
         if row.mde is not None:
             band = (-100 * row.mde, 100 * row.mde)
             axes.hlines(position + _BELOW, *band, color=PALETTE["grey"], linewidth=4, alpha=0.35)
@@ -212,8 +215,7 @@ def difference_forest(
     labels = [_row_label(row.label, f"n = {row.n:,}{_detects(row.mde)}", len(rows)) for row in rows]
     _finish(axes, labels, xlabel, title)
     for position, row in enumerate(rows):
-        signed = f"{100 * row.difference:+.1f}".replace("-", "−")
-        _value(axes, f"{signed}: {row.verdict}", 100 * row.difference, position)
+        _value(axes, f"{signed_points(row.difference)}: {row.verdict}", 100 * row.difference, position)
     inside = _place(axes, -100 * margin) < _EDGE
     axes.annotate(
         f"margin {100 * margin:g}",

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.finetune.verdict import Gain, GainVerdict, TuningEvidence, tuning_verdict
+from llmbench.numbers import signed_points
 from llmbench.reporting.envelope import input_file
 from llmbench.reporting.fine_tune_money import cell_costs, paybacks
 from llmbench.reporting.fine_tune_provenance import asked_until
 from llmbench.reporting.fine_tune_tables import answer_forms, regressions
 from llmbench.reporting.matrix_tables import ranked_table
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import estimate, signed_points, whole
+from llmbench.reporting.wording import estimate, whole
 from llmbench.results import InputFile, Spend, Verdict
 from llmbench.unknown import UNKNOWN
 

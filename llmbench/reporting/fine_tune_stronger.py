@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmbench.money import dollars
+from llmbench.numbers import signed_points
 from llmbench.reporting.fine_tune_money import CellCost, cell_costs, paybacks
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import estimate, limits, p_value, percent, signed_points
+from llmbench.reporting.wording import estimate, limits, p_value, percent
 from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llmbench.numbers import signed_points
 from llmbench.reporting.matrix_tables import disagreement_table
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import estimate, limits, p_value, percent, shorten, signed_points
+from llmbench.reporting.wording import estimate, limits, p_value, percent, shorten
 from llmbench.stats import Interval, wilson_interval
 from llmbench.unknown import NONE, UNKNOWN
 

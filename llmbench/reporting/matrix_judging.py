@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from llmbench.errors import UsageError
 from llmbench.matrix.label_statistics import FEW_LABELS, cell_labels
 from llmbench.money import dollars
+from llmbench.numbers import signed, signed_points
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import estimate, percent, signed_points
+from llmbench.reporting.wording import estimate, percent
 from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def strength_table(results: MatrixResults) -> ReportTable | None:
             "wins": each.wins,
             "ties": each.ties,
             "losses": each.losses,
-            "log strength": estimate(each.log_strength, each.ci, "{:+.2f}".format),
+            "log strength": estimate(each.log_strength, each.ci, _signed),
         }
         for each in found
     ]
@@ -246,7 +247,7 @@ def _rubric_rows(judging: Judging) -> list[tuple[Any, ...]]:
     return [
         (
             "rank correlation of score and length", judging.length_correlation, judging.length_correlation_ci,
-            "{:+.2f}".format, "0", "Spearman's, within cells; longer answers may also be better",
+            _signed, "0", "Spearman's, within cells; longer answers may also be better",
         )
     ]  # fmt: skip
 
@@ -261,3 +262,7 @@ def _graded_otherwise(labels: Labels, results: MatrixResults) -> int:
     both = labels.judged.merge(now, on=names, how="left")
     same = (both["judge"] == both["score"]) | (both["judge"].isna() & both["score"].isna())
     return int((~same).sum())
+
+
+def _signed(value: float) -> str:
+    return signed(value, "+.2f")

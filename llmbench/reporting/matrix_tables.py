@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmbench.money import dollars
+from llmbench.numbers import signed_points
 from llmbench.reporting.figures import DifferenceRow, ForestRow, Plot, difference_forest, forest
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import (
@@ -19,7 +20,6 @@ from llmbench.reporting.wording import (
     percent,
     points,
     shorten,
-    signed_points,
     whole,
 )
 from llmbench.unknown import NONE, UNKNOWN

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llmbench.numbers import signed_points
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, best_candidate, ranked_cells
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import clip, estimate, limits, p_value, percent, signed_points
+from llmbench.reporting.wording import clip, estimate, limits, p_value, percent
 from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:

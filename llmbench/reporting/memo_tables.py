@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.decision import STAGES, needed_evidence
+from llmbench.numbers import signed_points
 from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import percent, signed_points, span, whole
+from llmbench.reporting.wording import percent, span, whole
 from llmbench.run_files import RESULT
 from llmbench.unknown import NONE
 

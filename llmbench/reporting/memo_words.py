@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from llmbench.decision import decide
 from llmbench.decision.facts import lengths_apart
 from llmbench.decision.gates import SHARE_OF_STAGE
+from llmbench.numbers import signed_points
 from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.memo_money_words import saving_sentence
-from llmbench.reporting.wording import percent, signed_points, span
+from llmbench.reporting.wording import percent, span
 from llmbench.results import Decision, Verdict
 
 if TYPE_CHECKING:

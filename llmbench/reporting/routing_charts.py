@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
+from llmbench.numbers import signed, signed_points
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.routing_report import category_losses, monthly_saving
-from llmbench.reporting.wording import estimate, p_value, percent, signed_points
+from llmbench.reporting.wording import estimate, p_value, percent
 from llmbench.stats import Interval
 from llmbench.unknown import NONE, UNKNOWN
 
@@ -72,7 +73,7 @@ def recommended_table(study: RoutingStudy) -> ReportTable | None:
     import pandas as pd
 
     expected, routing = study.routing.expected, study.routing
-    if expected is None or not routing.routes:
+    if expected is None or routing.threshold is None:
         return None
     saving = monthly_saving(study)
     lost = expected.quality_lost_interval
@@ -98,7 +99,7 @@ def recommended_table(study: RoutingStudy) -> ReportTable | None:
             None if saving is None else saving[0], *(saving[1] if saving is not None else (None, None)),
         ),
         (
-            "asked where the chances differ by at most", f"{routing.threshold:+.3f}".replace("-", "−"),
+            "asked where the chances differ by at most", signed(routing.threshold, "+.3f"),
             routing.threshold, None, None,
         ),
     ]  # fmt: skip
@@ -308,7 +309,7 @@ def _ratio(value: float, interval: Interval | None) -> str:
     if math.isnan(value):
         return NONE
     known = None if interval is None else _known(interval)
-    return estimate(value, known, lambda number: f"{number:.2f}".replace("-", "−"))
+    return estimate(value, known, lambda number: signed(number, ".2f"))
 
 
 def _known(interval: Interval) -> Interval | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from llmbench.errors import UsageError
 from llmbench.money import dollars
+from llmbench.numbers import signed
 from llmbench.reporting.envelope import input_file
 from llmbench.results import Decision, Spend, Verdict
 from llmbench.routing import calibrate, evaluate, label_budget, outcomes_of, unseen_chances
@@ -205,8 +206,8 @@ def _against(evaluation: RoutingEvaluation, name: str) -> str:
     how = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
     return (
         f"What was learned {how} routing by {name}: APGR {evaluation.apgr:.2f} against {row.apgr:.2f} "
-        f"(difference {low:+.2f} to {high:+.2f})."
-    ).replace("-", "−")
+        f"(difference {signed(low, '+.2f')} to {signed(high, '+.2f')})."
+    )
 
 
 def category_losses(study: RoutingStudy) -> tuple[CategoryLoss, ...]:

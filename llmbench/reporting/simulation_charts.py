@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, Outcome
+from llmbench.numbers import signed
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def boundary_figure(simulation: AbSimulation) -> Plot:
     if few:
         for look, (x, value) in enumerate(zip(units, upper, strict=True)):
             if least < value < most:
-                text = f"look {look + 1}: {value:.3f}" if ratio else f"look {look + 1}: {value:+.2f}"
+                text = f"look {look + 1}: {f'{value:.3f}' if ratio else signed(value, '+.2f')}"
                 last = look == len(units) - 1
                 _note(axes, text, (x, value), (8, -16) if last else (4, 7), "right" if last else "left")
     axes.legend(loc="upper right", frameon=False, fontsize=9)

@@ -23,7 +23,6 @@ __all__ = [
     "percent",
     "points",
     "shorten",
-    "signed_points",
     "span",
     "whole",
 ]
@@ -64,11 +63,6 @@ def percent(share: float) -> str:
 def points(share: float) -> str:
     """A share of 1, in points."""
     return f"{100 * share:g}"
-
-
-def signed_points(share: float) -> str:
-    """A difference of shares, in points, with its sign."""
-    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def whole(value: float) -> str:

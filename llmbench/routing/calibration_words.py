@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from llmbench.money import dollars
 from llmbench.routing.calibrated import Certificate, Expected, GainFound, Status
+from llmbench.unknown import UNKNOWN
 
 __all__ = ["summary_of"]
 
@@ -38,7 +39,7 @@ def summary_of(
             f"(n = {certificate.n:,})."
         )
     if status is Status.NO_GAIN:
-        p_value = "unknown" if gain.p_value is None else f"{gain.p_value:.3f}"
+        p_value = UNKNOWN if gain.p_value is None else f"{gain.p_value:.3f}"
         return (
             f"{stay}the learned choices are not shown to be better than a coin's (p = {p_value}, one-sided, "
             f"against {gain.level:g}; n = {certificate.n:,})."

@@ -65,8 +65,6 @@ class CascadeEvaluation:
     strong model alone."""
     strong_cost_usd: float
     """Of the strong model asked at once; NaN where not known."""
-    strong_latency_ms: float
-    """Likewise."""
     unanswered: int
     """Prompts without a cheap answer: escalated at every threshold, and so in no vertex of the curve."""
     _stages: _Stages
@@ -187,13 +185,7 @@ def evaluate_trust(
     columns = zip(("cheap_costs", "strong_costs", "cheap_ms", "strong_ms"), (*usd, *ms), strict=True)
     told = [np.full(n, math.nan) if v is None else _each(key, v, n) for key, v in columns]
     stages = _Stages(given[kept], weak[kept], best[kept], *(each[kept] for each in told))
-    return CascadeEvaluation(
-        found,
-        float(stages.strong_usd.mean()),
-        float(stages.strong_ms.mean()),
-        int((none & kept).sum()),
-        stages,
-    )
+    return CascadeEvaluation(found, float(stages.strong_usd.mean()), int((none & kept).sum()), stages)
 
 
 def evaluate_cascade(

@@ -35,7 +35,7 @@ _P95_FROM, _P99_FROM = 200, 1000
 
 @dataclass(slots=True)
 class Tally:
-    """Running sums of one model; the newest times are kept for the quantiles."""
+    """Running sums of one model, in USD and milliseconds; the newest times are kept for the quantiles."""
 
     requests: int = 0
     answered: int = 0

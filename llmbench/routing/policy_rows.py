@@ -27,6 +27,7 @@ class PolicyRow(NamedTuple):
     """NaN for what is no scoring: a single model."""
     apgr_interval: Interval
     cpt20: float
+    """Least share of strong calls that closes 20% of the gap in quality (`Curve.cpt`); so on below."""
     cpt50: float
     cpt80: float
     strong_share: float

@@ -9,20 +9,19 @@ The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and R
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llmbench.errors import UsageError
 from llmbench.stats.checks import check_choice, check_confidence, check_count, check_number, finite_array
 from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
+from llmbench.stats.two_arms import Alternative
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["asymptotic_critical_value", "asymptotic_difference_sequence", "asymptotic_half_widths"]
-
-Alternative = Literal["two-sided", "greater", "less"]
 
 
 def asymptotic_difference_sequence(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -22,13 +22,12 @@ from llmbench.errors import UsageError
 from llmbench.shown import shown
 from llmbench.stats.checks import check_choice, check_confidence, check_number, finite_array
 from llmbench.stats.intervals import Interval
+from llmbench.stats.two_arms import Alternative
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["ReplyShareEProcess", "log_e_values_of_shares", "reply_share_e_process"]
-
-Alternative = Literal["two-sided", "greater", "less"]
 
 _FARTHEST = 60.0
 """Of the logarithm of a ratio."""

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import brentq
@@ -21,13 +21,12 @@ from scipy.special import gammaln
 from llmbench.errors import UsageError
 from llmbench.stats.checks import check_choice, check_count, check_number, check_open_unit
 from llmbench.stats.e_process import log_e_values_of_shares
+from llmbench.stats.two_arms import OneSided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["e_process_power", "e_process_replies"]
-
-OneSided = Literal["greater", "less"]
 
 _NEGLIGIBLE = 1e-15
 _SPREADS = 8.5

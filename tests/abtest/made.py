@@ -218,14 +218,10 @@ def _assigned(
     arm: str, stratum: str, known: Sequence[Mapping[str, Any]], *, with_weights: bool
 ) -> AssignedCounts:
     mine = [u for u in known if u["arm"] == arm and u["stratum"] == stratum]
-    days = [u["day"] for u in mine]
-    first, last = (
-        datetime(START.year, START.month, START.day, tzinfo=UTC) + timedelta(days=day)
-        for day in (min(days), max(days))
+    last = datetime(START.year, START.month, START.day, tzinfo=UTC) + timedelta(
+        days=max(u["day"] for u in mine)
     )
-    return AssignedCounts(
-        arm, stratum, len(mine), mine[0]["probability"] if with_weights else None, first, last
-    )
+    return AssignedCounts(arm, stratum, len(mine), mine[0]["probability"] if with_weights else None, last)
 
 
 def _days(known: Sequence[Mapping[str, Any]], mature: Sequence[Mapping[str, Any]]) -> list[DayCounts]:

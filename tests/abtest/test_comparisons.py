@@ -26,7 +26,7 @@ def counts(day: int, costs: dict[str, float] | None = None, **arms: tuple[int, i
     for arm, (x, n) in arms.items():
         c = usd[arm]
         sums.append(UnitSums(arm, "", n, x, n, x, n, x, x, n, x, c * n, c * c * n * 1.1, c * x, 0))
-        assigned.append(AssignedCounts(arm, "", n, 1.0, START, START))
+        assigned.append(AssignedCounts(arm, "", n, 1.0, START))
         paid += [CostCounts(arm, "", True, x, c), CostCounts(arm, "", False, n - x, c)]
         days.append(DayCounts(arm, "", date(2025, 12, 1), n, x, n, c * n, n))
     return Counts(

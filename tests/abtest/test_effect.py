@@ -12,7 +12,14 @@ from llmbench.abtest import Plan
 from llmbench.abtest.bounds import confidence_of, critical_value, repeated_p_value
 from llmbench.abtest.cells import Cells, DesignEffect, design_effect, paired_cells
 from llmbench.abtest.counts import ClusterProducts
-from llmbench.abtest.effect import difference_interval, effects_by_holm, margin_z, ratio_interval, verdict_of
+from llmbench.abtest.effect import (
+    difference_interval,
+    effects_by_holm,
+    margin_z,
+    method_of,
+    ratio_interval,
+    verdict_of,
+)
 from llmbench.stats import (
     Interval,
     alpha_spending_bounds,
@@ -70,6 +77,11 @@ def test_lopsided_arms_are_corrected_for_skewness() -> None:
     found = effect(cells(540, 18_000, 62, 2000), plan())
     assert found.ratio_ci == pytest.approx(rate_ratio_interval(540, 18_000, 62, 2000, method="scas"))
     assert "SCAS" in found.method
+
+
+@pytest.mark.parametrize(("treated", "method"), [(2_999, "miettinen-nurminen"), (3_000, "scas")])
+def test_arms_of_three_to_one_are_lopsided_as_in_a_simulation(treated: int, method: str) -> None:
+    assert method_of(cells(90, treated, 31, 1_000)) == method
 
 
 @pytest.mark.parametrize("x1", range(240, 340, 3))

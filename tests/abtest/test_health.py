@@ -20,7 +20,7 @@ EPOCHS = ({"gpt-4o": 0.5, "mixtral": 0.5}, {"gpt-4o": 0.1, "mixtral": 0.9})
 
 def of_sizes(rows: list[tuple[str, str, int, float | None]], **changes: Any) -> Counts:
     base = counted(units_of(RATES, 400))
-    assigned = tuple(AssignedCounts(arm, stratum, n, w, None, None) for arm, stratum, n, w in rows)
+    assigned = tuple(AssignedCounts(arm, stratum, n, w, None) for arm, stratum, n, w in rows)
     return dataclasses.replace(base, assigned=assigned, arms=(), days=(), **changes)
 
 

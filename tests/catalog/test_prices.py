@@ -114,6 +114,20 @@ def test_every_price_says_where_it_stands() -> None:
     assert source("mixtral-8x7b", "2025-01-23") == "the source document, 2025-01-23"
 
 
+def test_no_price_is_said_to_be_of_another_vendors_list() -> None:
+    book = price_book("current")
+    of_tiers = [(place, price) for (place, _, _), price in book.tiers.items()]
+    for place, price in [(p, each) for p, row in book.prices.items() for each in row.values()] + of_tiers:
+        assert place in price.source.casefold(), (place, price)
+
+
+def test_the_price_of_a_batch_stands_where_the_models_own_does() -> None:
+    book = price_book("current")
+    for (place, model, _), price in book.tiers.items():
+        own = book.prices[place][model]
+        assert (price.source, price.as_of) == (own.source, own.as_of)
+
+
 def test_a_call_beyond_what_a_price_holds_for_has_no_cost() -> None:
     price = TokenPrice(Decimal(1), Decimal(2), None, "2026-11-22", up_to_input_tokens=100)
     assert price_usage(price, Usage(100, 10)) is not None

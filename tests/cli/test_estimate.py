@@ -47,9 +47,10 @@ def test_no_number_is_cut_off_on_a_narrow_terminal(width: int, monkeypatch: pyte
 
 
 def test_what_has_ended_is_marked() -> None:
-    shown = run("--model", "gpt-4o-mini").output
+    shown = run("--model", "gpt-4o-mini", "--mix", "gpt-4o-mini=.2,mixtral-8x7b=.8").output
     ended = next(line for line in shown.splitlines() if line.startswith("Shut down"))
-    assert "gpt-4" in ended
+    mix = "gpt-4o-mini 20% + mixtral-8x7b 80% (mixtral-8x7b at together)"
+    assert ended == f"Shut down, and shown at the last price: gpt-4 (openai), {mix}."
 
 
 def test_all_and_a_part_contradict_each_other() -> None:

@@ -23,7 +23,8 @@ def test_prices_with_their_date_and_the_day_a_model_ends() -> None:
     assert found["gpt-4o-mini"]["USD in"] == "0.15"
     assert found["gpt-4o-mini"]["price of"] == "2026-11-22"
     assert found["gpt-4o-mini"]["ends"] == "2027-01-14"
-    assert found["gpt-4"]["ends"] == "2026-10-23"
+    assert (found["gpt-4"]["ends"], found["gpt-4"]["ends at"]) == ("2026-10-23", "openai")
+    assert (found["smollm2-135m"]["ends"], found["smollm2-135m"]["ends at"]) == ("", "")
     assert found["mixtral-8x22b"]["USD in"] == "unknown"
     assert found["smollm2-135m"]["USD in"] == "own"
 

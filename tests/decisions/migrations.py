@@ -174,7 +174,7 @@ def _counts(units: Any, replied: Any, base_cost: dict[str, float], rng: np.rando
         ]  # fmt: skip
     return Counts(
         experiment_id="migration", as_of=NOW, window_days=14.0, arms=tuple(arms),
-        assigned=tuple(AssignedCounts(a.arm, "", a.units, 0.5, None, None) for a in arms),
+        assigned=tuple(AssignedCounts(a.arm, "", a.units, 0.5, None) for a in arms),
         clusters=tuple(products), costs=tuple(costs), data_until=NOW, simulated=True,
     )  # fmt: skip
 
@@ -240,7 +240,7 @@ def together(parts: Sequence[Counts], now: datetime) -> Counts:
             costs[key] = costs.get(key, 0) + c.units
     return replace(
         one, as_of=now, data_until=now, arms=tuple(arms), clusters=tuple(products),
-        assigned=tuple(AssignedCounts(a.arm, "", a.units, 0.5, None, None) for a in arms),
+        assigned=tuple(AssignedCounts(a.arm, "", a.units, 0.5, None) for a in arms),
         costs=tuple(CostCounts(arm, "", did, n, usd) for (arm, did, usd), n in costs.items()),
     )  # fmt: skip
 

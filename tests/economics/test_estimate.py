@@ -109,6 +109,18 @@ def test_a_model_ends_where_it_is_priced() -> None:
     assert found["llama-3-70b"].shutdown_date == "2025-12-23"
 
 
+def test_who_ends_a_model_is_named() -> None:
+    found = estimate(
+        LOAD, ["llama-3-70b", "replicate/llama-3-70b"], mixes=[{"gpt-4o": 0.2, "mixtral-8x7b": 0.8}]
+    )
+    assert {row.name: row.shutdown_at for row in found.rows} == {
+        "gpt-4": "openai",
+        "llama-3-70b": "together",
+        "replicate/llama-3-70b": None,
+        "gpt-4o 20% + mixtral-8x7b 80%": "mixtral-8x7b at together",
+    }
+
+
 def test_a_familys_own_endpoint_is_its_first_hosted_backend() -> None:
     assert api_cost("llama/llama-3.1-8b", 1e6, 0) == api_cost("together/llama-3.1-8b", 1e6, 0) == 0.18
 

@@ -11,7 +11,7 @@ from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset, Item
 from llmbench.matrix.foreign.draws import numbered, refuse_sparse
 from llmbench.matrix.foreign.reading import ResultFiles
-from llmbench.matrix.foreign.rows import first_known, is_simulated, newest_answer
+from llmbench.matrix.foreign.rows import NUMBERS, first_known, is_simulated, newest_answer
 from llmbench.matrix.plan import Cell, Plan
 from llmbench.matrix.quote import CellQuote, Quote, Range
 from llmbench.matrix.results import MatrixResults, make_results
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["results_of"]
 
-_NUMBERS = ("cost_usd", "latency_ms", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _TEXTS = ("answer", "note", "error", "finish_reason")
 _NOTHING = Range(0.0, 0.0, 0.0)
 
@@ -217,7 +216,7 @@ def _answers(
         "replayed": there,
         "attempts": np.zeros(size, dtype=np.int64),
         **texts,
-        **{name: number(name) for name in _NUMBERS},
+        **{name: number(name) for name in NUMBERS},
     }
     return pd.DataFrame({name: _column(columns[name]) for name in ANSWER_COLUMNS})
 
