@@ -5,7 +5,6 @@ Facts of the format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmbench.errors import ConfigError
+from llmbench.finetune.llama_facts import read_json, read_shape, read_text, read_vocabulary
 
 __all__ = ["FolderModel", "Weights", "can_convert", "gguf_tensor_name", "heads_of", "permuted"]
 
@@ -33,7 +33,6 @@ _INNER = {
     "mlp.down_proj": "ffn_down",
 }
 _IN_A_LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
-_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 
 
 def gguf_tensor_name(name: str) -> str | None:
@@ -73,33 +72,44 @@ def can_convert(folder: Path) -> str:
     A model that is nearly a Llama would be written into a file that loads and answers nonsense, so everything
     that the writer does not know is a reason.
     """
-    config = _read(folder / "config.json")
+    config = read_json(folder / "config.json")
     if config.get("model_type") != "llama":
-        kind = config.get("model_type")
+        kind = str(config.get("model_type"))[:40]
         return f"{folder.name} is a {kind} model, and only llama models can be written as .gguf."
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if rope.get("rope_type", "default") != "default":
-        return f"{folder.name} stretches its positions ({rope['rope_type']}), which cannot be written here."
+    stretched = rope.get("rope_type", "default") if isinstance(rope, dict) else "in a way not known here"
+    if stretched != "default":
+        return f"{folder.name} stretches its positions ({str(stretched)[:40]}), which cannot be written here."
     if config.get("attention_bias") or config.get("mlp_bias") or config.get("hidden_act") != "silu":
         return f"{folder.name} has biases or an activation that a Llama model in a .gguf has not."
     if not (folder / "tokenizer.json").is_file():
         return f"{folder.name} has no tokenizer.json."
-    tokenizer = _read(folder / "tokenizer.json")
-    if tokenizer["model"].get("type") != "BPE" or _splitting(tokenizer) is None:
+    tokenizer = read_json(folder / "tokenizer.json")
+    if _object(tokenizer.get("model")).get("type") != "BPE" or _splitting(tokenizer) is None:
         return f"The tokenizer of {folder.name} is not one of the byte-level kinds that can be written."
     after = tokenizer.get("post_processor")
-    if after is not None and after["type"] != "ByteLevel" and after.get("special_tokens") != {}:
+    if after is None:
+        return ""
+    if _object(after).get("type") != "ByteLevel" and _object(after).get("special_tokens") != {}:
         return f"The tokenizer of {folder.name} adds tokens of its own, which cannot be written here."
     return ""
 
 
+def _object(value: object) -> dict[str, Any]:
+    """`value`, or an empty one for what is no object: its fields are then missing."""
+    return value if isinstance(value, dict) else {}
+
+
 def _splitting(tokenizer: dict[str, Any]) -> str | None:
     """llama.cpp's name for how the tokenizer cuts a text before it merges; None for one not known here."""
-    before = tokenizer.get("pre_tokenizer") or {}
+    before = _object(tokenizer.get("pre_tokenizer"))
     steps = before.get("pretokenizers", [before])
+    if not isinstance(steps, list) or tokenizer.get("normalizer") is not None:
+        return None
+    steps = [_object(step) for step in steps]
     shape = [(step.get("type"), step.get("individual_digits"), step.get("use_regex")) for step in steps]
     plain = ("ByteLevel", None, True)
-    if any(step.get("add_prefix_space") for step in steps) or tokenizer.get("normalizer") is not None:
+    if any(step.get("add_prefix_space") for step in steps):
         return None
     if shape == [plain]:
         return "gpt-2"
@@ -114,48 +124,38 @@ class FolderModel:
         if reason:
             raise ConfigError(reason)
         self._folder = folder
-        self._config = _read(folder / "config.json")
-        self._tokenizer = _read(folder / "tokenizer.json")
-        self._heads = int(self._config["num_attention_heads"])
-        self._key_heads = int(self._config.get("num_key_value_heads") or self._heads)
+        self._tied = bool(read_json(folder / "config.json").get("tie_word_embeddings"))
+        self._splitting = _splitting(read_json(folder / "tokenizer.json"))
+        self._shape = read_shape(folder)
+        self._vocabulary = read_vocabulary(folder, self._shape.vocabulary)
 
     def add_metadata(self, writer: Any) -> None:
         """The model's shape, and its tokenizer."""
-        config = self._config
-        width = config.get("head_dim") or config["hidden_size"] // self._heads
-        rope = config.get("rope_parameters") or {}
-        writer.add_block_count(config["num_hidden_layers"])
-        writer.add_context_length(config["max_position_embeddings"])
-        writer.add_embedding_length(config["hidden_size"])
-        writer.add_feed_forward_length(config["intermediate_size"])
-        writer.add_head_count(self._heads)
-        writer.add_head_count_kv(self._key_heads)
-        writer.add_key_length(width)
-        writer.add_value_length(width)
-        writer.add_rope_dimension_count(width)
-        writer.add_rope_freq_base(float(rope.get("rope_theta") or config.get("rope_theta") or 10_000.0))
-        writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
-        writer.add_vocab_size(config["vocab_size"])
+        shape = self._shape
+        writer.add_block_count(shape.layers)
+        writer.add_context_length(shape.context)
+        writer.add_embedding_length(shape.hidden)
+        writer.add_feed_forward_length(shape.feed_forward)
+        writer.add_head_count(shape.heads)
+        writer.add_head_count_kv(shape.key_heads)
+        writer.add_key_length(shape.width)
+        writer.add_value_length(shape.width)
+        writer.add_rope_dimension_count(shape.width)
+        writer.add_rope_freq_base(shape.rope_base)
+        writer.add_layer_norm_rms_eps(shape.norm_epsilon)
+        writer.add_vocab_size(shape.vocabulary)
         self._add_tokenizer(writer)
 
     def _add_tokenizer(self, writer: Any) -> None:
-        size = int(self._config["vocab_size"])
-        tokens = [f"[unused{k}]" for k in range(size)]
-        kinds = [_UNUSED] * size
-        for token, number in self._tokenizer["model"]["vocab"].items():
-            tokens[number], kinds[number] = token, _NORMAL
-        for added in self._tokenizer.get("added_tokens", ()):
-            tokens[added["id"]] = added["content"]
-            kinds[added["id"]] = _CONTROL if added["special"] else _USER_DEFINED
-        merges = self._tokenizer["model"]["merges"]
+        tokens = self._vocabulary.tokens
         writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(_splitting(self._tokenizer))
+        writer.add_tokenizer_pre(self._splitting)
         writer.add_token_list(tokens)
-        writer.add_token_types(kinds)
-        writer.add_token_merges([pair if isinstance(pair, str) else " ".join(pair) for pair in merges])
+        writer.add_token_types(self._vocabulary.kinds)
+        writer.add_token_merges(self._vocabulary.merges)
         writer.add_add_bos_token(value=False)
         writer.add_add_space_prefix(value=False)
-        settings = _read(self._folder / "tokenizer_config.json")
+        settings = read_json(self._folder / "tokenizer_config.json")
         numbers = {token: k for k, token in enumerate(tokens)}
         for name, add in (
             ("bos_token", writer.add_bos_token_id),
@@ -165,10 +165,10 @@ class FolderModel:
         ):
             token = settings.get(name)
             token = token.get("content") if isinstance(token, dict) else token
-            if token in numbers:
+            if isinstance(token, str) and token in numbers:
                 add(numbers[token])
         template = self._folder / "chat_template.jinja"
-        text = template.read_text("utf-8") if template.is_file() else settings.get("chat_template")
+        text = read_text(template) if template.is_file() else settings.get("chat_template")
         if isinstance(text, str):
             writer.add_chat_template(text)
 
@@ -182,22 +182,16 @@ class FolderModel:
                     renamed = gguf_tensor_name(name)
                     if renamed is None:
                         raise ConfigError(f"{self._folder.name} holds {name}, which a Llama model has not.")
-                    if renamed == "output.weight" and self._config.get("tie_word_embeddings"):
+                    if renamed == "output.weight" and self._tied:
                         continue
                     weights = file.get_tensor(name).float().numpy()
                     heads = self.heads(renamed)
+                    if heads is not None and (weights.ndim != 2 or len(weights) % (2 * heads)):
+                        raise ConfigError(
+                            f"{name} of {self._folder.name} has the shape {weights.shape}, and {heads} heads."
+                        )
                     yield renamed, weights if heads is None else permuted(weights, heads)
 
     def heads(self, tensor: str) -> int | None:
         """The heads by which rows of this tensor are reordered; None where not at all."""
-        return heads_of(tensor, self._heads, self._key_heads)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{path.name} of the model in {path.parent.name} cannot be read ({error})."
-        ) from error
-    return found
+        return heads_of(tensor, self._shape.heads, self._shape.key_heads)

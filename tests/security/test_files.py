@@ -19,6 +19,7 @@ from llmbench.catalog.bench_files import read_bench_file
 from llmbench.config import load_config
 from llmbench.decision.gates import read_gates
 from llmbench.errors import LLMBenchError
+from llmbench.finetune.llama_folder import FolderModel
 from llmbench.ledger import Ledger
 from llmbench.ledger.lines import line_of
 from llmbench.ledger.vendor_exports import read_exports
@@ -327,6 +328,61 @@ BENCH = {
     "request_throughput": 10.0, "output_throughput": 500.0, "mean_ttft_ms": 50.0, "mean_tpot_ms": 10.0,
     "median_ttft_ms": 50.0, "p99_ttft_ms": 80.0, "median_tpot_ms": 10.0, "p99_tpot_ms": 20.0,
 }  # fmt: skip
+
+
+LLAMA = {
+    "model_type": "llama", "hidden_act": "silu", "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "hidden_size": 32, "intermediate_size": 64, "vocab_size": 8,
+    "max_position_embeddings": 128, "rms_norm_eps": 1e-5, "rope_theta": 10_000.0, "tie_word_embeddings": True,
+}  # fmt: skip
+LLAMA_TOKENS = {
+    "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b", ["b", "a"]]},
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+    "added_tokens": [{"id": 3, "content": "<s>", "special": True}],
+    "post_processor": None, "normalizer": None,
+}  # fmt: skip
+LLAMA_SETTINGS = {"bos_token": "<s>", "eos_token": {"content": "<s>"}, "chat_template": "{{ messages }}"}
+
+
+class _Written:
+    """Stands for GGUFWriter, which refuses what is of another type than the format has."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def add(value: Any = None, **_: Any) -> None:
+            if name in {"add_token_list", "add_token_merges"}:
+                assert all(isinstance(each, str) for each in value)
+            elif name == "add_token_types":
+                assert set(value) <= {1, 3, 4, 5}
+            elif name.endswith(("_count", "_length", "_size", "_count_kv")):
+                assert 1 <= value < 2**32
+
+        return add
+
+
+@given(changed_document(LLAMA), changed_document(LLAMA_TOKENS), changed_document(LLAMA_SETTINGS))
+@some(20)
+@example(dumped(LLAMA), dumped(LLAMA_TOKENS), dumped(LLAMA_SETTINGS))
+@example(dumped(LLAMA | {"num_attention_heads": 0}), dumped(LLAMA_TOKENS), dumped(LLAMA_SETTINGS))
+@example(dumped(LLAMA | {"vocab_size": 2**40}), dumped(LLAMA_TOKENS), dumped(LLAMA_SETTINGS))
+@example(dumped(LLAMA), dumped(LLAMA_TOKENS | {"model": {"type": "BPE"}}), dumped(LLAMA_SETTINGS))
+@example(dumped(LLAMA), dumped(LLAMA_TOKENS | {"added_tokens": [{"id": -1}]}), dumped(LLAMA_SETTINGS))
+def test_a_folder_of_a_llama_model(place: Path, config: bytes, tokenizer: bytes, tokens: bytes) -> None:
+    folder = place / "llama"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_bytes(config)
+    (folder / "tokenizer.json").write_bytes(tokenizer)
+    (folder / "tokenizer_config.json").write_bytes(tokens)
+    refused(lambda: FolderModel(folder).add_metadata(_Written()))
+
+
+def test_the_folder_that_is_fuzzed_is_right(tmp_path: Path) -> None:
+    for name, content in (
+        ("config", LLAMA),
+        ("tokenizer", LLAMA_TOKENS),
+        ("tokenizer_config", LLAMA_SETTINGS),
+    ):
+        (tmp_path / f"{name}.json").write_bytes(dumped(content))
+    FolderModel(tmp_path).add_metadata(_Written())
 
 
 @given(changed_document(BENCH))
