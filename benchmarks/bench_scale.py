@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import findings
 import processes
@@ -106,34 +107,32 @@ def _processes(kept: Kept, server: Server, folder: Path, number: int) -> None:
             kept.add(case, said, cpu=cpu / FEW / how_many * 1e6, rate=rate)
 
 
-def _postgres(kept: Kept, rounds: int) -> str | None:
-    """Why it was not measured, or None."""
+@contextmanager
+def _postgres_server() -> Iterator[Any]:
+    """A running server, or None where there is none."""
     sys.path.insert(0, str(ROOT))
     from tests.postgres_server import PostgresServer, binaries
 
     found = binaries()
     if found is None:
-        return "there is no server here"
+        yield None
+        return
     with PostgresServer(found, shared_buffers="256MB") as server:
-        for _ in range(rounds):
-            for how_many in PROCESSES:
-                with server.schema() as url:
-                    cpu, rate = _together("write", FEW, url, "", how_many)
-                    name = url.rpartition("%3D")[2]
-                    size = server.execute(
-                        "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n "
-                        f"ON n.oid = c.relnamespace WHERE n.nspname = '{name}' AND c.relkind = 'r'"
-                    )[0][0]
-                    count = FEW * how_many
-                    case = f"{how_many} processes, PostgreSQL" if how_many > 1 else "1 process, PostgreSQL"
-                    kept.add(
-                        case,
-                        "records alone",
-                        cpu=cpu / count * 1e6,
-                        rate=rate,
-                        size=float(size) / count / 1e3,
-                    )
-    return None
+        yield server
+
+
+def _postgres(kept: Kept, server: Any) -> None:
+    for how_many in PROCESSES:
+        with server.schema() as url:
+            cpu, rate = _together("write", FEW, url, "", how_many)
+            name = url.rpartition("%3D")[2]
+            size = server.execute(
+                "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n "
+                f"ON n.oid = c.relnamespace WHERE n.nspname = '{name}' AND c.relkind = 'r'"
+            )[0][0]
+            count = FEW * how_many
+            case = f"{how_many} processes, PostgreSQL" if how_many > 1 else "1 process, PostgreSQL"
+            kept.add(case, "records alone", cpu=cpu / count * 1e6, rate=rate, size=float(size) / count / 1e3)
 
 
 def _serve_batches(pipe: Connection) -> None:
@@ -172,18 +171,20 @@ def measure(rounds: int) -> findings.Part:
     kept = Kept()
     server = Server()
     try:
-        with tempfile.TemporaryDirectory() as name:
+        with tempfile.TemporaryDirectory() as name, _postgres_server() as postgres:
             for number in range(rounds):
                 _one_process(kept, server, Path(name), number)
                 _processes(kept, server, Path(name), number)
                 _batches(kept, Path(name), number)
+                if postgres is not None:
+                    _postgres(kept, postgres)
     finally:
         server.stop()
-    problem = _postgres(kept, rounds)
+    skipped = {} if postgres is not None else {"PostgreSQL": "there is no server here"}
     return findings.Part(
         "Scale",
         "A server that answers at once; 50 words in, 6 out; 64 in flight in each process. CPU is that of the "
         "client's process alone, without start-up; a million is reckoned from the calls made. What it means "
         "for growth is in [scale](scale.md).",
-        tuple(kept.series()), {}, {"PostgreSQL": problem} if problem else {}, machine,
+        tuple(kept.series()), {}, skipped, machine,
     )  # fmt: skip
