@@ -21,7 +21,8 @@ SUMMED: Mapping[str, tuple[str, ...]] = {
     "frozen_plans": ("experiment_id", "parameters", "frozen_at"),
 }  # fmt: skip
 """The tables, and the columns that their sum covers: all but the row's number. A row's values are in this
-order, and of the types that a database gives back: a REAL is a float."""
+order, which is part of every stored sum and stays, and of the types that a database gives back: a REAL is a
+float."""
 
 
 def row_sum(table: str, values: Sequence[StoredValue]) -> bytes:
