@@ -81,9 +81,9 @@ def assignments(
     reading: Callable[[], AbstractContextManager[Executor]], experiment_id: str
 ) -> Iterator[Assignment]:
     """See `Ledger.assignments`."""
-    after = 0
-    page: list[Any] = [()]
-    while page:
+    after, seen = 0, -1
+    while after > seen:  # rows of a damaged page may be out of order
+        seen = after
         with reading() as connection:
             page = connection.execute(
                 f"SELECT {_COLUMNS}, id FROM assignments WHERE experiment_id = ? AND id > ? "  # noqa: S608

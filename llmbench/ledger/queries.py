@@ -178,7 +178,7 @@ def _rows(
                 [after, last, *values],
             ).fetchall()
         yield from page
-        if len(page) < _ROWS_A_PAGE:
+        if len(page) < _ROWS_A_PAGE or page[-1][0] <= after:  # rows of a damaged page may be out of order
             return
         after = page[-1][0]
 

@@ -81,9 +81,10 @@ def is_as_recorded(table: str, row: Mapping[str, Any]) -> bool:
 def unsound_rows(connection: Connection, table: str) -> Iterator[str]:
     """A sentence for each row of one of CHECKED_TABLES that is damaged or altered."""
     columns = CHECKED_TABLES[table]
-    after = 0
-    page: list[Any] = [()]
-    while page:
+    after, seen = 0, -1
+    # A damaged page may have its rows out of order, and what comes after its last would come for ever.
+    while after > seen:
+        seen = after
         page = connection.execute(
             f"SELECT id, {', '.join(columns)} FROM {table} WHERE id > ? ORDER BY id LIMIT {_ROWS_A_PAGE}",  # noqa: S608
             [after],
