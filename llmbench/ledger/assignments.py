@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.errors import UsageError
 from llmbench.ledger.attributes import attributes_of, attributes_text
+from llmbench.ledger.row_sums import SUMMED, insert_sql, with_sum
 from llmbench.ledger.rows import Statement, instant_text, stored_text
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Assignment", "Epoch", "assigned", "assignment_row", "assignments", "epochs", "open_epoch"]
 
 _ROWS_A_PAGE = 5_000
-_COLUMNS = "experiment_id, unit_id, epoch, arm, probability, assigned_at, attributes"
+_COLUMNS = ", ".join(SUMMED["assignments"])
+_INSERT = f"{insert_sql('assignments')} ON CONFLICT (experiment_id, unit_id, epoch) DO NOTHING"
+_INSERT_EPOCH = f"{insert_sql('epochs')} ON CONFLICT (experiment_id, epoch) DO NOTHING"
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -52,19 +55,16 @@ def assignment_row(found: Assignment) -> Statement:
         raise UsageError(
             f"The probability of an assignment is above 0 and at most 1; it is {found.probability!r}."
         )
-    return Statement(
-        f"INSERT INTO assignments ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - a constant of this module
-        "ON CONFLICT (experiment_id, unit_id, epoch) DO NOTHING",
-        (
-            stored_text(found.experiment_id),
-            stored_text(found.unit_id),
-            found.epoch,
-            stored_text(found.arm),
-            found.probability,
-            instant_text(found.assigned_at),
-            attributes_text(found.attributes),
-        ),
+    values = (
+        stored_text(found.experiment_id),
+        stored_text(found.unit_id),
+        int(found.epoch),
+        stored_text(found.arm),
+        float(found.probability),
+        instant_text(found.assigned_at),
+        attributes_text(found.attributes),
     )
+    return Statement(_INSERT, with_sum("assignments", values))
 
 
 def assigned(connection: Executor, experiment_id: str, unit_id: str) -> Assignment | None:
@@ -81,9 +81,9 @@ def assignments(
     reading: Callable[[], AbstractContextManager[Executor]], experiment_id: str
 ) -> Iterator[Assignment]:
     """See `Ledger.assignments`."""
-    after = 0
-    page: list[Any] = [()]
-    while page:
+    after, seen = 0, -1
+    while after > seen:  # rows of a damaged page may be out of order
+        seen = after
         with reading() as connection:
             page = connection.execute(
                 f"SELECT {_COLUMNS}, id FROM assignments WHERE experiment_id = ? AND id > ? "  # noqa: S608
@@ -115,11 +115,8 @@ def open_epoch(store: LedgerStore, experiment_id: str, weights: Mapping[str, flo
             if newest is not None and newest[1] == text:
                 return int(newest[0])
             number = 1 if newest is None else int(newest[0]) + 1
-            (made,) = connection.change_each(
-                "INSERT INTO epochs (experiment_id, epoch, weights, started_at) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (experiment_id, epoch) DO NOTHING",
-                [(stored_text(experiment_id), number, stored_text(text), instant_text(at))],
-            )
+            values = (stored_text(experiment_id), number, stored_text(text), instant_text(at))
+            (made,) = connection.change_each(_INSERT_EPOCH, [with_sum("epochs", values)])
         if made:  # else another process was first, and its weights may be these
             return number
 

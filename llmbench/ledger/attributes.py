@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
+from llmbench.ledger.row_sums import SUMMED, renewed_sum
 from llmbench.ledger.rows import StoredText, stored_text
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ RESERVED = frozenset(
 """What the ledger itself records of a unit or its calls, under these names."""
 
 _UNITS_A_GROUP = 5_000
+_ATTRIBUTES = SUMMED["assignments"].index("attributes")
 
 
 def checked_attributes(given: Mapping[str, Any] | None) -> dict[str, str]:
@@ -80,13 +82,14 @@ def _describe(
     connection: Connection, experiment_id: str, units: list[str], known: Mapping[str, Mapping[str, str]]
 ) -> int:
     rows = connection.select_each(
-        "SELECT id, attributes FROM assignments WHERE experiment_id = ? AND unit_id = ?",
+        f"SELECT id, checksum, {', '.join(SUMMED['assignments'])} FROM assignments "  # noqa: S608
+        "WHERE experiment_id = ? AND unit_id = ?",
         [(stored_text(experiment_id), stored_text(unit)) for unit in units],
     )
     changed = []
     for unit, found in zip(units, rows, strict=True):
-        for id_, stored in found:
-            before = attributes_of(stored)
+        for id_, stored_sum, *values in found:
+            before = attributes_of(values[_ATTRIBUTES])
             for name, value in known[unit].items():
                 if before.get(name, value) != value:
                     raise UsageError(
@@ -96,6 +99,9 @@ def _describe(
                     )
             merged = {**known[unit], **before}
             if merged != before:
-                changed.append((attributes_text(merged), id_))
-    connection.change_each("UPDATE assignments SET attributes = ? WHERE id = ?", changed)
+                after = [*values]
+                after[_ATTRIBUTES] = attributes_text(merged)
+                new_sum = renewed_sum("assignments", values, stored_sum, after)
+                changed.append((after[_ATTRIBUTES], new_sum, id_))
+    connection.change_each("UPDATE assignments SET attributes = ?, checksum = ? WHERE id = ?", changed)
     return sum(bool(found) for found in rows)

@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmbench.ledger.rows import instant_text, stored_text
+from llmbench.ledger.row_sums import insert_sql, with_sum
+from llmbench.ledger.rows import StoredText, instant_text, stored_text
 
 if TYPE_CHECKING:
     from llmbench.ledger.connections import Executor, LedgerStore
 
 __all__ = ["RecordedLook", "frozen_plan", "looks", "record_look"]
+
+_INSERT = f"{insert_sql('looks')} ON CONFLICT DO NOTHING"
+_INSERT_PLAN = f"{insert_sql('frozen_plans')} ON CONFLICT DO NOTHING"
 
 
 class RecordedLook(NamedTuple):
@@ -64,30 +68,19 @@ def record_look(
     seen_at: datetime,
 ) -> bool:
     """See `Ledger.record_look`."""
-    name = stored_text(experiment_id)
+    name, at = stored_text(experiment_id), instant_text(seen_at)
+    look = (
+        name, int(number), instant_text(cut_off), int(units), float(information), _json(list(comparisons)),
+        at,
+    )  # fmt: skip
     with store.writing() as connection, connection.transaction():
         # Both tables change together, so the plan is that of whoever took the first look.
-        (made,) = connection.change_each(
-            "INSERT INTO looks (experiment_id, look, cut_off, units, information, comparisons, seen_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [
-                (
-                    name, number, instant_text(cut_off), units, information,
-                    stored_text(json.dumps(list(comparisons), ensure_ascii=False, allow_nan=False)),
-                    instant_text(seen_at),
-                )
-            ],
-        )  # fmt: skip
+        (made,) = connection.change_each(_INSERT, [with_sum("looks", look)])
         if made:
-            connection.change_each(
-                "INSERT INTO frozen_plans (experiment_id, parameters, frozen_at) VALUES (?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                [
-                    (
-                        name,
-                        stored_text(json.dumps(dict(parameters), ensure_ascii=False, allow_nan=False)),
-                        instant_text(seen_at),
-                    )
-                ],
-            )
+            plan = (name, _json(dict(parameters)), at)
+            connection.change_each(_INSERT_PLAN, [with_sum("frozen_plans", plan)])
     return bool(made)
+
+
+def _json(value: object) -> StoredText:
+    return stored_text(json.dumps(value, ensure_ascii=False, allow_nan=False))

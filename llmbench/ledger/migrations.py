@@ -19,6 +19,8 @@ Version 5: `attributes` of assigned units, a JSON object of texts.
 Version 6: `tuning_jobs`, one row for each fine-tuning job that was, or may have been, started.
 
 Version 7: a checksum of each attempt, see `llmbench.ledger.rows.checksum`.
+
+Version 8: checksums of the rows of experiments, see `llmbench.ledger.row_sums`.
 """
 
 from __future__ import annotations
@@ -260,6 +262,17 @@ MIGRATIONS: tuple[Migration, ...] = (
         "a checksum of each attempt",
         # None: recorded by an older llmbench, or changed since by prune, and so not checked.
         ("ALTER TABLE calls ADD COLUMN checksum BLOB",),
+    ),
+    Migration(
+        8,
+        "checksums of the rows of experiments",
+        # None: written by an older llmbench, and so not checked.
+        (
+            "ALTER TABLE epochs ADD COLUMN checksum BLOB",
+            "ALTER TABLE assignments ADD COLUMN checksum BLOB",
+            "ALTER TABLE looks ADD COLUMN checksum BLOB",
+            "ALTER TABLE frozen_plans ADD COLUMN checksum BLOB",
+        ),
     ),
 )
 

@@ -17,8 +17,15 @@ from llmbench.shown import shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Event", "Outcome", "Outcomes", "outcome_is_whole", "outcome_row"]
+__all__ = ["OUTCOME_COLUMNS", "Event", "Outcome", "Outcomes", "outcome_is_whole", "outcome_row"]
 
+OUTCOME_COLUMNS = (
+    "digest", "unit_id", "call_id", "replied", "happened_at", "value", "recorded_at", "metadata",
+)  # fmt: skip
+_INSERT = (
+    f"INSERT INTO outcomes ({', '.join(OUTCOME_COLUMNS)}) "  # noqa: S608 - constants of this module
+    f"VALUES ({', '.join('?' * len(OUTCOME_COLUMNS))}) ON CONFLICT (digest) DO NOTHING"
+)
 _PLAIN = (
     "model", "arm", "epoch", "probability", "first_sent", "first_reply", "replies", "value", "cost",
     "unpriced",
@@ -158,17 +165,20 @@ def outcome_row(event: Event, recorded_at: datetime) -> Statement:
     except (TypeError, ValueError) as error:
         raise UsageError(f"The metadata of an outcome must be JSON ({error}).") from error
     at = instant_text(event.happened_at)
-    digest = _digest(event.unit_id, event.call_id, event.replied, at, value, metadata)
+    amount = None if value is None else float(value)
+    # As it was given (5 is not 5.0), unless the table cannot keep that.
+    digest = _digest(
+        event.unit_id, event.call_id, event.replied, at, value if value == amount else amount, metadata
+    )
     return Statement(
-        "INSERT INTO outcomes (digest, unit_id, call_id, replied, happened_at, value, recorded_at, metadata) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+        _INSERT,
         (
             digest,
             stored_text(event.unit_id),
             stored_text(event.call_id),
             int(event.replied),
             at,
-            None if value is None else float(value),
+            amount,
             instant_text(recorded_at),
             stored_text(metadata),
         ),
@@ -176,18 +186,31 @@ def outcome_row(event: Event, recorded_at: datetime) -> Statement:
 
 
 def outcome_is_whole(stored: Mapping[str, Any]) -> bool:
-    """Whether a row of table `outcomes`, by column, has the digest of its values."""
-    value = stored["value"]
-    unit_id, call_id, at, metadata = (
-        each.decode(errors="surrogatepass") if isinstance(each, bytes) else each
-        for each in (stored["unit_id"], stored["call_id"], stored["happened_at"], stored["metadata"])
-    )
-    # 5 and 5.0 are the same in the table, and not in JSON.
-    spellings = [value] if value is None or value % 1 else [value, int(value)]
-    replied = bool(stored["replied"])
+    """Whether a row of table `outcomes`, by column, has the digest of its values. When it was recorded is
+    not among them: the same event again is the same row.
+    """
+    value, replied = stored["value"], stored["replied"]
+    texts = [stored[name] for name in ("unit_id", "call_id", "happened_at", "metadata")]
+    try:
+        unit_id, call_id, at, metadata = (
+            each.decode(errors="surrogatepass") if isinstance(each, bytes) else each for each in texts
+        )
+        as_stored = [stored_text(each) for each in (unit_id, call_id, at, metadata)]
+    except (AttributeError, ValueError):
+        return False
+    if as_stored != texts or replied not in (0, 1) or not isinstance(value, int | float | None):
+        return False
     return any(
-        _digest(unit_id, call_id, replied, at, each, metadata) == stored["digest"] for each in spellings
+        _digest(unit_id, call_id, bool(replied), at, each, metadata) == stored["digest"]
+        for each in _spellings(value)
     )
+
+
+def _spellings(value: float | None) -> list[float | None]:
+    """5 and 5.0 are the same in the table, as are 0.0 and -0.0, and not in JSON."""
+    if value is None or value % 1:
+        return [value]
+    return [value, int(value)] if value else [0.0, 0, -0.0]
 
 
 def _digest(*identity: object) -> bytes:

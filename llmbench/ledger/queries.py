@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger.rows import SELECT_RECORD, decode, instant_text, stored_text
-from llmbench.ledger.soundness import SELECT_CHECKED, problem_of
+from llmbench.ledger.soundness import CHECKED_TABLES, SELECT_CHECKED, problem_of, unsound_rows
 from llmbench.shown import shown
 from llmbench.types import CallStatus
 
@@ -178,7 +178,7 @@ def _rows(
                 [after, last, *values],
             ).fetchall()
         yield from page
-        if len(page) < _ROWS_A_PAGE:
+        if len(page) < _ROWS_A_PAGE or page[-1][0] <= after:  # rows of a damaged page may be out of order
             return
         after = page[-1][0]
 
@@ -212,4 +212,11 @@ def verify(store: LedgerStore) -> Verification:
                 problems += [problem] if problem else []
     except LedgerError as error:
         problems.append(str(error))
+    for table in CHECKED_TABLES:  # each by itself: a page that cannot be read hides no other table
+        try:
+            with store.reading() as connection:
+                problems += unsound_rows(connection, table)
+        except LedgerError as error:
+            problems.append(str(error))
+    problems = list(dict.fromkeys(problems))  # what keeps the whole file from being read is told once
     return Verification(store.path, version, readable, tuple(problems))

@@ -311,16 +311,17 @@ def digest(body: Sequence[StoredValue], size: int = 16) -> bytes:
     return hashlib.blake2b(b"".join(parts), digest_size=size).digest()
 
 
-def checksum(call: Sequence[StoredValue], body_digest: StoredValue) -> bytes:
-    """Eight bytes of the values of CALL_COLUMNS and of which request they answer, stored beside them: a
-    database checks its structure, and takes a byte of an answer, of a cost or of the request's number that
-    has changed on the disk for what was written.
+def checksum(row: Sequence[StoredValue], belongs_to: StoredValue) -> bytes:
+    """Eight bytes of a row's values and of what they belong to, stored beside them: a database checks its
+    structure, and takes a byte of an answer, of a cost or of a probability that has changed on the disk for
+    what was written.
 
-    `body_digest` is None for a row that was written before it was part of this.
+    The values of CALL_COLUMNS belong to a request, by its `body_digest`; None for an attempt that was
+    recorded before that was part of this.
     """
     # SQLite gives -0.0 back as 0.0.
-    values = [value + 0.0 if isinstance(value, float) else value for value in call]
-    return digest(values if body_digest is None else [body_digest, *values], size=8)
+    values = [value + 0.0 if isinstance(value, float) else value for value in row]
+    return digest(values if belongs_to is None else [belongs_to, *values], size=8)
 
 
 def _unstorable(call: CallRecord, reason: str) -> LedgerError:

@@ -14,9 +14,14 @@ from typing import Any, NamedTuple
 
 from llmbench.errors import LedgerError, UsageError
 from llmbench.ledger.migrations import MIGRATIONS, schema_version
-from llmbench.ledger.outcomes import outcome_is_whole
 from llmbench.ledger.rows import REQUEST_COLUMNS
-from llmbench.ledger.soundness import SELECT_CHECKED, body_is_whole, problem_of
+from llmbench.ledger.soundness import (
+    CHECKED_TABLES,
+    SELECT_CHECKED,
+    body_is_whole,
+    is_as_recorded,
+    problem_of,
+)
 from llmbench.ledger.store import Store
 from llmbench.ledger.wal import unread_commits
 
@@ -34,7 +39,7 @@ _CLASSES: Mapping[str, tuple[type, ...]] = {
     "TEXT": (str, bytes),
     "BLOB": (bytes,),
 }
-_SUMMED = {"requests", "outcomes"}
+_NAMED_BY_SUM = {"requests", "outcomes"}
 """Their name is the checksum of their values."""
 _JSON = {
     "metadata", "route", "params", "messages", "weights", "attributes", "comparisons", "parameters",
@@ -57,9 +62,10 @@ def salvage(path: str | Path, new: str | Path) -> Salvaged:
     """Copy every whole row of the ledger file at `path` into a new one at `new`; `path` is not changed.
 
     Whole is a row that SQLite can still reach, whose values are of the types of their columns, which
-    agrees with the index of its names, and, of a call, a request or an outcome, whose checksum is that of
-    its values. (Calls recorded before schema version 7, or changed since by `prune`, have none.) Nothing is
-    put in the place of what is lost. Rows that were deleted are not brought back.
+    agrees with the index of its names, and whose checksum is that of its values. (Batches and fine-tuning
+    jobs have none; nor have calls recorded before schema version 7 or changed since by `prune`, and epochs,
+    assignments, looks and frozen plans of before version 8.) Nothing is put in the place of what is lost.
+    Rows that were deleted are not brought back.
 
     Raises UsageError where `new` is there already, LedgerError where not even the list of tables can
     be read.
@@ -134,7 +140,7 @@ def _copy_table(source: sqlite3.Connection, sink: Any, table: str, lost: list[st
     for row in _reachable(source, table, columns, names, complete=complete):
         values = dict(zip(columns, row, strict=True))
         problem = _problem(table, values, types)
-        if problem is None and table not in _SUMMED and values.get("checksum") is None:
+        if problem is None and table not in _NAMED_BY_SUM and values.get("checksum") is None:
             own = tuple(values[name] for name in unique)
             if own != names.get(values["id"], None if complete else own):
                 problem = "its index does not have it by that name"
@@ -188,7 +194,7 @@ def _problem(table: str, values: Mapping[str, Any], types: Mapping[str, tuple[st
         [values[name] for name in REQUEST_COLUMNS[1:]], values["body_digest"]
     ):
         return "it is not as it was recorded (its checksum differs)"
-    if table == "outcomes" and not outcome_is_whole(values):
+    if table in CHECKED_TABLES and not is_as_recorded(table, values):
         return "it is not as it was recorded (its checksum differs)"
     return None
 

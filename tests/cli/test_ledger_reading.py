@@ -179,7 +179,7 @@ def test_prune_of_no_age(filled: Path, age: str) -> None:
 
 
 def test_verify(filled: Path) -> None:
-    assert "4 attempts can be read (schema version 7): sound" in run("verify").output
+    assert "4 attempts can be read (schema version 8): sound" in run("verify").output
 
 
 def test_spend_until_a_day(filled: Path) -> None:
