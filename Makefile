@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install model reports test test-real test-statistics test-decisions test-faults test-security lint format types unit notebooks provider-table house docs lock lab bench clean
+.PHONY: help install model reports test test-real test-statistics test-decisions test-faults test-security lint format types unit notebooks provider-table example house docs lock lab bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -69,6 +69,13 @@ notebooks: $(INSTALLED)
 
 provider-table: $(INSTALLED) ## docs/providers.md, from the results of the conformance suite
 	LLMBENCH_WRITE_PROVIDER_TABLE=1 $(RUN) -m pytest -q tests/providers/test_conformance.py
+
+example: model ## the committed example of a report, made again: make example REPORT=ab_test
+	rm -rf build/example && mkdir -p build
+	$(if $(filter migration_memo,$(REPORT)),cp -R reports/examples build/example && rm -r build/example/$(REPORT))
+	$(RUN) -m llmbench report $(or $(REPORT),$(error which report? make example REPORT=ab_test)) --out build/example
+	rm -rf build/example/$(REPORT)/runs reports/examples/$(REPORT)
+	mv build/example/$(REPORT) reports/examples/$(REPORT)
 
 house: $(INSTALLED) ## the picture and the map of docs/architecture.md, from the code's imports
 	$(RUN) docs/tools/house.py --write

@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from llmbench.decision.metrics import Measured, Unit
+from llmbench.decision.metrics import Measured
+from llmbench.decision.units import UNITS, Unit
 from llmbench.stats import Interval
 
 __all__ = ["CONFIDENCE", "fail_p_value", "limits"]
@@ -73,9 +74,10 @@ def fail_p_value(
 
 def _distances(value: float, limit: float, threshold: float, unit: Unit) -> list[float]:
     plain = (threshold - value) / (limit - value)
-    if unit in {"times", "ms"} and min(value, limit, threshold) > 0:
+    scale = UNITS[unit].scale
+    if scale == "log" and min(value, limit, threshold) > 0:
         return [plain, math.log(threshold / value) / math.log(limit / value)]
-    if unit == "share" and 0 < limit < 1 and 0 < threshold < 1:
+    if scale == "wilson" and 0 < limit < 1 and 0 < threshold < 1:
         return [plain, plain * math.sqrt(limit * (1 - limit) / (threshold * (1 - threshold)))]
     return [plain]
 

@@ -14,15 +14,15 @@ why = "one reply in ten is what may be lost"
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from llmbench.decision.metrics import Metric, Unit, metric_named
+from llmbench.decision.metrics import Metric, metric_named
 from llmbench.decision.toml_file import read_toml, rows_named
+from llmbench.decision.units import UNITS
 from llmbench.errors import ConfigError, UsageError
 from llmbench.numbers import finite
 
@@ -48,10 +48,6 @@ _KEYS = {
     "required",
     "why",
 }
-_POSSIBLE: Mapping[Unit, tuple[float, float]] = {
-    "share": (0, 1), "probability": (0, 1), "points": (-1, 1), "times": (0, 10),
-}  # fmt: skip
-"""A threshold outside was meant in percent, and would never be met or always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +150,7 @@ def _gate(row: Mapping[str, Any], phases: Sequence[str]) -> Gate:
     if limit is None:
         raise UsageError(f"{limits[0]} must be a number; it is {threshold!r}.")
     metric = metric_named(row["metric"])
-    low, high = _POSSIBLE.get(metric.unit, (-math.inf, math.inf))
+    low, high = UNITS[metric.unit].thresholds
     if not low <= limit <= high:
         raise UsageError(
             f"{limits[0]} is {limit:g}, and {metric.name} is a number from {low:g} to {high:g}; "

@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from llmbench.decision.units import Unit
 from llmbench.errors import UsageError
 from llmbench.numbers import finite
 from llmbench.result_data import as_count, cell_label, ends_of, part_of, row_of, rows_of
 from llmbench.shown import shown
 
-__all__ = ["METRICS", "Measured", "Metric", "Unit", "metric_named"]
-
-Unit = Literal["share", "points", "times", "usd", "ms", "probability", "count"]
+__all__ = ["METRICS", "Measured", "Metric", "metric_named"]
 
 
 @shown

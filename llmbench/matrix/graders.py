@@ -55,9 +55,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class PerItem:
-    """Each item by the grader that a column names: exact, contains, regex, numeric, choice,
-    json_schema or similarity.
-    """
+    """Each item by the grader that a column names: one of `GRADERS`."""
 
     name: ClassVar[str] = "per item"
     column: str = "grader"

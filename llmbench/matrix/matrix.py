@@ -54,10 +54,10 @@ class Matrix:
         repeats: draws of each answer; None is 1 at temperature 0, else 3.
         baseline: label `model[prompt]` of the cell to compare with, or a model with one cell; None
             is the first recorded model, else the first cell.
-        grader: "exact", "contains", "regex", "numeric", "choice", "json_schema", "similarity", a
-            Grader, a function of (answer, item), or a judge (Rubric, Pairwise), whose calls are quoted,
-            recorded, replayed and held by the budget like any other; None is the data set's column
-            `grader` where it has one, else "exact".
+        grader: a name (`llmbench.matrix.graders.GRADERS`: "exact", "contains", ...), a Grader, a function
+            of (answer, item), or a judge (Rubric, Pairwise), whose calls are quoted, recorded, replayed and
+            held by the budget like any other; None is the data set's column `grader` where it has one,
+            else "exact".
         grade_truncated: grade an answer that was cut off at max_tokens, which otherwise scores 0.
         ledger: a Ledger, or the path of one; None is the project's.
         providers: {endpoint: provider} to use instead of the project's endpoints of these names;

@@ -46,6 +46,7 @@ from llmbench.decision import (
     spent_usd,
     training_usd,
 )
+from llmbench.decision.units import UNITS
 from llmbench.errors import UsageError
 from llmbench.reporting.memo_parameters import check_memo_parameters, commitment_of, day_of
 from llmbench.reporting.memo_parts import (
@@ -188,7 +189,8 @@ def _wrong(gate: Gate, measured: Measured) -> str:
     value, low, high = measured[:3]
     if value is None:
         return ""
-    if gate.metric.unit in {"share", "probability"} and not 0 <= value <= 1:
+    least, most = UNITS[gate.metric.unit].values
+    if not least <= value <= most:
         return f"{value:g} is no {gate.metric.unit}"
     if (low is not None and low > value) or (high is not None and high < value):
         return "its interval does not hold its value"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llmbench.decision import GateResult, Metric
+    from llmbench.decision.units import Unit
     from llmbench.reporting.memo_study import MemoStudy
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 
-_SHOW: dict[str, Callable[[float], str]] = {
+_SHOW: dict[Unit, Callable[[float], str]] = {
     "share": percent,
     "points": signed_points,
     "times": percent,

@@ -31,7 +31,10 @@ def test_every_metric_is_in_the_example_of_its_report(name: str) -> None:
     if name == "latency_p95_ms":  # 144 items are too few for a p95
         assert found.value is None
         return
-    assert found.value is not None
+    assert found.value is not None, (
+        f"metric {name!r} finds no number in reports/examples/{metric.source}/result.json: correct its "
+        f"`read`, or add it to the report's `data` and run `make example REPORT={metric.source}`"
+    )
     if not metric.certain:
         assert found.low is not None
         assert found.high is not None

@@ -10,7 +10,7 @@ import pytest
 from llmbench.errors import DatasetError, UsageError
 from llmbench.matrix import Choice, Contains, Dataset, Exact, Function, Grade, Item, Numeric, Regex
 from llmbench.matrix.choices import find_label, split_choices
-from llmbench.matrix.graders import grader_for
+from llmbench.matrix.graders import GRADERS, grader_for
 
 
 def item(expected: Any, **fields: Any) -> Item:
@@ -238,6 +238,12 @@ def test_grader_column_and_its_problems(write: Callable[..., Path]) -> None:
     assert "Did you mean 'exact'?" in str(caught.value)
     assert "items.jsonl:5 has no 'grader'" in str(caught.value)
     assert "items.jsonl:6 has no expected answer" in str(caught.value)
+
+
+def test_every_named_grader_is_in_the_document() -> None:
+    table = (Path(__file__).parents[2] / "docs" / "matrix.md").read_text(encoding="utf-8")
+    missing = [name for name in GRADERS if f"\n| `{name}` |" not in table]
+    assert not missing, f"docs/matrix.md: the table of graders has no row for {', '.join(missing)}"
 
 
 def test_unknown_grader_and_no_expected_column(write: Callable[..., Path]) -> None:
