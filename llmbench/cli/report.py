@@ -102,7 +102,7 @@ def report(
 
     def make(name: str, follower: Follower | None = None) -> ReportRun:
         return run_report(
-            name, parameters, folder, fresh=fresh, follower=follower, formats=wanted, paper=paper
+            name, parameters, out=folder, fresh=fresh, follower=follower, formats=wanted, paper=paper
         )
 
     made = (make(name) for name in names) if jobs == 1 else side_by_side(names, make, jobs)

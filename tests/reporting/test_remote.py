@@ -207,9 +207,7 @@ def test_the_command_reports_keeps_and_compares_there(
     ids = [f"2025010{day}T000000Z-00000{day}" for day in (1, 2, 3)]
     coming = list(ids)
 
-    def stand_in(
-        name: str, parameters: Any, out: Path, *, fresh: bool, formats: tuple[str, ...], paper: str
-    ) -> ReportRun:
+    def stand_in(name: str, parameters: Any, out: Path, **_: object) -> ReportRun:
         reports = replace_local(out)
         run_id = coming.pop(0)
         _publish(reports, run_id, score=0.7 if run_id != ids[-1] else 0.2)
