@@ -19,7 +19,7 @@ $(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'llmbench needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
-	VIRTUAL_ENV=$(VENV) $(RUN) -m uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=$(VENV) $(RUN) -m uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	VIRTUAL_ENV=$(VENV) $(RUN) -m uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(INSTALLED)
 

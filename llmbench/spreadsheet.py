@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["formula_safe", "frame_csv", "holdable"]
 
 # What stands before the sign is skipped by some programs; the wide forms are signs to a Japanese one.
-_FORMULA = re.compile("[\\s\ufeff\u200b\x00-\x1f]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r\n]")
+_FORMULA = re.compile("[\\s\ufeff\u200b\x00-\x1f\x7f-\x9f]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r\n]")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:,\d{3})*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)? ?%?", re.ASCII)
 _UNHOLDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 

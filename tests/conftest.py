@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from llmbench.ledger import Ledger
     from tests.postgres_server import PostgresServer
+
+# The same examples at every run: others are for `make test-security` and --hypothesis-profile=default.
+settings.register_profile("same", derandomize=True, database=None)
+settings.load_profile("same")
 
 _KEYS = ("_API_KEY", "_API_TOKEN", "_TOKEN", "_SECRET", "_PASSWORD")
 
