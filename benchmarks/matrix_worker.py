@@ -113,10 +113,14 @@ def ours(url: str, folder: Path, connections: int, *, sdk: bool) -> dict[str, An
 def main() -> None:
     tool, url, folder, connections = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
     if tool.startswith("ours"):
-        # As a notebook has done before it runs a matrix.
+        # As a notebook has done before it runs a matrix, and as the bare loops have their client.
+        import aiohttp
         import pandas as pd  # noqa: F401
 
         from llmbench.matrix.matrix import Matrix  # noqa: F401
+
+        if tool == "ours-openai":
+            import openai
 
         begin = time.perf_counter()
         found = ours(url, folder, connections, sdk=tool == "ours-openai")

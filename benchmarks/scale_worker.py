@@ -106,6 +106,9 @@ def write(count: int, ledger_url: str, name: str) -> None:
 def main() -> None:
     job, count, ledger_url = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     url, name = [*sys.argv[4:], "", ""][:2]
+    import aiohttp  # noqa: F401
+    import pandas as pd  # noqa: F401
+
     import llmbench.ledger
     import llmbench.matrix.matrix
     import llmbench.providers  # noqa: F401
