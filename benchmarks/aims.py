@@ -107,9 +107,9 @@ AIMS = (
         "paid and lost at a kill otherwise. Before the first call lie 0.6 s of quote, of which 0.5 s is "
         "the vocabulary that tokens are counted by, read once a process; making calls meanwhile would"
         " find a wrong price only after they were paid. That is 4.5 s of the {{matrix|" + SPEED
-        + "|llmbench, own endpoint|s of the calls}} s; most of the rest are imports of aiohttp and pandas, "
-        "which the bare loop's seconds are without. Since then ours are, too: on a slower machine 697 (655 to "
-        "740) cells a second beside the bare loop's 1,175 (1,163 to 1,177) in five rounds, of which 1.66 s "
+        + "|llmbench, own endpoint|s of the calls}} s; of the rest a part are the imports of aiohttp and "
+        "pandas, which the bare loop's seconds are without. Since then ours are, too: on a slower machine 697 "
+        "(655 to 740) cells a second beside the bare loop's 1,175 (1,163 to 1,177) in five rounds, of which 1.66 s "
         "were before the first call (0.26 s where the process has run a matrix before), 4.2 s the calls, 67 "
         "ms a cell, and 0.1 s the results. "
         "Of the CPU a sampling profiler gives 22% to "
