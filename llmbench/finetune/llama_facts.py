@@ -9,7 +9,7 @@ from typing import Any
 
 from llmbench.errors import ConfigError
 
-__all__ = ["LlamaShape", "Vocabulary", "read_json", "read_shape", "read_text", "read_vocabulary"]
+__all__ = ["LlamaShape", "Vocabulary", "as_object", "read_json", "read_shape", "read_text", "read_vocabulary"]
 
 _NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 """Kinds of a token in a .gguf."""
@@ -17,7 +17,6 @@ _LARGEST = 2**24
 """Of any count in the file; more is a mistake."""
 _LARGEST_VOCABULARY = 2**20
 """Some have 262,144 tokens; as a list, more would fill the memory."""
-
 _LARGEST_NUMBER = 1e30
 """A .gguf keeps floats of 32 bits."""
 
@@ -36,6 +35,8 @@ class LlamaShape:
     vocabulary: int
     rope_base: float
     norm_epsilon: float
+    tied: bool
+    """Whether the output has the embedding's weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ def read_text(path: Path) -> str:
         raise _unreadable(path, error) from error
 
 
+def as_object(value: object) -> dict[str, Any]:
+    """`value`, or an empty one for what is no object: its fields are then missing."""
+    return value if isinstance(value, dict) else {}
+
+
 def read_shape(folder: Path) -> LlamaShape:
     """Raises ConfigError with the field of config.json that is missing or cannot be."""
     path = folder / "config.json"
@@ -74,8 +80,7 @@ def read_shape(folder: Path) -> LlamaShape:
     heads = _count(path, config, "num_attention_heads")
     key_heads = _count(path, config, "num_key_value_heads", heads)
     hidden = _count(path, config, "hidden_size")
-    rope = config.get("rope_parameters") or {}
-    base = rope.get("rope_theta") if isinstance(rope, dict) else None
+    base = as_object(config.get("rope_parameters")).get("rope_theta")
     shape = LlamaShape(
         layers=_count(path, config, "num_hidden_layers"),
         context=_count(path, config, "max_position_embeddings"),
@@ -87,18 +92,19 @@ def read_shape(folder: Path) -> LlamaShape:
         vocabulary=_count(path, config, "vocab_size", largest=_LARGEST_VOCABULARY),
         rope_base=_number(path, "rope_theta", base or config.get("rope_theta") or 10_000.0),
         norm_epsilon=_number(path, "rms_norm_eps", config.get("rms_norm_eps")),
+        tied=bool(config.get("tie_word_embeddings")),
     )
     if heads % key_heads or shape.width % 2:
         raise _odd(path, f"{heads} heads of {shape.width} numbers cannot share {key_heads} key heads")
     return shape
 
 
-def read_vocabulary(folder: Path, size: int) -> Vocabulary:
-    """The `size` tokens of tokenizer.json. Raises ConfigError with what is missing or cannot be."""
-    path = folder / "tokenizer.json"
-    tokenizer = read_json(path)
-    model = tokenizer.get("model")
-    model = model if isinstance(model, dict) else {}
+def read_vocabulary(path: Path, tokenizer: dict[str, Any], size: int) -> Vocabulary:
+    """The `size` tokens of `tokenizer`, which was read from `path`.
+
+    Raises ConfigError with what is missing or cannot be.
+    """
+    model = as_object(tokenizer.get("model"))
     vocabulary, merges = model.get("vocab"), model.get("merges")
     added = tokenizer.get("added_tokens", [])
     if not isinstance(vocabulary, dict) or not isinstance(merges, list) or not isinstance(added, list):
@@ -108,12 +114,8 @@ def read_vocabulary(folder: Path, size: int) -> Vocabulary:
     for token, number in vocabulary.items():
         place = _place(path, token, number, size)
         tokens[place], kinds[place] = token, _NORMAL
-    for entry in added:
-        token, number, special = (
-            (entry.get("content"), entry.get("id"), entry.get("special"))
-            if isinstance(entry, dict)
-            else (None, None, None)
-        )
+    for entry in map(as_object, added):
+        token, number, special = entry.get("content"), entry.get("id"), entry.get("special")
         if not isinstance(token, str) or not isinstance(special, bool):
             raise _odd(path, "an added token has no content, or does not say whether it is special")
         place = _place(path, token, number, size)

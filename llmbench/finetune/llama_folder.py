@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmbench.errors import ConfigError
-from llmbench.finetune.llama_facts import read_json, read_shape, read_text, read_vocabulary
+from llmbench.finetune.llama_facts import as_object, read_json, read_shape, read_text, read_vocabulary
 
 __all__ = ["FolderModel", "Weights", "can_convert", "gguf_tensor_name", "heads_of", "permuted"]
 
@@ -85,28 +85,23 @@ def can_convert(folder: Path) -> str:
     if not (folder / "tokenizer.json").is_file():
         return f"{folder.name} has no tokenizer.json."
     tokenizer = read_json(folder / "tokenizer.json")
-    if _object(tokenizer.get("model")).get("type") != "BPE" or _splitting(tokenizer) is None:
+    if as_object(tokenizer.get("model")).get("type") != "BPE" or _splitting(tokenizer) is None:
         return f"The tokenizer of {folder.name} is not one of the byte-level kinds that can be written."
     after = tokenizer.get("post_processor")
     if after is None:
         return ""
-    if _object(after).get("type") != "ByteLevel" and _object(after).get("special_tokens") != {}:
+    if as_object(after).get("type") != "ByteLevel" and as_object(after).get("special_tokens") != {}:
         return f"The tokenizer of {folder.name} adds tokens of its own, which cannot be written here."
     return ""
 
 
-def _object(value: object) -> dict[str, Any]:
-    """`value`, or an empty one for what is no object: its fields are then missing."""
-    return value if isinstance(value, dict) else {}
-
-
 def _splitting(tokenizer: dict[str, Any]) -> str | None:
     """llama.cpp's name for how the tokenizer cuts a text before it merges; None for one not known here."""
-    before = _object(tokenizer.get("pre_tokenizer"))
+    before = as_object(tokenizer.get("pre_tokenizer"))
     steps = before.get("pretokenizers", [before])
     if not isinstance(steps, list) or tokenizer.get("normalizer") is not None:
         return None
-    steps = [_object(step) for step in steps]
+    steps = [as_object(step) for step in steps]
     shape = [(step.get("type"), step.get("individual_digits"), step.get("use_regex")) for step in steps]
     plain = ("ByteLevel", None, True)
     if any(step.get("add_prefix_space") for step in steps):
@@ -124,10 +119,11 @@ class FolderModel:
         if reason:
             raise ConfigError(reason)
         self._folder = folder
-        self._tied = bool(read_json(folder / "config.json").get("tie_word_embeddings"))
-        self._splitting = _splitting(read_json(folder / "tokenizer.json"))
+        path = folder / "tokenizer.json"
+        tokenizer = read_json(path)
         self._shape = read_shape(folder)
-        self._vocabulary = read_vocabulary(folder, self._shape.vocabulary)
+        self._splitting = _splitting(tokenizer)
+        self._vocabulary = read_vocabulary(path, tokenizer, self._shape.vocabulary)
 
     def add_metadata(self, writer: Any) -> None:
         """The model's shape, and its tokenizer."""
@@ -182,7 +178,7 @@ class FolderModel:
                     renamed = gguf_tensor_name(name)
                     if renamed is None:
                         raise ConfigError(f"{self._folder.name} holds {name}, which a Llama model has not.")
-                    if renamed == "output.weight" and self._tied:
+                    if renamed == "output.weight" and self._shape.tied:
                         continue
                     weights = file.get_tensor(name).float().numpy()
                     heads = self.heads(renamed)

@@ -1,4 +1,4 @@
-"""Waiting for processes that a test expects to end."""
+"""Processes that a test expects to end."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 def wait_until_gone(*pids: int) -> None:
     deadline = time.monotonic() + 15
     for pid in pids:
-        while _runs(pid):
+        while lives(pid):
             assert time.monotonic() < deadline, f"process {pid} still runs"
             time.sleep(0.05)
 
 
-def _runs(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether it does anything yet."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -17,6 +17,7 @@ from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.secrets import SecretFoundError
 from llmbench.reporting.staged_run import StagedRun, staged_run
 from tests.reporting.conftest import Project, write_notebook
+from tests.reporting.processes import lives
 
 
 def _execute(run: StagedRun) -> None:
@@ -136,12 +137,12 @@ with staged_run("slow") as run:
     assert words[0] == sys.executable
     assert "--HistoryManager.enabled=False" in words
     end = time.monotonic() + 20
-    while time.monotonic() < end and _lives(pid):
+    while time.monotonic() < end and lives(pid):
         time.sleep(0.1)
-    lives = _lives(pid)
-    if lives:
+    left = lives(pid)
+    if left:
         os.kill(pid, signal.SIGTERM)
-    assert not lives
+    assert not left
 
 
 def _wait_for(path: Path) -> tuple[int, list[str]]:
@@ -152,13 +153,3 @@ def _wait_for(path: Path) -> tuple[int, list[str]]:
             return pid, words
         time.sleep(0.1)
     pytest.fail("the notebook did not begin")
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except ProcessLookupError:
-        return False
-    except FileNotFoundError:  # no /proc here
-        return True
