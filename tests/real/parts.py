@@ -65,6 +65,7 @@ class Part:
         environment: Mapping[str, str] | None = None,
         any_status: bool = False,
         folder: Path | None = None,
+        one_core: bool = False,
     ) -> None:
         self.name = name
         self.port = _free_port()
@@ -73,6 +74,7 @@ class Part:
         self._ready = ready
         self._any_status = any_status
         self._folder = folder
+        self._one_core = one_core
         self._within_s = within_s
         # A developer's keys are none of the server's business.
         clean = {key: value for key, value in os.environ.items() if not key.endswith(_SECRETS)}
@@ -102,6 +104,8 @@ class Part:
                 stderr=subprocess.STDOUT,
                 start_new_session=os.name != "nt",  # so that its children can be stopped with it
             )
+        if self._one_core and sys.platform == "linux":
+            os.sched_setaffinity(self.pid, {min(os.sched_getaffinity(0))})
         try:
             self._wait()
         except BaseException:

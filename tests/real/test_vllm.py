@@ -73,6 +73,9 @@ def vllm(request: pytest.FixtureRequest) -> Iterator[Part]:
             "VLLM_NO_USAGE_STATS": "1",
             "DO_NOT_TRACK": "1",
         },
+        # Its processes wait for each other without sleeping; on a machine of two cores the client
+        # would get no turn for up to 9 s, and its deadline would come after the whole answer.
+        one_core=True,
     )
     with part:
         yield part
