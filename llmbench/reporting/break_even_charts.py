@@ -47,7 +47,7 @@ def whole_dollars(usd: float, _: float = 0) -> str:
     """USD without cents, as an axis has them.
 
     >>> whole_dollars(1234.5), whole_dollars(-20)
-    ('$1,234', '-$20')
+    ('$1,234', '−$20')
     """
     return dollars(usd, cents_below=0)
 

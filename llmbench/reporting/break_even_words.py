@@ -243,6 +243,6 @@ def usd_text(usd: float) -> str:
     """A sum of USD: whole dollars from a hundred on.
 
     >>> usd_text(4.5), usd_text(1234.56), usd_text(-1234.56)
-    ('$4.50', '$1,235', '-$1,235')
+    ('$4.50', '$1,235', '−$1,235')
     """
     return dollars(usd, cents_below=100)

@@ -16,7 +16,7 @@ def usd(amount: float | None) -> str:
     """USD without cents from ten dollars on.
 
     >>> [usd(amount) for amount in (1234.5, -12.4, 3.2, None)]
-    ['$1,234', '-$12', '$3.20', 'unknown']
+    ['$1,234', '−$12', '$3.20', 'unknown']
     """
     return dollars(amount, cents_below=10)
 

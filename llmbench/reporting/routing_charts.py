@@ -140,6 +140,7 @@ def curve_figure(study: RoutingStudy) -> Plot | None:
         )  # fmt: skip
         _name_curve(axes, name, curve, priced)
     _mark_recommended(axes, study, priced)
+    axes.margins(y=0.1)
     axes.set_xlabel("cost of 1,000 requests, USD" if priced else "calls of the strong model, %")
     if priced:
         axes.xaxis.set_major_formatter("${x:,g}")
@@ -262,16 +263,14 @@ def _budget_frame(study: RoutingStudy) -> pd.DataFrame:
 
 
 def _name_curve(axes: Axes, name: str, curve: Curve, priced: bool) -> None:
-    place = {"learned": 0.30, "category": 0.45, "prompt length": 0.55, "random": 0.5, _HINTS: 0.12}[name]
-    share = min(range(len(curve.share)), key=lambda i: abs(float(curve.share[i]) - place))
-    x = (
-        curve.cost_usd[share] * _THOUSAND
-        if priced and curve.cost_usd is not None
-        else 100 * curve.share[share]
-    )
+    import numpy as np
+
+    share = {"learned": 0.30, "category": 0.45, "prompt length": 0.55, "random": 0.6, _HINTS: 0.12}[name]
+    ways = _THOUSAND * curve.cost_usd if priced and curve.cost_usd is not None else 100 * curve.share
+    x, y = (float(np.interp(share, curve.share, along)) for along in (ways, 100 * curve.quality))
     above = name in {"learned", _HINTS}
     axes.annotate(
-        name, (float(x), 100 * float(curve.quality[share])), xytext=(0, 6 if above else -12),
+        name, (x, y), xytext=(0, 6 if above else -12),
         textcoords="offset points", fontsize=8, color=PALETTE[_DRAWN.get(name, "ink")],
     )  # fmt: skip
 
@@ -300,7 +299,6 @@ def _called(name: str, study: RoutingStudy) -> str:
         "weak alone": f"always {study.weak}",
         "strong alone": f"always {study.routing.strong}",
         "oracle": "oracle (nobody can know it)",
-        "random": "lots",
     }
     return told.get(name, name)
 

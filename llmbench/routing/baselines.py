@@ -1,4 +1,4 @@
-"""What a router has to beat: lots, prompt length, category, an all-knowing one, and fixed rules."""
+"""What a router has to beat: random choice, prompt length, category, an all-knowing one, and fixed rules."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def rule_scores(
 
 
 def random_spread(weak: ArrayLike, strong: ArrayLike) -> float:
-    """Standard deviation of the APGR of one router that draws lots; its mean is 0.5.
+    """Standard deviation of the APGR of one router that chooses at random; its mean is 0.5.
 
     Over the permutations of n prompts without ties, with gain g = strong - weak:
     sqrt(Σ(g - mean)² · Σ(u - mean)² / (n - 1)) / (n · mean g), where u = 1 - (rank - 1/2)/n and so

@@ -30,7 +30,7 @@ class Curve:
 
     Its m + 1 vertices are all thresholds on m distinct scores. Between two vertices it is a straight
     line: the mean over a random choice among the prompts of one score, and between two scores what
-    a router reaches that draws lots between their thresholds. It ends at each model alone.
+    a router reaches that chooses at random between their thresholds. It ends at each model alone.
     """
 
     threshold: NDArray[np.float64]
@@ -67,7 +67,7 @@ class Curve:
     def apgr(self) -> float:
         """Average share of the gap recovered: the area under (quality - weak) / gap over the call share.
 
-        0.5 is a router that draws lots. Above 1 is possible where prompts that only the weak model
+        0.5 is a router that chooses at random. Above 1 is possible where prompts that only the weak model
         gets right stay with it. NaN without a gap. Ong et al. (2024), arXiv:2406.18665.
         """
         if not self.has_gap:
@@ -150,7 +150,7 @@ class Curve:
         return least
 
     def hull(self) -> Hull:
-        """The non-decreasing convex hull of (cost, quality): what lots between two points reach, never
+        """The non-decreasing convex hull of (cost, quality): what a random choice between two points reaches, never
         paying more for less. Over the call share where costs are not known.
         """
         return upper_hull(self.share if self.cost_usd is None else self.cost_usd, self.quality)

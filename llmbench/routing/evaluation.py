@@ -299,7 +299,7 @@ def _notes(
         found.append(f"{sides.missing} of {sides.n + sides.missing} prompts have no quality of both models.")
     found += [*sides.notes, *notes]
     if len(curve.share) == 2:
-        found.append("All scores are equal: the router cannot tell prompts apart, and draws lots.")
+        found.append("All scores are equal: the router cannot tell prompts apart, and chooses at random.")
     if bootstraps and not len(drawn):
         found.append("There is one independent prompt or cluster only, so no interval can be given.")
     elif len(drawn) and reason is None:

@@ -1,4 +1,4 @@
-"""The best that lots between settings reach: RouterBench's non-decreasing convex hull."""
+"""The best that a random choice between settings reaches: RouterBench's non-decreasing convex hull."""
 
 from __future__ import annotations
 
