@@ -22,6 +22,7 @@ from llmbench.cli.report import report
 from llmbench.cli.schedule import schedule
 from llmbench.cli.simulate import simulate
 from llmbench.errors import LLMBenchError
+from llmbench.quick_start import without_address_grammars
 
 __all__ = ["cli", "main"]
 
@@ -49,6 +50,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line; every error of ours is one sentence on stderr and exit code 1."""
+    without_address_grammars()
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from llmbench.quick_start import without_address_grammars
 from llmbench.reporting.disk import UNWRITABLE
 
 __all__ = ["OUTCOME", "failed_outcome", "kernel_command", "literal_path", "main"]
@@ -39,6 +40,7 @@ _RETRIES = 4
 
 def main() -> int:
     """Run the notebook of the request; returns the exit code (0: all cells ran; see above)."""
+    without_address_grammars()
     orders = sys.stdin
     request = json.loads(orders.readline())
     manager = _kernel_manager()
