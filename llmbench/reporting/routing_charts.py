@@ -56,7 +56,7 @@ def policy_table(study: RoutingStudy) -> ReportTable | None:
                 "calls of the strong model for half of the gap": (
                     NONE if math.isnan(row.cpt50) else percent(row.cpt50)
                 ),
-                "quality": f"{estimate(row.quality, _known(row.quality_interval), percent)}",
+                "quality": estimate(row.quality, row.quality_interval, percent),
                 "at strong calls": percent(row.strong_share),
                 "$ per 1,000 requests": (
                     UNKNOWN if math.isnan(row.cost_usd) else dollars(_THOUSAND * row.cost_usd)
@@ -308,12 +308,7 @@ def _called(name: str, study: RoutingStudy) -> str:
 def _ratio(value: float, interval: Interval | None) -> str:
     if math.isnan(value):
         return NONE
-    known = None if interval is None else _known(interval)
-    return estimate(value, known, lambda number: signed(number, ".2f"))
-
-
-def _known(interval: Interval) -> Interval | None:
-    return None if math.isnan(interval.low) else interval
+    return estimate(value, interval, lambda number: signed(number, ".2f"))
 
 
 def _pair(pair: tuple[float, float] | None) -> Interval | None:
