@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
     import pandas as pd
 
     figure, axes = new_figure(width=7.2, height=5.0)
-    names = list(dict.fromkeys((study.baseline, *study.against)))[:_MOST_LINES]
+    names = study.compared[:_MOST_LINES]
     low, high = _range(study, names)
     volumes = np.geomspace(low, high, _VOLUMES)
     chosen = [cheapest(study.working, _at(study, v), study.costs, study.fallback_usd) for v in volumes]
@@ -109,7 +110,7 @@ def _at(study: BreakEvenStudy, messages: float) -> Any:
     return replace(study.load, messages_per_month=float(messages))
 
 
-def _range(study: BreakEvenStudy, names: list[str]) -> tuple[float, float]:
+def _range(study: BreakEvenStudy, names: Sequence[str]) -> tuple[float, float]:
     """From a tenth of the volume to past the crossings, within reason."""
     volume = study.load.messages_per_month
     found = [study.pays[name].messages_per_month or 0.0 for name in names]
@@ -134,7 +135,6 @@ def _band(study: BreakEvenStudy, volumes: Any, options: list[HostingOption]) -> 
 
 def _stated_volume(axes: Axes, study: BreakEvenStudy) -> None:
     volume = study.load.messages_per_month
-    bill = volume * study.usd_per_message(study.baseline)
     axes.axvline(volume, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
         f"{volume_text(volume)} messages",
@@ -144,8 +144,7 @@ def _stated_volume(axes: Axes, study: BreakEvenStudy) -> None:
         textcoords="offset points",
         fontsize=8.5,
     )
-    month = study.best[1].usd
-    for usd in (month, bill):
+    for usd in (study.best[1].usd, study.usd_per_month(study.baseline)):
         axes.plot(volume, usd, "s", color=PALETTE["ink"], markersize=5, zorder=6)
         axes.annotate(
             usd_text(usd),
@@ -157,7 +156,7 @@ def _stated_volume(axes: Axes, study: BreakEvenStudy) -> None:
         )
 
 
-def _line_labels(axes: Axes, study: BreakEvenStudy, names: list[str], high: float, own: float) -> None:
+def _line_labels(axes: Axes, study: BreakEvenStudy, names: Sequence[str], high: float, own: float) -> None:
     """Names at the right end of the lines, pushed apart where they would overprint."""
     low_y, high_y = axes.get_ylim()
     span = math.log10(high_y / low_y)

@@ -40,12 +40,12 @@ def rival_of(question: Question) -> str:
     """The API still sold against which the answer is least clear: whose break-even lies nearest to the
     volume; the baseline where none is met.
     """
-    study, today = question.study, question.today.isoformat()
+    study = question.study
     volume = study.load.messages_per_month
     known = {
         name: abs(math.log(pays.messages_per_month / volume))
         for name, pays in study.pays.items()
-        if pays.messages_per_month and not (study.line(name).shutdown_date or "9") <= today
+        if pays.messages_per_month and not study.line(name).ended(question.today)
     }
     return min(known, key=lambda name: known[name]) if known else study.baseline
 
@@ -57,7 +57,7 @@ def probability_figure(study: BreakEvenStudy) -> Plot:
     import pandas as pd
 
     figure, axes = new_figure(width=7.2, height=3.8)
-    names = list(dict.fromkeys((study.baseline, *study.against)))
+    names = study.compared
     stated = study.load.messages_per_month
     volumes = np.geomspace(stated / 12, stated * 1000, _VOLUMES)
     few = replace(study, draws=min(study.draws, _DRAWS))
@@ -115,7 +115,7 @@ def tornado_figure(study: BreakEvenStudy, against: str) -> Plot:
         uncertainty=study.uncertainty,
         fallback=study.prices[study.fallback] if study.fallback else None,
     )
-    stated = study.load.messages_per_month * study.usd_per_message(against) - study.best[1].usd
+    stated = study.usd_per_month(against) - study.best[1].usd
     figure, axes = new_figure(width=7.2, height=0.9 + 0.36 * len(rows))
     for position, row in enumerate(rows):
         low, high = sorted((row.low_usd, row.high_usd))

@@ -132,10 +132,7 @@ def frontier_figure(question: Question) -> Plot:
             linewidth=1.5,
             color=PALETTE[_COLOURS[place % len(_COLOURS)]],
             linestyle=_STYLES[place // len(_COLOURS) % len(_STYLES)],
-            label=(
-                f"{option.hardware.strip('()')}, "
-                f"{option.dtype}{', extrapolated' if option.extrapolated else ''}"
-            ),
+            label=f"{option.replica}{', extrapolated' if option.extrapolated else ''}",
         )
         seen = _measured(option)
         rows += seen

@@ -85,7 +85,7 @@ def money_table(study: BreakEvenStudy) -> ReportTable:
     import pandas as pd
 
     rows, shown = [], []
-    for name in sorted(dict.fromkeys((study.baseline, *study.against)), key=study.usd_per_message):
+    for name in study.cheapest_first:
         columns = {"against": name}
         for fall in _FALLS:
             flow = study.flow(name, api_fall=fall)

@@ -65,7 +65,7 @@ def _one(axes: Axes, option: HostingOption, question: Question, colour: str) -> 
     ridge = peak * 1e12 / bytes_s
     ends = [0.5, ridge, 20 * ridge]
     roof = [min(peak, bytes_s * each / 1e12) for each in ends]
-    axes.plot(ends, roof, color=colour, linewidth=1.6, label=f"{option.hardware.strip('()')}, {option.dtype}")
+    axes.plot(ends, roof, color=colour, linewidth=1.6, label=option.replica)
     rows = [_row(option, "roof", None, x, y) for x, y in zip(ends, roof, strict=True)]
     where = (option.model, option.gpu, option.n_gpu, option.dtype, option.engine)
     fitted = question.calibrations.get(option.gpu)
