@@ -36,6 +36,7 @@ def cumulative_figure(result: AbResult) -> Plot | None:
         return None
     treatment = result.chosen.treatment if result.chosen else series[0].treatment
     mine = [point for point in series if point.treatment == treatment]
+    others = " The CSV has the other treatments too." if len(mine) < len(series) else ""
     figure, axes = new_figure(height=3.2)
     days: Any = [point.day for point in mine]  # dates, which matplotlib's types do not know
     top = _top(mine)
@@ -82,7 +83,7 @@ def cumulative_figure(result: AbResult) -> Plot | None:
         "Ratio of the reply rates of all mature leads first sent to until each day. The band "
         f"({100 * (1 - 2 * result.plan.alpha):g}%) holds at all days together; the dashed lines hold only "
         "for one look that was fixed beforehand, and whoever stops when they first leave 100% is wrong far "
-        "more often than they say." + simulated_note(result),
+        f"more often than they say.{others}" + simulated_note(result),
     )  # fmt: skip
 
 
@@ -114,6 +115,8 @@ def weeks_figure(result: AbResult) -> Plot | None:
     drawn = frame[frame["units"] * (result.pooled_rate or 0.0) >= _LEAST_WEEK_REPLIES]
     if drawn["week"].nunique() < 2:
         return None
+    left = len(frame) - len(drawn)
+    note = f" Of {len(frame)} points {left} with few leads are not drawn; the CSV has all." if left else ""
     figure, axes = new_figure(height=2.8)
     arms = [arm.arm for arm in result.arms]
     colours = [PALETTE[name] for name in ("blue", "grey", "orange", "green")]
@@ -136,7 +139,7 @@ def weeks_figure(result: AbResult) -> Plot | None:
         figure, frame,
         f"Share of leads that replied, by the week (from Monday) of their first message, with "
         f"{100 * result.plan.confidence:g}% intervals. A base rate that drifts moves both arms; a treatment "
-        "that is only new loses its lead over the weeks." + simulated_note(result),
+        f"that is only new loses its lead over the weeks.{note}" + simulated_note(result),
     )  # fmt: skip
 
 

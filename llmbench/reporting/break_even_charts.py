@@ -28,6 +28,8 @@ _VOLUMES = 241
 _BAND_VOLUMES = 25
 _BAND_DRAWS = 4000
 _MOST_CLAIMS = 13
+_CLAIM_CHARACTERS = 44
+"""Of each of its two lines."""
 _VERDICT_MARKS = {"holds": "o", "wrong": "X", "impossible": "D", "cannot be checked": "s"}
 _VERDICT_COLOURS = {"holds": "green", "wrong": "orange", "impossible": "ink", "cannot be checked": "grey"}
 
@@ -75,9 +77,9 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
     axes.fill_between(*band, color=PALETTE["ink"], alpha=0.12, linewidth=0)
     axes.plot(volumes, own, color=PALETTE["ink"], linewidth=2.4)
     frame = {"messages_per_month": volumes, "self_hosting_usd": own}
+    frame |= {f"{name}_usd": volumes * study.usd_per_message(name) for name in study.compared}
     for place, name in enumerate(names):
         usd = study.usd_per_message(name)
-        frame[f"{name}_usd"] = volumes * usd
         colour = PALETTE[_LINES[place % len(_LINES)]]
         style = _STYLES[place // len(_LINES) % len(_STYLES)]
         axes.plot(volumes, volumes * usd, color=colour, linewidth=1.4, linestyle=style)
@@ -93,6 +95,8 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
     axes.set_xlabel("messages a month")
     axes.set_ylabel("USD a month")
     axes.set_title("Cost against volume")
+    left = len(names) < len(study.compared)
+    note = f" The first {len(names)} of {len(study.compared)} APIs; the CSV has all." if left else ""
     return Plot(
         figure,
         pd.DataFrame(frame),
@@ -101,7 +105,7 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
             "spare replica, people "
             "and storage in it; grey: 80% of the draws. Dots: from there on one's own machines cost "
             "less than that API. "
-            "Both axes are logarithmic."
+            f"Both axes are logarithmic.{note}"
         ),
     )
 
@@ -273,7 +277,7 @@ def _right(row: CheckedClaim) -> str:
     return number_text(row.derived, row.unit)
 
 
-def _wrap(text: str, characters: int = 44) -> str:
+def _wrap(text: str) -> str:
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, characters)[:2])
+    return "\n".join(textwrap.wrap(text, _CLAIM_CHARACTERS, max_lines=2, placeholder=" …"))

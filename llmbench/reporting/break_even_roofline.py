@@ -44,6 +44,7 @@ def roofline_figure(question: Question) -> Plot:
     axes.set_ylabel("TFLOPS, all GPUs of a replica")
     axes.set_title("What a GPU could do, and what serving gets")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8.5)
+    note = f" The {_MOST} cheapest of {len(best)} GPUs." if len(best) > _MOST else ""
     return Plot(
         figure,
         pd.DataFrame(rows),
@@ -51,7 +52,7 @@ def roofline_figure(question: Question) -> Plot:
             "Lines: what bandwidth (rising) and arithmetic (flat) allow at most. Circles: answers being "
             f"written, with {', '.join(str(each) for each in _BATCHES)} requests in flight, left to right, "
             "as far as the memory holds them; squares: a prompt being read. Written one at a time, an answer "
-            "leaves nearly all arithmetic idle; sharing a GPU moves it to the right."
+            f"leaves nearly all arithmetic idle; sharing a GPU moves it to the right.{note}"
         ),
     )
 

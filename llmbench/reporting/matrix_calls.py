@@ -14,10 +14,14 @@ from llmbench.reporting.wording import expected, whole
 from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from llmbench.matrix import MatrixResults, Quote
     from llmbench.matrix.quote import PerCall
 
 __all__ = ["call_sentence", "call_table", "missing_text", "prompt_table", "quote_table"]
+
+_MOST_REASONS = 3
 
 
 def quote_table(quote: Quote) -> ReportTable:
@@ -85,9 +89,7 @@ def call_table(results: MatrixResults) -> ReportTable:
                 "output tokens": cell.output_tokens,
                 "cost usd": cell.cost_usd,
                 "served model": None if cell.served_model is None else encodable(cell.served_model),
-                "why missing": encodable(
-                    "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).items())
-                ),
+                "why missing": _most_frequent(reasons),
                 "why no score": encodable("; ".join(f"{count} x {reason}" for reason, count in why.items())),
             }
         )
@@ -104,6 +106,14 @@ def call_table(results: MatrixResults) -> ReportTable:
     if results.sources:
         shown = shown.drop(columns=["replayed", "served model"])
     return ReportTable(frame, shown, ("cost usd",))
+
+
+def _most_frequent(counts: pd.Series[int]) -> str:
+    """The most frequent reasons, and how often it was another one."""
+    told = [f"{count} x {reason}" for reason, count in counts.head(_MOST_REASONS).items()]
+    if rest := int(counts.iloc[_MOST_REASONS:].sum()):
+        told.append(f"{rest} x another reason")
+    return encodable("; ".join(told))
 
 
 def missing_text(results: MatrixResults) -> str | None:
