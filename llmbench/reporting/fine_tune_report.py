@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.finetune.verdict import Gain, GainVerdict, TuningEvidence, tuning_verdict
+from llmbench.money import dollars
 from llmbench.numbers import signed_points
 from llmbench.reporting.envelope import input_file
 from llmbench.reporting.fine_tune_money import cell_costs, paybacks
 from llmbench.reporting.fine_tune_provenance import asked_until
 from llmbench.reporting.fine_tune_tables import answer_forms, regressions
-from llmbench.reporting.matrix_tables import ranked_table
+from llmbench.reporting.matrix_tables import ranked_table, score_text
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import estimate, whole
 from llmbench.results import InputFile, Spend, Verdict
@@ -72,8 +73,6 @@ def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
 
 def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> ReportTable:
     """The ranked cells of the first screen, with the tokens of a request and what it costs."""
-    from llmbench.money import dollars
-
     found = ranked_table(tuned.results)
     costs = {each.cell: each for each in cell_costs(tuned, parameters)}
     shown = found.shown.drop(columns=["latency p50, ms", "$ per 1,000 calls"], errors="ignore")
@@ -88,8 +87,6 @@ def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> ReportTab
 
 def result_text(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
     """A few lines of plain text, the same on every machine."""
-    from llmbench.reporting.matrix_tables import score_text
-
     decided = verdict(tuned, parameters)
     lines = [score_text(tuned.results)]
     if tuned.curve is not None:

@@ -24,10 +24,7 @@ from llmbench.whole_file import write_whole
 
 __all__ = ["write_index"]
 
-_STEPS = tuple(
-    str(decision) for decision in (Decision.NO_GO, Decision.HOLD, Decision.GO_WITH_CONDITIONS, Decision.GO)
-)
-"""From worst to best."""
+_WORST_FIRST = [str(decision) for decision in reversed(Decision)]
 _DECISIONS_IN_WORDS = 5
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -108,7 +105,9 @@ def _trends(history: RunHistory) -> str:
     if len(history.runs) < 2:
         return ""
     decisions = [run.decision for run in history.runs]
-    line = sparkline([float(_STEPS.index(decision)) for decision in decisions], 0.0, len(_STEPS) - 1.0)
+    line = sparkline(
+        [float(_WORST_FIRST.index(decision)) for decision in decisions], 0.0, len(_WORST_FIRST) - 1.0
+    )
     newest = "; ".join(DECISION_WORDS[Decision(decision)] for decision in decisions[-_DECISIONS_IN_WORDS:])
     last = "the last of them" if len(decisions) > _DECISIONS_IN_WORDS else "oldest first"
     words = f"Verdicts over {len(decisions)} runs, {last}: {newest}"

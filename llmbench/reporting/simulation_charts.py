@@ -8,14 +8,13 @@ import numpy as np
 
 from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, Outcome
 from llmbench.numbers import signed
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["boundary_figure", "power_figure", "stopping_figure"]
 
-_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
 _MOST_POINTS = 30
 """Up to here looks are drawn as points."""
 _BEYOND = 1.06
@@ -92,7 +91,13 @@ def stopping_figure(simulation: AbSimulation) -> Plot:
         for place, decision in enumerate(DECISIONS):
             top = bottom + 100 * steps[:, place]
             axes.fill_between(
-                at, bottom, top, step="post", color=PALETTE[_COLOURS[decision]], label=decision, linewidth=0
+                at,
+                bottom,
+                top,
+                step="post",
+                color=PALETTE[VERDICT_COLOURS[decision]],
+                label=decision,
+                linewidth=0,
             )
             bottom = top
             which = {"treatment": outcome.treatment} if simulation.families else {}
