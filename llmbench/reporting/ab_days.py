@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from llmbench.reporting.ab_figures import LINES, simulated_note
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.ab_figures import simulated_note
+from llmbench.reporting.axes import STROKES
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -54,20 +55,20 @@ def cumulative_figure(result: AbResult) -> Plot | None:
         label="limits that hold at any time",
     )
     for values in ([p.fixed_low for p in mine], [p.fixed_high for p in mine]):
-        axes.plot(days, within(values), color=PALETTE["orange"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot(days, within(values), color=PALETTE["orange"], linewidth=1, linestyle=DASHED)
     axes.plot(
         [],
         [],
         color=PALETTE["orange"],
         linewidth=1,
-        linestyle=(0, (4, 3)),
+        linestyle=DASHED,
         label="fixed-n limits: do not peek",
     )
     axes.plot(days, within([p.ratio for p in mine]), color=PALETTE["blue"], linewidth=1.8, label="so far")
     axes.axhline(100, color=PALETTE["ink"], linewidth=1)
     axes.set_ylim(0, 100 * top)
     if result.plan.scale == "ratio":
-        axes.axhline(100 * result.plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.axhline(100 * result.plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
         axes.annotate(
             f"margin\n{100 * result.plan.margin:g}%", (1, 100 * result.plan.margin),
             xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points", fontsize=8,
@@ -127,7 +128,7 @@ def weeks_figure(result: AbResult) -> Plot | None:
         axes.vlines(place, 100 * mine["low"], 100 * mine["high"], color=colour, linewidth=1.4, alpha=0.6)
         axes.plot(
             place, 100 * mine["rate"], color=colour, marker="o", markersize=4, linewidth=1.4,
-            linestyle=LINES[number % 4], label=clip(arm),
+            linestyle=STROKES[number % 4], label=clip(arm),
         )  # fmt: skip
     axes.set_ylim(bottom=0)
     _dates(axes)

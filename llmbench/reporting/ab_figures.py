@@ -1,4 +1,4 @@
-"""What the figures of the notebook `ab_test` share: effects with their intervals, styles of lines."""
+"""What the figures of the notebook `ab_test` share: effects with their intervals, simulated data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ __all__ = [
 
 EDGE = 0.25
 """The part of an axis, on either side, in which a label grows inwards."""
-LINES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
 
 
 class EffectRow(NamedTuple):

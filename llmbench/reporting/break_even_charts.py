@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from llmbench.economics import BreakEvenStudy, ClaimAudit, HostingOption, cheapest
 from llmbench.economics.claims import number_text
 from llmbench.money import dollars
-from llmbench.reporting.axes import log_axis
+from llmbench.reporting.axes import log_axis, series_style
 from llmbench.reporting.break_even_words import usd_text, volume_text
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["claim_figure", "cost_figure", "short_number", "whole_dollars"]
 
-_LINES = ("blue", "orange", "green", "grey")
-_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
 _MOST_LINES = 7
 _VOLUMES = 241
 _BAND_VOLUMES = 25
@@ -80,9 +78,8 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
     frame |= {f"{name}_usd": volumes * study.usd_per_message(name) for name in study.compared}
     for place, name in enumerate(names):
         usd = study.usd_per_message(name)
-        colour = PALETTE[_LINES[place % len(_LINES)]]
-        style = _STYLES[place // len(_LINES) % len(_STYLES)]
-        axes.plot(volumes, volumes * usd, color=colour, linewidth=1.4, linestyle=style)
+        colour, stroke = series_style(place)
+        axes.plot(volumes, volumes * usd, color=colour, linewidth=1.4, linestyle=stroke)
         crossing = study.pays[name].messages_per_month
         if crossing is not None and low <= crossing <= high:
             axes.plot(crossing, crossing * usd, "o", color=colour, markersize=6, zorder=5)
@@ -139,7 +136,7 @@ def _band(study: BreakEvenStudy, volumes: Any, options: list[HostingOption]) -> 
 
 def _stated_volume(axes: Axes, study: BreakEvenStudy) -> None:
     volume = study.load.messages_per_month
-    axes.axvline(volume, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axvline(volume, color=PALETTE["ink"], linewidth=1, linestyle=DASHED)
     axes.annotate(
         f"{volume_text(volume)} messages",
         (volume, 0.0),
@@ -184,7 +181,7 @@ def _line_labels(axes: Axes, study: BreakEvenStudy, names: Sequence[str], high: 
             textcoords="offset points",
             fontsize=8.5,
             va="center",
-            color=PALETTE[_LINES[place % len(_LINES)] if name else "ink"],
+            color=series_style(place)[0] if name else PALETTE["ink"],
             fontweight="normal" if name else "bold",
             annotation_clip=False,
         )

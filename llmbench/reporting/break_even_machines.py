@@ -12,9 +12,9 @@ from llmbench.catalog.tails import latency_tails
 from llmbench.economics import BreakEvenStudy, HostingOption
 from llmbench.economics.memory import memory_fit
 from llmbench.economics.throughput import throughput
-from llmbench.reporting.axes import log_axis
+from llmbench.reporting.axes import log_axis, series_style
 from llmbench.reporting.break_even_inputs import Question
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,6 @@ _DTYPES = ("fp16", "fp8", "awq-int4")
 _IN_FLIGHT = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _MOST_GPUS = 6
 _STATES = {"fits": "#9CC9E3", "starved": "#F3B78E", "does not fit": "#F3F4F6"}
-_COLOURS = ("blue", "orange", "green", "grey")
-_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
 
 
 @house_style()
@@ -123,14 +121,15 @@ def frontier_figure(question: Question) -> Plot:
         rows += [*points, *seen]
         if place >= _MOST_GPUS:
             continue
+        colour, stroke = series_style(place)
         axes.plot(
             [each["tokens_per_s_each"] for each in points],
             [each["usd_per_million_output_tokens"] for each in points],
             marker="o",
             markersize=3,
             linewidth=1.5,
-            color=PALETTE[_COLOURS[place % len(_COLOURS)]],
-            linestyle=_STYLES[place // len(_COLOURS) % len(_STYLES)],
+            color=colour,
+            linestyle=stroke,
             label=f"{option.replica}{', extrapolated' if option.extrapolated else ''}",
         )
         axes.plot(
@@ -139,7 +138,7 @@ def frontier_figure(question: Question) -> Plot:
             "D",
             markerfacecolor="none",
             markersize=5,
-            color=PALETTE[_COLOURS[place % len(_COLOURS)]],
+            color=colour,
         )
     _objective(axes, question)
     log_axis(axes)
@@ -238,4 +237,4 @@ def _measured(option: HostingOption) -> list[dict[str, Any]]:
 def _objective(axes: Axes, question: Question) -> None:
     if question.objective.tpot_ms:
         typical = question.objective.tpot_ms / latency_tails().tpot_ms.p95_over_typical
-        axes.axvline(1000 / typical, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.axvline(1000 / typical, color=PALETTE["ink"], linewidth=1, linestyle=DASHED)

@@ -9,9 +9,9 @@ from llmbench.catalog.dtypes import dtype_facts
 from llmbench.catalog.gpus import gpu_facts
 from llmbench.economics import HostingOption
 from llmbench.economics.throughput import throughput
-from llmbench.reporting.axes import log_axis
+from llmbench.reporting.axes import log_axis, series_style
 from llmbench.reporting.break_even_inputs import Question
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,6 @@ __all__ = ["roofline_figure"]
 
 _BATCHES = (1, 4, 16, 64, 256)
 _MOST = 3
-_COLOURS = ("blue", "orange", "green")
 
 
 @house_style()
@@ -36,8 +35,8 @@ def roofline_figure(question: Question) -> Plot:
         best.setdefault(option.gpu, option)
     figure, axes = new_figure(width=7.2, height=4.2)
     rows: list[dict[str, Any]] = []
-    for colour, option in zip(_COLOURS, list(best.values())[:_MOST], strict=False):
-        rows += _one(axes, option, question, PALETTE[colour])
+    for place, option in enumerate(list(best.values())[:_MOST]):
+        rows += _one(axes, option, question, series_style(place)[0])
     log_axis(axes, steps=(1.0,))
     log_axis(axes, side="y", steps=(1.0,))
     axes.set_xlabel("operations for each byte read")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "DASHED",
     "PALETTE",
     "VERDICT_COLOURS",
     "DifferenceRow",
@@ -43,6 +44,8 @@ PALETTE = {
     "light": "#E5E7EB",
     "ink": "#111827",
 }
+DASHED: Any = (0, (4, 3))
+"""The stroke of what is no line of the data: a margin, an aim, what was stated."""
 _READABLE = {PALETTE["orange"]: "#A84300", PALETTE["green"]: "#00674B"}
 """Small letters need more contrast (4.5 to 1 by WCAG 2.2, 1.4.3) than lines do (3 to 1, 1.4.11)."""
 _STYLE: dict[str, Any] = {
@@ -205,7 +208,7 @@ def difference_forest(
     figure, axes = new_figure(height=_height(len(rows)))
     axes.axvspan(-100 * margin, 0, color=PALETTE["light"], zorder=0, linewidth=0)
     axes.axvline(0, color=PALETTE["ink"], linewidth=1)
-    axes.axvline(-100 * margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axvline(-100 * margin, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     for position, row in enumerate(rows):
         colour = VERDICT_COLOURS.get(row.verdict, "grey")
         if row.mde is not None:

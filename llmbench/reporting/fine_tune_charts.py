@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.reporting.axes import log_axis
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import estimate, percent, points
 from llmbench.unknown import NONE
@@ -36,7 +36,7 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
         score = tuned.results.cell(name).score
         if score is None:
             continue
-        axes.axhline(100 * score, color=PALETTE[colour], linewidth=1.4, linestyle=(0, (4, 3)))
+        axes.axhline(100 * score, color=PALETTE[colour], linewidth=1.4, linestyle=DASHED)
         axes.annotate(
             name, (len(places) - 1, 100 * score), xytext=(0, 4), textcoords="offset points", fontsize=8,
             color=PALETTE[colour], ha="right",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmbench.matrix.summary import P95_LEAST_ANSWERS
-from llmbench.reporting.axes import label_points, log_axis
+from llmbench.reporting.axes import label_points, log_axis, series_style
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
@@ -22,7 +22,6 @@ __all__ = ["latency_figure", "latency_table", "quality_latency_figure"]
 
 _MOST_CURVES = 6
 """More than these cannot be told apart."""
-_LINES = ("-", "--", ":", "-.")
 _LEAST_ANSWERS = 20
 _MOST_STEPS = 1000
 """More steps than this are not seen in a curve."""
@@ -48,11 +47,10 @@ def latency_figure(results: MatrixResults) -> Plot | None:
         return None
     curves.sort(key=lambda curve: float(np.median(curve[1])))
     figure, axes = new_figure(height=3.2)
-    colours = [PALETTE[name] for name in ("blue", "orange", "green", "grey")]
     shown = curves[:_MOST_CURVES]
     for number, (_, times, shares, _) in enumerate(shown):
-        colour, line = colours[number % len(colours)], _LINES[number // len(colours) % len(_LINES)]
-        axes.step(times, 100 * shares, where="post", color=colour, linestyle=line, linewidth=1.6)
+        colour, stroke = series_style(number)
+        axes.step(times, 100 * shares, where="post", color=colour, linestyle=stroke, linewidth=1.6)
     # Beside the curves, in their order from the fastest: on them it would cover the others.
     axes.legend(
         [f"{encodable(cell)}, n = {n:,}" for cell, _, _, n in shown],

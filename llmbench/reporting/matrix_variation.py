@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmbench.numbers import signed_points
+from llmbench.reporting.axes import series_style
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, best_candidate, ranked_cells
 from llmbench.reporting.report_table import ReportTable
@@ -170,11 +171,10 @@ def prompt_figure(results: MatrixResults) -> Plot | None:
         return None
     variants = list(dict.fromkeys(_variant(cell) for cells in varied.values() for cell in cells))
     figure, axes = new_figure(height=3.4)
-    colours = [PALETTE[name] for name in ("blue", "orange", "green", "grey")]
     # Side by side, so that intervals of one variant do not cover each other.
     offsets = np.linspace(-0.12, 0.12, len(varied)) if len(varied) > 1 else [0.0]
     for number, ((model, cells), offset) in enumerate(zip(varied.items(), offsets, strict=True)):
-        colour = colours[number % len(colours)]
+        colour, stroke = series_style(number)
         known = [cell for cell in cells if cell.score is not None]
         places = [variants.index(_variant(cell)) + offset for cell in known]
         scores = [100 * (cell.score or 0.0) for cell in known]
@@ -182,14 +182,13 @@ def prompt_figure(results: MatrixResults) -> Plot | None:
             low, high = limits(cell.score_ci)
             if low is not None and high is not None:
                 axes.vlines(place, 100 * low, 100 * high, color=colour, linewidth=1.6)
-        line = ("-", "--", ":", "-.")[number // len(colours) % 4]
         axes.plot(
             places,
             scores,
             marker="o",
             markersize=5,
             color=colour,
-            linestyle=line,
+            linestyle=stroke,
             label=clip(model, _LABEL_CHARACTERS),
         )
     axes.set_xticks(

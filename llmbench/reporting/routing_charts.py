@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
 from llmbench.numbers import signed, signed_points
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.routing_report import category_losses, monthly_saving
 from llmbench.reporting.wording import estimate, p_value, percent
@@ -161,7 +161,7 @@ def budget_figure(study: RoutingStudy) -> Plot | None:
     figure, axes = new_figure(height=3.4)
     labels = [point.labels for point in study.budget]
     alone = study.budget[0].length_apgr
-    axes.axhline(alone, color=PALETTE["orange"], linewidth=1.3, linestyle=(0, (4, 3)))
+    axes.axhline(alone, color=PALETTE["orange"], linewidth=1.3, linestyle=DASHED)
     axes.annotate(
         "prompt length", (labels[-1], alone), xytext=(0, 4), textcoords="offset points", fontsize=8,
         color=PALETTE["orange"], ha="right",

@@ -8,7 +8,7 @@ import numpy as np
 
 from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, Outcome
 from llmbench.numbers import signed
-from llmbench.reporting.figures import PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def power_figure(simulation: AbSimulation) -> Plot:
     axes.plot(
         frame["units"], 100 * frame["power"], color=PALETTE["blue"], marker="o" if few else "", markersize=5
     )
-    axes.axhline(100 * plan.power, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(100 * plan.power, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     axes.axvline(simulation.planned_units, color=PALETTE["ink"], linewidth=1)
     axes.set_ylim(0, 104)
     axes.set_xlim(0, frame["units"].max() * 1.04)
@@ -111,7 +111,7 @@ def stopping_figure(simulation: AbSimulation) -> Plot:
                 }
                 for day, share in zip(days, decided[:, place], strict=True)
             ]
-        axes.axvline(outcome.mean_day, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.axvline(outcome.mean_day, color=PALETTE["ink"], linewidth=1, linestyle=DASHED)
         axes.set_title(_truth(simulation, outcome), fontsize=9, fontweight="normal")
         axes.set_ylabel("% of runs")
     panels[0].set_ylim(0, 100)
@@ -155,7 +155,7 @@ def boundary_figure(simulation: AbSimulation) -> Plot:
             shaded = np.nan_to_num(bound, nan=edge)
             axes.fill_between(units, shaded, edge, color=PALETTE[colour], alpha=0.12, linewidth=0)
         axes.plot(units, bound, color=PALETTE[colour], marker="o" if few else "", markersize=5, label=name)
-    axes.axhline(scale * plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(scale * plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     axes.axhline(scale * equal, color=PALETTE["ink"], linewidth=1)
     axes.set_ylim(least, most)
     axes.set_xlim(0, units[-1] * 1.04)
