@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llmbench.reporting.axes import log_axis
 from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import estimate, percent, points
+from llmbench.reporting.wording import counted, estimate, percent, points
 from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
@@ -130,6 +130,4 @@ def loss_figure(tuned: TunedResults) -> Plot | None:
 
 
 def _size(point: CurvePoint) -> str:
-    return f"{point.n_train:,}" + (
-        "" if point.n_train == 0 else f"\n{point.seeds} seed{'s' * (point.seeds > 1)}"
-    )
+    return f"{point.n_train:,}" + ("" if point.n_train == 0 else f"\n{counted(point.seeds, 'seed')}")

@@ -15,7 +15,7 @@ from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
 from llmbench.reporting.sparkline import sparkline
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import minute
+from llmbench.reporting.wording import counted, minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision, ResultEnvelope
 from llmbench.run_files import EXECUTED, INDEX, PAGE, RESULT, RUNS, report_as
@@ -85,7 +85,7 @@ def _section(report: ReportFolder, runs: list[tuple[str, ResultEnvelope | str]])
     name = html.escape(notebook)
     newest = next((result for _, result in runs if isinstance(result, ResultEnvelope)), None)
     title = html.escape(newest.title) if newest else name
-    count = f"{len(runs)} run{'s' if len(runs) != 1 else ''}"
+    count = counted(len(runs), "run")
     trends = _trends(history_of(notebook, runs))
     history = "".join(
         _row(name, html.escape(run_id), result, report.runs / run_id) for run_id, result in runs
@@ -115,8 +115,7 @@ def _trends(history: RunHistory) -> str:
         ("model", len(history.models())) if history.models() else ("number", len(history.measures()))
     )
     details = (
-        f"<details><summary>Trends of {count} {kind}{'s' if count != 1 else ''}</summary>"
-        f"{history._repr_html_()}</details>"
+        f"<details><summary>Trends of {counted(count, kind)}</summary>{history._repr_html_()}</details>"
         if count
         else ""
     )

@@ -11,7 +11,7 @@ from llmbench.reporting.axes import series_style
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, best_candidate, ranked_cells
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import clip, estimate, limits, p_value, percent
+from llmbench.reporting.wording import category_text, clip, estimate, limits, p_value, percent
 from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["category_figure", "category_table", "prompt_figure", "repeat_table"]
 
-_NO_CATEGORY = "(none)"
 _MOST_COLUMNS = 24
 _MOST_ROWS = 20
 _MOST_WORDS_IN_A_HEAD = 6
@@ -52,7 +51,7 @@ def category_table(results: MatrixResults) -> ReportTable:
         (each.category, each.cell): f"{estimate(each.score, each.ci, percent)}, n {each.n:,}"
         for each in found
     }
-    heads = {category: category or _NO_CATEGORY for category in categories}
+    heads = {category: category_text(category) for category in categories}
     if len(cells) > len(categories):
         shown = pd.DataFrame(
             [
@@ -90,7 +89,7 @@ def category_difference_table(results: MatrixResults) -> ReportTable | None:
     ]  # fmt: skip
     shown = [
         {
-            "category": each.category or _NO_CATEGORY,
+            "category": category_text(each.category),
             "items": f"{each.n:,}",
             f"{candidate}, difference in points": estimate(each.difference, each.ci, signed_points),
             "p adjusted": p_value(each.p_adjusted),
@@ -131,7 +130,7 @@ def category_figure(results: MatrixResults) -> Plot | None:
     edgewise = len(shown) > _MOST_WORDS_IN_A_HEAD
     axes.set_xticks(
         range(len(shown)),
-        [f"{clip(category or _NO_CATEGORY, 24)}{' ' if edgewise else chr(10)}n = {most[category]:,}"
+        [f"{clip(category_text(category), 24)}{' ' if edgewise else chr(10)}n = {most[category]:,}"
          for category in shown],
         rotation=60 if edgewise else 0,
         ha="right" if edgewise else "center",

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from llmbench.stats import Interval
 
 __all__ = [
+    "category_text",
     "clip",
+    "counted",
     "estimate",
     "expected",
     "limits",
@@ -93,6 +95,20 @@ def shorten(value: Any, characters: int = 240) -> str:
         return "(missing)"
     text = " ".join(encodable(value).split())
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def category_text(category: str | None) -> str:
+    """A category of items, and what stands for those that have none."""
+    return category or "(none)"
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something, which takes an s where they are several.
+
+    >>> counted(1, "run"), counted(1200, "run")
+    ('1 run', '1,200 runs')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def clip(text: str, characters: int = 40) -> str:
