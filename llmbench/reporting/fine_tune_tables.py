@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmbench.numbers import signed_points
 from llmbench.reporting.matrix_tables import disagreement_table
+from llmbench.reporting.matrix_variation import shown_differences
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import category_text, counted, estimate, limits, p_value, percent, shorten
+from llmbench.reporting.wording import category_text, counted, estimate, limits, percent, shorten
 from llmbench.stats import Interval, wilson_interval
 from llmbench.unknown import NONE, UNKNOWN
 
@@ -81,17 +81,7 @@ def regression_table(tuned: TunedResults) -> ReportTable | None:
             for each in found
         ]
     )  # fmt: skip
-    shown = pd.DataFrame(
-        [
-            {
-                "category": category_text(each.category),
-                "items": f"{each.n:,}",
-                "difference, points": estimate(each.difference, each.ci, signed_points),
-                "p adjusted": p_value(each.p_adjusted),
-            }
-            for each in found
-        ]
-    )
+    shown = shown_differences(found, "difference, points")
     return ReportTable(frame, shown, tuple(shown.columns[1:]))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llmbench.matrix.missingness import why_ungraded
+from llmbench.matrix.summary import answers_by_cell
 from llmbench.money import dollars
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, ranked_cells
 from llmbench.reporting.report_table import ReportTable
@@ -69,7 +70,7 @@ def call_table(results: MatrixResults) -> ReportTable:
     import pandas as pd
 
     rows = []
-    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(results.answers)
     for cell in ranked_cells(results):
         answers = by_cell[cell.cell]
         missing = answers[answers["missing"].astype(bool)]
@@ -119,7 +120,7 @@ def _most_frequent(counts: pd.Series[int]) -> str:
 def missing_text(results: MatrixResults) -> str | None:
     """Which cells answered nothing, and why: an endpoint that was down; None where each answered."""
     lines = []
-    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(results.answers)
     for cell in ranked_cells(results):
         answers = by_cell[cell.cell]
         if answers["missing"].astype(bool).all():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llmbench.matrix.summary import P95_LEAST_ANSWERS
+from llmbench.matrix.summary import P95_LEAST_ANSWERS, answers_by_cell
 from llmbench.reporting.axes import label_points, log_axis, series_style
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
@@ -35,12 +35,12 @@ def latency_figure(results: MatrixResults) -> Plot | None:
 
     given = results.answers[~results.answers["missing"].to_numpy(dtype=bool)]
     given = given[given["latency_ms"].notna()]
-    measured = {str(name): rows["latency_ms"] for name, rows in given.groupby("cell", sort=False)}
+    measured = answers_by_cell(given)
     frames, curves = [], []
     for cell in (summary.cell for summary in results.cells):
         found = measured.get(cell)
         if found is not None and len(found) >= _LEAST_ANSWERS:
-            times, shares = _curve(found.to_numpy(dtype=float))
+            times, shares = _curve(found["latency_ms"].to_numpy(dtype=float))
             frames.append(pd.DataFrame({"cell": cell, "latency_ms": times, "share": shares}))
             curves.append((cell, times, shares, len(found)))
     if not curves:
@@ -139,7 +139,7 @@ def latency_table(results: MatrixResults) -> ReportTable | None:
     import pandas as pd
 
     given = results.answers[results.answers["latency_ms"].notna()]
-    times = {str(name): rows["latency_ms"] for name, rows in given.groupby("cell", sort=False)}
+    times = answers_by_cell(given)
     known = [cell for cell in results.cells if cell.cell in times]
     if not known:
         return None

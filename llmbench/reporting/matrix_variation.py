@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from llmbench.matrix import MatrixResults
-    from llmbench.matrix.categories import CategoryScore
+    from llmbench.matrix.categories import CategoryDifference, CategoryScore
     from llmbench.matrix.summary import CellSummary
 
-__all__ = ["category_figure", "category_table", "prompt_figure", "repeat_table"]
+__all__ = [
+    "category_difference_table",
+    "category_figure",
+    "category_table",
+    "prompt_figure",
+    "repeat_table",
+    "shown_differences",
+]
 
 _MOST_COLUMNS = 24
 _MOST_ROWS = 20
@@ -87,17 +95,25 @@ def category_difference_table(results: MatrixResults) -> ReportTable | None:
         }
         for each in found
     ]  # fmt: skip
-    shown = [
-        {
-            "category": category_text(each.category),
-            "items": f"{each.n:,}",
-            f"{candidate}, difference in points": estimate(each.difference, each.ci, signed_points),
-            "p adjusted": p_value(each.p_adjusted),
-        }
-        for each in found
-    ]
-    frame = pd.DataFrame(shown)
-    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    shown = shown_differences(found, f"{candidate}, difference in points")
+    return ReportTable(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
+
+
+def shown_differences(found: Sequence[CategoryDifference], heading: str) -> pd.DataFrame:
+    """Differences by category as a reader sees them, those under `heading`."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "category": category_text(each.category),
+                "items": f"{each.n:,}",
+                heading: estimate(each.difference, each.ci, signed_points),
+                "p adjusted": p_value(each.p_adjusted),
+            }
+            for each in found
+        ]
+    )
 
 
 @house_style()
