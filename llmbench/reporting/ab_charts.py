@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
-from llmbench.reporting.ab_figures import EDGE, EffectRow, effect_forest, shade_margin, simulated_note
+from llmbench.reporting.ab_figures import EffectRow, effect_forest, shade_margin, simulated_note
 from llmbench.reporting.ab_wording import fine_points
 from llmbench.reporting.axes import series_style
-from llmbench.reporting.figures import DASHED, PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, EDGE, PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:

@@ -160,9 +160,9 @@ class RunHistory(NamedTuple):
             runs += f", {minute(self.runs[0].generated_at)} to {minute(self.runs[-1].generated_at)}"
         head = f"<p>{html.escape(f'{self.notebook}: {runs}')}</p>"
         if self.measures():
-            shown = "".join(self._measure_row(of, what) for of, what in self.measures())
+            followed = "".join(self._measure_row(of, what) for of, what in self.measures())
             heads = "".join(f'<th scope="col">{title}</th>' for title in ("of", "number", "run by run"))
-            head += f"<table><thead><tr>{heads}</tr></thead><tbody>{shown}</tbody></table>"
+            head += f"<table><thead><tr>{heads}</tr></thead><tbody>{followed}</tbody></table>"
             if not self.models():
                 return head
         if not self.models():

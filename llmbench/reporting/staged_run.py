@@ -103,7 +103,7 @@ def staged_run(
     papermill becomes a ReportError as of `llmbench report`: one sentence without a secret, the notebook under
     failed/.
     """
-    wanted, size = read_formats([formats] if isinstance(formats, str) else formats), read_paper(paper)
+    wanted, size = read_formats(formats), read_paper(paper)
     home = load_config(Path(root) if root is not None else None).root
     path = find_notebook(notebook, home)
     values = check_run(path, parameters or {})
