@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.catalog import canonical_name
@@ -38,6 +39,10 @@ class ApiLine(NamedTuple):
     source: str | None
     shutdown_date: str | None
     note: str = ""
+
+    def ended(self, today: date) -> bool:
+        """Whether it is no longer sold where it is priced."""
+        return self.shutdown_date is not None and self.shutdown_date <= today.isoformat()
 
 
 @shown

@@ -127,6 +127,11 @@ class HostingOption:
         return self.gpu if self.n_gpu == 1 else f"({self.n_gpu} x {self.gpu})"
 
     @property
+    def replica(self) -> str:
+        """The GPUs of one replica and the number format, where they stand alone."""
+        return f"{self.hardware.strip('()')}, {self.dtype}"
+
+    @property
     def works(self) -> bool:
         """Whether it answers at all within the objective."""
         return self.fits != "does not fit" and self.output_tokens_per_s > 0

@@ -73,10 +73,20 @@ class BreakEvenStudy:
     seed: int = 20250123
 
     def __post_init__(self) -> None:
-        for name in (self.baseline, *self.against):
+        for name in self.compared:
             self.line(name)
         if self.costs.fallback_share and self.fallback is None:
             raise UsageError("fallback_share is above 0, but no fallback model is named.")
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The models whose APIs are compared, the baseline first."""
+        return tuple(dict.fromkeys((self.baseline, *self.against)))
+
+    @property
+    def cheapest_first(self) -> list[str]:
+        """Those of `compared`, by what a message costs."""
+        return sorted(self.compared, key=self.usd_per_message)
 
     def line(self, model: str) -> ApiLine:
         """The API of a model. Raises UsageError where its price is not known."""
@@ -92,6 +102,15 @@ class BreakEvenStudy:
     def usd_per_message(self, model: str) -> float:
         """At an API."""
         return float(self.line(model).usd_per_message or 0.0)
+
+    def usd_per_month(self, model: str) -> float:
+        """At an API, at the stated volume."""
+        return self.load.messages_per_month * self.usd_per_message(model)
+
+    @property
+    def own_usd_per_message(self) -> float:
+        """On the machines that are cheapest at the stated volume."""
+        return self.best[1].usd / self.load.messages_per_month
 
     @property
     def fallback_usd(self) -> float:
@@ -143,7 +162,7 @@ class BreakEvenStudy:
     def pays(self) -> dict[str, Pays]:
         """By API: from which volume on, on the machine that gets there first."""
         found = {}
-        for against in (self.baseline, *self.against):
+        for against in self.compared:
             each = [(self.break_even(option, against), option) for option in self.working]
             some = [(one.first, one, option) for one, option in each if one.first is not None]
             if some:
@@ -162,7 +181,7 @@ class BreakEvenStudy:
         """The draws at another volume."""
         return monte_carlo(
             options,
-            {name: self.prices[name] for name in dict.fromkeys((self.baseline, *self.against))},
+            {name: self.prices[name] for name in self.compared},
             self.load,
             self.costs,
             uncertainty=self.uncertainty,
@@ -205,7 +224,6 @@ class BreakEvenStudy:
     def data(self) -> dict[str, Any]:
         """`api`, `options`, `break_even` and `monte_carlo` of result.json."""
         simulated, best = self.simulation, self.best[0]
-        names = list(dict.fromkeys((self.baseline, *self.against)))
         return {
             "api": [
                 {
@@ -216,7 +234,9 @@ class BreakEvenStudy:
                 for line in self.lines
             ],
             "options": [self.option_row(option) for option in self.options],
-            "break_even": [self._break_even(option, name) for name in names for option in self.working],
+            "break_even": [
+                self._break_even(option, name) for name in self.compared for option in self.working
+            ],
             "monte_carlo": [
                 {
                     "against": name,
@@ -224,7 +244,7 @@ class BreakEvenStudy:
                     "probability_cheaper": simulated.probability_cheaper(best.name, name),
                     **_quantiles(simulated.saving_quantiles(best.name, name)),
                 }
-                for name in names
+                for name in self.compared
             ],
         }
 

@@ -14,8 +14,10 @@ from llmbench.numbers import finite
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_log"]
+__all__ = ["LEDGER", "read_log"]
 
+LEDGER = "ledger"
+"""The log that is no file: the calls of the project's ledger."""
 _COLUMNS = {
     "time": "started_at",
     "input_tokens": "input_tokens",
@@ -26,7 +28,7 @@ _COLUMNS = {
 
 
 def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWorkload:
-    """The workload that `source` tells: "ledger", or a CSV, JSONL or parquet file relative to `root`.
+    """The workload that `source` tells: `LEDGER`, or a CSV, JSONL or parquet file relative to `root`.
 
     `columns` says how the file names time, input_tokens, output_tokens and cached_tokens where it is
     otherwise than the ledger does. Raises UsageError naming the file and column that cannot be read.
@@ -35,7 +37,7 @@ def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWor
     if set(names) - set(_COLUMNS):
         unknown = ", ".join(sorted(set(names) - set(_COLUMNS)))
         raise UsageError(f"Parameter 'log_columns' has {unknown}; it takes {', '.join(_COLUMNS)}.")
-    frame = _ledger() if source == "ledger" else _file(root / Path(source).expanduser())
+    frame = _ledger() if source == LEDGER else _file(root / Path(source).expanduser())
     for what in ("time", "input_tokens", "output_tokens"):
         if names[what] not in frame:
             raise UsageError(
@@ -72,7 +74,7 @@ def _file(path: Path) -> pd.DataFrame:
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise UsageError(f"The log {path.name} must be {', '.join(readers)}, or the word ledger.")
+        raise UsageError(f"The log {path.name} must be {', '.join(readers)}, or the word {LEDGER}.")
     try:
         frame: pd.DataFrame = reader(path)
     except (OSError, ValueError, TypeError, LookupError, RuntimeError, OverflowError) as error:
