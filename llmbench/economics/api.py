@@ -78,7 +78,7 @@ def api_cost(
     """
     for name, value in (("input_tokens", input_tokens), ("output_tokens", output_tokens)):
         check_amount(name, value)
-    if not 0 <= cached_tokens <= input_tokens:
+    if check_amount("cached_tokens", cached_tokens) > input_tokens:
         raise UsageError(f"cached_tokens must lie between 0 and input_tokens; it is {cached_tokens!r}.")
     price = listed_price_of(model, price_book, tier)
     return None if price is None else cost_at(price, input_tokens, output_tokens, cached_tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from llmbench.economics.checks import check_amount
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import DAYS_OF_MONTH, HOURS_OF_WEEK, Workload
 from llmbench.errors import UsageError
@@ -45,6 +46,7 @@ def hybrid_plans(
     """
     if not option.works:
         raise UsageError(f"{option.name} {option.why_not()}; there is nothing to mix with an API.")
+    check_amount("usd_per_message", usd_per_message)
     limit = option.limit(costs)
     hourly = option.full_per_month(load, costs) / costs.month_hours * limit
     waiting = load.batch_share
@@ -105,6 +107,7 @@ def nightly_job(
     """
     if not option.works:
         raise UsageError(f"{option.name} {option.why_not()}; there is no job to run on it.")
+    check_amount("start_minutes", start_minutes)
     per_hour = option.full_per_month(load, costs) / costs.month_hours
     hours = load.messages_per_month / per_hour + DAYS_OF_MONTH * start_minutes / 60
     if hours > costs.month_hours:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.catalog.architectures import all_architectures, architecture
@@ -13,7 +12,7 @@ from llmbench.catalog.gpu_offers import GpuOffer, Purchase, cheapest_offer
 from llmbench.catalog.gpus import gpu_facts
 from llmbench.economics.hosting import HostingOption
 from llmbench.economics.memory import memory_fit
-from llmbench.economics.objective import throughput_within
+from llmbench.economics.objective import Objective, throughput_within
 from llmbench.economics.queueing import waiting
 from llmbench.economics.throughput import throughput
 from llmbench.economics.workload import Workload
@@ -22,34 +21,12 @@ from llmbench.errors import UsageError
 if TYPE_CHECKING:
     from llmbench.economics.calibration import Calibration
 
-__all__ = ["Objective", "hosting_options"]
+__all__ = ["hosting_options"]
 
 _SIZES = (1, 2, 4, 8)
 _WORKS = ("fits", "starved")
 _LATE = 0.05
 """Share of the messages that may begin later than the objective: it is one for the 95th percentile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """How fast an answer must begin and go on for 95 of 100 requests, milliseconds; None: it may take any
-    time.
-    """
-
-    ttft_ms: float | None = 2000.0
-    tpot_ms: float | None = 100.0
-
-    def __post_init__(self) -> None:
-        for name in ("ttft_ms", "tpot_ms"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be above 0; it is {value!r}.")
-
-    def met(self, ttft_ms: float, tpot_ms: float) -> bool:
-        """Whether times are within both."""
-        return (self.ttft_ms is None or ttft_ms <= self.ttft_ms) and (
-            self.tpot_ms is None or tpot_ms <= self.tpot_ms
-        )
 
 
 class _Point(NamedTuple):

@@ -10,16 +10,17 @@ from typing import Any, NamedTuple
 from llmbench.catalog.gpus import all_gpus
 from llmbench.economics.api_lines import ApiLine, ApiLines, TokenPrices
 from llmbench.economics.break_even import BreakEven, break_even_of
-from llmbench.economics.finance import CashFlow, cash_flow
+from llmbench.economics.finance import CashFlow, Money, cash_flow
 from llmbench.economics.hosting import HostingCosts, HostingOption, MonthlyCost, cheapest
 from llmbench.economics.hybrid import JobPlan, nightly_job
 from llmbench.economics.memory import memory_fit
-from llmbench.economics.monte_carlo import MonteCarlo, Uncertainty, monte_carlo
+from llmbench.economics.monte_carlo import MonteCarlo, monte_carlo
+from llmbench.economics.uncertainty import Uncertainty
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
-__all__ = ["BreakEvenStudy", "Money", "Pays"]
+__all__ = ["BreakEvenStudy", "Pays"]
 
 
 @shown
@@ -35,17 +36,6 @@ class Pays(NamedTuple):
     def messages_per_month(self) -> float | None:
         """The lowest volume at which it does; None: never."""
         return None if self.found is None else self.found.first
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """What a decision is valued with."""
-
-    migration_usd: float = 0.0
-    months: int = 24
-    discount_per_year: float = 0.10
-    api_fall_per_year: float = 1.0
-    gpu_fall_per_year: float = 1.0
 
 
 @shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ NO_SPREAD = 1e-12
 
 def check_number(name: str, value: object) -> float:
     """`value` as float; raise unless it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not is_finite(value):
+    if not is_finite(value):
         raise UsageError(f"{name} must be a finite number, not {value!r}.")
     return float(value)
 
