@@ -110,9 +110,10 @@ class BreakEvenStudy:
         jobs = []
         for option in self.working:
             try:
-                jobs.append((option, nightly_job(option, self.load, self.costs)))
+                job = nightly_job(option, self.load, self.costs, fallback_usd_per_message=self.fallback_usd)
             except UsageError:
                 continue  # it would run around the clock
+            jobs.append((option, job))
         return min(jobs, key=lambda pair: pair[1].usd, default=None)
 
     def month(self, option: HostingOption) -> MonthlyCost:

@@ -9,13 +9,14 @@ from llmbench.economics.checks import check_amount, check_share
 from llmbench.errors import UsageError
 from llmbench.numbers import is_finite
 
-__all__ = ["DAYS_OF_MONTH", "HOURS_OF_MONTH", "HOURS_OF_WEEK", "Workload"]
+__all__ = ["DAYS_OF_MONTH", "HOURS_OF_DAY", "HOURS_OF_MONTH", "HOURS_OF_WEEK", "Workload"]
 
 HOURS_OF_WEEK = 168
 """Hours from Monday 00:00."""
 HOURS_OF_MONTH = 730.0
 """A twelfth of a year of 365 days."""
-DAYS_OF_MONTH = HOURS_OF_MONTH / 24
+HOURS_OF_DAY = 24
+DAYS_OF_MONTH = HOURS_OF_MONTH / HOURS_OF_DAY
 
 
 @dataclass(frozen=True, slots=True)
