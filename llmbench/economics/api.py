@@ -39,6 +39,9 @@ def price_and_place(
 
 
 def _split(model: str) -> tuple[str | None, str]:
+    given: object = model  # a parameter of a notebook may be anything
+    if not isinstance(given, str):
+        model_facts(model)  # raises
     place, slash, name = model.partition("/")
     if canonical_name(model) or not slash:
         return None, model

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from llmbench.catalog.gpus import all_gpus
+from llmbench.catalog.dtypes import USUAL_DTYPES
+from llmbench.catalog.gpus import MACHINE_SIZES, all_gpus
 from llmbench.economics.api_lines import ApiLine, ApiLines, TokenPrices
 from llmbench.economics.break_even import BreakEven, break_even_of
 from llmbench.economics.finance import CashFlow, Money, cash_flow
@@ -276,15 +277,17 @@ def _no_option(model: str, own: Sequence[HostingOption], all_options: Sequence[H
 
 def _what_holds(model: str) -> str:
     """The smallest machine of the catalog that holds a model, by the memory of all its GPUs."""
-    formats = ("fp16", "fp8", "awq-int4")
     fits = [
-        (count * facts.memory_gb, formats.index(dtype), count, name, dtype)
+        (count * facts.memory_gb, place, count, name, dtype)
         for name, facts in all_gpus().items()
-        for count in (1, 2, 4, 8)
-        for dtype in formats
+        for count in MACHINE_SIZES
+        for place, dtype in enumerate(USUAL_DTYPES)
         if memory_fit(model, name, count, dtype).fits
     ]
     if not fits:
-        return "No machine of the catalog with up to 8 GPUs holds it, in any of fp16, fp8 and awq-int4."
+        return (
+            f"No machine of the catalog with up to {MACHINE_SIZES[-1]} GPUs holds it, in any of "
+            f"{', '.join(USUAL_DTYPES)}."
+        )
     _, _, count, name, dtype = min(fits)
     return f"The smallest machine that holds it is {count} x {name} in {dtype}."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llmbench.catalog.architectures import architecture
 from llmbench.catalog.dtypes import DTYPES, why_not_on
 from llmbench.catalog.engines import engine_facts
-from llmbench.catalog.gpus import all_gpus, gpu_facts
+from llmbench.catalog.gpus import MACHINE_SIZES, all_gpus, gpu_facts
 from llmbench.catalog.measured import measured_gpus
 from llmbench.catalog.tails import latency_tails
 from llmbench.economics.checks import check_amount
@@ -265,7 +265,7 @@ def _check_memory(model: str, gpu: str, n_gpu: int, dtype: str, engine: str, len
     if needed <= MOST_FILLED * n_gpu * card.visible_bytes:
         return True
     smaller = [name for name in ("fp8", "w8a8", "w4a16") if fits(n_gpu, name)]
-    more = [count for count in (2, 4, 8) if count > n_gpu and fits(count, dtype)]
+    more = [count for count in MACHINE_SIZES if count > n_gpu and fits(count, dtype)]
     larger = sorted(
         (facts.visible_gib, name) for name, facts in all_gpus().items() if fits(n_gpu, dtype, on=name)
     )
