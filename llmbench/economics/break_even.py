@@ -24,6 +24,8 @@ from llmbench.shown import shown
 __all__ = ["BreakEven", "Crossing", "break_even", "break_even_of"]
 
 _MOST_STEPS = 1000
+_LEAST_GAIN = 1e-18
+"""USD a message: with less no volume that can be counted pays for a machine."""
 
 
 @shown
@@ -109,7 +111,7 @@ def break_even(
     if capacity_per_month != math.inf:
         check_positive("capacity_per_month", capacity_per_month)
     gain = usd_per_message - own_usd_per_message
-    if gain <= 0:
+    if gain < _LEAST_GAIN:
         return BreakEven(None, False, (), None, capacity_per_month, None, share)
     standing = fixed_usd_per_month + spare_replicas * replica_usd_per_month
     single = (standing + replica_usd_per_month) / gain
@@ -140,6 +142,7 @@ def break_even_of(
     """
     if not option.works:
         raise UsageError(f"{option.name} {option.why_not()}; there is no volume at which it breaks even.")
+    check_amount("fallback_usd_per_message", fallback_usd_per_message)
     own_share = 1 - costs.fallback_share
     if not own_share:
         raise UsageError("fallback_share is 1: the API answers everything, and the GPU nothing.")

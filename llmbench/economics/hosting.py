@@ -102,6 +102,9 @@ class HostingOption:
                 f"The throughput of {self.name} must lie within its interval; it is "
                 f"{self.output_tokens_per_s!r} in {self.low!r} to {self.high!r}."
             )
+        for name in ("ttft_ms", "tpot_ms", "in_flight"):
+            if getattr(self, name) is not None:
+                check_amount(f"{name} of {self.name}", getattr(self, name))
         check_share(f"input_share of {self.name}", self.input_share)
         check_share(f"queue_limit of {self.name}", self.queue_limit, above_zero=True)
         if self.fits not in _STATES:

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from llmbench.economics.break_even import break_even_of
-from llmbench.economics.checks import check_positive
+from llmbench.economics.checks import check_amount, check_positive
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import Workload
 from llmbench.shown import shown
@@ -41,6 +41,7 @@ def levers(
     Raises UsageError for no messages, and where the option does not work.
     """
     check_positive("messages_per_month", load.messages_per_month)
+    check_amount("usd_per_message", usd_per_message)
     month = option.month(load, costs, fallback_usd_per_message)
     api = load.messages_per_month * usd_per_message
     rest = month.usd - month.rent_usd

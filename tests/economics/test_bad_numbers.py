@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -32,8 +33,10 @@ from llmbench.economics import (
     cash_flow,
     cold_start_s,
     erlang_c,
+    estimate,
     fit_machine,
     hybrid_plans,
+    levers,
     memory_fit,
     monte_carlo,
     net_present_value,
@@ -118,6 +121,12 @@ TAKES: dict[str, Callable[[Any], object]] = {
     "confidence of draws": lambda bad: _drawn().saving_interval(OPTION.name, "api", bad),
     "input_usd": lambda bad: tornado(OPTION, TokenPrices(bad, 0.1), LOAD, COSTS),
     "tpot_ms": lambda bad: Objective(tpot_ms=bad),
+    "in_flight": lambda bad: replace(OPTION, in_flight=bad),
+    "The share of gpt-4o in a mix": lambda bad: estimate(LOAD, [], mixes=[{"gpt-4o": bad, "gpt-4": 0.5}]),
+    "usd_per_message of levers": lambda bad: levers(OPTION, LOAD, COSTS, bad),
+    "fallback_usd_per_message of levers": lambda bad: levers(
+        OPTION, LOAD, COSTS, 0.01, fallback_usd_per_message=bad
+    ),
     "ttft_ms": lambda bad: _run(ttft_ms=bad),
 }
 BAD = [10**400, 1e308, math.nan, -math.inf, -2, "3", True, [3], 1j, Decimal("0.5"), np.array([0.5])]
@@ -126,7 +135,7 @@ BAD = [10**400, 1e308, math.nan, -math.inf, -2, "3", True, [3], 1j, Decimal("0.5
 @pytest.mark.parametrize("bad", BAD, ids=repr)
 @pytest.mark.parametrize("name", TAKES)
 def test_what_is_no_number_that_can_be_meant_is_refused_by_name(name: str, bad: object) -> None:
-    with pytest.raises(UsageError, match=name.partition(" of draws")[0].partition(" of a flow")[0]):
+    with pytest.raises(UsageError, match=re.sub(" of (draws|a flow|levers)$", "", name)):
         TAKES[name](bad)
 
 
