@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.catalog import canonical_name
+from llmbench.economics.checks import check_share
 from llmbench.economics.estimate import Estimate, estimate
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -115,7 +116,7 @@ def api_lines(
         )
     terms = {canonical_name(name) or name: share for name, share in (discounts or {}).items()}
     for name, share in terms.items():
-        if not 0 <= share < 1:
+        if check_share(f"The discount of {name}", share) == 1:
             raise UsageError(f"The discount of {name} must be a share from 0 to below 1; it is {share!r}.")
     names = None if models is None else list(dict.fromkeys(canonical_name(name) or name for name in models))
     if names is not None and not names:

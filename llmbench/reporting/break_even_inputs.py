@@ -21,7 +21,8 @@ from llmbench.economics import (
     token_prices,
     week_profile,
 )
-from llmbench.economics.options import Objective, hosting_options
+from llmbench.economics.objective import Objective
+from llmbench.economics.options import hosting_options
 from llmbench.errors import UsageError
 from llmbench.reporting.break_even_accepted import accepted_shares
 from llmbench.reporting.break_even_bench import read_bench

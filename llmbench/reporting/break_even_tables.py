@@ -149,7 +149,13 @@ def lever_table(study: BreakEvenStudy, against: str) -> ReportTable:
     """What would have to change, each number alone."""
     import pandas as pd
 
-    found = levers(study.best[0], study.load, study.costs, study.usd_per_message(against))
+    found = levers(
+        study.best[0],
+        study.load,
+        study.costs,
+        study.usd_per_message(against),
+        fallback_usd_per_message=study.fallback_usd,
+    )
     # At another volume another machine may be the first to get there.
     found[0] = found[0]._replace(needed=study.pays[against].messages_per_month)
     shown = [
