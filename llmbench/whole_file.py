@@ -111,7 +111,10 @@ def _remove_dead(left: Path) -> None:
 def _is_of(error: OSError, path: Path) -> bool:
     """Whether an error met while writing is of the file itself, whose name aside means nothing to anybody."""
     named = error.filename
-    return named is None or os.fsdecode(named).startswith(str(path.with_name(f".{path.name}.")))
+    if named is None:
+        return True
+    aside = path.absolute().with_name(f".{path.name}.")
+    return Path(os.fsdecode(named)).absolute().as_posix().startswith(aside.as_posix())
 
 
 def _umask() -> int:

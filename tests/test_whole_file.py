@@ -99,7 +99,7 @@ def test_many_writers_of_one_file(tmp_path: Path) -> None:
     assert _names(tmp_path) == {"out.csv"}
 
 
-def test_an_error_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_error_names_the_file_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "out.csv").mkdir()
     with pytest.raises(OSError) as caught:  # noqa: PT011 - each system has another
         write_whole(tmp_path / "out.csv", "all")
@@ -112,3 +112,12 @@ def test_an_error_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
         (tmp_path / "source").read_bytes()
     assert other.value.filename == str(tmp_path / "source")
     assert _names(tmp_path) == {"out.csv"}
+    monkeypatch.chdir(tmp_path)
+
+    def refused(_: str, prefix: str, suffix: str, **__: object) -> None:
+        raise OSError(30, "Read-only file system", str(tmp_path / f"{prefix}ab12_xyz{suffix}"))
+
+    monkeypatch.setattr(whole_file, "NamedTemporaryFile", refused)
+    with pytest.raises(OSError, match="Read-only") as named:
+        write_whole(Path("new.csv"), "all")
+    assert named.value.filename == "new.csv"
