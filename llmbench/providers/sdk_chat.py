@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from llmbench.errors import BadResponseError, ProviderError
 from llmbench.providers.clients import PerLoop
-from llmbench.providers.reply_errors import no_connection, no_reply_in_time
+from llmbench.providers.reply_errors import no_answer, no_connection, no_reply_in_time
+from llmbench.providers.reply_limit import RefusedReplyError
 from llmbench.providers.wire import chat_body, read_answer
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.providers.wire_stream import StreamReader
@@ -138,6 +139,10 @@ class SdkChat:
     def failure(self, error: Exception, model: str) -> ProviderError:
         """The error of ours for one of the SDK's or of the transport under it; it is returned."""
         who = self._endpoint
+        # Of a body that it reads itself, the SDK says that there is no connection.
+        refused = next((one for one in (error, error.__cause__) if isinstance(one, RefusedReplyError)), None)
+        if refused is not None:
+            return no_answer(who, self.base_url, model, refused)
         if isinstance(error, self._sdk.APIStatusError):
             return error_from_status(
                 error.status_code,
@@ -178,7 +183,7 @@ def _foreign_errors(sdk: ModuleType) -> tuple[type[Exception], ...]:
 
     http = _http(sdk)
     # A RequestError is also a body whose compression is broken.
-    return (sdk.APIError, http.RequestError, aiohttp.ClientError)
+    return (sdk.APIError, http.RequestError, aiohttp.ClientError, RefusedReplyError)
 
 
 def _connecting(error: Exception) -> bool:

@@ -23,6 +23,7 @@ from llmbench.errors import (
     ProviderTimeoutError,
 )
 from llmbench.providers.clients import PerLoop
+from llmbench.providers.reply_limit import LARGEST_REPLY, RefusedReplyError, too_large
 from llmbench.secret import Secret
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ who makes the calls decides how many are in flight."""
 # vLLM (uvicorn) and llama.cpp close an idle connection after 5 s; ours must be given up before,
 # or a POST goes into a connection that is just being closed and costs an attempt.
 _KEEP_ALIVE_SECONDS = 4.0
-_LARGEST_BODY = 128_000_000
-"""Bytes of a reply once unpacked, far beyond any model's answer: a small packed one may hold gigabytes."""
 _SHORTEST_SECRET = 8  # a header like "1" would mask every 1 in a message
 
 
@@ -71,8 +70,8 @@ class StreamedReply:
         with self._errors():
             chunk = await self._reply.content.readany()
             self._size += len(chunk)
-            if self._size > _LARGEST_BODY:
-                raise _TooLargeError
+            if self._size > LARGEST_REPLY:
+                raise too_large(LARGEST_REPLY)
         if not chunk:
             raise StopAsyncIteration
         return chunk
@@ -227,11 +226,8 @@ class HttpTransport:
                 "the server is up.",
                 billed=False,
             )
-        if isinstance(error, _TooLargeError):
-            return BadResponseError(
-                f"{where} answered with more than {_LARGEST_BODY / 1e6:.0f} MB, which is no model's answer; "
-                "check base_url."
-            )
+        if isinstance(error, RefusedReplyError):
+            return BadResponseError(f"{where} answered with {error}; check base_url.")
         if isinstance(error, TimeoutError):
             return ProviderTimeoutError(
                 f"{where} gave no answer in the time allowed; try again, or allow more."
@@ -259,18 +255,14 @@ class HttpTransport:
         return ConnectionFailedError(f"{where} cut the connection before the answer was complete; ask again.")
 
 
-class _TooLargeError(ValueError):
-    """A body goes on beyond `_LARGEST_BODY`."""
-
-
 async def _body(reply: aiohttp.ClientResponse) -> bytes:
-    """The whole body. Raises _TooLargeError."""
+    """The whole body. Raises RefusedReplyError."""
     parts, size = [], 0
     async for chunk in reply.content.iter_any():
         parts.append(chunk)
         size += len(chunk)
-        if size > _LARGEST_BODY:
-            raise _TooLargeError
+        if size > LARGEST_REPLY:
+            raise too_large(LARGEST_REPLY)
     return b"".join(parts)
 
 

@@ -1,0 +1,69 @@
+"""The most that is read of a reply: a server that is broken or hostile does not fill the memory.
+
+Our own transport counts where it reads. The vendors' SDKs read for themselves, over an httpx client that they
+let us set up: each of its replies is made to count as it is unpacked, which holds for whatever the SDK reads
+through it (answers, streams, errors, files).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+__all__ = ["LARGEST_REPLY", "RefusedReplyError", "bound", "client_options", "too_large"]
+
+LARGEST_REPLY = 128_000_000
+"""Bytes of a reply once unpacked, far beyond any model's answer: a small packed one may hold gigabytes."""
+_LARGEST_FILE = 2_000_000_000
+"""Bytes of what is fetched: the results of a full batch are 100,000 answers."""
+_CODINGS = ("gzip", "deflate")
+"""What Python unpacks by itself. httpx 0.28 unpacks a packet at once: at most 64 MB of one that is packed by
+these, but gigabytes of one that is packed twice, or by brotli or zstd."""
+
+
+class RefusedReplyError(ValueError):
+    """A reply that is not read on; it says what it is instead of an answer."""
+
+
+def too_large(most: int) -> RefusedReplyError:
+    """The error of a body that goes on beyond `most` bytes."""
+    return RefusedReplyError(f"more than {most / 1e6:.0f} MB, which is no model's answer")
+
+
+def client_options() -> dict[str, Any]:
+    """What every httpx client under an SDK is made with: replies are bounded, redirects never followed (they
+    would carry the key elsewhere).
+    """
+    return {
+        "follow_redirects": False,
+        "headers": {"Accept-Encoding": ", ".join(_CODINGS)},
+        "event_hooks": {"response": [_bound_by_method]},
+    }
+
+
+async def _bound_by_method(reply: Any) -> None:
+    # Answers come to what is posted; what is fetched may be a file.
+    bound(reply, LARGEST_REPLY if reply.request.method == "POST" else _LARGEST_FILE)
+
+
+def bound(reply: Any, most: int) -> None:
+    """Have an httpx response of either generation, not read yet, raise RefusedReplyError where its body has
+    more than `most` bytes. Raises it at once for a body that cannot be unpacked piece by piece.
+    """
+    coding = reply.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"identity", *_CODINGS}:
+        raise RefusedReplyError(f"a body packed as {coding!r:.40}, which nobody asked for")
+    unbounded = reply.aiter_bytes
+
+    async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        size = 0
+        async with aclosing(unbounded(chunk_size)) as chunks:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > most:
+                    raise too_large(most)
+                yield chunk
+
+    # httpx reads a body by no other way, whole (`aread`), in lines or in pieces.
+    reply.aiter_bytes = aiter_bytes
