@@ -8,6 +8,7 @@ reply aside and shows the SDK an empty one.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from contextvars import ContextVar
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from llmbench.providers.gemini_stream import ContentStreamReader
 from llmbench.providers.gemini_wire import content_arguments, read_content
 from llmbench.providers.reply_errors import no_answer, no_connection, no_reply_in_time
 from llmbench.providers.reply_limit import RefusedReplyError, client_options
+from llmbench.providers.stream_body import pieces
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.secret import Secret
 from llmbench.types import ChatRequest, RawAnswer
@@ -106,11 +108,9 @@ class GeminiChat:
                 tier=reply.headers.get(_TIER_HEADER),
             )
             if reply.status_code == 200:
-                async for chunk in reply.aiter_bytes():
-                    for text in reader.feed(chunk):
+                async with aclosing(pieces(reply.aiter_bytes(), reader)) as texts:
+                    async for text in texts:
                         yield text
-                for text in reader.feed(b"", last=True):
-                    yield text
             else:
                 failure = self._refusal(reply, await reply.aread(), request.model)
         except self._unread as error:

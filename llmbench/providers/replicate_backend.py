@@ -229,6 +229,7 @@ def _foreign() -> tuple[type[Exception], ...]:
     return (
         Refused,
         httpx.HTTPError,
+        httpx.InvalidURL,
         replicate.exceptions.ReplicateException,
         ValueError,
         TypeError,

@@ -8,7 +8,6 @@ through it (answers, streams, errors, files).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 __all__ = ["LARGEST_REPLY", "RefusedReplyError", "bound", "client_options", "too_large"]
@@ -17,7 +16,9 @@ LARGEST_REPLY = 128_000_000
 """Bytes of a reply once unpacked, far beyond any model's answer: a small packed one may hold gigabytes."""
 _LARGEST_FILE = 2_000_000_000
 """Bytes of what is fetched: the results of a full batch are 100,000 answers."""
-_CODINGS = ("gzip", "deflate")
+_LONGEST_LENGTH = 20
+"""Digits."""
+_CODINGS = (b"gzip", b"deflate", b"identity")
 """What Python unpacks by itself. httpx 0.28 unpacks a packet at once: at most 64 MB of one that is packed by
 these, but gigabytes of one that is packed twice, or by brotli or zstd."""
 
@@ -37,7 +38,7 @@ def client_options() -> dict[str, Any]:
     """
     return {
         "follow_redirects": False,
-        "headers": {"Accept-Encoding": ", ".join(_CODINGS)},
+        "headers": {"Accept-Encoding": "gzip, deflate"},
         "event_hooks": {"response": [_bound_by_method]},
     }
 
@@ -51,19 +52,35 @@ def bound(reply: Any, most: int) -> None:
     """Have an httpx response of either generation, not read yet, raise RefusedReplyError where its body has
     more than `most` bytes. Raises it at once for a body that cannot be unpacked piece by piece.
     """
-    coding = reply.headers.get("content-encoding", "identity").strip().lower()
-    if coding not in {"identity", *_CODINGS}:
-        raise RefusedReplyError(f"a body packed as {coding!r:.40}, which nobody asked for")
+    codings, length, chunked = [], b"", False
+    for (
+        name,
+        value,
+    ) in reply.headers.raw:  # once through all of them: to look each up by name costs twice as much
+        match name.lower():
+            case b"content-encoding":
+                codings.append(value.strip().lower())
+            case b"content-length":
+                length = value
+            case b"transfer-encoding":
+                chunked = True
+    if not codings and not chunked and length.isdigit():
+        # No more is read than is announced, so that there is nothing to count.
+        if len(length) > _LONGEST_LENGTH or int(length) > most:
+            raise too_large(most)
+        return
+    if codings and (len(codings) > 1 or codings[0] not in _CODINGS):
+        packed = b", ".join(codings).decode("latin-1")
+        raise RefusedReplyError(f"a body packed as {packed!r:.40}, which nobody asked for")
     unbounded = reply.aiter_bytes
 
     async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
         size = 0
-        async with aclosing(unbounded(chunk_size)) as chunks:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > most:
-                    raise too_large(most)
-                yield chunk
+        async for chunk in unbounded(chunk_size):
+            size += len(chunk)
+            if size > most:
+                raise too_large(most)
+            yield chunk
 
     # httpx reads a body by no other way, whole (`aread`), in lines or in pieces.
     reply.aiter_bytes = aiter_bytes

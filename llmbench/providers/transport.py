@@ -112,7 +112,7 @@ class HttpTransport:
     ) -> None:
         self.base_url = checked_url(base_url, allow_http=allow_http)
         self._key = Secret(api_key) if isinstance(api_key, str) else api_key
-        self._headers = dict(headers or {})
+        self._headers = _checked_headers(headers or {})
         self._limit = limit
         self._trust_env = trust_env
         self._name = name
@@ -213,8 +213,13 @@ class HttpTransport:
             failure = self._as_provider_error(error)
         else:
             return
-        # The repr of aiohttp's own error shows the request's headers, so it is not kept as the cause.
-        raise failure from None
+        # The repr of aiohttp's own error shows the request's headers, so it is kept neither as the cause nor
+        # as the context, which it becomes here: a `with` is left while its error is being handled.
+        try:
+            raise failure
+        except Exception:
+            failure.__context__ = None
+            raise
 
     def _as_provider_error(self, error: Exception) -> Exception:
         import aiohttp
@@ -307,6 +312,14 @@ def checked_url(base_url: str, *, allow_http: bool) -> str:
             "use https, or set allow_http = true."
         )
     return base_url.rstrip("/")
+
+
+def _checked_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+    """`headers`, or a ConfigError, without the value, for one that cannot be sent."""
+    for name, value in headers.items():
+        if not isinstance(value, str) or any(character in value for character in "\r\n\0"):
+            raise ConfigError(f"The header {name!r} must be a text of one line; correct it in headers.")
+    return dict(headers)
 
 
 def _is_this_machine(host: str) -> bool:

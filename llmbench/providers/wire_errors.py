@@ -268,7 +268,7 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = No
             return max(0.0, seconds)
     try:
         until = parsedate_to_datetime(lower["retry-after"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):  # a time zone may have any number of digits
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

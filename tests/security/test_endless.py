@@ -12,9 +12,10 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -25,6 +26,9 @@ from llmbench.matrix.dataset import Item
 from llmbench.matrix.graders import PerItem
 from llmbench.matrix.prompts import Prompt
 from llmbench.providers import replicate_transport, reply_limit, transport
+from llmbench.providers.ollama_wire import LineReader
+from llmbench.providers.replicate_wire import EventReader
+from llmbench.providers.sse import EventSplitter, LineSplitter
 from llmbench.providers.transport import HttpTransport
 from llmbench.providers.wire_errors import error_from_status
 from tests.providers.asking import ask_once
@@ -38,6 +42,18 @@ UNITS = (
     "(", "[", "{", "```json\n", "`", "*", "_", "$", "\\", '"', "&amp;", "a@", "data:", "/a", "answer is ",
 )  # fmt: skip
 ENDLESS = {repr(unit): "x" + unit * (COUNT // len(unit)) + "x" for unit in UNITS}
+
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def catching_all(answer: Answer) -> Callable[[web.Application], None]:
+    """The routes of a server that answers whatever it is asked by `answer`."""
+
+    def add_routes(app: web.Application) -> None:
+        app.router.add_route("*", "/{path:.*}", answer)
+
+    return add_routes
 
 
 @contextmanager
@@ -85,6 +101,15 @@ def test_a_servers_page_of_it(text: str) -> None:
     assert len(str(error)) < 1000
 
 
+@pytest.mark.parametrize(
+    "reader", [LineSplitter(), EventSplitter(), EventReader(), LineReader(provider="o", model="m")]
+)
+def test_a_streams_line_of_it(reader: Any) -> None:
+    with soon():
+        for _ in range(2_000):
+            assert reader.feed(b"x" * 16_384) == []
+
+
 @pytest.fixture
 def largest(monkeypatch: pytest.MonkeyPatch) -> int:
     """Bytes, few enough for a test."""
@@ -127,7 +152,7 @@ def test_a_reply_without_an_end(kind: str) -> None:
         finally:
             await client.aclose()
 
-    with running(lambda app: app.router.add_post("/x", answer) and None) as url:
+    with running(catching_all(answer)) as url:
         asyncio.run(ask(url))
 
 
@@ -173,7 +198,7 @@ def test_a_vendors_reply_without_an_end(largest: int, name: str, kind: str, stre
     said = "more than 1 MB"
     if kind in {"double", "odd"}:
         said = "more than 1 MB|not HTTP" if name in OWN_TRANSPORT else "which nobody asked for"
-    with running(lambda app: app.router.add_route("*", "/{path:.*}", server.answer) and None) as url:
+    with running(catching_all(server.answer)) as url:
         provider = case.build(case.dialect.base_url(url), max_attempts=1)
         tracemalloc.start()
         try:
@@ -188,3 +213,45 @@ def test_a_vendors_reply_without_an_end(largest: int, name: str, kind: str, stre
             assert peak < 12 * largest
     assert provider.endpoint in str(caught.value)
     assert caught.value.model == case.model("m")
+
+
+OPENAIS = b'data: {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+ANTHROPICS = (
+    b'data: {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hi"}}\n\n'
+    b'data: {"type": "message_stop"}\n\n'
+)
+OLLAMAS = b'{"message": {"content": "hi"}, "done": true, "done_reason": "stop"}\n'
+
+
+@pytest.mark.parametrize("after", ["nothing", "comments", "cut"])
+@pytest.mark.parametrize(
+    ("name", "stream"),
+    [
+        ("openai", OPENAIS),
+        ("custom", OPENAIS),
+        ("llama on together", OPENAIS),
+        ("anthropic", ANTHROPICS),
+        ("llama on ollama", OLLAMAS),
+    ],
+)
+def test_a_stream_that_stays_open_behind_its_end(name: str, stream: bytes, after: str) -> None:
+    """The answer is whole: it is neither waited on nor lost."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(stream)
+        for _ in range(0 if after == "cut" else 100):
+            await asyncio.sleep(0.1)
+            if after == "comments":
+                await response.write(b": still here\n\n")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    with running(catching_all(answer)) as url:
+        provider = CASES[name].build(CASES[name].dialect.base_url(url), max_attempts=1)
+        found = ask_once(provider, "m", stream=True, max_tokens=5)
+    assert found.content == "hi"
+    assert found.timing is not None
+    assert found.timing.latency_ms < 5_000
