@@ -467,6 +467,13 @@ def test_answer_never_shows_the_key_in_errors() -> None:
     assert "****" in str(caught.value)
 
 
+@pytest.mark.parametrize("hostile", ["\ud83d", "\x1b[2J", "\x07", "\x00", "\u202e"])
+def test_what_a_terminal_cannot_show_or_obeys_is_not_shown(hostile: str) -> None:
+    said = str(error(500, {"error": {"message": f"a{hostile}b"}}))
+    assert "a\ufffd" in said
+    assert said.isprintable()
+
+
 def test_shown_empty() -> None:
     assert shown("  \n") == ""
 
