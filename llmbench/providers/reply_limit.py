@@ -7,7 +7,7 @@ through it (answers, streams, errors, files).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 __all__ = ["LARGEST_REPLY", "RefusedReplyError", "bound", "client_options", "too_large"]
@@ -73,14 +73,28 @@ def bound(reply: Any, most: int) -> None:
         packed = b", ".join(codings).decode("latin-1")
         raise RefusedReplyError(f"a body packed as {packed!r:.40}, which nobody asked for")
     unbounded = reply.aiter_bytes
-
-    async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in unbounded(chunk_size):
-            size += len(chunk)
-            if size > most:
-                raise too_large(most)
-            yield chunk
-
     # httpx reads a body by no other way, whole (`aread`), in lines or in pieces.
-    reply.aiter_bytes = aiter_bytes
+    reply.aiter_bytes = lambda chunk_size=None: _Bounded(unbounded(chunk_size), most)
+
+
+class _Bounded:
+    """The chunks of a body. No generator: of those, an event loop keeps account, at a cost to each call."""
+
+    __slots__ = ("_chunks", "_left", "_most")
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None], most: int) -> None:
+        self._chunks = chunks
+        self._most = self._left = most
+
+    def __aiter__(self) -> _Bounded:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await anext(self._chunks)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise too_large(self._most)
+        return chunk
+
+    async def aclose(self) -> None:
+        await self._chunks.aclose()
