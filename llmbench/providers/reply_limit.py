@@ -53,10 +53,8 @@ def bound(reply: Any, most: int) -> None:
     more than `most` bytes. Raises it at once for a body that cannot be unpacked piece by piece.
     """
     codings, length, chunked = [], b"", False
-    for (
-        name,
-        value,
-    ) in reply.headers.raw:  # once through all of them: to look each up by name costs twice as much
+    # Once through all of them: to look each up by its name costs twice as much.
+    for name, value in reply.headers.raw:
         match name.lower():
             case b"content-encoding":
                 codings.append(value.strip().lower())
