@@ -56,8 +56,11 @@ class VarianceComponents(NamedTuple):
     answers: int
 
     def standard_error(self, repeats: float) -> float:
-        """Of the mean of as many items with `repeats` answers each. Raises UsageError for none."""
-        check_positive("repeats", repeats)
+        """Of the mean of as many items with `repeats` answers each, or infinitely many. Raises UsageError for
+        none.
+        """
+        if repeats != math.inf:
+            check_positive("repeats", repeats)
         return math.sqrt((self.between + self.within / repeats) / self.items) if self.items else math.nan
 
 

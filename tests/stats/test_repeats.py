@@ -80,6 +80,7 @@ def test_components_of_a_known_truth() -> None:
     assert found.between == pytest.approx(0.05, abs=0.006)  # of Beta(2, 2)
     assert found.within == pytest.approx(0.2, abs=0.006)  # E p(1 - p)
     assert found.standard_error(1) == pytest.approx(math.sqrt(0.25 / items), rel=0.02)
+    assert found.standard_error(math.inf) == math.sqrt(found.between / items)
 
 
 def test_components_that_cannot_be_told() -> None:
