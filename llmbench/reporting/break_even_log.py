@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ _COLUMNS = {
 }
 """As the ledger names them; a file may have others."""
 
+_COUNTS = frozenset({"num_model_requests", "requests", "request_count", "num_requests", "calls", "messages"})
+"""How usage exports name the requests of a row, which then is a bucket of time and no message."""
+
 
 def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWorkload:
     """The workload that `source` tells: "ledger", or a CSV, JSONL or parquet file relative to `root`.
@@ -43,12 +47,37 @@ def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWor
                 f"log_columns. It has: "
                 f"{', '.join(map(str, frame.columns))}."
             )
+    if source != "ledger":
+        _refuse_buckets(frame, names, source)
     cached = names["cached_tokens"]
     return workload_of_log(
         _times(frame, names["time"], source),
         _numbers(frame, names["input_tokens"], source),
         _numbers(frame, names["output_tokens"], source),
         _numbers(frame, cached, source) if cached in frame else None,
+    )
+
+
+def _refuse_buckets(frame: pd.DataFrame, names: Mapping[str, str], source: str) -> None:
+    """Raise UsageError for a vendor's usage export: read as a log, each bucket would be one huge message."""
+    import pandas as pd
+
+    column = next((str(name) for name in frame.columns if str(name).lower() in _COUNTS), None)
+    if column is None:
+        return
+    counts: Any = pd.to_numeric(frame[column], errors="coerce")
+    total = float(counts.sum())
+    if not (counts > 1).any() or not math.isfinite(total):
+        return
+    read, written = (
+        sum(value or 0.0 for value in _numbers(frame, names[what], source)) / total
+        for what in ("input_tokens", "output_tokens")
+    )
+    raise UsageError(
+        f"The log {Path(source).name} has {total:,.0f} messages in {len(frame):,} rows (column {column!r}): it "
+        "is a usage export, and a log has a row for each message. Give the numbers instead of the log: "
+        f"messages_per_month as the export's days have them, input_tokens {read:.4g} and output_tokens "
+        f"{written:.4g}."
     )
 
 
