@@ -21,7 +21,14 @@ from llmbench.errors import ReportError, UsageError
 from llmbench.money import dollars
 from llmbench.reporting.alternative import describe_figure
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.display import banner_html, figure_html, link_html, parameters_html, table_html
+from llmbench.reporting.display import (
+    banner_html,
+    brief_value,
+    figure_html,
+    link_html,
+    parameters_html,
+    table_html,
+)
 from llmbench.reporting.envelope import git_commit, input_file, to_json, write_envelope
 from llmbench.reporting.figures import figure_svg
 from llmbench.reporting.parameters import check_parameters, read_parameters
@@ -99,6 +106,7 @@ class Report:
         """Set it before the first table where nobody measured the data: every CSV, the title of the page
         and the inputs in result.json then say so."""
         self._parameters: Mapping[str, Any] = {}
+        self._left: frozenset[str] = frozenset()
         self._progress: Callable[[Any], None] | None = None
 
     def parameters(
@@ -125,6 +133,7 @@ class Report:
             where=self.notebook,
         )
         self._parameters = values
+        self._left = frozenset(each.name for each in declared if values[each.name] == each.default)
         idle = unused(values) if unused is not None else ()
         _show(
             parameters_html(
@@ -224,6 +233,14 @@ class Report:
         import html
 
         _show(f'<p class="{AS_IT_IS}">{html.escape(text)}</p>', text)
+
+    def assumed(self, *names: str) -> None:
+        """Show which of the parameters `names` nobody stated: a reader takes a number of the first screen,
+        or a reason for it, for the team's own. Of simulated data nothing is shown.
+        """
+        told = [f"{name} ({brief_value(self._parameters[name])})" for name in names if name in self._left]
+        if told and not self.simulated:
+            self.text(f"Not stated for this run, so as the notebook has it: {', '.join(told)}.")
 
     def finish(
         self,
