@@ -20,11 +20,11 @@ def saving_sentence(study: MemoStudy) -> str:
     """A month's saving with its range, and when the migration has paid for itself."""
     if study.traffic is None:
         found = study.evidence.source("break_even")
-        lacking = "make a break_even report"
+        wanted = "make a break_even report"
         if found.reason and found.state is not SourceState.MISSING:
-            lacking = f"the break_even report does not count ({found.reason}). Make another one"
+            wanted = f"the break_even report does not count ({found.reason}). Make another one"
         return (
-            f"Money: how much is asked is not known: {lacking}, or give messages_per_month, input_tokens and "
+            f"Money: how much is asked is not known: {wanted}, or give messages_per_month, input_tokens and "
             "output_tokens."
         )
     if study.budget is None:
