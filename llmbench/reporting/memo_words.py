@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from llmbench.decision import decide, same_model
+from llmbench.decision import SourceState, decide, same_model
 from llmbench.decision.facts import lengths_apart
 from llmbench.decision.gates import SHARE_OF_STAGE
 from llmbench.numbers import signed_points
@@ -109,6 +109,12 @@ def main_risk(study: MemoStudy) -> str:
     if (ending := _ends(study, study.baseline)) is not None:
         return f"Main risk: staying where it is: {ending}."
     if effect is None:
+        test = study.evidence.source("ab_test")
+        if test.reason and test.state is not SourceState.MISSING:
+            return (
+                f"Main risk: what {_way(study)} does to the replies is not known: the ab_test report does "
+                f"not count ({test.reason})."
+            )
         return f"Main risk: nobody has measured what {_way(study)} does to the replies."
     if risk is None:
         return "Main risk: what a reply is worth is not known, so lost replies have no price."

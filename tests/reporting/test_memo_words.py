@@ -145,6 +145,7 @@ def test_a_break_even_that_does_not_count_is_not_asked_for_as_if_there_were_none
     found = memo(leave(tmp_path), baseline="old", candidate="new", names={"gpt-4o": "x"})
     said = cost.saving_sentence(found)
     assert "the break_even report does not count (" in said
+    assert "the ab_test report does not count (" in say.main_risk(found)
     assert found.evidence.source("break_even").reason in said
     assert "make a break_even report," in cost.saving_sentence(memo(tmp_path / "none"))
 

@@ -47,7 +47,9 @@ def notebook(make_notebook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("notebook", "project")
-def test_what_nobody_stated_is_told_but_of_simulated_data(shown: list[dict[str, str]]) -> None:
+def test_what_nobody_stated_is_told_but_of_simulated_data(
+    shown: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     report = Report("made", "T")
     report.parameters({"margin": 0.03, "names": ["a"]})
     report.assumed("margin", "names")
@@ -55,6 +57,13 @@ def test_what_nobody_stated_is_told_but_of_simulated_data(shown: list[dict[str, 
     before = len(shown)
     report.assumed("names")
     report.simulated = True
+    report.assumed("margin")
+    assert len(shown) == before
+    monkeypatch.setenv("LLMBENCH_GIVEN", "seed margin")
+    report = Report("made", "T")
+    report.parameters({"margin": 0.03, "names": ["a"]})
+    assert shown[-1]["text/html"].count("<td>given</td>") == 2
+    before = len(shown)
     report.assumed("margin")
     assert len(shown) == before
 
