@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable
-from typing import Any
+from typing import TypeGuard
 
 __all__ = ["finite", "is_finite", "known_total", "nan_as_none", "none_as_nan", "signed", "signed_points"]
 
@@ -24,15 +25,19 @@ def finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def is_finite(value: Any) -> bool:
-    """Whether `value` is a number, of whatever type, that a float can hold; never raises.
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether `value` is a number, numpy's too, that a float can hold; never raises.
 
-    >>> is_finite(3), is_finite(float("inf")), is_finite(10**400), is_finite("3")
-    (True, False, False, False)
+    True and False are none, and neither is an array of one number.
+
+    >>> is_finite(3), is_finite(float("inf")), is_finite(10**400), is_finite("3"), is_finite(True)
+    (True, False, False, False, False)
     """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
     try:
         return math.isfinite(value)
-    except (OverflowError, TypeError):
+    except OverflowError:
         return False
 
 

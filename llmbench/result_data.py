@@ -11,7 +11,7 @@ from typing import Any
 
 from llmbench.numbers import finite
 
-__all__ = ["as_count", "cell_label", "ends_of", "part_of", "row_of", "rows_of", "text_of"]
+__all__ = ["as_count", "cell_label", "ends_of", "model_of_cell", "part_of", "row_of", "rows_of", "text_of"]
 
 
 def rows_of(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -84,3 +84,12 @@ def cell_label(model: object, prompt: object = None, params: object = None) -> s
     if not model:
         return ""
     return str(model) + (f"[{prompt}]" if prompt else "") + (f"{{{params}}}" if params else "")
+
+
+def model_of_cell(label: str) -> str:
+    """The model of a cell, of which `label` is what `cell_label` calls it.
+
+    >>> model_of_cell("gpt-4o[zero_shot]{hot}"), model_of_cell("gpt-4o")
+    ('gpt-4o', 'gpt-4o')
+    """
+    return label.partition("[")[0]

@@ -13,7 +13,7 @@ SCHEMA_VERSION = 1
 
 
 class Decision(enum.StrEnum):
-    """What a report says to do."""
+    """What a report says to do, the best first."""
 
     GO = "GO"
     GO_WITH_CONDITIONS = "GO_WITH_CONDITIONS"

@@ -204,6 +204,22 @@ def test_a_vendors_key_does_not_go_to_an_endpoint_of_ones_own(
     assert OTHER_KEY not in everything_shown(found)
 
 
+def test_a_vendor_that_is_an_endpoint_is_told_of_once(
+    configure: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where nobody listens, the same sentence stood there twice.
+    configure('[endpoints.openai]\nprovider = "openai"\n')
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    closed = {
+        name: row._replace(base_url="http://127.0.0.1:9") for name, row in doctor_endpoints.VENDORS.items()
+    }
+    monkeypatch.setattr(doctor_endpoints, "VENDORS", closed)
+    found = examine(today=TODAY)
+    assert [each.subject for each in found.of("problem")] == ["endpoint openai"]
+    assert "127.0.0.1:9" in check(found, "endpoint openai").message
+    assert "openai" not in [each.subject for each in found.checks]
+
+
 @pytest.mark.parametrize(
     ("settings", "status", "said"),
     [
@@ -329,8 +345,8 @@ def test_old_prices(days: int, status: str, project: Path) -> None:
     [
         (date(2026, 10, 15), None),
         (date(2026, 10, 16), "warning"),
-        (date(2027, 1, 14), "warning"),
-        (date(2027, 1, 15), "problem"),
+        (date(2027, 1, 13), "warning"),
+        (date(2027, 1, 14), "problem"),
     ],
 )
 def test_a_model_that_ends(

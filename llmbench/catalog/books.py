@@ -57,7 +57,8 @@ class PriceBook:
         """The price of `model` (any spelling the catalog knows, or a vendor's id) at `backend`, or None.
 
         Without a backend: at the first hosted backend of the catalog that has one.
-        A tier that is not listed has no price: the standard one is never taken in its place.
+        A tier that is not listed has no price: the standard one is never taken in its place. Raises
+        UsageError for a tier that there is not.
         `day`: as of that day, where the book knows several prices; None is today.
         """
         return self.find_at(model, backend, tier, day=day)[1]
@@ -66,6 +67,8 @@ class PriceBook:
         self, model: str, backend: str | None, tier: Tier = "standard", *, day: date | None = None
     ) -> tuple[str, TokenPrice] | tuple[None, None]:
         """The price that `find` gives, after the backend that charges it."""
+        if tier not in TIERS:
+            raise UsageError(f"There is no tier {tier!r}; choose one of {', '.join(TIERS)}.")
         today = day or datetime.now(UTC).date()
         for place in (backend,) if backend else _hosts(model):
             price = self._listed(model, place, tier, today)
@@ -144,7 +147,5 @@ def price_call(
     """
     if tier is None:
         return UNKNOWN
-    if tier not in TIERS:
-        raise UsageError(f"There is no tier {tier!r}; choose one of {', '.join(TIERS)}.")
     place = backend or (provider if provider in HOSTED else None)
     return price_from(price_book(book).find(model, place, tier), usage, book=book)

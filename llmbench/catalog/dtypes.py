@@ -8,7 +8,7 @@ from llmbench.catalog.gpus import GpuFacts
 from llmbench.catalog.spellings import find_spelling, plain_spelling
 from llmbench.shown import shown
 
-__all__ = ["DTYPES", "DType", "dtype_facts", "why_not_on"]
+__all__ = ["DTYPES", "USUAL_DTYPES", "DType", "dtype_facts", "why_not_on"]
 
 
 @shown
@@ -83,6 +83,8 @@ DTYPES = {
         DType("q4_k_m", 0.606, "fp16", aliases=("gguf-q4_k_m", "q4", "q4_k", "gguf")),
     )
 }
+USUAL_DTYPES = ("fp16", "fp8", "awq-int4")
+"""Looked at where none is named: the format of most checkpoints, half and about a quarter of its bytes."""
 _NAMES = {
     plain_spelling(spelling): name for name, dtype in DTYPES.items() for spelling in (name, *dtype.aliases)
 }

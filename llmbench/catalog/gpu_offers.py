@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from typing import Any, Literal
 
 from llmbench.catalog.fact_files import read_facts
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.whole_file import write_whole
 
 __all__ = [
@@ -61,13 +61,14 @@ class GpuOffer:
     def __post_init__(self) -> None:
         for name in _PRICES.values():
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
+            if value is not None and not (is_finite(value) and value > 0):
                 raise UsageError(
                     f"The {name} of {self.seller} {self.instance} must be above 0 USD; it is {value!r}."
                 )
-        if self.n_gpu < 1:
+        if not is_finite(self.n_gpu) or self.n_gpu != int(self.n_gpu) or self.n_gpu < 1:
             raise UsageError(
-                f"{self.seller} {self.instance} must have at least 1 GPU; it has {self.n_gpu!r}."
+                f"{self.seller} {self.instance} must have a whole number of GPUs, at least 1; it has "
+                f"{self.n_gpu!r}."
             )
 
     @property
@@ -76,7 +77,11 @@ class GpuOffer:
         return f"{self.seller} {self.instance}"
 
     def price(self, purchase: Purchase = "on-demand") -> float | None:
-        """USD an hour of the machine when it is bought so; None: not offered."""
+        """USD an hour of the machine when it is bought so; None: not offered. Raises UsageError for another
+        way to buy.
+        """
+        if purchase not in _PRICES:
+            raise UsageError(f"purchase must be one of {', '.join(_PRICES)}; it is {purchase!r}.")
         value: float | None = getattr(self, _PRICES[purchase])
         return value
 
@@ -156,8 +161,7 @@ def read_snapshot(path: Path) -> tuple[GpuOffer, ...]:
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise UsageError(
                 f"Line {number} of the snapshot {path.name} is not an offer: {error}. Run `llmbench "
-                f"prices refresh` "
-                "again, or remove the file."
+                "prices refresh` again, or remove the file."
             ) from error
     return tuple(found)
 

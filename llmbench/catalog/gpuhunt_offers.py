@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from llmbench.catalog.gpu_offers import GpuOffer
+from llmbench.catalog.gpus import MACHINE_SIZES
 from llmbench.errors import UsageError
 
 __all__ = ["SELLERS", "fetch_offers"]
@@ -60,7 +61,6 @@ _NAMES: Mapping[tuple[str, int], str] = {
 }
 _SOCKETS = {"pcie": {"A100-40GB-SXM": "A100-40GB-PCIe", "A100-80GB-SXM": "A100-80GB-PCIe",
                      "H100-80GB-SXM": "H100-80GB-PCIe"}}  # fmt: skip
-_SIZES = (1, 2, 4, 8)
 
 
 def fetch_offers(day: date, sellers: Iterable[str] = SELLERS) -> list[GpuOffer]:
@@ -85,8 +85,7 @@ def fetch_offers(day: date, sellers: Iterable[str] = SELLERS) -> list[GpuOffer]:
     if not items:
         raise UsageError(
             f"No list of GPU prices could be fetched: {', '.join(failed) or 'all were empty'}. "
-            f"Check the network; the "
-            "prices at hand stay as they are."
+            "Check the network; the prices at hand stay as they are."
         )
     return cheapest_of(items, day)
 
@@ -114,7 +113,7 @@ def cheapest_of(items: Iterable[Any], day: date) -> list[GpuOffer]:
     found: dict[tuple[str, str, int], dict[bool, Any]] = {}
     for item in items:
         gpu = _gpu_of(item)
-        if gpu is None or item.gpu_count not in _SIZES or not item.price or item.price <= 0:
+        if gpu is None or item.gpu_count not in MACHINE_SIZES or not item.price or item.price <= 0:
             continue
         kept = found.setdefault((item.provider, gpu, item.gpu_count), {})
         if item.spot not in kept or item.price < kept[item.spot].price:

@@ -11,8 +11,10 @@ from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.spellings import find_spelling, plain_spelling, spellings_of
 from llmbench.shown import shown
 
-__all__ = ["GpuFacts", "all_gpus", "gpu_facts"]
+__all__ = ["MACHINE_SIZES", "GpuFacts", "all_gpus", "gpu_facts"]
 
+MACHINE_SIZES = (1, 2, 4, 8)
+"""GPUs of one machine, as sellers rent them out and engines share a model among them."""
 _GIB = 2.0**30
 _MEMORY = re.compile(r"(\d+)g(?:i?b)?")
 _SILENT = re.compile(r"gpus?|tensor|cores?|hbm\d?e?|gddr\d?x?|graphics|generation|card|data|center")

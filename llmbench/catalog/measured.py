@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from llmbench.catalog.fact_files import read_facts
+from llmbench.catalog.gpus import gpu_facts
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
@@ -94,6 +95,4 @@ def _number(cell: str) -> float | None:
 @cache
 def measured_gpus() -> frozenset[str]:
     """The catalog's names of the GPUs that at least one row was measured on."""
-    from llmbench.catalog.gpus import gpu_facts
-
     return frozenset(gpu_facts(row.gpu).name for row in measured_throughput())

@@ -75,6 +75,9 @@ def canonical_name(model: str) -> str | None:
 
 def model_facts(model: str) -> ModelFacts:
     """The facts of `model`. Raises UsageError with the nearest names."""
+    given: object = model  # a parameter of a notebook may be anything
+    if not isinstance(given, str):
+        raise UsageError(f"A model is named by a text such as 'gpt-4o', not {given!r}.")
     name = canonical_name(model)
     if name is None:
         near = difflib.get_close_matches(model.casefold(), _spellings(), n=3)

@@ -1,6 +1,6 @@
 """The project's own prices: `prices.toml` beside llmbench.toml, for what a contract says.
 
-    [together]                             # a backend: openai, azure, anthropic, gemini, together, replicate
+    [together]                             # a backend: those of `places.PRICED`
     discount = 0.2                         # 20% off every price of the backend
     as_of = 2026-10-01                     # the first day on which it holds
     until = 2027-09-30                     # optional: the last day on which it holds, the commitment too

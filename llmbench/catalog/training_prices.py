@@ -6,7 +6,6 @@ None, never 0.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args
@@ -15,6 +14,7 @@ from llmbench.catalog.architectures import all_architectures
 from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.models import canonical_name
 from llmbench.errors import UsageError
+from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 __all__ = ["TRAINING_METHODS", "TrainingMethod", "TrainingPrice", "training_price"]
@@ -40,14 +40,16 @@ class TrainingPrice(NamedTuple):
     """Where the price stands."""
     date: str
     """ISO date of the list."""
+    note: str = ""
+    """What must be known beside it, such as that the list was replaced."""
 
     def usd(self, trained_tokens: float) -> float:
-        """What a job of so many tokens costs.
+        """What a job of so many tokens costs. Raises UsageError for a number below 0.
 
         >>> training_price("openai", "gpt-4o-mini").usd(2_000_000)
         6.0
         """
-        if not (trained_tokens >= 0 and math.isfinite(trained_tokens)):
+        if not (is_finite(trained_tokens) and trained_tokens >= 0):
             raise UsageError(f"trained_tokens must be a number of at least 0; it is {trained_tokens!r}.")
         return max(self.minimum_usd, trained_tokens * self.usd_per_million_tokens / 1_000_000)
 
@@ -110,4 +112,4 @@ def _prices() -> Mapping[tuple[str, str, str], TrainingPrice]:
 
 def _price(listed: Mapping[str, Any], usd: float) -> TrainingPrice:
     least = float(listed.get("minimum_usd", 0.0))
-    return TrainingPrice(float(usd), least, listed["source"], listed["date"])
+    return TrainingPrice(float(usd), least, listed["source"], listed["date"], listed.get("note", ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import click
 
@@ -50,9 +50,8 @@ def estimate(
     as_csv: bool,
 ) -> None:
     """What a workload costs a month at each model, and what that saves."""
-    from llmbench.catalog.endings import SOON_DAYS
     from llmbench.catalog.project_prices import project_prices
-    from llmbench.cli.tables import show
+    from llmbench.cli.tables import ending_soon, show
     from llmbench.economics import EstimateRow, Workload
     from llmbench.economics import estimate as make_estimate
     from llmbench.money import dollars
@@ -77,9 +76,7 @@ def estimate(
             writer.writerow(formula_safe(cell) for cell in (cells | amounts).values())
         return
     today = datetime.now(UTC).date()
-    ends = [row.shutdown_date for row in found.rows if row.shutdown_date]
-    limit = today + timedelta(days=SOON_DAYS)
-    soon = {day: "red" for day in ends if date.fromisoformat(day) <= limit}
+    soon = ending_soon((row.shutdown_date for row in found.rows), today)
     click.echo(f"{found}.")
     show(found.table(), soon, dispensable=("source", "price of"))
     ended = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 
 import click
 
@@ -24,7 +24,7 @@ def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bo
         return
     from llmbench.catalog.endings import SOON_DAYS
     from llmbench.catalog.listing import list_models
-    from llmbench.cli.tables import show
+    from llmbench.cli.tables import ending_soon, show
     from llmbench.plain_table import PlainTable
     from llmbench.providers.registry import endpoints_serving
 
@@ -55,8 +55,7 @@ def models(context: click.Context, with_ended: bool, price_book: str, as_csv: bo
         for row, at in zip(rows, serving, strict=True)
     ]
     head = ("model", "provider", "endpoints", "ends", "price of", "context", "USD in", "USD out")
-    limit = today + timedelta(days=SOON_DAYS)
-    soon = {row.ends: "red" for row in rows if row.ends and date.fromisoformat(row.ends) <= limit}
+    soon = ending_soon((row.ends for row in rows), today)
     show(PlainTable(head, body, texts=5), soon, dispensable=("provider", "price of"))
     dates = sorted({row.price_as_of for row in rows if row.price_as_of})
     click.echo(

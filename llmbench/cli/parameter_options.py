@@ -1,4 +1,4 @@
-"""How parameters of a notebook are given on the command line."""
+"""How the parameters of a notebook, and the formats of its report, are given on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from llmbench.errors import UsageError
 
-__all__ = ["parameter_options", "unique_parameters"]
+__all__ = ["format_options", "parameter_options", "unique_parameters"]
 
 
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,6 +27,18 @@ def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Several parameters.",
     )
     return one(several(command))
+
+
+def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options --format and --paper: arguments `formats` and `paper` of the command."""
+    wanted = click.option(
+        "--format", "--to", "formats", multiple=True, metavar="FORMAT",
+        help="Reports also as pdf, docx or md (or all); several with commas, or the option again.",
+    )  # fmt: skip
+    sheet = click.option(
+        "--paper", default="A4", show_default=True, metavar="A4|letter", help="Of PDF and DOCX."
+    )
+    return wanted(sheet(command))
 
 
 def unique_parameters(given: tuple[tuple[str, str], ...]) -> dict[str, str]:

@@ -52,5 +52,5 @@ def list_offers() -> None:
         gpus = f"{offer.n_gpu}x {offer.gpu}"
         rows.append((gpus, offer.name, offer.as_of, str(age_days(offer.as_of, today)), *amounts))
     head = ("GPUs", "offer", "price of", "days old", "on demand", "spot", "reserved")
-    show(PlainTable(head, rows, texts=3), {})
+    show(PlainTable(head, rows, texts=3))
     click.echo("USD an hour for all GPUs of the machine. `llmbench prices refresh` fetches today's.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmbench.cli.parameter_options import parameter_options, unique_parameters
+from llmbench.cli.parameter_options import format_options, parameter_options, unique_parameters
 from llmbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ _WORSE = 4
 @click.option(
     "--keep", type=click.IntRange(min=1), metavar="N", help="Remove all but the newest N runs; default: none."
 )
-@click.option(
-    "--format", "--to", "formats", multiple=True, metavar="FORMAT",
-    help="Also as pdf, docx or md (or all); several with commas, or the option again.",
-)  # fmt: skip
-@click.option("--paper", default="A4", show_default=True, metavar="A4|letter", help="Of PDF and DOCX.")
+@format_options
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
     help="Reports made at the same time; the memo waits for the others.",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from llmbench.cli.parameter_options import parameter_options, unique_parameters
+from llmbench.cli.parameter_options import format_options, parameter_options, unique_parameters
 from llmbench.errors import UsageError
 from llmbench.whole_file import write_whole
 
@@ -36,11 +36,7 @@ __all__ = ["schedule"]
     metavar="DIR|URL",
     help="Where the reports go: `llmbench report --out`; default: reports in the project's root.",
 )
-@click.option(
-    "--format", "--to", "formats", multiple=True, metavar="FORMAT",
-    help="Reports also as pdf, docx or md (or all); several with commas, or the option again.",
-)  # fmt: skip
-@click.option("--paper", default="A4", show_default=True, metavar="A4|letter", help="Of PDF and DOCX.")
+@format_options
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="A new file; default: stdout.")
 def schedule(
     notebooks: tuple[str, ...],

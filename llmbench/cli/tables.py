@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 
 from llmbench.plain_table import PlainTable
 from llmbench.reporting.text import visible
 
-__all__ = ["show"]
+__all__ = ["ending_soon", "show"]
 
 _NARROWEST = 12
 """Characters that a column of words keeps on a narrow terminal."""
 _NARROWEST_FIRST = 24
 """The same of the first column, which names what the row is about."""
 _GAP = 2
+
+
+def ending_soon(days: Iterable[str | None], today: date) -> dict[str, str]:
+    """The style, for `show`, of those of the days (ISO) on which a model has ended or ends soon."""
+    from llmbench.catalog.endings import SOON_DAYS
+
+    limit = today + timedelta(days=SOON_DAYS)
+    return {day: "red" for day in days if day and date.fromisoformat(day) <= limit}
 
 
 def show(

@@ -11,7 +11,7 @@ from llmbench.decision.budget_parts import BudgetUncertainty, Commitment, Line, 
 from llmbench.decision.effects import ReplyEffect, check_amount
 from llmbench.decision.ramp import RampMonth
 from llmbench.economics.correlation import correlated
-from llmbench.economics.monte_carlo import Range, triangular
+from llmbench.economics.uncertainty import Range, triangular
 from llmbench.errors import UsageError
 
 if TYPE_CHECKING:

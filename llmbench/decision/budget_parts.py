@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 from llmbench.decision.effects import check_amount, check_whole
 from llmbench.economics.correlation import check_correlation
-from llmbench.economics.monte_carlo import Range
+from llmbench.economics.uncertainty import Range
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from llmbench.decision.effects import ReplyEffect, check_amount, check_whole
-from llmbench.economics.monte_carlo import Range
+from llmbench.economics.uncertainty import Range
 from llmbench.errors import UsageError
 from llmbench.money import dollars
 from llmbench.plain_table import PlainTable

@@ -12,7 +12,7 @@ from llmbench.errors import ReportError
 from llmbench.money import dollars
 from llmbench.reporting.display import banner_html
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import minute
+from llmbench.reporting.wording import counted, minute
 from llmbench.result_files import read_envelope
 from llmbench.run_files import EXECUTED, PAGE, RESULT
 from llmbench.shown import AS_IT_IS, undirected
@@ -51,7 +51,7 @@ def outcome_html(folder: Path) -> str:
     figures = _figures(folder / EXECUTED)
     shown = f"{_PAIR}{''.join(figures[:_FIRST_FIGURES])}</div>" if figures else ""
     more = len(figures) - _FIRST_FIGURES
-    rest = f"<p>{more} more figure{'s' if more > 1 else ''} in the report.</p>" if more > 0 else ""
+    rest = f"<p>{counted(more, 'more figure')} in the report.</p>" if more > 0 else ""
     return undirected(encodable(f"{banner_html(found.verdict)}{facts}{shown}{rest}"))
 
 

@@ -18,6 +18,7 @@ from llmbench.reporting.display import table_html
 from llmbench.reporting.remote import reports_of
 from llmbench.reporting.report import csv_bytes
 from llmbench.reporting.text import encodable
+from llmbench.reporting.wording import counted
 from llmbench.run_files import TABLES
 from llmbench.shown import shown
 
@@ -52,7 +53,7 @@ class InteractiveTable:
         return _grid(self.frame) + self._download()
 
     def _download(self) -> str:
-        rows = f"{len(self.frame):,} row{'s' if len(self.frame) != 1 else ''}"
+        rows = counted(len(self.frame), "row")
         if self._csv is not None:
             target, extra = link_to(self._csv), ""
         else:

@@ -50,9 +50,14 @@ VENDORS |= {
 _PATHS = {name: vendor.path for name, vendor in VENDORS.items()} | {"ollama": "api/tags"}
 
 
-def vendors(*, offline: bool) -> Iterator[Check | Contact]:
-    """One check, or one contact to make, for each vendor. Without its key nobody is asked."""
+def vendors(config: ProjectConfig, *, offline: bool) -> Iterator[Check | Contact]:
+    """One check, or one contact to make, for each vendor. Without its key nobody is asked.
+
+    A vendor whose name the project gave to an endpoint is that endpoint, and is told of there.
+    """
     for name, vendor in VENDORS.items():
+        if name in config.endpoints:
+            continue
         variables = key_variables(vendor.provider, vendor.backend)
         try:
             key, variable = _key_of(variables)
@@ -187,7 +192,7 @@ def shutdowns(config: ProjectConfig, today: date) -> Iterator[Check]:
                 continue
             days = (date.fromisoformat(ends) - today).days
             subject = f"model {name}/{model}"
-            if days < 0:
+            if days <= 0:  # from that day on it is not answered any more
                 yield Check(subject, "problem", f"Its vendor ended it on {ends}: choose another.")
             elif days <= SOON_DAYS:
                 yield Check(subject, "warning", f"Its vendor ends it on {ends}, in {days} days: plan for it.")

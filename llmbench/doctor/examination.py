@@ -31,7 +31,7 @@ def examine(*, offline: bool = False, today: date | None = None, seconds: float 
         read,
         project.ledger(config, offline=offline),
         *project.prices(today),
-        *endpoints.vendors(offline=offline),
+        *endpoints.vendors(known, offline=offline),
         *endpoints.endpoints(known, offline=offline),
         *endpoints.shutdowns(known, today),
         *machine.extras(endpoints.needed_extras(known)),

@@ -15,25 +15,19 @@ from llmbench.economics.autoscale import ScaledHours, cold_start_s, scaled_hours
 from llmbench.economics.break_even import BreakEven, Crossing, break_even, break_even_of
 from llmbench.economics.claims import CheckedClaim, ClaimAudit, audit_claims
 from llmbench.economics.estimate import Estimate, EstimateRow, estimate
-from llmbench.economics.finance import CashFlow, cash_flow, net_present_value, payback_month
+from llmbench.economics.finance import CashFlow, Money, cash_flow, net_present_value, payback_month
 from llmbench.economics.hosting import HostingCosts, HostingOption, MonthlyCost, cheapest
 from llmbench.economics.hybrid import HybridPlan, JobPlan, hybrid_plans, nightly_job
 from llmbench.economics.levers import Lever, levers
 from llmbench.economics.machine import Machine, MachineRun, fit_machine
 from llmbench.economics.memory import MemoryFit, memory_fit
-from llmbench.economics.monte_carlo import (
-    MonteCarlo,
-    Range,
-    Tornado,
-    Uncertainty,
-    monte_carlo,
-    tornado,
-)
+from llmbench.economics.monte_carlo import MonteCarlo, Tornado, monte_carlo, tornado
 from llmbench.economics.objective import throughput_within
 from llmbench.economics.prompt_cache import cached_tokens
 from llmbench.economics.queueing import ReplicaPlan, Waiting, availability, erlang_c, replicas_needed, waiting
-from llmbench.economics.study import BreakEvenStudy, Money, Pays
+from llmbench.economics.study import BreakEvenStudy, Pays
 from llmbench.economics.throughput import Throughput, throughput
+from llmbench.economics.uncertainty import Range, Uncertainty
 from llmbench.economics.week import MeasuredWorkload, week_profile, workload_of_log
 from llmbench.economics.workload import Workload
 from llmbench.lazy import attach

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from llmbench.economics.checks import check_amount, check_share
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
@@ -34,15 +35,16 @@ def accepted_costs(
     `fallback` names one of them, which answers where another one's answer was not accepted: its own
     answers are good as often as was measured, and are not asked for again.
 
-    Raises UsageError for a share outside of 0 and 1 and for a fallback that is not among them.
+    Raises UsageError for a share outside of 0 and 1, a negative cost and a fallback that is not among them.
 
     >>> found = accepted_costs({"a": 0.001, "b": 0.004}, {"a": 0.5, "b": 0.8}, fallback="b")
     >>> [(row.name, row.usd_per_accepted, row.usd_with_fallback) for row in found]
     [('a', 0.002, 0.003), ('b', 0.005, None)]
     """
     for name, share in accepted.items():
-        if not 0 <= share <= 1:
-            raise UsageError(f"The accepted share of {name} must lie between 0 and 1; it is {share!r}.")
+        check_share(f"The accepted share of {name}", share)
+    for name, usd in usd_per_message.items():
+        check_amount(f"usd_per_message of {name}", usd)
     names = [name for name in usd_per_message if name in accepted]
     if fallback is not None and fallback not in usd_per_message:
         raise UsageError(f"The fallback {fallback!r} is not among {', '.join(usd_per_message)}.")

@@ -39,6 +39,9 @@ def price_and_place(
 
 
 def _split(model: str) -> tuple[str | None, str]:
+    given: object = model  # a parameter of a notebook may be anything
+    if not isinstance(given, str):
+        model_facts(model)  # raises
     place, slash, name = model.partition("/")
     if canonical_name(model) or not slash:
         return None, model
@@ -78,7 +81,7 @@ def api_cost(
     """
     for name, value in (("input_tokens", input_tokens), ("output_tokens", output_tokens)):
         check_amount(name, value)
-    if not 0 <= cached_tokens <= input_tokens:
+    if check_amount("cached_tokens", cached_tokens) > input_tokens:
         raise UsageError(f"cached_tokens must lie between 0 and input_tokens; it is {cached_tokens!r}.")
     price = listed_price_of(model, price_book, tier)
     return None if price is None else cost_at(price, input_tokens, output_tokens, cached_tokens)

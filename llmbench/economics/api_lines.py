@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.catalog import canonical_name
+from llmbench.economics.checks import check_share
 from llmbench.economics.estimate import Estimate, estimate
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -38,6 +40,10 @@ class ApiLine(NamedTuple):
     source: str | None
     shutdown_date: str | None
     note: str = ""
+
+    def ended(self, today: date) -> bool:
+        """Whether it is no longer sold where it is priced."""
+        return self.shutdown_date is not None and self.shutdown_date <= today.isoformat()
 
 
 @shown
@@ -110,7 +116,7 @@ def api_lines(
         )
     terms = {canonical_name(name) or name: share for name, share in (discounts or {}).items()}
     for name, share in terms.items():
-        if not 0 <= share < 1:
+        if check_share(f"The discount of {name}", share) == 1:
             raise UsageError(f"The discount of {name} must be a share from 0 to below 1; it is {share!r}.")
     names = None if models is None else list(dict.fromkeys(canonical_name(name) or name for name in models))
     if names is not None and not names:

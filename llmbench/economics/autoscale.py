@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from llmbench.economics.checks import check_amount, check_positive, check_share, check_whole
 from llmbench.economics.workload import HOURS_OF_MONTH
 from llmbench.errors import UsageError
-from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 __all__ = ["ScaledHours", "cold_start_s", "scaled_hours"]
@@ -40,10 +40,8 @@ def cold_start_s(weights_gb: float, *, read_gb_per_s: float = 1.0, engine_s: flo
     >>> cold_start_s(16.0)
     76.0
     """
-    _check("weights_gb", weights_gb, 0, open_below=False)
-    _check("engine_s", engine_s, 0, open_below=False)
-    _check("read_gb_per_s", read_gb_per_s, 0, open_below=True)
-    return weights_gb / read_gb_per_s + engine_s
+    read_s = check_amount("weights_gb", weights_gb) / check_positive("read_gb_per_s", read_gb_per_s)
+    return read_s + check_amount("engine_s", engine_s)
 
 
 def scaled_hours(
@@ -73,17 +71,13 @@ def scaled_hours(
     if not len(requests_by_hour):
         raise UsageError("requests_by_hour must hold at least one hour; it is empty.")
     for value in requests_by_hour:
-        _check("Each of requests_by_hour", value, 0, open_below=False)
-    _check("requests_per_replica_hour", requests_per_replica_hour, 0, open_below=True)
-    _check("idle_s", idle_s, 0, open_below=False)
-    _check("start_s", start_s, 0, open_below=False)
-    _check("month_hours", month_hours, 0, open_below=True)
-    if not 0 < utilisation_limit <= 1:
-        raise UsageError(
-            f"utilisation_limit must be a share above 0 and at most 1; it is {utilisation_limit!r}."
-        )
-    if least != int(least) or least < 0:
-        raise UsageError(f"least must be a whole number of at least 0; it is {least!r}.")
+        check_amount("Each of requests_by_hour", value)
+    check_positive("requests_per_replica_hour", requests_per_replica_hour)
+    check_amount("idle_s", idle_s)
+    check_amount("start_s", start_s)
+    check_positive("month_hours", month_hours)
+    check_share("utilisation_limit", utilisation_limit, above_zero=True)
+    least = check_whole("least", least)
     full = requests_per_replica_hour * utilisation_limit
     hours = starts = 0.0
     needs = [max(least, math.ceil(requests / full - 1e-9)) for requests in requests_by_hour]
@@ -108,10 +102,3 @@ def scaled_hours(
         cold_share=min(1.0, starts / total) if total else 0.0,
         peak=max(needs),
     )
-
-
-def _check(name: str, value: float, least: float, *, open_below: bool) -> None:
-    if not is_finite(value) or value < least or (open_below and value == least):
-        raise UsageError(
-            f"{name} must be a number {'above' if open_below else 'of at least'} {least:g}; it is {value!r}."
-        )

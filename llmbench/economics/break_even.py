@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from llmbench.economics.checks import check_amount
+from llmbench.economics.checks import check_amount, check_positive, check_share, check_whole
 from llmbench.economics.hosting import HostingCosts, HostingOption
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -24,6 +24,8 @@ from llmbench.shown import shown
 __all__ = ["BreakEven", "Crossing", "break_even", "break_even_of"]
 
 _MOST_STEPS = 1000
+_LEAST_GAIN = 1e-18
+"""USD a message: with less no volume that can be counted pays for a machine."""
 
 
 @shown
@@ -88,7 +90,8 @@ def break_even(
     throughput; infinite where it is not to be looked at. `own_usd_per_message` is what each message adds
     on the machines (egress, the share that falls back to an API).
 
-    Raises UsageError for a negative price or cost and a capacity that is not above 0.
+    Raises UsageError for a negative price or cost, a capacity that is not above 0, a part of a replica and a
+    utilisation that is no share.
 
     The document's GPU at $383.98 a month against an API of $0.00014 a message:
 
@@ -96,10 +99,19 @@ def break_even(
     >>> round(found.messages_per_month), found.below_capacity, found.pays_from
     (2742714, False, None)
     """
-    _check(usd_per_message, replica_usd_per_month, capacity_per_month, fixed_usd_per_month, spare_replicas)
+    for name, value in (
+        ("usd_per_message", usd_per_message),
+        ("replica_usd_per_month", replica_usd_per_month),
+        ("fixed_usd_per_month", fixed_usd_per_month),
+        ("own_usd_per_message", own_usd_per_message),
+    ):
+        check_amount(name, value)
+    check_whole("spare_replicas", spare_replicas)
+    share = check_share("achievable_utilisation", achievable_utilisation)
+    if capacity_per_month != math.inf:
+        check_positive("capacity_per_month", capacity_per_month)
     gain = usd_per_message - own_usd_per_message
-    share = achievable_utilisation
-    if gain <= 0:
+    if gain < _LEAST_GAIN:
         return BreakEven(None, False, (), None, capacity_per_month, None, share)
     standing = fixed_usd_per_month + spare_replicas * replica_usd_per_month
     single = (standing + replica_usd_per_month) / gain
@@ -130,6 +142,7 @@ def break_even_of(
     """
     if not option.works:
         raise UsageError(f"{option.name} {option.why_not()}; there is no volume at which it breaks even.")
+    check_amount("fallback_usd_per_message", fallback_usd_per_message)
     own_share = 1 - costs.fallback_share
     if not own_share:
         raise UsageError("fallback_share is 1: the API answers everything, and the GPU nothing.")
@@ -143,18 +156,6 @@ def break_even_of(
         + costs.fallback_share * fallback_usd_per_message,
         achievable_utilisation=option.limit(costs) / load.peak_to_mean,
     )
-
-
-def _check(usd: float, rent: float, capacity: float, fixed: float, spare: int) -> None:
-    for name, value in (
-        ("usd_per_message", usd),
-        ("replica_usd_per_month", rent),
-        ("fixed_usd_per_month", fixed),
-        ("spare_replicas", spare),
-    ):
-        check_amount(name, value)
-    if not capacity > 0:
-        raise UsageError(f"capacity_per_month must be above 0; it is {capacity!r}.")
 
 
 def _crossings(gain: float, rent: float, capacity: float, standing: float) -> list[Crossing]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from llmbench.catalog.architectures import architecture
+from llmbench.catalog.fact_files import read_facts
 from llmbench.catalog.gpus import gpu_facts
 from llmbench.catalog.measured import MeasuredRow
+from llmbench.economics.checks import check_number, check_positive
 from llmbench.economics.roofline import OperatingPoint, Points, points_of, serve
 from llmbench.errors import UsageError
 from llmbench.shown import shown
@@ -112,6 +112,7 @@ class Calibration:
 
         Raises UsageError outside of the tabled shares.
         """
+        check_number("confidence", confidence)
         table = (self.extrapolated_errors if extrapolated else self.errors)[metric]
         shares, sizes = zip(*table, strict=True)
         if not shares[0] <= confidence <= shares[-1]:
@@ -125,8 +126,7 @@ class Calibration:
 @cache
 def default_calibration() -> Calibration:
     """The committed fit: facts/throughput-fit.toml."""
-    text = files("llmbench.catalog").joinpath("facts/throughput-fit.toml").read_text(encoding="utf-8")
-    facts = tomllib.loads(text)
+    facts = read_facts("throughput-fit")
     shares = facts["errors"]["shares"]
 
     def tables(kind: str) -> dict[str, tuple[tuple[float, float], ...]]:
@@ -208,10 +208,14 @@ def fit_constants(
     is a GPU with a model; in the first stage each counts alike, in the second by the square root of its rows,
     because single rows there have unknown lengths.
 
-    Raises UsageError without rows.
+    Raises UsageError without rows, and for a measurement that is not above 0.
     """
     if not rows:
         raise UsageError("A fit needs at least one measured row; there is none.")
+    for row in rows:
+        for metric in METRICS:
+            if (value := getattr(row, metric)) is not None:
+                check_positive(f"{metric} of a measured row of {row.source}", value)
     points, seen = points_of_rows(rows), observed(rows)
     labels = clusters_of(rows)
     found = _stage(points, seen, labels, priors, {}, start, strength, 1, equal_clusters)

@@ -9,7 +9,7 @@ from typing import Any
 from llmbench.catalog.claims import ClaimFacts, Document
 from llmbench.economics.break_even import break_even
 from llmbench.economics.claim_parts import Derived, Rule, claimed_number, message_usd, price_text, tidy
-from llmbench.economics.hosting import HostingCosts
+from llmbench.economics.workload import HOURS_OF_MONTH
 from llmbench.money import dollars
 
 __all__ = ["DOCUMENT_MODELS", "HOSTING_RULES"]
@@ -24,7 +24,7 @@ DOCUMENT_MODELS = (
     "mixtral-8x22b",
 )
 """The models whose month the document prices."""
-_HOURS = HostingCosts().month_hours
+_HOURS = HOURS_OF_MONTH
 _SECONDS = _HOURS * 3600
 
 

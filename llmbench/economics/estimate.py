@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmbench.catalog import TokenPrice, all_models, canonical_name, price_book
 from llmbench.economics.api import cost_at, listed_price_of, price_and_place
+from llmbench.economics.checks import check_share
 from llmbench.economics.prompt_cache import cached_share_at
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
@@ -231,11 +232,10 @@ def _row(name: str, cost: _Cost, base: float | None) -> EstimateRow:
 
 
 def _mix_row(mix: Mapping[str, float], load: Workload, book: str, base: float | None) -> EstimateRow:
-    shares = list(mix.values())
-    if not shares or min(shares) < 0 or not math.isclose(math.fsum(shares), 1.0, abs_tol=1e-9):
+    shares = [check_share(f"The share of {name} in a mix", share) for name, share in mix.items()]
+    if not shares or not math.isclose(math.fsum(shares), 1.0, abs_tol=1e-9):
         raise UsageError(
-            f"The shares of a mix must be at least 0 and sum to 1; those of {', '.join(mix)} sum to "
-            f"{math.fsum(shares):.12g}."
+            f"The shares of a mix must sum to 1; those of {', '.join(mix)} sum to {math.fsum(shares):.12g}."
         )
     parts = {name: _month(name, load, book) for name in mix}
     costs = [None if parts[name].usd is None else share * parts[name].usd for name, share in mix.items()]  # type: ignore[operator]

@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
-from llmbench.economics.checks import check_amount
+from llmbench.economics.checks import check_amount, check_positive, check_share, check_whole
+from llmbench.economics.memory import FitState
 from llmbench.economics.workload import HOURS_OF_MONTH, Workload
 from llmbench.errors import UsageError
-from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
-__all__ = ["HostingCosts", "HostingOption", "MonthlyCost"]
+__all__ = ["HostingCosts", "HostingOption", "MonthlyCost", "cheapest"]
 
 _SECONDS_OF_HOUR = 3600.0
+_STATES: tuple[FitState, ...] = get_args(FitState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +44,11 @@ class HostingCosts:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            value = getattr(self, each.name)
-            check_amount(each.name, value)
-        if not 0 < self.utilisation_limit <= 1:
-            raise UsageError(
-                f"utilisation_limit must be a share above 0 and at most 1; it is {self.utilisation_limit!r}."
-            )
-        if (
-            self.month_hours <= 0
-            or self.fallback_share > 1
-            or self.spare_replicas != int(self.spare_replicas)
-        ):
-            raise UsageError(
-                "month_hours must be above 0, fallback_share at most 1 and spare_replicas a whole "
-                "number; they are "
-                f"{self.month_hours!r}, {self.fallback_share!r} and {self.spare_replicas!r}."
-            )
+            check_amount(each.name, getattr(self, each.name))
+        check_positive("month_hours", self.month_hours)
+        check_whole("spare_replicas", self.spare_replicas)
+        check_share("utilisation_limit", self.utilisation_limit, above_zero=True)
+        check_share("fallback_share", self.fallback_share)
 
     @property
     def fixed_usd(self) -> float:
@@ -88,7 +78,7 @@ class HostingOption:
     """How full a replica may be in the busiest hour for answers to begin in time, by its queue."""
     extrapolated: bool = False
     """No measurement of this GPU lies behind the throughput."""
-    fits: str = "fits"
+    fits: FitState = "fits"
     """"fits", "starved" (little room beside the weights) or "does not fit"."""
     engine: str = "vllm"
     purchase: str = "on-demand"
@@ -103,16 +93,22 @@ class HostingOption:
     """Requests that are answered at the same time on one replica, at the point chosen."""
 
     def __post_init__(self) -> None:
-        if not (is_finite(self.usd_per_hour) and self.usd_per_hour >= 0):
-            raise UsageError(
-                f"The price of {self.name} must be at least 0 USD an hour; it is {self.usd_per_hour!r}."
-            )
-        if not 0 <= self.low <= self.output_tokens_per_s <= self.high:
+        check_whole(f"n_gpu of {self.model} on {self.gpu}", self.n_gpu, 1)
+        check_amount(f"usd_per_hour of {self.name}", self.usd_per_hour)
+        for name in ("low", "output_tokens_per_s", "high"):
+            check_amount(f"{name} of {self.name}", getattr(self, name))
+        if not self.low <= self.output_tokens_per_s <= self.high:
             raise UsageError(
                 f"The throughput of {self.name} must lie within its interval; it is "
-                f"{self.output_tokens_per_s!r} in "
-                f"{self.low!r} to {self.high!r}."
+                f"{self.output_tokens_per_s!r} in {self.low!r} to {self.high!r}."
             )
+        for name in ("ttft_ms", "tpot_ms", "in_flight"):
+            if getattr(self, name) is not None:
+                check_amount(f"{name} of {self.name}", getattr(self, name))
+        check_share(f"input_share of {self.name}", self.input_share)
+        check_share(f"queue_limit of {self.name}", self.queue_limit, above_zero=True)
+        if self.fits not in _STATES:
+            raise UsageError(f"fits of {self.name} must be one of {', '.join(_STATES)}; it is {self.fits!r}.")
 
     @property
     def name(self) -> str:
@@ -125,6 +121,11 @@ class HostingOption:
     def hardware(self) -> str:
         """The GPUs of one replica."""
         return self.gpu if self.n_gpu == 1 else f"({self.n_gpu} x {self.gpu})"
+
+    @property
+    def replica(self) -> str:
+        """The GPUs of one replica and the number format, where they stand alone."""
+        return f"{self.hardware.strip('()')}, {self.dtype}"
 
     @property
     def works(self) -> bool:
@@ -162,6 +163,7 @@ class HostingOption:
         """What the workload costs on it. Raises UsageError where the option does not work."""
         if not self.works:
             raise UsageError(f"{self.name} {self.why_not()}; it has no cost a month.")
+        check_amount("fallback_usd_per_message", fallback_usd_per_message)
         own = load.messages_per_month * (1 - costs.fallback_share)
         capacity = self.capacity_per_month(load, costs)
         # A thousand-millionth of a replica is a rounding error, not a reason for another machine.

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from llmbench.catalog.architectures import architecture
 from llmbench.catalog.dtypes import dtype_facts
+from llmbench.economics.checks import check_amount, check_positive
 from llmbench.errors import UsageError
-from llmbench.numbers import is_finite
 from llmbench.shown import shown
 
 __all__ = ["Machine", "MachineRun", "fit_machine"]
@@ -64,7 +64,8 @@ def fit_machine(model: str, runs: Sequence[MachineRun], dtype: str | None = None
     arithmetic takes. Williams, Waterman and Patterson (2009), doi:10.1145/1498765.1498785. `dtype` None: the
     published one. Rates at which requests wait for one another do not belong among the runs.
 
-    Raises UsageError without runs, for an unknown model or format, and for times that are not above 0.
+    Raises UsageError without runs, for an unknown model or format, for lengths and times that are not above
+    0, and for less than one request in flight.
 
     >>> found = fit_machine("llama-3.1-8b", [MachineRun(500, 200, 1, 161.0, 61.0)], "bf16")
     >>> print(f"{found.bandwidth_gb_s:.0f} GB/s, {found.tflops:.0f} TFLOPS")
@@ -73,8 +74,9 @@ def fit_machine(model: str, runs: Sequence[MachineRun], dtype: str | None = None
     if not runs:
         raise UsageError("A machine is fitted to at least one run; there is none.")
     for run in runs:
-        if not all(is_finite(value) and value > 0 for value in run):
-            raise UsageError(f"A run must have lengths, requests in flight and times above 0; it is {run!r}.")
+        for name, value in zip(MachineRun._fields, run, strict=True):
+            check_positive(f"{name} of a run", value)
+        check_amount("in_flight of a run", run.in_flight, 1)
     shape = architecture(model)
     number = dtype_facts(dtype or shape.dtype)
     bandwidth, tflops = _medians(shape.name, number.name, runs)

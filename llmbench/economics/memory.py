@@ -10,12 +10,13 @@ from llmbench.catalog.architectures import Architecture, architecture
 from llmbench.catalog.dtypes import DType, dtype_facts, why_not_on
 from llmbench.catalog.engines import EngineFacts, engine_facts
 from llmbench.catalog.gpus import GpuFacts, gpu_facts
-from llmbench.economics.checks import check_amount
+from llmbench.economics.checks import check_amount, check_whole
 from llmbench.errors import UsageError
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 
 __all__ = [
+    "MOST_FILLED",
     "STARVED_BELOW",
     "FitState",
     "MemoryFit",
@@ -27,6 +28,8 @@ __all__ = [
 
 FitState = Literal["does not fit", "starved", "fits"]
 
+MOST_FILLED = 0.98
+"""Share of the visible memory that weights and one sequence may fill at most: with more no engine starts."""
 STARVED_BELOW = 16
 """Sequences in memory below which every step reads all weights for too few tokens."""
 
@@ -34,6 +37,7 @@ _OVERHEAD = 1.5e9
 """Bytes that an engine needs beside weights and cache on one GPU, for a model 4,096 wide: context,
 activations, CUDA graphs. AIConfigurator reserves 3.5e9 for the widest."""
 _WIDTH = 4096
+_MOST_GPUS = 1024
 _LINKED = 0.4e9
 """And for the buffers of the collective operations, once there are several (NCCL: 342 to 392 MB)."""
 
@@ -94,10 +98,11 @@ class MemoryFit(NamedTuple):
 
 
 def check_gpu_count(n_gpu: object) -> int:
-    """`n_gpu` as a whole number of at least 1. Raises UsageError."""
-    if isinstance(n_gpu, bool) or not isinstance(n_gpu, int | float) or n_gpu % 1 != 0 or n_gpu < 1:
-        raise UsageError(f"n_gpu must be a whole number of at least 1, not {n_gpu!r}.")
-    return int(n_gpu)
+    """`n_gpu` as a whole number from 1 to 1,024. Raises UsageError."""
+    count = check_whole("n_gpu", n_gpu, 1)
+    if count > _MOST_GPUS:
+        raise UsageError(f"n_gpu must be at most {_MOST_GPUS:,}: nobody joins more; it is {n_gpu!r}.")
+    return count
 
 
 def format_of(dtype: str | None, shape: Architecture, gpu: GpuFacts) -> DType:

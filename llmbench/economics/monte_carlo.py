@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.economics.api_lines import TokenPrices
-from llmbench.economics.correlation import check_correlation, correlated
+from llmbench.economics.checks import check_amount, check_share, check_whole
+from llmbench.economics.correlation import correlated
 from llmbench.economics.hosting import HostingCosts, HostingOption
+from llmbench.economics.uncertainty import DEMAND, Uncertainty, triangular
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 from llmbench.shown import shown
@@ -25,52 +27,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["P90", "MonteCarlo", "Range", "Tornado", "Uncertainty", "monte_carlo", "tornado", "triangular"]
+__all__ = ["P90", "MonteCarlo", "Tornado", "monte_carlo", "tornado"]
 
-_DEMAND = ("messages", "input_tokens", "output_tokens", "peak_to_mean")
-"""What one success of the product may raise together."""
+_MOST_DRAWS = 10_000_000
 P90 = 1.2815515655446004
 """The 90% quantile of the standard normal distribution."""
-
-
-@shown
-class Range(NamedTuple):
-    """Low, most likely and high: the ends of a triangle. `low == high` is known for sure."""
-
-    low: float
-    mode: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Uncertainty:
-    """What is not known, as ranges of the factor by which the stated value may be off."""
-
-    messages: Range = Range(0.7, 1.0, 1.5)  # noqa: RUF009 - a tuple
-    """Of the volume: a plan is not a measurement."""
-    input_tokens: Range = Range(0.8, 1.0, 1.3)  # noqa: RUF009 - a tuple
-    output_tokens: Range = Range(0.8, 1.0, 1.3)  # noqa: RUF009 - a tuple
-    peak_to_mean: Range = Range(0.7, 1.0, 1.6)  # noqa: RUF009 - a tuple
-    gpu_price: Range = Range(0.75, 1.0, 1.25)  # noqa: RUF009 - a tuple
-    """Offers of the same GPU differ more than this between sellers."""
-    api_price: Range = Range(0.9, 1.0, 1.0)  # noqa: RUF009 - a tuple
-    operations_hours: Range = Range(0.25, 1.0, 2.5)  # noqa: RUF009 - a tuple
-    """Of people: a quiet month, and one with an outage."""
-    correlation: float = 0.0
-    """Of volume, lengths and peak, each with each, in normal scores; prices and hours are drawn apart."""
-
-    def __post_init__(self) -> None:
-        for name, value in self.ranges.items():
-            if not 0 <= value.low <= value.mode <= value.high:
-                raise UsageError(
-                    f"The range of {name} must be low, most likely, high, from 0 up; it is {tuple(value)}."
-                )
-        check_correlation("The correlation of volume, lengths and peak", self.correlation)
-
-    @property
-    def ranges(self) -> dict[str, Range]:
-        """By name, in the order in which they are drawn."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "correlation"}
 
 
 @shown
@@ -92,7 +53,9 @@ class MonteCarlo:
         return int(self.self_usd.shape[0])
 
     def probability_cheaper(self, option: str, against: str) -> float:
-        """The share of draws in which `option` costs less than `against`."""
+        """The share of draws in which `option` costs less than `against`. Raises UsageError for a name that
+        was not drawn, here and below.
+        """
         own, api = self._columns(option, against)
         return float((own < api).mean())
 
@@ -100,7 +63,7 @@ class MonteCarlo:
         """10%, 50% and 90% of the draws of an option's cost, USD a month."""
         import numpy as np
 
-        low, middle, high = np.quantile(self.self_usd[:, self.options.index(option)], [0.1, 0.5, 0.9])
+        low, middle, high = np.quantile(self._drawn(option), [0.1, 0.5, 0.9])
         return float(low), float(middle), float(high)
 
     def saving_quantiles(self, option: str, against: str) -> tuple[float, float, float]:
@@ -118,7 +81,7 @@ class MonteCarlo:
         """
         import numpy as np
 
-        if not 0 < confidence < 1:
+        if check_share("confidence", confidence, above_zero=True) == 1:
             raise UsageError(f"confidence must lie strictly between 0 and 1; it is {confidence!r}.")
         own, api = self._columns(option, against)
         low, high = np.quantile(api - own, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -145,10 +108,16 @@ class MonteCarlo:
         return pd.DataFrame(rows)
 
     def _columns(self, option: str, against: str) -> tuple[Floats, Floats]:
-        return (
-            self.self_usd[:, self.options.index(option)],
-            self.api_usd[:, self.alternatives.index(against)],
-        )
+        return self._drawn(option), self.api_usd[:, _place("against", against, self.alternatives)]
+
+    def _drawn(self, option: str) -> Floats:
+        return self.self_usd[:, _place("option", option, self.options)]
+
+
+def _place(what: str, name: str, names: tuple[str, ...]) -> int:
+    if name not in names:
+        raise UsageError(f"{what} must be one of {', '.join(names)}, which were drawn; it is {name!r}.")
+    return names.index(name)
 
 
 def monte_carlo(
@@ -170,24 +139,30 @@ def monte_carlo(
     `alternatives` are the parts of a message's price by model, `fallback` those of the model that answers
     the `fallback_share`.
 
-    Raises UsageError where no option works, for fewer than 100 draws and for a seed below 0.
+    Raises UsageError where no option works, for fewer than 100 draws or more than 10 million, for a seed
+    below 0 and for prices and volumes that cannot be meant.
     """
     import numpy as np
 
-    if draws < 100:
-        raise UsageError(f"draws must be at least 100, better 10,000; it is {draws!r}.")
-    if seed < 0:
-        raise UsageError(f"seed must be a whole number of at least 0; it is {seed!r}.")
+    draws, seed = check_whole("draws", draws), check_whole("seed", seed)
+    if not 100 <= draws <= _MOST_DRAWS:
+        raise UsageError(
+            f"draws must be at least 100, better 10,000, and at most {_MOST_DRAWS:,}; it is {draws!r}."
+        )
     working = [option for option in options if option.works]
     if not working:
         raise UsageError("No option works, so there is nothing to draw; see why in the table of options.")
     given = uncertainty or Uncertainty()
     random = np.random.default_rng(seed)
     uniform = random.random((draws, len(given.ranges)))
-    together = [list(given.ranges).index(name) for name in _DEMAND]
+    together = [list(given.ranges).index(name) for name in DEMAND]
     uniform[:, together] = correlated(uniform[:, together], given.correlation)
     draw = {name: triangular(uniform[:, place], of) for place, (name, of) in enumerate(given.ranges.items())}
-    volume = load.messages_per_month if messages_per_month is None else messages_per_month
+    volume = load.messages_per_month
+    if messages_per_month is not None:
+        volume = check_amount("messages_per_month", messages_per_month)
+    for name, price in (*alternatives.items(), *((("the fallback", fallback),) if fallback else ())):
+        _check_prices(name, price)
     own, api = _costs(
         working, alternatives, load, costs, volume, draw, random.standard_normal(draws), fallback
     )
@@ -235,23 +210,15 @@ def _costs(
     return own, messages[:, None] * per_message
 
 
+def _check_prices(name: str, price: TokenPrices) -> None:
+    for part, usd in price._asdict().items():
+        check_amount(f"{part} of {name}", usd)
+
+
 def _log_spread(option: HostingOption) -> float:
     if option.low <= 0 or option.high <= option.low:
         return 0.0
     return math.log(option.high / option.low) / (2 * P90)
-
-
-def triangular(uniform: Floats, given: Range) -> Floats:
-    """The inverse of the triangle's distribution function: the same uniform number, the same place in it."""
-    import numpy as np
-
-    low, mode, high = given
-    if high == low:
-        return np.full_like(uniform, mode)
-    turn = (mode - low) / (high - low)
-    rising = low + np.sqrt(uniform * (high - low) * (mode - low))
-    falling = high - np.sqrt((1 - uniform) * (high - low) * (high - mode))
-    return np.where(uniform < turn, rising, falling)
 
 
 @shown
@@ -280,10 +247,11 @@ def tornado(
     fallback: TokenPrices | None = None,
 ) -> list[Tornado]:
     """The saving of `option` against an API at each unknown's 10% and 90% quantile, one at a time, the
-    widest first; everything else at its stated value.
+    widest first; everything else at its stated value. Raises UsageError for prices that cannot be meant.
     """
     import numpy as np
 
+    _check_prices("the API", price)
     given = uncertainty or Uncertainty()
     stated = {name: np.ones(2) for name in given.ranges}
     tails = np.array([0.1, 0.9])

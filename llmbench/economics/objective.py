@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmbench.catalog.engines import engine_facts
+from llmbench.economics.checks import check_positive
 from llmbench.economics.throughput import Throughput, throughput
 from llmbench.errors import UsageError
 
 if TYPE_CHECKING:
     from llmbench.economics.calibration import Calibration
 
-__all__ = ["throughput_within"]
+__all__ = ["Objective", "throughput_within"]
+
+_TTFT_MS, _TPOT_MS = 2000.0, 100.0
+"""Of an interactive product."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """How fast an answer must begin and go on for 95 of 100 requests, milliseconds; None: it may take any
+    time. Raises UsageError for a time that is not above 0.
+    """
+
+    ttft_ms: float | None = _TTFT_MS
+    tpot_ms: float | None = _TPOT_MS
+
+    def __post_init__(self) -> None:
+        for name in ("ttft_ms", "tpot_ms"):
+            value = getattr(self, name)
+            if value is not None and value != math.inf:
+                check_positive(name, value)
+
+    def met(self, ttft_ms: float, tpot_ms: float) -> bool:
+        """Whether times are within both."""
+        return (self.ttft_ms is None or ttft_ms <= self.ttft_ms) and (
+            self.tpot_ms is None or tpot_ms <= self.tpot_ms
+        )
 
 
 def throughput_within(
@@ -24,8 +51,8 @@ def throughput_within(
     input_tokens: float,
     output_tokens: float,
     *,
-    ttft_ms: float | None = 2000.0,
-    tpot_ms: float | None = 100.0,
+    ttft_ms: float | None = _TTFT_MS,
+    tpot_ms: float | None = _TPOT_MS,
     confidence: float = 0.80,
     calibration: Calibration | None = None,
 ) -> Throughput:
@@ -45,9 +72,7 @@ def throughput_within(
     >>> found.ttft_p95_ms <= 2000 and found.tpot_p95_ms <= 100
     True
     """
-    for name, value in (("ttft_ms", ttft_ms), ("tpot_ms", tpot_ms)):
-        if value is not None and not value > 0:
-            raise UsageError(f"{name} must be above 0, or None; it is {value!r}.")
+    objective = Objective(ttft_ms, tpot_ms)
 
     def at(in_flight: float | None) -> Throughput:
         return throughput(
@@ -64,9 +89,7 @@ def throughput_within(
         )
 
     def met(found: Throughput) -> bool:
-        return (ttft_ms is None or found.ttft_p95_ms <= ttft_ms) and (
-            tpot_ms is None or found.tpot_p95_ms <= tpot_ms
-        )
+        return objective.met(found.ttft_p95_ms, found.tpot_p95_ms)
 
     one = at(1)
     if not met(one):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench.catalog.architectures import all_architectures, architecture
-from llmbench.catalog.dtypes import dtype_facts
+from llmbench.catalog.dtypes import USUAL_DTYPES, dtype_facts
 from llmbench.catalog.gpu_offers import GpuOffer, Purchase, cheapest_offer
-from llmbench.catalog.gpus import gpu_facts
+from llmbench.catalog.gpus import MACHINE_SIZES, gpu_facts
 from llmbench.economics.hosting import HostingOption
 from llmbench.economics.memory import memory_fit
-from llmbench.economics.objective import throughput_within
+from llmbench.economics.objective import Objective, throughput_within
 from llmbench.economics.queueing import waiting
 from llmbench.economics.throughput import throughput
 from llmbench.economics.workload import Workload
@@ -22,34 +21,11 @@ from llmbench.errors import UsageError
 if TYPE_CHECKING:
     from llmbench.economics.calibration import Calibration
 
-__all__ = ["Objective", "hosting_options"]
+__all__ = ["hosting_options"]
 
-_SIZES = (1, 2, 4, 8)
 _WORKS = ("fits", "starved")
 _LATE = 0.05
 """Share of the messages that may begin later than the objective: it is one for the 95th percentile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """How fast an answer must begin and go on for 95 of 100 requests, milliseconds; None: it may take any
-    time.
-    """
-
-    ttft_ms: float | None = 2000.0
-    tpot_ms: float | None = 100.0
-
-    def __post_init__(self) -> None:
-        for name in ("ttft_ms", "tpot_ms"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be above 0; it is {value!r}.")
-
-    def met(self, ttft_ms: float, tpot_ms: float) -> bool:
-        """Whether times are within both."""
-        return (self.ttft_ms is None or ttft_ms <= self.ttft_ms) and (
-            self.tpot_ms is None or tpot_ms <= self.tpot_ms
-        )
 
 
 class _Point(NamedTuple):
@@ -70,7 +46,7 @@ def hosting_options(
     offers: Iterable[GpuOffer],
     *,
     gpus: Sequence[str] = (),
-    dtypes: Sequence[str] = ("fp16", "fp8", "awq-int4"),
+    dtypes: Sequence[str] = USUAL_DTYPES,
     engine: str = "vllm",
     objective: Objective | None = None,
     purchase: Purchase = "on-demand",
@@ -121,8 +97,7 @@ def _check_context(model: str, load: Workload) -> None:
     )
     raise UsageError(
         f"{model} reads at most {shapes[model].context:,} tokens, input and output together, and a "
-        f"message has "
-        f"{length:,.0f}; {nearest}."
+        f"message has {length:,.0f}; {nearest}."
     )
 
 
@@ -139,7 +114,7 @@ def _sizes(
 ) -> list[HostingOption]:
     fitted = own.get(gpu)
     found: list[HostingOption] = []
-    for n_gpu in _SIZES:
+    for n_gpu in MACHINE_SIZES:
         bought = cheapest_offer(offers, gpu, n_gpu, purchase)
         if bought is None:
             continue
@@ -157,7 +132,7 @@ def _sizes(
         point = (
             _point(model, gpu, n_gpu, dtype, load, engine, objective, fitted) if state in _WORKS else _NONE
         )
-        if state not in _WORKS and n_gpu != _SIZES[-1]:
+        if state not in _WORKS and n_gpu != MACHINE_SIZES[-1]:
             continue
         found.append(
             HostingOption(
@@ -185,7 +160,7 @@ def _sizes(
         )
         if state == "fits" and point.tokens_per_s:
             break
-    if not found and cheapest_offer(offers, gpu, _SIZES[0], purchase) is None:
+    if not found and cheapest_offer(offers, gpu, MACHINE_SIZES[0], purchase) is None:
         raise UsageError(_not_offered(gpu, offers, purchase))
     return found
 

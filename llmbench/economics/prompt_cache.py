@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from llmbench.economics.checks import check_amount
 from llmbench.economics.workload import Workload
 
 __all__ = ["CacheRule", "cached_share_at", "cached_tokens"]
@@ -32,9 +33,12 @@ RULES = {
 def cached_tokens(backend: str | None, prefix_tokens: float) -> float:
     """How many of `prefix_tokens`, which all messages begin with, `backend` reads from its cache.
 
+    Raises UsageError for a number below 0.
+
     >>> [cached_tokens("openai", prefix) for prefix in (500, 1023, 1024, 1200, 2000)]
     [0.0, 0.0, 1024.0, 1152.0, 1920.0]
     """
+    check_amount("prefix_tokens", prefix_tokens)
     rule = RULES.get(backend or "")
     if rule is None or prefix_tokens < rule.least:
         return 0.0

@@ -6,15 +6,16 @@ import html
 import math
 from typing import NamedTuple
 
-from llmbench.economics.checks import check_amount
+from llmbench.economics.checks import check_amount, check_share, check_whole
 from llmbench.errors import UsageError
-from llmbench.numbers import is_finite
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 
 __all__ = ["ReplicaPlan", "Waiting", "availability", "erlang_c", "replicas_needed", "waiting"]
 
 _MOST_REPLICAS = 100_000
+_MOST_LOAD = 10_000_000
+"""Requests in service at which the recursion still takes seconds."""
 
 
 def erlang_c(servers: int, offered_load: float) -> float:
@@ -23,17 +24,23 @@ def erlang_c(servers: int, offered_load: float) -> float:
     Erlang (1917), by the recursion of Erlang B; Poisson arrivals. 1 where the load is not below the servers:
     then every request waits, ever longer.
 
-    Raises UsageError for fewer than one server and for a load that is no number of at least 0.
+    Raises UsageError for fewer than one server and for a load that is no number from 0 to 10 million.
 
     >>> round(erlang_c(10, 7), 6)
     0.221731
     """
-    count, load = _whole("servers", servers), check_amount("offered_load", offered_load)
+    count, load = check_whole("servers", servers, 1), check_amount("offered_load", offered_load)
     if load >= count:
         return 1.0
+    if load > _MOST_LOAD:
+        raise UsageError(
+            f"offered_load must be at most {_MOST_LOAD:,} to be counted; it is {offered_load!r}."
+        )
     blocked = 1.0
     for k in range(1, count + 1):
         blocked = load * blocked / (k + load * blocked)
+        if blocked == 0:
+            break  # and stays so, however many servers follow
     return blocked / (1 - load / count * (1 - blocked))
 
 
@@ -50,13 +57,21 @@ class Waiting(NamedTuple):
     utilisation: float
 
     def beyond(self, seconds: float) -> float:
-        """Chance of a wait longer than `seconds`: exponential behind the chance to wait at all."""
+        """Chance of a wait longer than `seconds`: exponential behind the chance to wait at all.
+
+        Raises UsageError for less than 0 seconds.
+        """
+        check_amount("seconds", seconds)
         if math.isinf(self.decay_s):
             return 1.0
-        return self.probability * (math.exp(-seconds / self.decay_s) if self.decay_s else float(seconds < 0))
+        return self.probability * (math.exp(-seconds / self.decay_s) if self.decay_s else 0.0)
 
     def quantile_s(self, share: float) -> float:
-        """The wait that `share` of the requests stay below."""
+        """The wait that `share` of the requests stay below. Raises UsageError for a share of 1, which no wait
+        is long enough for, and for what is no share.
+        """
+        if check_share("share", share) == 1:
+            raise UsageError("share must lie below 1: no wait is long enough for all requests.")
         if self.probability <= 1 - share:
             return 0.0
         return self.decay_s * math.log(self.probability / (1 - share))
@@ -78,7 +93,7 @@ def waiting(
     >>> print(f"{queue.probability:.3f} {1 - queue.beyond(20):.3f}")
     0.174 0.888
     """
-    count, load = _whole("servers", servers), check_amount("offered_load", offered_load)
+    count, load = check_whole("servers", servers, 1), check_amount("offered_load", offered_load)
     service = check_amount("service_s", service_s)
     spread = (check_amount("arrival_cv2", arrival_cv2) + check_amount("service_cv2", service_cv2)) / 2
     if load >= count:
@@ -152,12 +167,11 @@ def replicas_needed(
     >>> replicas_needed(1.0, 32, 20.0).total, replicas_needed(4.0, 32, 20.0).total
     (2, 5)
     """
-    rate, count = check_amount("requests_per_s", requests_per_s), _whole("places", places)
+    rate, count = check_amount("requests_per_s", requests_per_s), check_whole("places", places, 1)
     service, limit = check_amount("service_s", service_s), check_amount("wait_limit_s", wait_limit_s)
     for name, value in (("late_share", late_share), ("utilisation_limit", utilisation_limit)):
-        if not 0 < value <= 1:
-            raise UsageError(f"{name} must be a share above 0 and at most 1; it is {value!r}.")
-    extra = _whole("spare", spare, least=0)
+        check_share(name, value, above_zero=True)
+    extra = check_whole("spare", spare)
     load = rate * service
     by_utilisation = max(1, math.ceil(load / utilisation_limit / count - 1e-9))
     if by_utilisation > _MOST_REPLICAS:
@@ -172,6 +186,11 @@ def replicas_needed(
     serving = by_utilisation
     while queue(serving).beyond(limit) > late_share:
         serving += 1
+        if serving > _MOST_REPLICAS:
+            raise UsageError(
+                f"Not even {_MOST_REPLICAS:,} replicas keep {1 - late_share:.0%} of the waits below "
+                f"{limit:g} s; check arrival_cv2, service_cv2 and service_s."
+            )
     binding = "waiting" if serving > by_utilisation else "utilisation"
     if serving == 1:
         binding = "one replica is the least"
@@ -187,15 +206,8 @@ def availability(total: int, needed: int, each: float) -> float:
     >>> print(f"{availability(1, 1, 0.99):.4f} {availability(2, 1, 0.99):.4f}")
     0.9900 0.9999
     """
-    count, least = _whole("total", total), _whole("needed", needed)
-    if not 0 <= each <= 1:
-        raise UsageError(f"each must be a chance between 0 and 1; it is {each!r}.")
-    return math.fsum(
-        math.comb(count, up) * each**up * (1 - each) ** (count - up) for up in range(least, count + 1)
-    )
+    from scipy.special import bdtrc
 
-
-def _whole(name: str, value: float, least: int = 1) -> int:
-    if isinstance(value, bool) or not is_finite(value) or value != int(value) or value < least:
-        raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-    return int(value)
+    count, least = check_whole("total", total, 1), check_whole("needed", needed, 1)
+    check_share("each", each)
+    return 0.0 if least > count else float(bdtrc(least - 1.0, count, each))

@@ -16,7 +16,7 @@ import numpy as np
 from llmbench.catalog.architectures import architecture
 from llmbench.catalog.engines import engine_facts
 from llmbench.catalog.gpus import gpu_facts
-from llmbench.economics.memory import cache_bytes, format_of
+from llmbench.economics.memory import MOST_FILLED, cache_bytes, format_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +34,6 @@ _MOST = 0.65
 """Share of peak arithmetic that no engine gets more than on any GPU: llm-analysis has up to 0.7."""
 _UNPACKING = 32.0
 """Sequences from which on engines write 4-bit weights out at 16 bits before they multiply."""
-_FULL = 0.98
-"""Share of the visible memory that weights may fill at most: with more the engine does not start."""
 
 
 class OperatingPoint(NamedTuple):
@@ -125,7 +123,7 @@ def _facts(row: OperatingPoint) -> tuple[float, ...]:
     half = gpu.tflops["fp16"]
     left = cache_bytes(shape, gpu, row.n_gpu, dtype, engine)[1]
     # A row that was measured ran: where the overheads leave nothing, the last 2% of the memory hold a cache.
-    least = (1 - _FULL) * row.n_gpu * gpu.visible_bytes
+    least = (1 - MOST_FILLED) * row.n_gpu * gpu.visible_bytes
     return (
         shape.active_parameters,
         shape.parameters,

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from llmbench.economics.autoscale import ScaledHours, cold_start_s, scaled_hours
-from llmbench.economics.hosting import HostingCosts, HostingOption, cheapest
+from llmbench.economics.hosting import HostingOption, cheapest
 from llmbench.economics.hybrid import hybrid_plans, nightly_job
 from llmbench.economics.memory import memory_fit
 from llmbench.economics.study import BreakEvenStudy
 from llmbench.errors import UsageError
+from llmbench.money import dollars
 
 __all__ = ["Scenario", "scenarios"]
 
@@ -91,8 +92,11 @@ _AWAY = 0.05
 
 def _spot_with_api(study: BreakEvenStudy, option: HostingOption) -> Scenario:
     """No spare machine: what is interrupted goes to the API."""
-    costs = replace(study.costs, spare_replicas=0, fallback_share=_AWAY)
-    month = option.month(study.load, costs, study.usd_per_message(study.baseline))
+    refused = (1 - _AWAY) * study.costs.fallback_share  # of what it is there for, and for another API
+    share = _AWAY + refused
+    usd = (_AWAY * study.usd_per_message(study.baseline) + refused * study.fallback_usd) / share
+    costs = replace(study.costs, spare_replicas=0, fallback_share=share)
+    month = option.month(study.load, costs, usd)
     how = f"{month.replicas} x {option.hardware}, no spare, {_AWAY:.0%} answered by the API"
     return Scenario("own machines, spot with the API behind", month.usd, how)
 
@@ -103,7 +107,9 @@ def _mixed(study: BreakEvenStudy) -> list[Scenario]:
     best = None
     for option in study.working:
         try:
-            plans = hybrid_plans(option, study.load, study.costs, usd)
+            plans = hybrid_plans(
+                option, study.load, study.costs, usd, fallback_usd_per_message=study.fallback_usd
+            )
         except UsageError:
             continue  # so many replicas that nobody would mix it
         for plan in plans[1:]:
@@ -120,16 +126,15 @@ def _nightly(study: BreakEvenStudy) -> list[Scenario]:
     jobs = []
     for option in study.working:
         try:
-            jobs.append((nightly_job(option, study.load, study.costs), option))
+            job = nightly_job(option, study.load, study.costs, fallback_usd_per_message=study.fallback_usd)
         except UsageError:
             continue  # it would run around the clock
+        jobs.append((job, option))
     if not jobs:
         return []
     job, option = min(jobs, key=lambda pair: pair[0].usd)
-    bare = nightly_job(option, study.load, HostingCosts(operations_hours=0, storage_usd=0))
     how = (
-        f"{option.hardware} for {job.hours:,.0f} hours a month: ${bare.usd:,.2f} of rent, "
-        f"the rest is people "
-        "and storage"
+        f"{option.hardware} for {job.hours:,.0f} hours a month: {dollars(job.rent_usd)} of rent, the rest is "
+        f"people and storage{', egress and the fallback' if job.variable_usd else ''}"
     )
     return [Scenario("own machine, rented at night only", job.usd, how, waits=True)]

@@ -7,19 +7,21 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from llmbench.catalog.gpus import all_gpus
+from llmbench.catalog.dtypes import USUAL_DTYPES
+from llmbench.catalog.gpus import MACHINE_SIZES, all_gpus
 from llmbench.economics.api_lines import ApiLine, ApiLines, TokenPrices
 from llmbench.economics.break_even import BreakEven, break_even_of
-from llmbench.economics.finance import CashFlow, cash_flow
+from llmbench.economics.finance import CashFlow, Money, cash_flow
 from llmbench.economics.hosting import HostingCosts, HostingOption, MonthlyCost, cheapest
 from llmbench.economics.hybrid import JobPlan, nightly_job
 from llmbench.economics.memory import memory_fit
-from llmbench.economics.monte_carlo import MonteCarlo, Uncertainty, monte_carlo
+from llmbench.economics.monte_carlo import MonteCarlo, monte_carlo
+from llmbench.economics.uncertainty import Uncertainty
 from llmbench.economics.workload import Workload
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 
-__all__ = ["BreakEvenStudy", "Money", "Pays"]
+__all__ = ["BreakEvenStudy", "Pays"]
 
 
 @shown
@@ -35,17 +37,6 @@ class Pays(NamedTuple):
     def messages_per_month(self) -> float | None:
         """The lowest volume at which it does; None: never."""
         return None if self.found is None else self.found.first
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """What a decision is valued with."""
-
-    migration_usd: float = 0.0
-    months: int = 24
-    discount_per_year: float = 0.10
-    api_fall_per_year: float = 1.0
-    gpu_fall_per_year: float = 1.0
 
 
 @shown
@@ -73,10 +64,20 @@ class BreakEvenStudy:
     seed: int = 20250123
 
     def __post_init__(self) -> None:
-        for name in (self.baseline, *self.against):
+        for name in self.compared:
             self.line(name)
         if self.costs.fallback_share and self.fallback is None:
             raise UsageError("fallback_share is above 0, but no fallback model is named.")
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The models whose APIs are compared, the baseline first."""
+        return tuple(dict.fromkeys((self.baseline, *self.against)))
+
+    @property
+    def cheapest_first(self) -> list[str]:
+        """Those of `compared`, by what a message costs."""
+        return sorted(self.compared, key=self.usd_per_message)
 
     def line(self, model: str) -> ApiLine:
         """The API of a model. Raises UsageError where its price is not known."""
@@ -92,6 +93,15 @@ class BreakEvenStudy:
     def usd_per_message(self, model: str) -> float:
         """At an API."""
         return float(self.line(model).usd_per_message or 0.0)
+
+    def usd_per_month(self, model: str) -> float:
+        """At an API, at the stated volume."""
+        return self.load.messages_per_month * self.usd_per_message(model)
+
+    @property
+    def own_usd_per_message(self) -> float:
+        """On the machines that are cheapest at the stated volume."""
+        return self.best[1].usd / self.load.messages_per_month
 
     @property
     def fallback_usd(self) -> float:
@@ -120,9 +130,10 @@ class BreakEvenStudy:
         jobs = []
         for option in self.working:
             try:
-                jobs.append((option, nightly_job(option, self.load, self.costs)))
+                job = nightly_job(option, self.load, self.costs, fallback_usd_per_message=self.fallback_usd)
             except UsageError:
                 continue  # it would run around the clock
+            jobs.append((option, job))
         return min(jobs, key=lambda pair: pair[1].usd, default=None)
 
     def month(self, option: HostingOption) -> MonthlyCost:
@@ -143,7 +154,7 @@ class BreakEvenStudy:
     def pays(self) -> dict[str, Pays]:
         """By API: from which volume on, on the machine that gets there first."""
         found = {}
-        for against in (self.baseline, *self.against):
+        for against in self.compared:
             each = [(self.break_even(option, against), option) for option in self.working]
             some = [(one.first, one, option) for one, option in each if one.first is not None]
             if some:
@@ -162,7 +173,7 @@ class BreakEvenStudy:
         """The draws at another volume."""
         return monte_carlo(
             options,
-            {name: self.prices[name] for name in dict.fromkeys((self.baseline, *self.against))},
+            {name: self.prices[name] for name in self.compared},
             self.load,
             self.costs,
             uncertainty=self.uncertainty,
@@ -205,7 +216,6 @@ class BreakEvenStudy:
     def data(self) -> dict[str, Any]:
         """`api`, `options`, `break_even` and `monte_carlo` of result.json."""
         simulated, best = self.simulation, self.best[0]
-        names = list(dict.fromkeys((self.baseline, *self.against)))
         return {
             "api": [
                 {
@@ -216,7 +226,9 @@ class BreakEvenStudy:
                 for line in self.lines
             ],
             "options": [self.option_row(option) for option in self.options],
-            "break_even": [self._break_even(option, name) for name in names for option in self.working],
+            "break_even": [
+                self._break_even(option, name) for name in self.compared for option in self.working
+            ],
             "monte_carlo": [
                 {
                     "against": name,
@@ -224,7 +236,7 @@ class BreakEvenStudy:
                     "probability_cheaper": simulated.probability_cheaper(best.name, name),
                     **_quantiles(simulated.saving_quantiles(best.name, name)),
                 }
-                for name in names
+                for name in self.compared
             ],
         }
 
@@ -285,15 +297,17 @@ def _no_option(model: str, own: Sequence[HostingOption], all_options: Sequence[H
 
 def _what_holds(model: str) -> str:
     """The smallest machine of the catalog that holds a model, by the memory of all its GPUs."""
-    formats = ("fp16", "fp8", "awq-int4")
     fits = [
-        (count * facts.memory_gb, formats.index(dtype), count, name, dtype)
+        (count * facts.memory_gb, place, count, name, dtype)
         for name, facts in all_gpus().items()
-        for count in (1, 2, 4, 8)
-        for dtype in formats
+        for count in MACHINE_SIZES
+        for place, dtype in enumerate(USUAL_DTYPES)
         if memory_fit(model, name, count, dtype).fits
     ]
     if not fits:
-        return "No machine of the catalog with up to 8 GPUs holds it, in any of fp16, fp8 and awq-int4."
+        return (
+            f"No machine of the catalog with up to {MACHINE_SIZES[-1]} GPUs holds it, in any of "
+            f"{', '.join(USUAL_DTYPES)}."
+        )
     _, _, count, name, dtype = min(fits)
     return f"The smallest machine that holds it is {count} x {name} in {dtype}."

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmbench.catalog.architectures import architecture
 from llmbench.catalog.dtypes import DTYPES, why_not_on
 from llmbench.catalog.engines import engine_facts
-from llmbench.catalog.gpus import all_gpus, gpu_facts
+from llmbench.catalog.gpus import MACHINE_SIZES, all_gpus, gpu_facts
 from llmbench.catalog.measured import measured_gpus
 from llmbench.catalog.tails import latency_tails
 from llmbench.economics.checks import check_amount
-from llmbench.economics.memory import cache_bytes, check_gpu_count, format_of
+from llmbench.economics.memory import MOST_FILLED, cache_bytes, check_gpu_count, format_of
 from llmbench.errors import UsageError
 from llmbench.numbers import is_finite
 from llmbench.plain_table import PlainTable
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Throughput", "throughput"]
 
-_FULL = 0.98
-"""Share of the visible memory that weights and one sequence may fill at most."""
+_NUMERAL = re.compile(r"\s*[\d.,_]+\s*")
 
 
 @shown
@@ -220,11 +220,12 @@ def throughput(
 
 
 def _in_flight(concurrency: float | str | None) -> float | None:
-    if concurrency is None or isinstance(concurrency, str):
+    # "64" is a number that somebody put into quotes, and no word for as many as there can be.
+    if concurrency is None or (isinstance(concurrency, str) and not _NUMERAL.fullmatch(concurrency)):
         return None
     if not (is_finite(concurrency) and concurrency >= 1):
         raise UsageError(f"concurrency must be at least 1 request, or None; it is {concurrency!r}.")
-    return float(concurrency)
+    return check_amount("concurrency", concurrency)
 
 
 def _lengths(model: str, read: float, written: float) -> tuple[float, float]:
@@ -261,10 +262,10 @@ def _check_memory(model: str, gpu: str, n_gpu: int, dtype: str, engine: str, len
     if fits(n_gpu, dtype):
         return False
     needed = shape.weight_bytes(number) + length * shape.kv_bytes_per_token(number)
-    if needed <= _FULL * n_gpu * card.visible_bytes:
+    if needed <= MOST_FILLED * n_gpu * card.visible_bytes:
         return True
     smaller = [name for name in ("fp8", "w8a8", "w4a16") if fits(n_gpu, name)]
-    more = [count for count in (2, 4, 8) if count > n_gpu and fits(count, dtype)]
+    more = [count for count in MACHINE_SIZES if count > n_gpu and fits(count, dtype)]
     larger = sorted(
         (facts.visible_gib, name) for name, facts in all_gpus().items() if fits(n_gpu, dtype, on=name)
     )

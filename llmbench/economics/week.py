@@ -87,8 +87,10 @@ def workload_of_log(
     Times are aware datetimes, and taken as UTC. The month's messages are those of the log's span,
     carried on. A log of less than a week gives no profile: it has not seen all of its hours.
 
-    Raises UsageError for a log of fewer than 2 messages or of less than an hour, for naive times, and where
-    no message's tokens are known.
+    The cached share is that of the messages whose cached tokens are known.
+
+    Raises UsageError for a log of fewer than 2 messages or of less than an hour, for naive times, for columns
+    of different length, and where no message's tokens are known.
     """
     moments = list(times)
     if len(moments) < 2:
@@ -97,6 +99,10 @@ def workload_of_log(
         )
     if any(moment.tzinfo is None for moment in moments):
         raise UsageError("The log's times have no time zone; add one, such as +00:00.")
+    for name, column in (("input_tokens", input_tokens), ("output_tokens", output_tokens)):
+        _check_length(name, column, len(moments))
+    if cached_tokens is not None:
+        _check_length("cached_tokens", cached_tokens, len(moments))
     known = [
         (float(read), float(written))
         for read, written in zip(input_tokens, output_tokens, strict=True)
@@ -115,15 +121,32 @@ def workload_of_log(
     # n messages have n - 1 gaps between them.
     per_month = (len(moments) - 1) / days * DAYS_OF_MONTH
     reads, writes = zip(*known, strict=True)
-    cached = [float(each) for each in cached_tokens or () if _is_known(each)]
     load = Workload(
         messages_per_month=per_month,
         input_tokens=_mean(reads),
         output_tokens=_mean(writes),
-        cached_share=min(1.0, math.fsum(cached) / math.fsum(reads)) if cached and math.fsum(reads) else 0.0,
+        cached_share=0.0 if cached_tokens is None else _cached_share(input_tokens, cached_tokens),
         profile=_profile(moments) if days >= _LEAST_DAYS else (),
     )
     return MeasuredWorkload(load, len(moments), days, len(moments) - len(known), _p95(reads), _p95(writes))
+
+
+def _check_length(name: str, column: Sequence[float | None], messages: int) -> None:
+    if len(column) != messages:
+        raise UsageError(
+            f"{name} has {len(column)} values for the {messages} times of the log; give one each."
+        )
+
+
+def _cached_share(input_tokens: Sequence[float | None], cached_tokens: Sequence[float | None]) -> float:
+    """Of the input of messages of which both are known: a gap in one column is no message without a cache."""
+    known = [
+        (float(read), float(cached))
+        for read, cached in zip(input_tokens, cached_tokens, strict=True)
+        if _is_known(read) and _is_known(cached)
+    ]
+    total = math.fsum(read for read, _ in known)
+    return min(1.0, math.fsum(cached for _, cached in known) / total) if total else 0.0
 
 
 def _is_known(value: float | None) -> TypeGuard[float]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from llmbench.economics.checks import check_amount, check_share
 from llmbench.errors import UsageError
 from llmbench.numbers import is_finite
 
-__all__ = ["DAYS_OF_MONTH", "HOURS_OF_MONTH", "HOURS_OF_WEEK", "Workload"]
+__all__ = ["DAYS_OF_MONTH", "HOURS_OF_DAY", "HOURS_OF_MONTH", "HOURS_OF_WEEK", "Workload"]
 
 HOURS_OF_WEEK = 168
 """Hours from Monday 00:00."""
 HOURS_OF_MONTH = 730.0
 """A twelfth of a year of 365 days."""
-DAYS_OF_MONTH = HOURS_OF_MONTH / 24
+HOURS_OF_DAY = 24
+DAYS_OF_MONTH = HOURS_OF_MONTH / HOURS_OF_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +51,25 @@ class Workload:
             if each.name == "growth_per_month":
                 if not (is_finite(value) and -1 < value <= 1):
                     raise UsageError(f"growth_per_month must lie between -1 and 1; it is {value!r}.")
-                continue
-            share = each.name.endswith("_share")
-            if not (is_finite(value) and value >= 0 and (value <= 1 or not share)):
-                allowed = "a share between 0 and 1" if share else "a number of at least 0"
-                raise UsageError(f"{each.name} must be {allowed}; it is {value!r}.")
+            elif each.name.endswith("_share"):
+                check_share(each.name, value)
+            else:
+                check_amount(each.name, value)
         if self.prefix_tokens > self.input_tokens:
             raise UsageError(
                 f"prefix_tokens ({self.prefix_tokens:g}) is a part of input_tokens "
-                f"({self.input_tokens:g}) and "
-                "cannot be more."
+                f"({self.input_tokens:g}) and cannot be more."
             )
         if self.prefix_tokens and self.cached_share:
             raise UsageError(
                 "cached_share is what was measured of the cache and prefix_tokens what it is worked "
-                "out from; "
-                "give one of the two."
+                "out from; give one of the two."
             )
         self._check_profile()
 
     def _check_profile(self) -> None:
+        if not isinstance(self.profile, tuple | list):
+            raise UsageError(f"profile must be a tuple of numbers; it is {self.profile!r}.")
         if not self.profile:
             return
         if len(self.profile) != HOURS_OF_WEEK:
@@ -76,8 +77,8 @@ class Workload:
                 f"profile must hold the {HOURS_OF_WEEK} hours of a week from Monday 00:00; it holds "
                 f"{len(self.profile)}."
             )
-        if not all(is_finite(hour) and hour >= 0 for hour in self.profile) or not any(self.profile):
-            raise UsageError("profile must hold numbers of at least 0, one of them above 0.")
+        if sum(check_amount(f"profile[{hour}]", value) for hour, value in enumerate(self.profile)) == 0:
+            raise UsageError("profile must hold an hour above 0; all of its 168 are 0.")
 
     @property
     def input_tokens_per_month(self) -> float:

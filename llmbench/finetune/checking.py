@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,7 @@ def check(
         raise DatasetError(f"{file} was changed while it was read; call again when nothing writes to it.")
     _of_the_file(seen, only, stamp[0])
     totals = seen.places[0].totals()
+    costs = tuple(_costs(seen, base_model, epochs, method))
     return TrainingReport(
         path=file,
         sha256=digest.hexdigest(),
@@ -119,8 +120,11 @@ def check(
         refused=seen.names(),
         tokens=totals,
         lengths=seen.places[0].lengths.summary(),
-        costs=tuple(_costs(seen, base_model, epochs, method)),
-        notes=tuple(_notes(seen, base_model, questions=None if questions is None else len(questions))),
+        costs=costs,
+        notes=(
+            *_notes(seen, base_model, questions=None if questions is None else len(questions)),
+            *_price_notes(costs),
+        ),
         by_example=seen.places[0].lengths,
     )
 
@@ -213,6 +217,16 @@ def _costs(
                     why = "the file holds images or other parts, whose tokens are not counted"
                     cost = cost._replace(trained_tokens=None, usd=None, usd_low=None, usd_high=None, note=why)
                 yield cost
+
+
+def _price_notes(costs: Iterable[TrainingCost]) -> Iterator[str]:
+    """What must be known beside a price of the table, with the models that it is of."""
+    models: dict[str, dict[str, None]] = {}
+    for cost in costs:
+        if cost.usd is not None and cost.note:
+            models.setdefault(cost.note, {})[cost.model] = None
+    for note, names in models.items():
+        yield f"Training {', '.join(names)}: {note}."
 
 
 def _notes(seen: Examination, base_model: str | None, *, questions: int | None) -> Iterator[str]:

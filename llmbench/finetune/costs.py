@@ -31,6 +31,7 @@ class TrainingCost(NamedTuple):
     source: str
     """Of the price; where none is known, of the list that was looked through."""
     note: str = ""
+    """Why it is not known, or what must be known beside the price."""
 
 
 def bare_model(model: str) -> str:
@@ -90,9 +91,9 @@ def training_cost(
         return TrainingCost(
             vendor, model, which, epochs, trained, None, None, None, terms.as_of, terms.source, why
         )
-    of_all = [price.usd(each * epochs) for each in (expected, low, high)]
+    usd, least, most = (price.usd(each * epochs) for each in (expected, low, high))
     return TrainingCost(
-        vendor, model, which, epochs, trained, of_all[0], of_all[1], of_all[2], price.date, price.source
+        vendor, model, which, epochs, trained, usd, least, most, price.date, price.source, price.note
     )
 
 

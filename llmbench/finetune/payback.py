@@ -26,6 +26,11 @@ class RequestCost(NamedTuple):
     training_usd: float | None = 0.0
     """Paid once."""
 
+    @property
+    def usd_per_1k_requests(self) -> float | None:
+        """Of the requests alone."""
+        return None if self.usd_per_request is None else 1000 * self.usd_per_request
+
     def usd_per_month(self, requests: float) -> float | None:
         """Without the training."""
         if self.usd_per_request is None:

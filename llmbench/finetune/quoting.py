@@ -43,6 +43,8 @@ class TrainingQuote:
     minimum_usd: float | None
     price_source: str | None
     price_date: str | None
+    price_note: str | None = None
+    """What must be known beside the price."""
     estimated_usd: float | None = None
     """The vendor's own, which takes the place of `usd`. It is None until the job is about to start, because a
     vendor estimates only a file that it has.
@@ -84,7 +86,8 @@ class TrainingQuote:
         least = ""
         if self.minimum_usd and self.usd == self.minimum_usd:
             least = f", the least that is charged being {dollars(self.minimum_usd)}"
-        return f"{dollars(self.usd_per_million_tokens)} per 1M as of {self.price_date}{least}"
+        noted = f"; {self.price_note}" if self.price_note else ""
+        return f"{dollars(self.usd_per_million_tokens)} per 1M as of {self.price_date}{least}{noted}"
 
     def __str__(self) -> str:
         count = f"{self.tokens:,}" if self.tokens_low == self.tokens_high else (
@@ -163,4 +166,5 @@ def _priced(
         minimum_usd=price.minimum_usd if price else None,
         price_source=price.source if price else None,
         price_date=price.date if price else None,
+        price_note=price.note if price else None,
     )

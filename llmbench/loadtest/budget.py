@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmbench.errors import BudgetExceededError, UsageError
+from llmbench.numbers import is_finite
 from llmbench.providers.worst_case import worst_case_price
 from llmbench.types import Usage
 
@@ -24,7 +25,7 @@ class Budget:
     ) -> None:
         self._provider, self._model, self._max_tokens = provider, model, max_tokens
         self._free = provider.self_hosted
-        if limit_usd is not None and not (math.isfinite(limit_usd) and limit_usd >= 0):
+        if limit_usd is not None and not (is_finite(limit_usd) and limit_usd >= 0):
             raise UsageError(f"budget_usd must be a number of at least 0; it is {limit_usd!r}.")
         self._limit = limit_usd
         self._charged = 0.0

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from llmbench.errors import UsageError
-from llmbench.loadtest.arrivals import seeds_of
+from llmbench.loadtest.arrivals import check_traffic, seeds_of
 from llmbench.loadtest.prompts import synthetic_prompts
 from llmbench.loadtest.summary import Objective
+from llmbench.stats.checks import check_count, check_number, check_positive
 
-__all__ = ["MOST_REQUESTS", "LoadPlan"]
-
-MOST_REQUESTS = 100_000
-"""At one rate: one client sends no more on time."""
+__all__ = ["LoadPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +35,20 @@ class LoadPlan:
     seed: int = 20250123
 
     def __post_init__(self) -> None:
-        for name, value in (
-            ("seconds", self.seconds),
-            ("ttft_ms", self.objective.ttft_ms),
-            ("tpot_ms", self.objective.tpot_ms),
-            *(("rates", rate) for rate in self.rates or ()),
-        ):
-            if not (math.isfinite(value) and value > 0):
-                raise UsageError(f"{name} must be above 0; it is {value!r}.")
+        check_positive("seconds", self.seconds)
+        check_positive("ttft_ms", self.objective.ttft_ms)
+        check_positive("tpot_ms", self.objective.tpot_ms)
+        for rate in self.rates or ():
+            check_traffic(rate, self.seconds, "Each of rates")
         if self.rates is not None and not self.rates:
             raise UsageError("rates holds no rate; give at least one, or None to search for them.")
-        if isinstance(self.output_tokens, bool) or self.output_tokens < 2:
-            raise UsageError(f"output_tokens must be at least 2; it is {self.output_tokens!r}.")
+        check_count("output_tokens", self.output_tokens, 2)
+        check_count("input_tokens", self.input_tokens, 1)
+        check_count("shared_prefix_tokens", self.shared_prefix_tokens)
+        if self.temperature is not None and check_number("temperature", self.temperature) < 0:
+            raise UsageError(f"temperature must be at least 0, or None; it is {self.temperature!r}.")
         if self.prompts is not None and not self.prompts:
             raise UsageError("prompts holds no prompt; give at least one, or None for made ones.")
-        most = max(self.rates or (0.0,)) * self.seconds
-        if most > MOST_REQUESTS:
-            raise UsageError(
-                f"{most:,.0f} requests at one rate are more than one client sends on time; lower the rates."
-            )
         seeds_of(1.0, self.seed)
 
     def in_words(self) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from llmbench.errors import UsageError
 from llmbench.loadtest.client import Sample
 from llmbench.shown import shown
 from llmbench.stats import Interval, quantile_interval
+from llmbench.stats.checks import check_positive
 
 __all__ = ["Latency", "Objective", "RateResult", "summarise"]
 
@@ -148,8 +148,7 @@ def summarise(
     >>> found.ttft.p50, found.tpot.p50, found.kept
     (500.0, 100.0, True)
     """
-    if not seconds > 0:
-        raise UsageError(f"seconds must be above 0; it is {seconds!r}.")
+    check_positive("seconds", seconds)
     goal = objective or Objective()
     answered = [each for each in samples if each.done is not None and each.error is None]
     cut = [] if interrupted else [each for each in samples if each.cut is not None and each.done is None]
@@ -191,8 +190,6 @@ def summarise(
 
 
 def _with_misses(found: RateResult, goal: Objective) -> RateResult:
-    from dataclasses import replace
-
     misses = []
     if found.cut_off:
         misses.append(f"given up with {found.cut_off} requests unanswered")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmbench import background
 from llmbench.errors import BudgetExceededError, UsageError
-from llmbench.loadtest.arrivals import poisson_arrivals
+from llmbench.loadtest.arrivals import MOST_REQUESTS, poisson_arrivals
 from llmbench.loadtest.budget import Budget
 from llmbench.loadtest.client import Patience, Sample, Traffic
 from llmbench.loadtest.knee import next_rate
-from llmbench.loadtest.plan import MOST_REQUESTS, LoadPlan
+from llmbench.loadtest.plan import LoadPlan
 from llmbench.loadtest.results import LoadTest
 from llmbench.loadtest.summary import RateResult, summarise
+from llmbench.numbers import is_finite
 
 if TYPE_CHECKING:
     from llmbench.providers.base import BaseLLMProvider
@@ -248,6 +249,6 @@ class _Sweep:
 def _hours_cost(provider: BaseLLMProvider, given: float | None) -> float | None:
     if given is None:
         return provider.usd_per_hour
-    if not (math.isfinite(given) and given >= 0):
+    if not (is_finite(given) and given >= 0):
         raise UsageError(f"usd_per_hour must be a number of at least 0; it is {given!r}.")
     return given

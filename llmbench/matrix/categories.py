@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from llmbench.matrix.summary import item_scores, score_interval
+from llmbench.matrix.summary import answers_by_cell, item_scores, score_interval
 from llmbench.stats import Interval, adjust_p_values, paired_difference
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def category_differences(
     answers: pd.DataFrame, candidate: str, baseline: str, dataset: Dataset, confidence: float = 0.95
 ) -> tuple[CategoryDifference, ...]:
     """One candidate of an answer table against the baseline, by category in the order of the items."""
-    by_cell = {str(name): rows for name, rows in answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(answers)
     ours, theirs = (
         item_scores(by_cell[cell], int(by_cell[cell]["repeat"].max()) + 1).mean
         for cell in (candidate, baseline)
@@ -82,7 +82,7 @@ def category_scores(
 
     Exploratory: nothing is adjusted for the number of looks. Intervals as those of `CellSummary.score_ci`.
     """
-    by_cell = {str(name): rows for name, rows in answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(answers)
     scores = {cell: item_scores(by_cell[cell], int(by_cell[cell]["repeat"].max()) + 1) for cell in cells}
     clusters = np.array([item.cluster or item.id for item in dataset.rows], dtype=object)
     categories = [item.category for item in dataset.rows]

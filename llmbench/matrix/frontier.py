@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["FrontierPoint", "on_frontier", "quality_cost_frontier"]
+__all__ = ["BOOTSTRAPS", "FrontierPoint", "on_frontier", "quality_cost_frontier"]
 
+BOOTSTRAPS = 2000
+"""Samples of the items, unless told otherwise."""
 _WEIGHTS_AT_ONCE = 4_000_000
 """Of the bootstrap's samples together; all of 2,000 of 50,000 items would be 1.6 GB."""
 
@@ -50,7 +52,11 @@ def on_frontier(scores: NDArray[np.float64], costs: NDArray[np.float64]) -> NDAr
 
 
 def quality_cost_frontier(
-    answers: pd.DataFrame, clusters: Sequence[str] | None = None, *, n_boot: int = 2000, seed: int = 20250123
+    answers: pd.DataFrame,
+    clusters: Sequence[str] | None = None,
+    *,
+    n_boot: int = BOOTSTRAPS,
+    seed: int = 20250123,
 ) -> tuple[FrontierPoint, ...]:
     """The cells of an answer table (`MatrixResults.answers`) whose costs are all known, dearest last.
 

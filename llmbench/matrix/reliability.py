@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from llmbench.matrix.summary import answers_by_cell
 from llmbench.numbers import nan_as_none
 from llmbench.stats import pass_at_k, pass_hat_k, variance_components
 
@@ -47,7 +48,7 @@ class Reliability(NamedTuple):
 
 def cell_reliability(answers: pd.DataFrame, cells: Sequence[str]) -> tuple[Reliability, ...]:
     """Of the cells of an answer table (`MatrixResults.answers`) that were asked more than once an item."""
-    by_cell = {str(name): rows for name, rows in answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(answers)
     found = []
     for cell in cells:
         rows = by_cell[cell].dropna(subset=["score"])

@@ -19,7 +19,7 @@ from llmbench.matrix.confirmation import Confirmation, confirm
 from llmbench.matrix.counts import CallCounts
 from llmbench.matrix.dataset import Dataset
 from llmbench.matrix.disagreements import disagreements
-from llmbench.matrix.frontier import FrontierPoint, quality_cost_frontier
+from llmbench.matrix.frontier import BOOTSTRAPS, FrontierPoint, quality_cost_frontier
 from llmbench.matrix.judge_health import Judging
 from llmbench.matrix.missingness import UnevenMissing, missing_by_reason, uneven_missing
 from llmbench.matrix.power import PairPower, pair_power
@@ -141,7 +141,7 @@ class MatrixResults:
         """`data` of the report's result.json: models, comparisons, calls; null is unknown."""
         return results_data(self)
 
-    def frontier(self, n_boot: int = 2000) -> tuple[FrontierPoint, ...]:
+    def frontier(self, n_boot: int = BOOTSTRAPS) -> tuple[FrontierPoint, ...]:
         """Cells in the plane of cost and score, with the probability that no other beats them in both.
 
         A cell with an answer whose cost is not known is left out.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from llmbench.matrix.plan import Cell
 
-__all__ = ["P95_LEAST_ANSWERS", "CellSummary", "ItemScores", "item_scores", "summarise"]
+__all__ = ["P95_LEAST_ANSWERS", "CellSummary", "ItemScores", "answers_by_cell", "item_scores", "summarise"]
 
 P95_LEAST_ANSWERS = 200
 
@@ -77,6 +77,11 @@ class ItemScores:
     def part(self, items: NDArray[np.bool_]) -> ItemScores:
         """Of the items that are True."""
         return ItemScores(self.mean[items], self.if_wrong[items], self.if_right[items], self.repeats)
+
+
+def answers_by_cell(answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each cell that has any, by its label."""
+    return {str(name): rows for name, rows in answers.groupby("cell", sort=False)}
 
 
 def item_scores(answers: pd.DataFrame, repeats: int) -> ItemScores:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
-from llmbench.reporting.ab_figures import EDGE, LINES, EffectRow, effect_forest, shade_margin, simulated_note
+from llmbench.reporting.ab_figures import EffectRow, effect_forest, shade_margin, simulated_note
 from llmbench.reporting.ab_wording import fine_points
-from llmbench.reporting.figures import PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
+from llmbench.reporting.axes import series_style
+from llmbench.reporting.figures import DASHED, EDGE, PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def effect_figure(result: AbResult) -> Plot | None:
     figure, axes = new_figure(height=1.3 + 0.62 * max(2, len(rows)))
     margin = 100 * plan.margin
     shade_margin(axes, plan)
-    axes.axvline(margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axvline(margin, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     effect_forest(axes, rows, plan)
     marks = [(margin, f"margin {margin:g}%" if ratio else f"margin {margin:g}")]
     economic = _economic(result)
@@ -112,15 +113,15 @@ def acceptability_figure(result: AbResult) -> Plot | None:
         return None
     figure, axes = new_figure(height=2.9)
     frames = []
-    colours = [PALETTE[name] for name in ("blue", "orange", "green", "grey")]
     low, high = math.inf, 0.0
     for number, (treatment, money) in enumerate(result.money.items()):
         values = [value for value, _ in money.acceptability]
         shares = [share for _, share in money.acceptability]
         low, high = min(low, values[0]), max(high, values[-1])
+        colour, stroke = series_style(number)
         axes.plot(
-            values, [100 * share for share in shares], color=colours[number % 4],
-            linestyle=LINES[number // 4 % 4], linewidth=1.8, label=clip(treatment),
+            values, [100 * share for share in shares], color=colour, linestyle=stroke, linewidth=1.8,
+            label=clip(treatment),
         )  # fmt: skip
         frames.append(
             pd.DataFrame({"treatment": treatment, "value_per_reply_usd": values, "probability": shares})
@@ -130,7 +131,7 @@ def acceptability_figure(result: AbResult) -> Plot | None:
     axes.set_ylim(-2, 102)
     axes.xaxis.set_major_formatter(lambda value, _: dollars(value).removesuffix(".00"))
     axes.xaxis.set_minor_formatter(lambda *_: "")
-    axes.axhline(95, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(95, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     axes.annotate(
         "95%: money decided", (0.99, 95), xycoords=("axes fraction", "data"), xytext=(0, -10),
         textcoords="offset points", fontsize=8, color=PALETTE["grey"], ha="right",

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from llmbench.reporting.ab_figures import LINES, simulated_note
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.ab_figures import simulated_note
+from llmbench.reporting.axes import STROKES
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def cumulative_figure(result: AbResult) -> Plot | None:
         return None
     treatment = result.chosen.treatment if result.chosen else series[0].treatment
     mine = [point for point in series if point.treatment == treatment]
+    others = " The CSV has the other treatments too." if len(mine) < len(series) else ""
     figure, axes = new_figure(height=3.2)
     days: Any = [point.day for point in mine]  # dates, which matplotlib's types do not know
     top = _top(mine)
@@ -53,20 +55,20 @@ def cumulative_figure(result: AbResult) -> Plot | None:
         label="limits that hold at any time",
     )
     for values in ([p.fixed_low for p in mine], [p.fixed_high for p in mine]):
-        axes.plot(days, within(values), color=PALETTE["orange"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot(days, within(values), color=PALETTE["orange"], linewidth=1, linestyle=DASHED)
     axes.plot(
         [],
         [],
         color=PALETTE["orange"],
         linewidth=1,
-        linestyle=(0, (4, 3)),
+        linestyle=DASHED,
         label="fixed-n limits: do not peek",
     )
     axes.plot(days, within([p.ratio for p in mine]), color=PALETTE["blue"], linewidth=1.8, label="so far")
     axes.axhline(100, color=PALETTE["ink"], linewidth=1)
     axes.set_ylim(0, 100 * top)
     if result.plan.scale == "ratio":
-        axes.axhline(100 * result.plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.axhline(100 * result.plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
         axes.annotate(
             f"margin\n{100 * result.plan.margin:g}%", (1, 100 * result.plan.margin),
             xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points", fontsize=8,
@@ -82,7 +84,7 @@ def cumulative_figure(result: AbResult) -> Plot | None:
         "Ratio of the reply rates of all mature leads first sent to until each day. The band "
         f"({100 * (1 - 2 * result.plan.alpha):g}%) holds at all days together; the dashed lines hold only "
         "for one look that was fixed beforehand, and whoever stops when they first leave 100% is wrong far "
-        "more often than they say." + simulated_note(result),
+        f"more often than they say.{others}" + simulated_note(result),
     )  # fmt: skip
 
 
@@ -114,6 +116,8 @@ def weeks_figure(result: AbResult) -> Plot | None:
     drawn = frame[frame["units"] * (result.pooled_rate or 0.0) >= _LEAST_WEEK_REPLIES]
     if drawn["week"].nunique() < 2:
         return None
+    left = len(frame) - len(drawn)
+    note = f" Of {len(frame)} points {left} with few leads are not drawn; the CSV has all." if left else ""
     figure, axes = new_figure(height=2.8)
     arms = [arm.arm for arm in result.arms]
     colours = [PALETTE[name] for name in ("blue", "grey", "orange", "green")]
@@ -124,7 +128,7 @@ def weeks_figure(result: AbResult) -> Plot | None:
         axes.vlines(place, 100 * mine["low"], 100 * mine["high"], color=colour, linewidth=1.4, alpha=0.6)
         axes.plot(
             place, 100 * mine["rate"], color=colour, marker="o", markersize=4, linewidth=1.4,
-            linestyle=LINES[number % 4], label=clip(arm),
+            linestyle=STROKES[number % 4], label=clip(arm),
         )  # fmt: skip
     axes.set_ylim(bottom=0)
     _dates(axes)
@@ -136,7 +140,7 @@ def weeks_figure(result: AbResult) -> Plot | None:
         figure, frame,
         f"Share of leads that replied, by the week (from Monday) of their first message, with "
         f"{100 * result.plan.confidence:g}% intervals. A base rate that drifts moves both arms; a treatment "
-        "that is only new loses its lead over the weeks." + simulated_note(result),
+        f"that is only new loses its lead over the weeks.{note}" + simulated_note(result),
     )  # fmt: skip
 
 

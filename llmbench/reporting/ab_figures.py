@@ -1,4 +1,4 @@
-"""What the figures of the notebook `ab_test` share: effects with their intervals, styles of lines."""
+"""What the figures of the notebook `ab_test` share: effects with their intervals, simulated data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmbench.reporting.figures import PALETTE
+from llmbench.reporting.figures import PALETTE, label_value
 from llmbench.reporting.wording import clip
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ __all__ = [
     "simulated_lines",
     "simulated_note",
 ]
-
-EDGE = 0.25
-"""The part of an axis, on either side, in which a label grows inwards."""
-LINES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
 
 
 class EffectRow(NamedTuple):
@@ -58,12 +54,7 @@ def effect_forest(axes: Axes, rows: Sequence[EffectRow], plan: Plan) -> None:
         stop = row.high if math.isfinite(row.high) else right + room
         axes.hlines(position, start, stop, color=PALETTE[row.colour], linewidth=2.4)
         axes.plot(row.estimate, position, marker="o", markersize=6, color=PALETTE[row.colour])
-        place = (row.estimate - left) / (right - left)
-        axes.annotate(
-            row.text, (row.estimate, position), xytext=(0, 8), textcoords="offset points",
-            ha="left" if place < EDGE else "right" if place > 1 - EDGE else "center", fontsize=9,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
-        )  # fmt: skip
+        label_value(axes, row.text, row.estimate, position)
     axes.set_yticks(range(len(rows)), [row.label for row in rows])
     axes.set_ylim(len(rows) - 0.3, -0.8)
     axes.grid(visible=False, axis="y")

@@ -23,7 +23,7 @@ def health_sentence(result: AbResult) -> str:
     found = result.health
     watched = (
         f" Watched by day of assignment, the evidence against it is p = {found.sequential_p:.2g}, which "
-        "may be looked at at any time."
+        "holds however often it is looked at."
         if found.sequential_p is not None
         else ""
     )

@@ -6,9 +6,10 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from llmbench.reporting.ab_figures import LINES, simulated_lines, simulated_note
+from llmbench.reporting.ab_figures import simulated_lines, simulated_note
 from llmbench.reporting.ab_wording import count, ratio_words, so_far
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.axes import STROKES
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import span
 from llmbench.unknown import UNKNOWN
@@ -113,10 +114,10 @@ def power_figure(result: AbResult) -> Plot | None:
     for number, (label, units, powers) in enumerate(curves):
         axes.plot(
             units, [100 * power for power in powers], color=PALETTE["blue" if number == 0 else "green"],
-            linestyle=LINES[number % 4], linewidth=1.8, label=label,
+            linestyle=STROKES[number % 4], linewidth=1.8, label=label,
         )  # fmt: skip
         frames.append(pd.DataFrame({"split": label, "units": units, "power": powers}))
-    axes.axhline(100 * result.plan.power, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(100 * result.plan.power, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     now = sum(arm.units for arm in result.arms)
     axes.axvline(now, color=PALETTE["ink"], linewidth=1)
     axes.annotate(

@@ -6,11 +6,17 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from llmbench.reporting.figures import PALETTE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["label_points", "log_axis"]
+__all__ = ["SERIES", "STROKES", "label_points", "log_axis", "series_style"]
 
+SERIES = ("blue", "orange", "green", "grey")
+"""Names in `PALETTE`, in the order in which lines take them."""
+STROKES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
+"""Of lines, in the same order."""
 _POINT = 4
 """Half of a marker's width, pixels."""
 _PLACES = tuple(
@@ -36,6 +42,15 @@ def log_axis(
     axis.set_major_locator(LogLocator(subs=tuple(steps)))
     axis.set_major_formatter(text)
     axis.set_minor_formatter(NullFormatter())
+
+
+def series_style(place: int) -> tuple[str, Any]:
+    """Colour and stroke of the line at `place`: lines of one colour differ in their stroke.
+
+    >>> series_style(1), series_style(5)
+    (('#D55E00', '-'), ('#D55E00', (0, (5, 2))))
+    """
+    return PALETTE[SERIES[place % len(SERIES)]], STROKES[place // len(SERIES) % len(STROKES)]
 
 
 def label_points(axes: Axes, labels: Sequence[tuple[str, float, float]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from llmbench.catalog import canonical_name
 from llmbench.errors import UsageError
-from llmbench.reporting.break_even_checks import shares_in
+from llmbench.reporting.break_even_checks import bare_name, shares_in
 
 __all__ = ["accepted_shares"]
 
@@ -37,8 +37,7 @@ def accepted_shares(p: Mapping[str, Any], root: Path) -> tuple[dict[str, float],
         ) from error
     found: dict[str, float] = {}
     for model, score in rows:
-        name = model.rpartition("/")[2]
-        name = canonical_name(model) or canonical_name(name) or name
+        name = bare_name(model)
         if score is not None:  # the best prompt of each model
             found[name] = max(found.get(name, 0.0), _share(score, model, path.name))
     return found | given, (p["matrix_result"],)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmbench.economics import BreakEvenStudy, ClaimAudit, HostingOption, cheapest
 from llmbench.economics.claims import number_text
 from llmbench.money import dollars
-from llmbench.reporting.axes import log_axis
+from llmbench.reporting.axes import log_axis, series_style
 from llmbench.reporting.break_even_words import usd_text, volume_text
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["claim_figure", "cost_figure", "short_number", "whole_dollars"]
 
-_LINES = ("blue", "orange", "green", "grey")
-_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
 _MOST_LINES = 7
 _VOLUMES = 241
 _BAND_VOLUMES = 25
 _BAND_DRAWS = 4000
 _MOST_CLAIMS = 13
+_CLAIM_CHARACTERS = 44
+"""Of each of its two lines."""
 _VERDICT_MARKS = {"holds": "o", "wrong": "X", "impossible": "D", "cannot be checked": "s"}
 _VERDICT_COLOURS = {"holds": "green", "wrong": "orange", "impossible": "ink", "cannot be checked": "grey"}
 
@@ -65,7 +66,7 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
     import pandas as pd
 
     figure, axes = new_figure(width=7.2, height=5.0)
-    names = list(dict.fromkeys((study.baseline, *study.against)))[:_MOST_LINES]
+    names = study.compared[:_MOST_LINES]
     low, high = _range(study, names)
     volumes = np.geomspace(low, high, _VOLUMES)
     chosen = [cheapest(study.working, _at(study, v), study.costs, study.fallback_usd) for v in volumes]
@@ -74,12 +75,11 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
     axes.fill_between(*band, color=PALETTE["ink"], alpha=0.12, linewidth=0)
     axes.plot(volumes, own, color=PALETTE["ink"], linewidth=2.4)
     frame = {"messages_per_month": volumes, "self_hosting_usd": own}
+    frame |= {f"{name}_usd": volumes * study.usd_per_message(name) for name in study.compared}
     for place, name in enumerate(names):
         usd = study.usd_per_message(name)
-        frame[f"{name}_usd"] = volumes * usd
-        colour = PALETTE[_LINES[place % len(_LINES)]]
-        style = _STYLES[place // len(_LINES) % len(_STYLES)]
-        axes.plot(volumes, volumes * usd, color=colour, linewidth=1.4, linestyle=style)
+        colour, stroke = series_style(place)
+        axes.plot(volumes, volumes * usd, color=colour, linewidth=1.4, linestyle=stroke)
         crossing = study.pays[name].messages_per_month
         if crossing is not None and low <= crossing <= high:
             axes.plot(crossing, crossing * usd, "o", color=colour, markersize=6, zorder=5)
@@ -92,6 +92,8 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
     axes.set_xlabel("messages a month")
     axes.set_ylabel("USD a month")
     axes.set_title("Cost against volume")
+    left = len(names) < len(study.compared)
+    note = f" The first {len(names)} of {len(study.compared)} APIs; the CSV has all." if left else ""
     return Plot(
         figure,
         pd.DataFrame(frame),
@@ -100,7 +102,7 @@ def cost_figure(study: BreakEvenStudy) -> Plot:
             "spare replica, people "
             "and storage in it; grey: 80% of the draws. Dots: from there on one's own machines cost "
             "less than that API. "
-            "Both axes are logarithmic."
+            f"Both axes are logarithmic.{note}"
         ),
     )
 
@@ -109,7 +111,7 @@ def _at(study: BreakEvenStudy, messages: float) -> Any:
     return replace(study.load, messages_per_month=float(messages))
 
 
-def _range(study: BreakEvenStudy, names: list[str]) -> tuple[float, float]:
+def _range(study: BreakEvenStudy, names: Sequence[str]) -> tuple[float, float]:
     """From a tenth of the volume to past the crossings, within reason."""
     volume = study.load.messages_per_month
     found = [study.pays[name].messages_per_month or 0.0 for name in names]
@@ -134,8 +136,7 @@ def _band(study: BreakEvenStudy, volumes: Any, options: list[HostingOption]) -> 
 
 def _stated_volume(axes: Axes, study: BreakEvenStudy) -> None:
     volume = study.load.messages_per_month
-    bill = volume * study.usd_per_message(study.baseline)
-    axes.axvline(volume, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axvline(volume, color=PALETTE["ink"], linewidth=1, linestyle=DASHED)
     axes.annotate(
         f"{volume_text(volume)} messages",
         (volume, 0.0),
@@ -144,8 +145,7 @@ def _stated_volume(axes: Axes, study: BreakEvenStudy) -> None:
         textcoords="offset points",
         fontsize=8.5,
     )
-    month = study.best[1].usd
-    for usd in (month, bill):
+    for usd in (study.best[1].usd, study.usd_per_month(study.baseline)):
         axes.plot(volume, usd, "s", color=PALETTE["ink"], markersize=5, zorder=6)
         axes.annotate(
             usd_text(usd),
@@ -157,7 +157,7 @@ def _stated_volume(axes: Axes, study: BreakEvenStudy) -> None:
         )
 
 
-def _line_labels(axes: Axes, study: BreakEvenStudy, names: list[str], high: float, own: float) -> None:
+def _line_labels(axes: Axes, study: BreakEvenStudy, names: Sequence[str], high: float, own: float) -> None:
     """Names at the right end of the lines, pushed apart where they would overprint."""
     low_y, high_y = axes.get_ylim()
     span = math.log10(high_y / low_y)
@@ -181,7 +181,7 @@ def _line_labels(axes: Axes, study: BreakEvenStudy, names: list[str], high: floa
             textcoords="offset points",
             fontsize=8.5,
             va="center",
-            color=PALETTE[_LINES[place % len(_LINES)] if name else "ink"],
+            color=series_style(place)[0] if name else PALETTE["ink"],
             fontweight="normal" if name else "bold",
             annotation_clip=False,
         )
@@ -274,7 +274,7 @@ def _right(row: CheckedClaim) -> str:
     return number_text(row.derived, row.unit)
 
 
-def _wrap(text: str, characters: int = 44) -> str:
+def _wrap(text: str) -> str:
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, characters)[:2])
+    return "\n".join(textwrap.wrap(text, _CLAIM_CHARACTERS, max_lines=2, placeholder=" …"))

@@ -10,7 +10,7 @@ from llmbench.economics import Range, Uncertainty
 from llmbench.errors import UsageError
 from llmbench.numbers import finite
 
-__all__ = ["check_sizes", "discounts_in", "number_in", "shares_in", "uncertainty_in"]
+__all__ = ["bare_name", "check_sizes", "discounts_in", "number_in", "shares_in", "uncertainty_in"]
 
 _MOST_MESSAGES = 1e11
 """Beyond it the queue before so many machines takes hours to compute."""
@@ -53,7 +53,7 @@ def discounts_in(p: Mapping[str, Any], models: Sequence[str]) -> dict[str, float
     found: dict[str, float] = dict.fromkeys(models, rest) if rest else {}
     for name, share in given.items():
         meant = [model for model in models if model == name] or [
-            model for model in models if _bare(model) == _bare(name)
+            model for model in models if bare_name(model) == bare_name(name)
         ]
         if not meant:
             raise UsageError(
@@ -64,8 +64,8 @@ def discounts_in(p: Mapping[str, Any], models: Sequence[str]) -> dict[str, float
     return found
 
 
-def _bare(model: str) -> str:
-    """The catalog's name without a vendor before it."""
+def bare_name(model: str) -> str:
+    """The catalog's name of a model, whether a vendor stands before it or not; else the name without one."""
     name = model.rpartition("/")[2]
     return canonical_name(model) or canonical_name(name) or name
 

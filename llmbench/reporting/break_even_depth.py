@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from llmbench.economics import BreakEvenStudy, cheapest, tornado
-from llmbench.reporting.axes import log_axis
+from llmbench.reporting.axes import log_axis, series_style
 from llmbench.reporting.break_even_charts import short_number, whole_dollars
 from llmbench.reporting.break_even_inputs import Question
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 
 __all__ = [
     "probability_figure",
@@ -19,8 +18,6 @@ __all__ = [
     "week_figure",
 ]
 
-_COLOURS = ("blue", "orange", "green", "grey")
-_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
 _VOLUMES = 33
 _DRAWS = 4000
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -40,12 +37,12 @@ def rival_of(question: Question) -> str:
     """The API still sold against which the answer is least clear: whose break-even lies nearest to the
     volume; the baseline where none is met.
     """
-    study, today = question.study, question.today.isoformat()
+    study = question.study
     volume = study.load.messages_per_month
     known = {
         name: abs(math.log(pays.messages_per_month / volume))
         for name, pays in study.pays.items()
-        if pays.messages_per_month and not (study.line(name).shutdown_date or "9") <= today
+        if pays.messages_per_month and not study.line(name).ended(question.today)
     }
     return min(known, key=lambda name: known[name]) if known else study.baseline
 
@@ -57,7 +54,7 @@ def probability_figure(study: BreakEvenStudy) -> Plot:
     import pandas as pd
 
     figure, axes = new_figure(width=7.2, height=3.8)
-    names = list(dict.fromkeys((study.baseline, *study.against)))
+    names = study.compared
     stated = study.load.messages_per_month
     volumes = np.geomspace(stated / 12, stated * 1000, _VOLUMES)
     few = replace(study, draws=min(study.draws, _DRAWS))
@@ -70,10 +67,9 @@ def probability_figure(study: BreakEvenStudy) -> Plot:
             found[name].append(drawn.probability_cheaper(option.name, name))
     for place, name in enumerate(names):
         shares = 100 * np.array(found[name])
-        colour = PALETTE[_COLOURS[place % len(_COLOURS)]]
-        style = _STYLES[place // len(_COLOURS) % len(_STYLES)]
-        axes.plot(volumes, shares, color=colour, linewidth=1.8, linestyle=style, label=name)
-    axes.axvline(stated, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
+        colour, stroke = series_style(place)
+        axes.plot(volumes, shares, color=colour, linewidth=1.8, linestyle=stroke, label=name)
+    axes.axvline(stated, color=PALETTE["ink"], linewidth=1, linestyle=DASHED)
     axes.axhline(50, color=PALETTE["grey"], linewidth=0.8)
     log_axis(axes, short_number, steps=(1.0,))
     axes.set_ylim(-3, 103)
@@ -115,7 +111,7 @@ def tornado_figure(study: BreakEvenStudy, against: str) -> Plot:
         uncertainty=study.uncertainty,
         fallback=study.prices[study.fallback] if study.fallback else None,
     )
-    stated = study.load.messages_per_month * study.usd_per_message(against) - study.best[1].usd
+    stated = study.usd_per_month(against) - study.best[1].usd
     figure, axes = new_figure(width=7.2, height=0.9 + 0.36 * len(rows))
     for position, row in enumerate(rows):
         low, high = sorted((row.low_usd, row.high_usd))

@@ -21,11 +21,13 @@ from llmbench.economics import (
     token_prices,
     week_profile,
 )
-from llmbench.economics.options import Objective, hosting_options
+from llmbench.economics.objective import Objective
+from llmbench.economics.options import hosting_options
 from llmbench.errors import UsageError
 from llmbench.reporting.break_even_accepted import accepted_shares
 from llmbench.reporting.break_even_bench import read_bench
 from llmbench.reporting.break_even_checks import check_sizes, discounts_in, uncertainty_in
+from llmbench.reporting.break_even_log import LEDGER, read_log
 from llmbench.reporting.envelope import input_file
 from llmbench.results import InputFile
 
@@ -53,8 +55,8 @@ class Question:
     objective: Objective
     unpriced: tuple[str, ...] = ()
     """Of the APIs to compare with: those whose price the book does not have."""
-    files: tuple[str, ...] = ()
-    """What was read, relative to the root."""
+    files: Mapping[str, int | None] = field(default_factory=dict)
+    """What was read, relative to the root, with its rows where they are known."""
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     """Of GPUs that were measured by oneself, by the catalog's name."""
 
@@ -65,9 +67,9 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
     Paths are relative to `root`; 0 and "" mean "not given", because a parameter cannot be None. Raises
     UsageError with a clear sentence, and the nearest thing that works where there is one.
     """
-    p = parameters
+    p, day = parameters, today or datetime.now(UTC).date()
     check_sizes(p)
-    load, measured, files = _workload(p, root)
+    load, measured = _workload(p, root)
     costs = HostingCosts(
         month_hours=p["month_hours"],
         spare_replicas=p["spare_replicas"],
@@ -91,7 +93,7 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
     every = list(dict.fromkeys((*(line.model for line in lines), *wanted)))
     terms = discounts_in(p, every)
     lines = api_lines(load, every, price_book=p["price_book"], discounts=terms)
-    offers = _offers(p, root)
+    offers = _offers(p, root, day)
     measured_by_us, bench_files = read_bench(p, root)
     options = hosting_options(
         [model, *(_hosted(each) for each in p["also_host"])],
@@ -131,8 +133,8 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
         draws=p["draws"],
         seed=p["seed"],
     )
-    day = today or datetime.now(UTC).date()
     unpriced = tuple(name for name in names if lines[name].usd_per_message is None)
+    log = {p["log"]: measured.messages} if measured is not None and p["log"] != LEDGER else {}
     loaded = (p["loadtest"],) if p["loadtest"] else ()
     return Question(
         study,
@@ -142,12 +144,12 @@ def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) ->
         day,
         _objective(p, load),
         unpriced,
-        (*files, *more, *loaded, *bench_files),
+        log | dict.fromkeys((*more, *loaded, *bench_files)),
         measured_by_us,
     )
 
 
-def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkload | None, tuple[str, ...]]:
+def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkload | None]:
     waiting = _batch_share(p)
     if not p["log"]:
         load = Workload(
@@ -159,9 +161,7 @@ def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkl
             profile=week_profile(p["peak_to_mean"]),
             growth_per_month=p["growth_per_month"],
         )
-        return load, None, ()
-    from llmbench.reporting.break_even_log import read_log
-
+        return load, None
     measured = read_log(p["log"], p["log_columns"], root)
     found = measured.workload
     load = Workload(
@@ -174,7 +174,7 @@ def _workload(p: Mapping[str, Any], root: Path) -> tuple[Workload, MeasuredWorkl
         profile=found.profile or week_profile(p["peak_to_mean"]),
         growth_per_month=p["growth_per_month"],
     )
-    return load, measured, () if p["log"] == "ledger" else (p["log"],)
+    return load, measured
 
 
 def _batch_share(p: Mapping[str, Any]) -> float:
@@ -230,8 +230,8 @@ def _baseline(model: str, names: Sequence[str], lines: Any, p: Mapping[str, Any]
     return min(known, key=lambda name: priced[name])
 
 
-def _offers(p: Mapping[str, Any], root: Path) -> tuple[GpuOffer, ...]:
-    """The prices at hand, with those of the parameter on top."""
+def _offers(p: Mapping[str, Any], root: Path, today: date) -> tuple[GpuOffer, ...]:
+    """The prices at hand, with those of the parameter on top, which are of `today`."""
     given: Mapping[str, Any] = p["gpu_prices"]
     offers = gpu_offers(root)
     own = []
@@ -241,9 +241,8 @@ def _offers(p: Mapping[str, Any], root: Path) -> tuple[GpuOffer, ...]:
                 f"Parameter 'gpu_prices' holds {usd!r} for {gpu}; it must be USD an hour, above 0, of one "
                 "GPU."
             )
-        today = datetime.now(UTC).date().isoformat()
         prices = dict.fromkeys(("usd_per_hour", "spot_usd_per_hour", "reserved_usd_per_hour"), float(usd))
-        own.append(GpuOffer(gpu, 1, "yours", gpu, today, "parameter gpu_prices", **prices))  # type: ignore[arg-type]
+        own.append(GpuOffer(gpu, 1, "yours", gpu, str(today), "parameter gpu_prices", **prices))  # type: ignore[arg-type]
     return (*own, *(offer for offer in offers if offer.gpu not in given))
 
 
@@ -266,7 +265,4 @@ def stale_prices(question: Question) -> list[str]:
 
 def input_files(question: Question, root: Path) -> list[InputFile]:
     """What was read, with hashes: for `Report.finish`."""
-    return [
-        input_file(root, path, question.measured.messages if question.measured and at == 0 else None)
-        for at, path in enumerate(question.files)
-    ]
+    return [input_file(root, path, rows) for path, rows in question.files.items()]

@@ -16,8 +16,10 @@ from llmbench.numbers import finite
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_log"]
+__all__ = ["LEDGER", "read_log"]
 
+LEDGER = "ledger"
+"""The log that is no file: the calls of the project's ledger."""
 _COLUMNS = {
     "time": "started_at",
     "input_tokens": "input_tokens",
@@ -31,7 +33,7 @@ _COUNTS = frozenset({"num_model_requests", "requests", "request_count", "num_req
 
 
 def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWorkload:
-    """The workload that `source` tells: "ledger", or a CSV, XLSX, JSONL or parquet file relative to `root`.
+    """The workload that `source` tells: `LEDGER`, or a CSV, XLSX, JSONL or parquet file relative to `root`.
 
     `columns` says how the file names time, input_tokens, output_tokens and cached_tokens where it is
     otherwise than the ledger does. Raises UsageError naming the file and column that cannot be read.
@@ -40,7 +42,7 @@ def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWor
     if set(names) - set(_COLUMNS):
         unknown = ", ".join(sorted(set(names) - set(_COLUMNS)))
         raise UsageError(f"Parameter 'log_columns' has {unknown}; it takes {', '.join(_COLUMNS)}.")
-    frame = _ledger() if source == "ledger" else _file(root / Path(source).expanduser())
+    frame = _ledger() if source == LEDGER else _file(root / Path(source).expanduser())
     for what in ("time", "input_tokens", "output_tokens"):
         if names[what] not in frame:
             raise UsageError(
@@ -48,7 +50,7 @@ def read_log(source: str, columns: Mapping[str, Any], root: Path) -> MeasuredWor
                 f"log_columns. It has: "
                 f"{', '.join(map(str, frame.columns))}."
             )
-    if source != "ledger":
+    if source != LEDGER:
         _refuse_buckets(frame, names, source)
     cached = names["cached_tokens"]
     return workload_of_log(
@@ -103,7 +105,7 @@ def _file(path: Path) -> pd.DataFrame:
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise UsageError(f"The log {path.name} must be {', '.join(readers)}, or the word ledger.")
+        raise UsageError(f"The log {path.name} must be {', '.join(readers)}, or the word {LEDGER}.")
     if path.is_dir():
         raise UsageError(f"The log {path.name} is a folder; give the path of one file in it.")
     try:

@@ -12,9 +12,9 @@ from llmbench.catalog.tails import latency_tails
 from llmbench.economics import BreakEvenStudy, HostingOption
 from llmbench.economics.memory import memory_fit
 from llmbench.economics.throughput import throughput
-from llmbench.reporting.axes import log_axis
+from llmbench.reporting.axes import log_axis, series_style
 from llmbench.reporting.break_even_inputs import Question
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,6 @@ _DTYPES = ("fp16", "fp8", "awq-int4")
 _IN_FLIGHT = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _MOST_GPUS = 6
 _STATES = {"fits": "#9CC9E3", "starved": "#F3B78E", "does not fit": "#F3F4F6"}
-_COLOURS = ("blue", "orange", "green", "grey")
-_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
 
 
 @house_style()
@@ -38,7 +36,7 @@ def fit_figure(question: Question) -> Plot:
 
     study = question.study
     load = study.load
-    gpus = sorted({offer.gpu for offer in question.offers}, key=_memory)
+    gpus = sorted({offer.gpu for offer in question.offers}, key=lambda gpu: (gpu_facts(gpu).memory_gb, gpu))
     models = list(dict.fromkeys(option.model for option in study.options))
     columns = [(model, dtype) for model in models for dtype in _DTYPES]
     figure, axes = new_figure(width=9.6, height=1.1 + 0.34 * len(gpus))
@@ -101,10 +99,6 @@ def fit_figure(question: Question) -> Plot:
     )
 
 
-def _memory(gpu: str) -> float:
-    return gpu_facts(gpu).memory_gb
-
-
 def _smallest(model: str, gpu: str, dtype: str, read: float, written: float) -> int | None:
     for n_gpu in _SIZES:
         found = memory_fit(model, gpu, n_gpu, dtype, input_tokens=read, output_tokens=written)
@@ -121,31 +115,30 @@ def frontier_figure(question: Question) -> Plot:
     study = question.study
     figure, axes = new_figure(width=7.2, height=4.0)
     rows: list[dict[str, Any]] = []
-    for place, option in enumerate(_one_of_each_gpu(study)):
-        points = _points(option, question)
-        rows += points
+    options = _one_of_each_gpu(study)
+    for place, option in enumerate(options):
+        points, seen = _points(option, question), _measured(option)
+        rows += [*points, *seen]
+        if place >= _MOST_GPUS:
+            continue
+        colour, stroke = series_style(place)
         axes.plot(
             [each["tokens_per_s_each"] for each in points],
             [each["usd_per_million_output_tokens"] for each in points],
             marker="o",
             markersize=3,
             linewidth=1.5,
-            color=PALETTE[_COLOURS[place % len(_COLOURS)]],
-            linestyle=_STYLES[place // len(_COLOURS) % len(_STYLES)],
-            label=(
-                f"{option.hardware.strip('()')}, "
-                f"{option.dtype}{', extrapolated' if option.extrapolated else ''}"
-            ),
+            color=colour,
+            linestyle=stroke,
+            label=f"{option.replica}{', extrapolated' if option.extrapolated else ''}",
         )
-        seen = _measured(option)
-        rows += seen
         axes.plot(
             [each["tokens_per_s_each"] for each in seen],
             [each["usd_per_million_output_tokens"] for each in seen],
             "D",
             markerfacecolor="none",
             markersize=5,
-            color=PALETTE[_COLOURS[place % len(_COLOURS)]],
+            color=colour,
         )
     _objective(axes, question)
     log_axis(axes)
@@ -154,6 +147,8 @@ def frontier_figure(question: Question) -> Plot:
     axes.set_ylabel("rent per 1M output tokens, always full")
     axes.set_title("Speed and cost")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8.5)
+    left = len(options) > _MOST_GPUS
+    note = f" The {_MOST_GPUS} cheapest of {len(options)} GPUs; the CSV has all." if left else ""
     return Plot(
         figure,
         pd.DataFrame(rows),
@@ -161,7 +156,7 @@ def frontier_figure(question: Question) -> Plot:
             "Each point is a number of requests in flight, from 1 (right) upwards: the more share a "
             "GPU, the cheaper each token and the slower for each reader. Diamonds: published measurements of "
             "that GPU and format, at lengths of their own. Rent only, of a replica that is never idle; "
-            "dashed: right of it 95 of 100 readers are within the objective."
+            f"dashed: right of it 95 of 100 readers are within the objective.{note}"
         ),
     )
 
@@ -173,7 +168,7 @@ def _one_of_each_gpu(study: BreakEvenStudy) -> list[HostingOption]:
         kept = best.get(option.gpu)
         if kept is None or _rate(option) < _rate(kept):
             best[option.gpu] = option
-    return sorted(best.values(), key=_rate)[:_MOST_GPUS]
+    return sorted(best.values(), key=_rate)
 
 
 def _rate(option: HostingOption) -> float:
@@ -242,4 +237,4 @@ def _measured(option: HostingOption) -> list[dict[str, Any]]:
 def _objective(axes: Axes, question: Question) -> None:
     if question.objective.tpot_ms:
         typical = question.objective.tpot_ms / latency_tails().tpot_ms.p95_over_typical
-        axes.axvline(1000 / typical, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.axvline(1000 / typical, color=PALETTE["ink"], linewidth=1, linestyle=DASHED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmbench.economics import BreakEvenStudy
+from llmbench.reporting.axes import SERIES, STROKES
 from llmbench.reporting.break_even_charts import whole_dollars
 from llmbench.reporting.break_even_words import usd_text
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
@@ -17,8 +18,6 @@ __all__ = ["cash_figure", "money_table"]
 
 _FALLS = (1.0, 3.0, 10.0)
 """By what factor an API's price may fall in a year."""
-_COLOURS = ("blue", "orange", "green")
-_STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
 
 
 @house_style()
@@ -35,12 +34,9 @@ def cash_figure(study: BreakEvenStudy, against: str) -> Plot:
         columns["month"] = list(months)
         columns[f"cumulative_usd_fall_{fall:g}"] = flow.cumulative
         label = "its price stays" if fall == 1 else f"falls {fall:g}-fold a year"
-        axes.plot(
-            months, flow.cumulative, color=PALETTE[_COLOURS[place]], linewidth=1.8, linestyle=_STYLES[place]
-        )
-        ends.append(
-            (flow.cumulative[-1], f"{label}: NPV {whole_dollars(flow.npv)}", PALETTE[_COLOURS[place]])
-        )
+        colour = PALETTE[SERIES[place]]
+        axes.plot(months, flow.cumulative, color=colour, linewidth=1.8, linestyle=STROKES[place])
+        ends.append((flow.cumulative[-1], f"{label}: NPV {whole_dollars(flow.npv)}", colour))
     _end_labels(axes, ends)
     axes.axhline(0, color=PALETTE["ink"], linewidth=1)
     axes.set_xlim(0, study.money.months)
@@ -85,7 +81,7 @@ def money_table(study: BreakEvenStudy) -> ReportTable:
     import pandas as pd
 
     rows, shown = [], []
-    for name in sorted(dict.fromkeys((study.baseline, *study.against)), key=study.usd_per_message):
+    for name in study.cheapest_first:
         columns = {"against": name}
         for fall in _FALLS:
             flow = study.flow(name, api_fall=fall)

@@ -9,20 +9,25 @@ from llmbench.reporting.break_even_words import each_text
 from llmbench.reporting.report_table import ReportTable
 from llmbench.unknown import NONE
 
-__all__ = ["api_table", "option_table", "price_table"]
+__all__ = ["api_table", "option_sentence", "option_table", "price_table"]
+
+_MOST_OPTIONS = 14
+"""Of the model that is asked about."""
 
 
-def option_table(study: BreakEvenStudy, most: int | None = 14) -> ReportTable:
-    """The machines looked at, cheapest first; those that do not work last, with the reason."""
+def option_table(study: BreakEvenStudy) -> ReportTable:
+    """The machines looked at, cheapest first; those that do not work last, with the reason. A reader sees the
+    first ones (see `option_sentence`), and of each other model the cheapest.
+    """
     import pandas as pd
 
     def key(option: HostingOption) -> tuple[bool, float]:
         return not option.works, study.month(option).usd if option.works else 0.0
 
-    ordered = sorted((o for o in study.options if o.model == study.model), key=key)
+    ordered = sorted(_asked(study), key=key)
     others = sorted((o for o in study.options if o.model != study.model and o.works), key=key)
     best_of = {model: next(o for o in others if o.model == model) for model in {o.model for o in others}}
-    shown_options = [*ordered[: most or len(ordered)], *sorted(best_of.values(), key=key)]
+    shown_options = [*ordered[:_MOST_OPTIONS], *sorted(best_of.values(), key=key)]
     numbers = (
         "output tokens/s, one replica",
         "80% interval",
@@ -31,12 +36,27 @@ def option_table(study: BreakEvenStudy, most: int | None = 14) -> ReportTable:
         "busy",
         "$ an hour",
     )
-    shown = [_option_row(study, option) for option in (shown_options if most else study.options)]
+    shown = [_option_row(study, option) for option in shown_options]
     rows = [
         study.option_row(option) | {"offer": option.offer, "price_as_of": option.price_as_of}
         for option in study.options
     ]
     return ReportTable(pd.DataFrame(rows), pd.DataFrame(shown), numbers)
+
+
+def option_sentence(study: BreakEvenStudy) -> str | None:
+    """Where the machines are that the table has no room for; None where it shows all."""
+    asked = len(_asked(study))
+    if asked <= _MOST_OPTIONS:
+        return None
+    return (
+        f"The first {_MOST_OPTIONS} of {asked} ways to run {study.model} are shown, and of other models the "
+        "cheapest; machines.csv has all."
+    )
+
+
+def _asked(study: BreakEvenStudy) -> list[HostingOption]:
+    return [option for option in study.options if option.model == study.model]
 
 
 def _option_row(study: BreakEvenStudy, option: HostingOption) -> dict[str, str]:

@@ -9,9 +9,9 @@ from llmbench.catalog.dtypes import dtype_facts
 from llmbench.catalog.gpus import gpu_facts
 from llmbench.economics import HostingOption
 from llmbench.economics.throughput import throughput
-from llmbench.reporting.axes import log_axis
+from llmbench.reporting.axes import log_axis, series_style
 from llmbench.reporting.break_even_inputs import Question
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,6 @@ __all__ = ["roofline_figure"]
 
 _BATCHES = (1, 4, 16, 64, 256)
 _MOST = 3
-_COLOURS = ("blue", "orange", "green")
 
 
 @house_style()
@@ -36,14 +35,15 @@ def roofline_figure(question: Question) -> Plot:
         best.setdefault(option.gpu, option)
     figure, axes = new_figure(width=7.2, height=4.2)
     rows: list[dict[str, Any]] = []
-    for colour, option in zip(_COLOURS, list(best.values())[:_MOST], strict=False):
-        rows += _one(axes, option, question, PALETTE[colour])
+    for place, option in enumerate(list(best.values())[:_MOST]):
+        rows += _one(axes, option, question, series_style(place)[0])
     log_axis(axes, steps=(1.0,))
     log_axis(axes, side="y", steps=(1.0,))
     axes.set_xlabel("operations for each byte read")
     axes.set_ylabel("TFLOPS, all GPUs of a replica")
     axes.set_title("What a GPU could do, and what serving gets")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8.5)
+    note = f" The {_MOST} cheapest of {len(best)} GPUs." if len(best) > _MOST else ""
     return Plot(
         figure,
         pd.DataFrame(rows),
@@ -51,7 +51,7 @@ def roofline_figure(question: Question) -> Plot:
             "Lines: what bandwidth (rising) and arithmetic (flat) allow at most. Circles: answers being "
             f"written, with {', '.join(str(each) for each in _BATCHES)} requests in flight, left to right, "
             "as far as the memory holds them; squares: a prompt being read. Written one at a time, an answer "
-            "leaves nearly all arithmetic idle; sharing a GPU moves it to the right."
+            f"leaves nearly all arithmetic idle; sharing a GPU moves it to the right.{note}"
         ),
     )
 
@@ -65,7 +65,7 @@ def _one(axes: Axes, option: HostingOption, question: Question, colour: str) -> 
     ridge = peak * 1e12 / bytes_s
     ends = [0.5, ridge, 20 * ridge]
     roof = [min(peak, bytes_s * each / 1e12) for each in ends]
-    axes.plot(ends, roof, color=colour, linewidth=1.6, label=f"{option.hardware.strip('()')}, {option.dtype}")
+    axes.plot(ends, roof, color=colour, linewidth=1.6, label=option.replica)
     rows = [_row(option, "roof", None, x, y) for x, y in zip(ends, roof, strict=True)]
     where = (option.model, option.gpu, option.n_gpu, option.dtype, option.engine)
     fitted = question.calibrations.get(option.gpu)

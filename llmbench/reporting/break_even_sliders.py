@@ -40,7 +40,7 @@ def answer(
     options = tuple(replace(each, usd_per_hour=each.usd_per_hour * rent) for each in study.options)
     changed = replace(study, load=load, costs=costs, options=options)
     option, month = cheapest(changed.working, load, costs, changed.fallback_usd)
-    bill = messages_per_month * study.usd_per_message(study.baseline)
+    bill = changed.usd_per_month(study.baseline)
     pays = changed.pays[study.baseline].messages_per_month
     side = "less" if month.usd < bill else "more"
     turn = "at no volume" if pays is None else f"from {volume_text(pays)} messages a month on"

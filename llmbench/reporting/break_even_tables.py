@@ -27,24 +27,18 @@ __all__ = [
 ]
 
 
-def _names(study: BreakEvenStudy) -> list[str]:
-    """The APIs compared, dearest last."""
-    names = dict.fromkeys((study.baseline, *study.against))
-    return sorted(names, key=study.usd_per_message)
-
-
 def decision_table(question: Question) -> ReportTable:
     """Each API beside the cheapest machines: what both cost, how sure that is, and from where on it turns."""
     import pandas as pd
 
-    study, today = question.study, question.today.isoformat()
+    study = question.study
     month = study.best[1]
     rows, shown = [], []
-    for name in _names(study):
+    for name in study.cheapest_first:
         line, pays = study.line(name), study.pays[name]
-        bill = study.load.messages_per_month * study.usd_per_message(name)
+        bill = study.usd_per_month(name)
         chance = study.probability(name)
-        ended = bool(line.shutdown_date and line.shutdown_date <= today)
+        ended = line.ended(question.today)
         rows.append(
             {
                 "against": name,
@@ -68,7 +62,7 @@ def decision_table(question: Question) -> ReportTable:
                 else f"loses {usd_text(month.usd - bill)}",
                 "chance that it saves": f"{chance:.0%}",
                 "pays from, messages a month": volume_text(pays.messages_per_month),
-                "then on": _machine(pays.option) if pays.option else NONE,
+                "then on": pays.option.replica if pays.option else NONE,
                 "the API": f"ended {line.shutdown_date}" if ended else "sold",
             }
         )
@@ -83,10 +77,6 @@ def decision_table(question: Question) -> ReportTable:
     return ReportTable(pd.DataFrame(rows), frame, numbers)
 
 
-def _machine(option: HostingOption) -> str:
-    return f"{option.hardware.strip('()')}, {option.dtype}"
-
-
 def decision_text(study: BreakEvenStudy) -> str:
     """A few lines of plain text, the same on every machine."""
     option, month = study.best
@@ -96,8 +86,8 @@ def decision_text(study: BreakEvenStudy) -> str:
         f"{study.model} on {month.replicas} x {option.hardware}: ${month.usd:,.2f}",
         f"{'against':<18}{'USD/month':>12}{'pays from':>16}",
     ]
-    for name in _names(study):
-        bill = study.load.messages_per_month * study.usd_per_message(name)
+    for name in study.cheapest_first:
+        bill = study.usd_per_month(name)
         lines.append(f"{name:<18}{bill:>12,.2f}{volume_text(study.pays[name].messages_per_month):>16}")
     return "\n".join(lines)
 
@@ -109,7 +99,7 @@ def break_even_table(study: BreakEvenStudy) -> ReportTable:
     import pandas as pd
 
     rows, shown = [], []
-    for name in _names(study):
+    for name in study.cheapest_first:
         for option in study.working:
             found = study.break_even(option, name)
             rows.append(
@@ -131,7 +121,7 @@ def break_even_table(study: BreakEvenStudy) -> ReportTable:
         shown.append(
             {
                 "against": name,
-                "machine": _machine(option),
+                "machine": option.replica,
                 "one replica's cost is met at": volume_text(found.messages_per_month),
                 "it carries": volume_text(found.capacity_per_month),
                 "below capacity": "yes" if found.below_capacity else "none below capacity",
@@ -159,7 +149,13 @@ def lever_table(study: BreakEvenStudy, against: str) -> ReportTable:
     """What would have to change, each number alone."""
     import pandas as pd
 
-    found = levers(study.best[0], study.load, study.costs, study.usd_per_message(against))
+    found = levers(
+        study.best[0],
+        study.load,
+        study.costs,
+        study.usd_per_message(against),
+        fallback_usd_per_message=study.fallback_usd,
+    )
     # At another volume another machine may be the first to get there.
     found[0] = found[0]._replace(needed=study.pays[against].messages_per_month)
     shown = [
@@ -204,8 +200,8 @@ def accepted_table(study: BreakEvenStudy, accepted: Mapping[str, float]) -> Repo
     import pandas as pd
 
     own = f"{study.model}, own machines"
-    usd = {name: study.usd_per_message(name) for name in _names(study)}
-    usd[own] = study.best[1].usd / study.load.messages_per_month
+    usd = {name: study.usd_per_message(name) for name in study.cheapest_first}
+    usd[own] = study.own_usd_per_message
     shares = {name: accepted[name] for name in usd if name in accepted}
     if study.model in accepted:
         shares[own] = accepted[study.model]

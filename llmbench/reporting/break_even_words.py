@@ -41,7 +41,7 @@ def verdict(question: Question) -> Verdict:
     study = question.study
     option, month = study.best
     probability = study.probability(study.baseline)
-    bill = study.load.messages_per_month * study.usd_per_message(study.baseline)
+    bill = study.usd_per_month(study.baseline)
     flow = study.flow(study.baseline)
     cheaper = month.usd < bill
     if cheaper and probability >= _SURE and flow.payback_month is not None:
@@ -87,7 +87,7 @@ def _reasons(question: Question, probability: float) -> list[str]:
     if good:
         reasons.append(good)
     line = study.line(study.baseline)
-    if line.shutdown_date and line.shutdown_date <= question.today.isoformat():
+    if line.ended(question.today):
         reasons.append(
             f"{study.baseline} is no longer sold where it was priced (ended {line.shutdown_date}): "
             f"its last price is a "
@@ -98,11 +98,7 @@ def _reasons(question: Question, probability: float) -> list[str]:
             f"Left out, because the price book {study.lines.price_book} has no price: "
             f"{', '.join(question.unpriced)}."
         )
-    full = [
-        name
-        for name in dict.fromkeys((study.baseline, *study.against))
-        if NO_BATCH_PRICE in study.line(name).note
-    ]
+    full = [name for name in study.compared if NO_BATCH_PRICE in study.line(name).note]
     if full:
         reasons.append(
             f"The price book {study.lines.price_book} has no batch price of {', '.join(full)}: messages that "
@@ -135,10 +131,10 @@ def _of_log(question: Question) -> list[str]:
 def _good_answers(question: Question) -> str:
     """What a good answer costs on own machines and at each API that was evaluated; "" where none was."""
     study, share = question.study, question.accepted
-    evaluated = [name for name in dict.fromkeys((study.baseline, *study.against)) if share.get(name)]
+    evaluated = [name for name in study.compared if share.get(name)]
     if not share.get(study.model) or not evaluated:
         return ""
-    own = study.best[1].usd / study.load.messages_per_month / share[study.model]
+    own = study.own_usd_per_message / share[study.model]
     others = "; ".join(
         f"{each_text(study.usd_per_message(name) / share[name])} with {share[name]:.1%} at {name}"
         for name in evaluated
@@ -151,9 +147,8 @@ def _good_answers(question: Question) -> str:
 
 def _still_sold(question: Question) -> str:
     """The cheapest API that is still there."""
-    today = question.today.isoformat()
     for line in question.study.lines.priced():
-        if (line.shutdown_date is None or line.shutdown_date > today) and line.usd_per_month is not None:
+        if not line.ended(question.today) and line.usd_per_month is not None:
             return f"The cheapest API still sold, {line.model}, costs {usd_text(line.usd_per_month)}."
     return "No API of the price book is still sold."
 

@@ -124,7 +124,7 @@ def _inputs(book: Any, sheet: Worksheet, study: BreakEvenStudy) -> None:
 
 
 def _results(sheet: Worksheet, study: BreakEvenStudy) -> None:
-    names = sorted(dict.fromkeys((study.baseline, *study.against)), key=study.usd_per_message)
+    names = study.cheapest_first
     sheet["A1"] = "A month, by API"
     _bold(sheet["A1"])
     head = (
@@ -206,7 +206,7 @@ def _own(sheet: Worksheet, own: int) -> None:
 
 
 def _months(sheet: Worksheet, study: BreakEvenStudy) -> None:
-    names = sorted(dict.fromkeys((study.baseline, *study.against)), key=study.usd_per_message)
+    names = study.cheapest_first
     last_api = _FIRST_API + len(names) - 1
     own = last_api + 3
     months = study.money.months

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llmbench.errors import UsageError
 from llmbench.numbers import finite
 from llmbench.reporting.folder import ReportFolder
+from llmbench.reporting.wording import counted
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
 from llmbench.run_files import RESULT, RUNS
@@ -74,7 +75,7 @@ class RunDifference(NamedTuple):
         now, was = self.after.verdict.decision, self.before.verdict.decision
         decided = f"{now}, was {was}" if self.verdict_changed else f"{now}, as before"
         numbers = sum(change.part == "number" for change in self.changes)
-        moved = f"{numbers:,} number{'s' * (numbers != 1)} changed" if numbers else "no number changed"
+        moved = f"{counted(numbers, 'number')} changed" if numbers else "no number changed"
         return f"{self.after.report}: {decided}; {moved}"
 
 
@@ -149,7 +150,7 @@ def _inputs(envelope: ResultEnvelope) -> dict[str, Any]:
 
 
 def _rows(rows: int | None) -> str:
-    return "" if rows is None else f", {rows:,} row{'s' * (rows != 1)}"
+    return "" if rows is None else f", {counted(rows, 'row')}"
 
 
 def _changes(part: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

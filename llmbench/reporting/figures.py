@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "DASHED",
+    "EDGE",
     "PALETTE",
     "VERDICT_COLOURS",
     "DifferenceRow",
@@ -32,6 +34,7 @@ __all__ = [
     "figure_svg",
     "forest",
     "house_style",
+    "label_value",
     "new_figure",
 ]
 
@@ -43,6 +46,8 @@ PALETTE = {
     "light": "#E5E7EB",
     "ink": "#111827",
 }
+DASHED: Any = (0, (4, 3))
+"""The stroke of what is no line of the data: a margin, an aim, what was stated."""
 _READABLE = {PALETTE["orange"]: "#A84300", PALETTE["green"]: "#00674B"}
 """Small letters need more contrast (4.5 to 1 by WCAG 2.2, 1.4.3) than lines do (3 to 1, 1.4.11)."""
 _STYLE: dict[str, Any] = {
@@ -74,8 +79,8 @@ _MANY_ROWS = 20
 """More rows than this have their labels on one line."""
 _CLOSE_INCHES = 0.32
 _LABEL_CHARACTERS = 40
-_EDGE = 0.25
-"""Part of the plot's width at each edge in which a value's text would not fit if centred."""
+EDGE = 0.25
+"""Part of the plot's width at each edge in which a text would not fit if centred: it grows inwards."""
 _BELOW = 0.22
 """Rows between an interval and the bar below it."""
 VERDICT_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
@@ -178,7 +183,7 @@ def forest(
         low, high = axes.get_xlim()
         axes.set_xlim(max(low, -2.0), min(high, 102.0))
     for position, row in enumerate(rows):
-        _value(axes, _number(row.estimate * scale, percent), row.estimate * scale, position)
+        label_value(axes, _number(row.estimate * scale, percent), row.estimate * scale, position)
     return Plot(figure, pd.DataFrame([asdict(row) for row in rows]), caption)
 
 
@@ -205,7 +210,7 @@ def difference_forest(
     figure, axes = new_figure(height=_height(len(rows)))
     axes.axvspan(-100 * margin, 0, color=PALETTE["light"], zorder=0, linewidth=0)
     axes.axvline(0, color=PALETTE["ink"], linewidth=1)
-    axes.axvline(-100 * margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axvline(-100 * margin, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     for position, row in enumerate(rows):
         colour = VERDICT_COLOURS.get(row.verdict, "grey")
         if row.mde is not None:
@@ -215,8 +220,8 @@ def difference_forest(
     labels = [_row_label(row.label, f"n = {row.n:,}{_detects(row.mde)}", len(rows)) for row in rows]
     _finish(axes, labels, xlabel, title)
     for position, row in enumerate(rows):
-        _value(axes, f"{signed_points(row.difference)}: {row.verdict}", 100 * row.difference, position)
-    inside = _place(axes, -100 * margin) < _EDGE
+        label_value(axes, f"{signed_points(row.difference)}: {row.verdict}", 100 * row.difference, position)
+    inside = _place(axes, -100 * margin) < EDGE
     axes.annotate(
         f"margin {100 * margin:g}",
         (-100 * margin, 0),
@@ -256,7 +261,7 @@ def _interval(
     axes.plot(estimate * scale, position, marker="o", markersize=6, color=PALETTE[colour])
 
 
-def _value(axes: Axes, text: str, x: float, position: int) -> None:
+def label_value(axes: Axes, text: str, x: float, position: int) -> None:
     """A value above its point, once the limits are set: near an edge it grows inwards, so that it
     never overprints the labels of the rows.
     """
@@ -266,7 +271,7 @@ def _value(axes: Axes, text: str, x: float, position: int) -> None:
         (x, position),
         xytext=(0, 8),
         textcoords="offset points",
-        ha="left" if place < _EDGE else "right" if place > 1 - _EDGE else "center",
+        ha="left" if place < EDGE else "right" if place > 1 - EDGE else "center",
         fontsize=9,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
     )

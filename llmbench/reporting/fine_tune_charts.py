@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.reporting.axes import log_axis
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import estimate, percent, points
+from llmbench.reporting.wording import counted, estimate, percent, points
 from llmbench.unknown import NONE
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def curve_figure(tuned: TunedResults) -> Plot | None:
         score = tuned.results.cell(name).score
         if score is None:
             continue
-        axes.axhline(100 * score, color=PALETTE[colour], linewidth=1.4, linestyle=(0, (4, 3)))
+        axes.axhline(100 * score, color=PALETTE[colour], linewidth=1.4, linestyle=DASHED)
         axes.annotate(
             name, (len(places) - 1, 100 * score), xytext=(0, 4), textcoords="offset points", fontsize=8,
             color=PALETTE[colour], ha="right",
@@ -130,6 +130,4 @@ def loss_figure(tuned: TunedResults) -> Plot | None:
 
 
 def _size(point: CurvePoint) -> str:
-    return f"{point.n_train:,}" + (
-        "" if point.n_train == 0 else f"\n{point.seeds} seed{'s' * (point.seeds > 1)}"
-    )
+    return f"{point.n_train:,}" + ("" if point.n_train == 0 else f"\n{counted(point.seeds, 'seed')}")

@@ -97,7 +97,7 @@ def cost_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> ReportTabl
     for each in cell_costs(tuned, parameters):
         own = back.get(each.cell)
         month = each.cost.usd_per_month(volume)
-        per_1k = None if each.cost.usd_per_request is None else 1000 * each.cost.usd_per_request
+        per_1k = each.cost.usd_per_1k_requests
         rows.append(
             {
                 "cell": each.cell, "input_tokens": each.input_tokens, "output_tokens": each.output_tokens,

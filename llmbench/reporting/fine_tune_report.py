@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.finetune.verdict import Gain, GainVerdict, TuningEvidence, tuning_verdict
+from llmbench.money import dollars
 from llmbench.numbers import signed_points
 from llmbench.reporting.envelope import input_file
 from llmbench.reporting.fine_tune_money import cell_costs, paybacks
 from llmbench.reporting.fine_tune_provenance import asked_until
 from llmbench.reporting.fine_tune_tables import answer_forms, regressions
-from llmbench.reporting.matrix_tables import ranked_table
+from llmbench.reporting.matrix_tables import ranked_table, score_text
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import estimate, whole
+from llmbench.reporting.wording import counted, estimate, whole
 from llmbench.results import InputFile, Spend, Verdict
 from llmbench.unknown import UNKNOWN
 
@@ -64,7 +65,7 @@ def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
         "not worse": "It has kept it, within the margin",
     }.get(found.verdict, "Whether it has lost some of it cannot be told")
     change = estimate(found.difference, found.ci, signed_points)
-    asked = f"{found.n:,} question{'s' * (found.n != 1)} that nobody trained for"
+    asked = f"{counted(found.n, 'question')} that nobody trained for"
     if found.difference is None:
         return f"{how}: no question that nobody trained for has an answer of both models."
     return f"{how}: {change} points on {asked}, against the untrained model."
@@ -72,29 +73,24 @@ def general_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
 
 def first_table(tuned: TunedResults, parameters: Mapping[str, Any]) -> ReportTable:
     """The ranked cells of the first screen, with the tokens of a request and what it costs."""
-    from llmbench.money import dollars
-
     found = ranked_table(tuned.results)
     costs = {each.cell: each for each in cell_costs(tuned, parameters)}
     shown = found.shown.drop(columns=["latency p50, ms", "$ per 1,000 calls"], errors="ignore")
     cells = list(shown["model [prompt]"])
     into = [costs[cell].input_tokens for cell in cells]
     shown["tokens in, a request"] = [UNKNOWN if value is None else whole(value) for value in into]
-    per_request = [costs[cell].cost.usd_per_request for cell in cells]
-    shown["$ per 1,000 requests"] = [dollars(None if usd is None else 1000 * usd) for usd in per_request]
+    shown["$ per 1,000 requests"] = [dollars(costs[cell].cost.usd_per_1k_requests) for cell in cells]
     numbers = (*found.numbers, "tokens in, a request", "$ per 1,000 requests")
     return ReportTable(found.frame, shown, tuple(name for name in numbers if name in shown))
 
 
 def result_text(tuned: TunedResults, parameters: Mapping[str, Any]) -> str:
     """A few lines of plain text, the same on every machine."""
-    from llmbench.reporting.matrix_tables import score_text
-
     decided = verdict(tuned, parameters)
     lines = [score_text(tuned.results)]
     if tuned.curve is not None:
         lines += [
-            f"{p.n_train:>5} examples, {p.seeds} seed{'s' * (p.seeds > 1)}: {100 * p.score:.1f}%"
+            f"{p.n_train:>5} examples, {counted(p.seeds, 'seed')}: {100 * p.score:.1f}%"
             for p in tuned.curve.points
         ]
     return "\n".join([*lines, f"{decided.decision}"])
@@ -172,10 +168,10 @@ def _curve(tuned: TunedResults) -> list[dict[str, Any]]:
 def _costs(tuned: TunedResults, p: Mapping[str, Any]) -> dict[str, Any]:
     costs = {each.cell: each.cost for each in cell_costs(tuned, p)}
     mine, back = costs[tuned.candidate], paybacks(tuned, p)[tuned.results.baseline]
-    per_request, gain = mine.usd_per_request, _gain(tuned.results, tuned.candidate, p["margin"]).difference
+    gain = _gain(tuned.results, tuned.candidate, p["margin"]).difference
     return {
         "training_usd": mine.training_usd,
-        "per_1k_requests": None if per_request is None else 1000 * per_request,
+        "per_1k_requests": mine.usd_per_1k_requests,
         "break_even_requests": back.break_even_requests,
         "break_even_months": back.break_even_months,
         "saving_per_month": back.saving_per_month,
@@ -184,7 +180,7 @@ def _costs(tuned: TunedResults, p: Mapping[str, Any]) -> dict[str, Any]:
         "by_cell": [
             {
                 "cell": cell,
-                "per_1k_requests": None if cost.usd_per_request is None else 1000 * cost.usd_per_request,
+                "per_1k_requests": cost.usd_per_1k_requests,
                 "hosting_usd_per_month": cost.hosting_usd_per_month,
             }
             for cell, cost in costs.items()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from llmbench.errors import DatasetError, UsageError
 from llmbench.reporting.fine_tune_checks import check_jobs, check_parameters, need_columns
 from llmbench.reporting.fine_tune_provenance import NAME, read_provenance
-from llmbench.result_data import cell_label
+from llmbench.result_data import cell_label, model_of_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +206,7 @@ def _general(
 
     frame = _frame(path)
     need_columns(path, frame, "item", "model", "score")
-    base, tuned = (cell.split("[")[0] for cell in (p["baseline"], candidate))
+    base, tuned = (model_of_cell(cell) for cell in (p["baseline"], candidate))
     if not {base, tuned} <= set(frame["model"]):
         return None
     cells = [_label(model, frame) for model in (base, tuned)]
@@ -224,7 +224,7 @@ def _curve(
     if prompt:
         frame = frame[frame["prompt"] == prompt]
     sizes = {job.model: (job.n_train, job.seed) for job in jobs}
-    base = p["baseline"].split("[")[0]
+    base = model_of_cell(p["baseline"])
     if base in set(frame["model"]):
         sizes[base] = (0, 0)
     table = frame.pivot_table(index="item", columns="model", values="score", aggfunc="mean", sort=False)

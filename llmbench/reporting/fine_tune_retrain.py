@@ -13,6 +13,7 @@ from llmbench.config import load_config
 from llmbench.errors import ReportError, UsageError
 from llmbench.reporting.fine_tune_checks import check_parameters
 from llmbench.reporting.fine_tune_provenance import NAME
+from llmbench.result_data import cell_label, model_of_cell
 
 __all__ = ["retrain"]
 
@@ -50,13 +51,13 @@ def retrain(parameters: Mapping[str, Any], root: Path, progress: Callable[[Any],
 
 def _stronger(cell: str, root: Path) -> list[str]:
     """Options by which the program asks the stronger model; none where its stored answers do."""
-    model = cell.partition("[")[0]
+    model = model_of_cell(cell)
     if not model:
         return []
-    if cell != f"{model}[{_PROMPT}]":
+    if cell != (asked := cell_label(model, _PROMPT)):
         raise UsageError(
             f"Parameter 'stronger' is {cell!r}; retraining asks a stronger model under {_PROMPT}: name "
-            f"{model}[{_PROMPT}]."
+            f"{asked}."
         )
     if _at_hand(model, root):
         return ["--stronger", model]

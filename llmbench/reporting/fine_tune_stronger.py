@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from llmbench.money import dollars
 from llmbench.numbers import signed_points
-from llmbench.reporting.fine_tune_money import CellCost, cell_costs, paybacks
+from llmbench.reporting.fine_tune_money import cell_costs, paybacks
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import estimate, limits, p_value, percent
+from llmbench.reporting.wording import category_text, estimate, limits, p_value, percent
+from llmbench.result_data import model_of_cell
 from llmbench.unknown import UNKNOWN
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def stronger_table(tuned: TunedResults) -> ReportTable | None:
     by_category = {(each.category, each.cell): each.score for each in beside.categories()}
     rows = [
         (
-            each.category or "(none)",
+            category_text(each.category),
             each.n,
             by_category[each.category, theirs.cell],
             by_category[each.category, mine.cell],
@@ -102,15 +103,11 @@ def stronger_cost_sentence(tuned: TunedResults, parameters: Mapping[str, Any]) -
     theirs, mine = costs[beside.baseline], costs[tuned.candidate]
     same = theirs.basis == mine.basis
     return (
-        f"1,000 requests cost {_per_1k(theirs)} at {theirs.cell}{'' if same else f' ({theirs.basis})'} and "
-        f"{_per_1k(mine)} at the tuned model ({mine.basis}). "
+        f"1,000 requests cost {dollars(theirs.cost.usd_per_1k_requests)} at {theirs.cell}"
+        f"{'' if same else f' ({theirs.basis})'} and {dollars(mine.cost.usd_per_1k_requests)} at the tuned "
+        f"model ({mine.basis}). "
         f"{paybacks(tuned, parameters)[beside.baseline].reason}"
     )
-
-
-def _per_1k(cost: CellCost) -> str:
-    usd = cost.cost.usd_per_request
-    return dollars(None if usd is None else 1000 * usd)
 
 
 def _whether_stronger(tuned: TunedResults, stronger: str) -> str:
@@ -130,4 +127,4 @@ def _kept(tuned: TunedResults, stronger: str) -> bool:
     told = tuned.provenance.get("stronger_model")
     if not isinstance(told, dict) or told.get("asked_again") is not False:
         return False
-    return stronger.partition("[")[0] == told.get("name")
+    return model_of_cell(stronger) == told.get("name")

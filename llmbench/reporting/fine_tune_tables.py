@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmbench.numbers import signed_points
 from llmbench.reporting.matrix_tables import disagreement_table
+from llmbench.reporting.matrix_variation import shown_differences
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import estimate, limits, p_value, percent, shorten
+from llmbench.reporting.wording import category_text, counted, estimate, limits, percent, shorten
 from llmbench.stats import Interval, wilson_interval
 from llmbench.unknown import NONE, UNKNOWN
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from llmbench.matrix import MatrixResults
+    from llmbench.matrix.categories import CategoryDifference
     from llmbench.reporting.fine_tune_results import TunedResults
 
 __all__ = [
@@ -53,53 +54,55 @@ def regressions(tuned: TunedResults) -> list[dict[str, Any]]:
     """The tuned model against the baseline in each category, the worst first; p adjusted by
     Benjamini-Hochberg over the categories.
     """
-    found = tuned.results.category_differences(tuned.candidate)
-    rows = [
+    return [
         {
             "category": each.category, "n": each.n, "difference": each.difference,
             "ci": None if each.ci is None else list(each.ci), "p_adjusted": each.p_adjusted,
-            "regressed": each.ci is not None and each.ci.high < 0,
+            "regressed": _regressed(each),
         }
-        for each in found
+        for each in _worst_first(tuned)
     ]  # fmt: skip
-    return sorted(rows, key=lambda row: 0.0 if row["difference"] is None else row["difference"])
 
 
 def regression_table(tuned: TunedResults) -> ReportTable | None:
     """Those of `regressions`; None for fewer than two categories."""
     import pandas as pd
 
-    rows = regressions(tuned)
-    if len(rows) < 2:
+    found = _worst_first(tuned)
+    if len(found) < 2:
         return None
     frame = pd.DataFrame(
         [
-            {**{k: v for k, v in row.items() if k != "ci"}, "low": (row["ci"] or [None])[0],
-             "high": (row["ci"] or [None, None])[1]}
-            for row in rows
+            {
+                "category": each.category, "n": each.n, "difference": each.difference,
+                "p_adjusted": each.p_adjusted, "regressed": _regressed(each),
+                "low": limits(each.ci)[0], "high": limits(each.ci)[1],
+            }
+            for each in found
         ]
     )  # fmt: skip
-    shown = pd.DataFrame(
-        [
-            {
-                "category": row["category"] or "(none)",
-                "items": f"{row['n']:,}",
-                "difference, points": estimate(
-                    row["difference"], None if row["ci"] is None else Interval(*row["ci"]), signed_points
-                ),
-                "p adjusted": p_value(row["p_adjusted"]),
-            }
-            for row in rows
-        ]
-    )
+    shown = shown_differences(found, "difference, points")
     return ReportTable(frame, shown, tuple(shown.columns[1:]))
+
+
+def _worst_first(tuned: TunedResults) -> list[CategoryDifference]:
+    found = tuned.results.category_differences(tuned.candidate)
+    return sorted(found, key=lambda each: 0.0 if each.difference is None else each.difference)
+
+
+def _regressed(found: CategoryDifference) -> bool:
+    return found.ci is not None and found.ci.high < 0
 
 
 def regression_sentence(tuned: TunedResults) -> str:
     """Where it got worse, in a sentence."""
-    rows = regressions(tuned)
-    worse = [str(row["category"]) for row in rows if row["regressed"]]
-    lower = [str(row["category"]) for row in rows if (row["difference"] or 0.0) < 0 and not row["regressed"]]
+    found = _worst_first(tuned)
+    worse = [category_text(each.category) for each in found if _regressed(each)]
+    lower = [
+        category_text(each.category)
+        for each in found
+        if (each.difference or 0.0) < 0 and not _regressed(each)
+    ]
     if worse:
         return f"It is worse than {tuned.results.baseline} in {', '.join(worse)}."
     if lower:
@@ -120,24 +123,32 @@ def general_table(tuned: TunedResults) -> ReportTable | None:
     base, mine = general.baseline, general.comparisons[0].candidate
     by_category = {(each.category, each.cell): each for each in general.categories()}
     names = list(dict.fromkeys(category for category, _ in by_category))
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        old, new = by_category[name, base], by_category[name, mine]
-        rows.append(_pair(name or "(none)", old.n, (old.score, old.ci), (new.score, new.ci)))
-    cells = general.cell(base), general.cell(mine)
-    rows.append(_pair("all", cells[0].n, *((cell.score, cell.score_ci) for cell in cells)))
+    pairs = [(category_text(name), by_category[name, base], by_category[name, mine]) for name in names]
+    rows = [(name, old.n, old.score, old.ci, new.score, new.ci) for name, old, new in pairs]
+    old, new = general.cell(base), general.cell(mine)
+    rows.append(("all", old.n, old.score, old.score_ci, new.score, new.score_ci))
+    frame = pd.DataFrame(
+        [
+            {
+                "category": name, "n": n,
+                "base": of_base, "base_low": limits(base_ci)[0], "base_high": limits(base_ci)[1],
+                "tuned": of_tuned, "tuned_low": limits(tuned_ci)[0], "tuned_high": limits(tuned_ci)[1],
+            }
+            for name, n, of_base, base_ci, of_tuned, tuned_ci in rows
+        ]
+    )  # fmt: skip
     shown = pd.DataFrame(
         [
             {
-                "category": row["category"],
-                "questions": f"{row['n']:,}",
-                "base": estimate(row["base"], _interval(row, "base"), percent),
-                "tuned": estimate(row["tuned"], _interval(row, "tuned"), percent),
+                "category": name,
+                "questions": f"{n:,}",
+                "base": estimate(of_base, base_ci, percent),
+                "tuned": estimate(of_tuned, tuned_ci, percent),
             }
-            for row in rows
+            for name, n, of_base, base_ci, of_tuned, tuned_ci in rows
         ]
     )
-    return ReportTable(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
+    return ReportTable(frame, shown, tuple(shown.columns[1:]))
 
 
 def answer_forms(results: MatrixResults) -> tuple[FormShare, ...]:
@@ -223,8 +234,8 @@ def training_sentence(tuned: TunedResults) -> str:
         overlap = "None of the evaluation's questions is in it, word for word or nearly"
     else:
         overlap = f"Of its lines {seen:,} hold questions of the evaluation, so the scores above mean nothing"
-    counts = (_count(report.examples, "example"), _count(report.errors, "error"))
-    return f"{report.path.name} has {', '.join(counts)} and {_count(report.warnings, 'warning')}. {overlap}."
+    counts = (counted(report.examples, "example"), counted(report.errors, "error"))
+    return f"{report.path.name} has {', '.join(counts)} and {counted(report.warnings, 'warning')}. {overlap}."
 
 
 def training_table(tuned: TunedResults) -> ReportTable | None:
@@ -236,10 +247,6 @@ def training_table(tuned: TunedResults) -> ReportTable | None:
     found = sorted(tuned.training.counts.items())
     frame = pd.DataFrame([{"severity": kind[0], "kind": kind[1], "lines": count} for kind, count in found])
     return ReportTable(frame, frame.assign(kind=[kind[1].replace("_", " ") for kind, _ in found]), ("lines",))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _labels(answers: pd.DataFrame) -> dict[Any, set[str] | None]:
@@ -259,19 +266,3 @@ def _in_form(answer: Any, labels: set[str] | None) -> bool:
 
 def _plain(answer: Any) -> str:
     return str(answer).strip().strip(".\"'").casefold()
-
-
-def _pair(
-    name: str, n: int, old: tuple[float | None, Interval | None], new: tuple[float | None, Interval | None]
-) -> dict[str, Any]:
-    low, high = limits(old[1])
-    new_low, new_high = limits(new[1])
-    return {
-        "category": name, "n": n, "base": old[0], "base_low": low, "base_high": high, "tuned": new[0],
-        "tuned_low": new_low, "tuned_high": new_high,
-    }  # fmt: skip
-
-
-def _interval(row: dict[str, Any], side: str) -> Interval | None:
-    low, high = row[f"{side}_low"], row[f"{side}_high"]
-    return None if low is None or high is None else Interval(low, high)

@@ -33,8 +33,8 @@ _RUN = re.compile(r"<footer>\s*<p>Run ([\w-]+),")
 _LOCAL_LINK = re.compile(r'(<a\b[^>]*?) href="(?!https?:|mailto:|#)[^"]*"', re.IGNORECASE)
 
 
-def read_formats(given: Iterable[str]) -> tuple[str, ...]:
-    """The formats meant by names and comma lists of names, in the order of FORMATS.
+def read_formats(given: str | Iterable[str]) -> tuple[str, ...]:
+    """The formats meant by a name, names and comma lists of names, in the order of FORMATS.
 
     `html` is no wish, because it is always made; `all` is every one. Raises UsageError for another name.
 
@@ -42,7 +42,8 @@ def read_formats(given: Iterable[str]) -> tuple[str, ...]:
     ('pdf', 'md')
     """
     wanted: set[str] = set()
-    for name in (part.strip().lower() for text in given for part in text.split(",")):
+    texts = [given] if isinstance(given, str) else given
+    for name in (part.strip().lower() for text in texts for part in text.split(",")):
         if name == "all":
             wanted.update(FORMATS)
         elif _ALIASES.get(name, name) in FORMATS:
@@ -99,7 +100,7 @@ def convert_report(
     `out` that cannot be written, ConfigError where the browser or the extra `docx` is missing.
     """
     origin, target = Path(folder), Path(out)
-    wanted = read_formats([formats] if isinstance(formats, str) else formats)
+    wanted = read_formats(formats)
     size = read_paper(paper)
     if target.resolve() == origin.resolve():
         raise UsageError("A published report is not changed: name another folder for what is made of it.")

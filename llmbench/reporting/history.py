@@ -19,7 +19,7 @@ from llmbench.plain_table import PlainTable
 from llmbench.reporting.folder import ReportFolder
 from llmbench.reporting.measures import Measure, measures_of, new_data
 from llmbench.reporting.sparkline import sparkline
-from llmbench.reporting.wording import minute
+from llmbench.reporting.wording import counted, minute
 from llmbench.result_data import as_count, cell_label, ends_of, part_of, rows_of
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
@@ -94,7 +94,7 @@ class Trend(NamedTuple):
         known = [value for value in self.values if value is not None]
         if not known:
             return "not known of any run"
-        runs = f"{len(known)} of {len(self.values)} run{'s' if len(self.values) != 1 else ''}"
+        runs = f"{len(known)} of {counted(len(self.values), 'run')}"
         if len(known) == 1:
             return f"{known[0]:.3g} in {runs}"
         return f"from {known[0]:.3g} to {known[-1]:.3g} over {runs}"
@@ -155,14 +155,14 @@ class RunHistory(NamedTuple):
 
     def _repr_html_(self) -> str:
         """One row a model: its trends as lines, and in words."""
-        runs = f"{len(self.runs)} run{'s' if len(self.runs) != 1 else ''}"
+        runs = counted(len(self.runs), "run")
         if self.runs:
             runs += f", {minute(self.runs[0].generated_at)} to {minute(self.runs[-1].generated_at)}"
         head = f"<p>{html.escape(f'{self.notebook}: {runs}')}</p>"
         if self.measures():
-            shown = "".join(self._measure_row(of, what) for of, what in self.measures())
+            followed = "".join(self._measure_row(of, what) for of, what in self.measures())
             heads = "".join(f'<th scope="col">{title}</th>' for title in ("of", "number", "run by run"))
-            head += f"<table><thead><tr>{heads}</tr></thead><tbody>{shown}</tbody></table>"
+            head += f"<table><thead><tr>{heads}</tr></thead><tbody>{followed}</tbody></table>"
             if not self.models():
                 return head
         if not self.models():

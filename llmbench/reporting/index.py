@@ -15,7 +15,7 @@ from llmbench.reporting.history import RunHistory, history_of
 from llmbench.reporting.html import PAGE_POLICY, style_sheet
 from llmbench.reporting.sparkline import sparkline
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import minute
+from llmbench.reporting.wording import counted, minute
 from llmbench.result_files import read_envelope
 from llmbench.results import Decision, ResultEnvelope
 from llmbench.run_files import EXECUTED, INDEX, PAGE, RESULT, RUNS, report_as
@@ -24,10 +24,7 @@ from llmbench.whole_file import write_whole
 
 __all__ = ["write_index"]
 
-_STEPS = tuple(
-    str(decision) for decision in (Decision.NO_GO, Decision.HOLD, Decision.GO_WITH_CONDITIONS, Decision.GO)
-)
-"""From worst to best."""
+_WORST_FIRST = [str(decision) for decision in reversed(Decision)]
 _DECISIONS_IN_WORDS = 5
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -88,7 +85,7 @@ def _section(report: ReportFolder, runs: list[tuple[str, ResultEnvelope | str]])
     name = html.escape(notebook)
     newest = next((result for _, result in runs if isinstance(result, ResultEnvelope)), None)
     title = html.escape(newest.title) if newest else name
-    count = f"{len(runs)} run{'s' if len(runs) != 1 else ''}"
+    count = counted(len(runs), "run")
     trends = _trends(history_of(notebook, runs))
     history = "".join(
         _row(name, html.escape(run_id), result, report.runs / run_id) for run_id, result in runs
@@ -108,7 +105,9 @@ def _trends(history: RunHistory) -> str:
     if len(history.runs) < 2:
         return ""
     decisions = [run.decision for run in history.runs]
-    line = sparkline([float(_STEPS.index(decision)) for decision in decisions], 0.0, len(_STEPS) - 1.0)
+    line = sparkline(
+        [float(_WORST_FIRST.index(decision)) for decision in decisions], 0.0, len(_WORST_FIRST) - 1.0
+    )
     newest = "; ".join(DECISION_WORDS[Decision(decision)] for decision in decisions[-_DECISIONS_IN_WORDS:])
     last = "the last of them" if len(decisions) > _DECISIONS_IN_WORDS else "oldest first"
     words = f"Verdicts over {len(decisions)} runs, {last}: {newest}"
@@ -116,8 +115,7 @@ def _trends(history: RunHistory) -> str:
         ("model", len(history.models())) if history.models() else ("number", len(history.measures()))
     )
     details = (
-        f"<details><summary>Trends of {count} {kind}{'s' if count != 1 else ''}</summary>"
-        f"{history._repr_html_()}</details>"
+        f"<details><summary>Trends of {counted(count, kind)}</summary>{history._repr_html_()}</details>"
         if count
         else ""
     )

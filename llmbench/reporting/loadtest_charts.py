@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.errors import UsageError
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from llmbench.loadtest.results import LoadTest
@@ -52,7 +52,7 @@ def load_figure(found: LoadTest) -> Plot:
                 linestyle="--",
                 label="95th percentile",
             )
-        axes.axhline(limit, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)), label="objective")
+        axes.axhline(limit, color=PALETTE["grey"], linewidth=1, linestyle=DASHED, label="objective")
         if found.knee.kept is not None:
             axes.axvline(found.knee.kept.rate, color=PALETTE["ink"], linewidth=1, label="highest rate kept")
         axes.set_yscale("log")

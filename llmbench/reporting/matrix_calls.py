@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llmbench.matrix.missingness import why_ungraded
+from llmbench.matrix.summary import answers_by_cell
 from llmbench.money import dollars
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, ranked_cells
 from llmbench.reporting.report_table import ReportTable
@@ -14,10 +15,14 @@ from llmbench.reporting.wording import expected, whole
 from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from llmbench.matrix import MatrixResults, Quote
     from llmbench.matrix.quote import PerCall
 
 __all__ = ["call_sentence", "call_table", "missing_text", "prompt_table", "quote_table"]
+
+_MOST_REASONS = 3
 
 
 def quote_table(quote: Quote) -> ReportTable:
@@ -65,7 +70,7 @@ def call_table(results: MatrixResults) -> ReportTable:
     import pandas as pd
 
     rows = []
-    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(results.answers)
     for cell in ranked_cells(results):
         answers = by_cell[cell.cell]
         missing = answers[answers["missing"].astype(bool)]
@@ -85,9 +90,7 @@ def call_table(results: MatrixResults) -> ReportTable:
                 "output tokens": cell.output_tokens,
                 "cost usd": cell.cost_usd,
                 "served model": None if cell.served_model is None else encodable(cell.served_model),
-                "why missing": encodable(
-                    "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).items())
-                ),
+                "why missing": _most_frequent(reasons),
                 "why no score": encodable("; ".join(f"{count} x {reason}" for reason, count in why.items())),
             }
         )
@@ -106,10 +109,18 @@ def call_table(results: MatrixResults) -> ReportTable:
     return ReportTable(frame, shown, ("cost usd",))
 
 
+def _most_frequent(counts: pd.Series[int]) -> str:
+    """The most frequent reasons, and how often it was another one."""
+    told = [f"{count} x {reason}" for reason, count in counts.head(_MOST_REASONS).items()]
+    if rest := int(counts.iloc[_MOST_REASONS:].sum()):
+        told.append(f"{rest} x another reason")
+    return encodable("; ".join(told))
+
+
 def missing_text(results: MatrixResults) -> str | None:
     """Which cells answered nothing, and why: an endpoint that was down; None where each answered."""
     lines = []
-    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(results.answers)
     for cell in ranked_cells(results):
         answers = by_cell[cell.cell]
         if answers["missing"].astype(bool).all():

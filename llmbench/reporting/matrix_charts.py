@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llmbench.matrix.frontier import BOOTSTRAPS
 from llmbench.matrix.power import POINTS
+from llmbench.matrix.summary import answers_by_cell
 from llmbench.money import dollars
 from llmbench.reporting.axes import label_points, log_axis
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
@@ -75,8 +77,8 @@ def frontier_figure(results: MatrixResults) -> Plot | None:
         frame,
         (
             "Blue: no other cell is at least as good for at most the same money. In brackets: the share of "
-            f"2,000 bootstrap samples of the items in which that holds. Bars: {100 * results.confidence:g}% "
-            "intervals."
+            f"{BOOTSTRAPS:,} bootstrap samples of the items in which that holds. Bars: "
+            f"{100 * results.confidence:g}% intervals."
         ),
     )
 
@@ -171,7 +173,7 @@ def decomposition_table(results: MatrixResults) -> ReportTable | None:
     judge = results.judging
     spent = [cell.cost_usd for cell in results.cells] + ([judge.cost_usd] if judge else [])
     total = sum(cost or 0.0 for cost in spent)
-    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(results.answers)
     rows, shown = [], []
     for cell in results.cells:
         given = by_cell[cell.cell]

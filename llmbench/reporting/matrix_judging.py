@@ -11,13 +11,12 @@ from llmbench.money import dollars
 from llmbench.numbers import signed, signed_points
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
-from llmbench.reporting.wording import estimate, percent
+from llmbench.reporting.wording import estimate, limits, percent
 from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     from llmbench.matrix import Judging, MatrixResults
     from llmbench.matrix.labels import Labels
-    from llmbench.stats import Interval
 
 __all__ = [
     "judge_sentence",
@@ -72,7 +71,7 @@ def judge_table(results: MatrixResults, labels: Labels | None = None) -> ReportT
         )  # fmt: skip
     frame = pd.DataFrame(
         [
-            {"measure": name, "value": value, "low": _end(ci, 0), "high": _end(ci, 1)}
+            {"measure": name, "value": value, "low": limits(ci)[0], "high": limits(ci)[1]}
             for name, value, ci, *_ in rows
         ]
     )
@@ -99,7 +98,7 @@ def strength_table(results: MatrixResults) -> ReportTable | None:
     found = results.strengths()
     if not found:
         return None
-    rows = [{**each._asdict(), "low": _end(each.ci, 0), "high": _end(each.ci, 1)} for each in found]
+    rows = [{**each._asdict(), "low": limits(each.ci)[0], "high": limits(each.ci)[1]} for each in found]
     shown = [
         {
             "cell": each.cell,
@@ -182,8 +181,8 @@ def label_table(labels: Labels, results: MatrixResults) -> ReportTable | None:
     rows = [
         {
             **{name: value for name, value in each._asdict().items() if not name.endswith("_ci")},
-            "low": _end(each.corrected_ci, 0), "high": _end(each.corrected_ci, 1),
-            "difference_low": _end(each.difference_ci, 0), "difference_high": _end(each.difference_ci, 1),
+            "low": limits(each.corrected_ci)[0], "high": limits(each.corrected_ci)[1],
+            "difference_low": limits(each.difference_ci)[0], "difference_high": limits(each.difference_ci)[1],
         }
         for each in found
     ]  # fmt: skip
@@ -250,10 +249,6 @@ def _rubric_rows(judging: Judging) -> list[tuple[Any, ...]]:
             _signed, "0", "Spearman's, within cells; longer answers may also be better",
         )
     ]  # fmt: skip
-
-
-def _end(interval: Interval | None, place: int) -> float | None:
-    return None if interval is None else interval[place]
 
 
 def _graded_otherwise(labels: Labels, results: MatrixResults) -> int:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llmbench.matrix.summary import P95_LEAST_ANSWERS
-from llmbench.reporting.axes import label_points, log_axis
+from llmbench.matrix.summary import P95_LEAST_ANSWERS, answers_by_cell
+from llmbench.reporting.axes import label_points, log_axis, series_style
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.text import encodable
@@ -22,7 +22,6 @@ __all__ = ["latency_figure", "latency_table", "quality_latency_figure"]
 
 _MOST_CURVES = 6
 """More than these cannot be told apart."""
-_LINES = ("-", "--", ":", "-.")
 _LEAST_ANSWERS = 20
 _MOST_STEPS = 1000
 """More steps than this are not seen in a curve."""
@@ -36,23 +35,22 @@ def latency_figure(results: MatrixResults) -> Plot | None:
 
     given = results.answers[~results.answers["missing"].to_numpy(dtype=bool)]
     given = given[given["latency_ms"].notna()]
-    measured = {str(name): rows["latency_ms"] for name, rows in given.groupby("cell", sort=False)}
+    measured = answers_by_cell(given)
     frames, curves = [], []
     for cell in (summary.cell for summary in results.cells):
         found = measured.get(cell)
         if found is not None and len(found) >= _LEAST_ANSWERS:
-            times, shares = _curve(found.to_numpy(dtype=float))
+            times, shares = _curve(found["latency_ms"].to_numpy(dtype=float))
             frames.append(pd.DataFrame({"cell": cell, "latency_ms": times, "share": shares}))
             curves.append((cell, times, shares, len(found)))
     if not curves:
         return None
     curves.sort(key=lambda curve: float(np.median(curve[1])))
     figure, axes = new_figure(height=3.2)
-    colours = [PALETTE[name] for name in ("blue", "orange", "green", "grey")]
     shown = curves[:_MOST_CURVES]
     for number, (_, times, shares, _) in enumerate(shown):
-        colour, line = colours[number % len(colours)], _LINES[number // len(colours) % len(_LINES)]
-        axes.step(times, 100 * shares, where="post", color=colour, linestyle=line, linewidth=1.6)
+        colour, stroke = series_style(number)
+        axes.step(times, 100 * shares, where="post", color=colour, linestyle=stroke, linewidth=1.6)
     # Beside the curves, in their order from the fastest: on them it would cover the others.
     axes.legend(
         [f"{encodable(cell)}, n = {n:,}" for cell, _, _, n in shown],
@@ -141,7 +139,7 @@ def latency_table(results: MatrixResults) -> ReportTable | None:
     import pandas as pd
 
     given = results.answers[results.answers["latency_ms"].notna()]
-    times = {str(name): rows["latency_ms"] for name, rows in given.groupby("cell", sort=False)}
+    times = answers_by_cell(given)
     known = [cell for cell in results.cells if cell.cell in times]
     if not known:
         return None

@@ -127,7 +127,10 @@ def more_sentence(results: MatrixResults) -> str | None:
     if not left:
         return None
     all_cells = len(results.cells)
-    return f"The {FIRST_SCREEN} best and the baseline are shown; all {all_cells} are in the appendix."
+    return (
+        f"The {FIRST_SCREEN} best and the baseline are shown, here and below; all {all_cells} are in the "
+        "appendix, and in the CSV of each table."
+    )
 
 
 def score_figure(results: MatrixResults, most: int | None = FIRST_SCREEN) -> Plot | None:
@@ -299,7 +302,3 @@ def _excerpt(fields: Mapping[str, Any], dataset: Any) -> str:
         else [v for v in named.values() if isinstance(v, str)]
     )
     return shorten(max(texts, key=len, default=""))
-
-
-def _texts(column: Any) -> list[str | None]:
-    return [value if isinstance(value, str) else None for value in column]

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llmbench.numbers import signed_points
+from llmbench.reporting.axes import series_style
 from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.matrix_tables import FIRST_SCREEN, best_candidate, ranked_cells
 from llmbench.reporting.report_table import ReportTable
-from llmbench.reporting.wording import clip, estimate, limits, p_value, percent
+from llmbench.reporting.wording import category_text, clip, estimate, limits, p_value, percent
 from llmbench.unknown import NONE, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from llmbench.matrix import MatrixResults
-    from llmbench.matrix.categories import CategoryScore
+    from llmbench.matrix.categories import CategoryDifference, CategoryScore
     from llmbench.matrix.summary import CellSummary
 
-__all__ = ["category_figure", "category_table", "prompt_figure", "repeat_table"]
+__all__ = [
+    "category_difference_table",
+    "category_figure",
+    "category_table",
+    "prompt_figure",
+    "repeat_table",
+    "shown_differences",
+]
 
-_NO_CATEGORY = "(none)"
 _MOST_COLUMNS = 24
 _MOST_ROWS = 20
 _MOST_WORDS_IN_A_HEAD = 6
@@ -51,7 +59,7 @@ def category_table(results: MatrixResults) -> ReportTable:
         (each.category, each.cell): f"{estimate(each.score, each.ci, percent)}, n {each.n:,}"
         for each in found
     }
-    heads = {category: category or _NO_CATEGORY for category in categories}
+    heads = {category: category_text(category) for category in categories}
     if len(cells) > len(categories):
         shown = pd.DataFrame(
             [
@@ -87,17 +95,25 @@ def category_difference_table(results: MatrixResults) -> ReportTable | None:
         }
         for each in found
     ]  # fmt: skip
-    shown = [
-        {
-            "category": each.category or _NO_CATEGORY,
-            "items": f"{each.n:,}",
-            f"{candidate}, difference in points": estimate(each.difference, each.ci, signed_points),
-            "p adjusted": p_value(each.p_adjusted),
-        }
-        for each in found
-    ]
-    frame = pd.DataFrame(shown)
-    return ReportTable(pd.DataFrame(rows), frame, tuple(frame.columns[1:]))
+    shown = shown_differences(found, f"{candidate}, difference in points")
+    return ReportTable(pd.DataFrame(rows), shown, tuple(shown.columns[1:]))
+
+
+def shown_differences(found: Sequence[CategoryDifference], heading: str) -> pd.DataFrame:
+    """Differences by category as a reader sees them, those under `heading`."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "category": category_text(each.category),
+                "items": f"{each.n:,}",
+                heading: estimate(each.difference, each.ci, signed_points),
+                "p adjusted": p_value(each.p_adjusted),
+            }
+            for each in found
+        ]
+    )
 
 
 @house_style()
@@ -130,7 +146,7 @@ def category_figure(results: MatrixResults) -> Plot | None:
     edgewise = len(shown) > _MOST_WORDS_IN_A_HEAD
     axes.set_xticks(
         range(len(shown)),
-        [f"{clip(category or _NO_CATEGORY, 24)}{' ' if edgewise else chr(10)}n = {most[category]:,}"
+        [f"{clip(category_text(category), 24)}{' ' if edgewise else chr(10)}n = {most[category]:,}"
          for category in shown],
         rotation=60 if edgewise else 0,
         ha="right" if edgewise else "center",
@@ -170,11 +186,10 @@ def prompt_figure(results: MatrixResults) -> Plot | None:
         return None
     variants = list(dict.fromkeys(_variant(cell) for cells in varied.values() for cell in cells))
     figure, axes = new_figure(height=3.4)
-    colours = [PALETTE[name] for name in ("blue", "orange", "green", "grey")]
     # Side by side, so that intervals of one variant do not cover each other.
     offsets = np.linspace(-0.12, 0.12, len(varied)) if len(varied) > 1 else [0.0]
     for number, ((model, cells), offset) in enumerate(zip(varied.items(), offsets, strict=True)):
-        colour = colours[number % len(colours)]
+        colour, stroke = series_style(number)
         known = [cell for cell in cells if cell.score is not None]
         places = [variants.index(_variant(cell)) + offset for cell in known]
         scores = [100 * (cell.score or 0.0) for cell in known]
@@ -182,14 +197,13 @@ def prompt_figure(results: MatrixResults) -> Plot | None:
             low, high = limits(cell.score_ci)
             if low is not None and high is not None:
                 axes.vlines(place, 100 * low, 100 * high, color=colour, linewidth=1.6)
-        line = ("-", "--", ":", "-.")[number // len(colours) % 4]
         axes.plot(
             places,
             scores,
             marker="o",
             markersize=5,
             color=colour,
-            linestyle=line,
+            linestyle=stroke,
             label=clip(model, _LABEL_CHARACTERS),
         )
     axes.set_xticks(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from llmbench.matrix.summary import answers_by_cell
 from llmbench.matrix.text import as_text
 from llmbench.numbers import nan_as_none
 from llmbench.reporting.text import encodable
@@ -53,7 +54,7 @@ def matrix_view(results: MatrixResults) -> MatrixView:
     """
     cells = [cell.cell for cell in results.cells]
     count = len(results.dataset)
-    by_cell = {str(name): rows for name, rows in results.answers.groupby("cell", sort=False)}
+    by_cell = answers_by_cell(results.answers)
     kept = _kept(results, cells, by_cell)
     clip = _clip_length(results.answers)
     data = {
@@ -129,7 +130,7 @@ def _draws(rows: pd.DataFrame, count: int, kept: list[int], clip: int | None) ->
     return found
 
 
-def question_of(item: Item, results: MatrixResults) -> str | None:
+def _question_of(item: Item, results: MatrixResults) -> str | None:
     """What an item asks, for whoever grades answers to it: the column of its prompt, else the columns that
     the templates name, but for the right answer; without templates its longest text that is no answer.
     """
@@ -157,7 +158,7 @@ def question_of(item: Item, results: MatrixResults) -> str | None:
 def _frame(results: MatrixResults, kept: list[int]) -> pd.DataFrame:
     names = ["item_id", "category", "cell", "repeat", "answer", "expected", "score", "note", "error"]
     frame = results.answers[[*names, "cost_usd", "latency_ms", "input_tokens", "output_tokens"]].copy()
-    questions = {item.id: question_of(item, results) for item in results.dataset.rows}
+    questions = {item.id: _question_of(item, results) for item in results.dataset.rows}
     # What people need to grade an answer: `llmbench label export` reads this file.
     frame.insert(2, "question", frame["item_id"].map(questions).astype(object))
     if len(kept) == len(results.dataset):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.memo_amounts import usd, usd_range
 from llmbench.reporting.memo_tables import measured_text
 from llmbench.reporting.wording import clip
@@ -48,7 +48,7 @@ def evidence_figure(study: MemoStudy) -> Plot | None:
             measured_text(result), (value, place), xytext=(0, 7), textcoords="offset points", ha="center",
             fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
         )  # fmt: skip
-    axes.axvline(0, color=PALETTE["ink"], linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.axvline(0, color=PALETTE["ink"], linewidth=1.2, linestyle=DASHED)
     axes.set_yticks(range(len(rows)), [f"{clip(r.gate.name, 16)}\n{r.gate.stage}" for r in rows])
     axes.set_ylim(len(rows) - 0.4, -0.8)
     reach = 1.15 * max(abs(end) for end in axes.get_xlim())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmbench.decision import STAGES, needed_evidence
-from llmbench.numbers import signed_points
+from llmbench.numbers import signed, signed_points
 from llmbench.reporting.memo_amounts import usd
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import percent, span, whole
@@ -205,7 +205,7 @@ def source_table(study: MemoStudy) -> ReportTable:
             "report": frame["report"],
             "": [_state_words(str(source.state), over, source.of_example) for source, over in rows],
             "why": [reason or NONE for reason in frame["reason"]],
-            "age, days": [NONE if pd.isna(age) else f"{age:,.0f}" for age in frame["age_days"]],
+            "age, days": [NONE if pd.isna(age) else signed(age, ",.0f") for age in frame["age_days"]],
             "run": [source.run_id or NONE for source, _ in rows],
             RESULT: [source.sha256[:12] if source.sha256 else NONE for source, _ in rows],
             "workload": [(source.workload_sha256 or NONE)[:12] for source, _ in rows],

@@ -63,7 +63,7 @@ def quality_sentence(study: MemoStudy) -> str:
     """The difference of the scores against its margin, and of the replies against theirs."""
     found, parts = study.quality, []
     if found is not None:
-        change = span(abs(found.difference), None, None, points_of)
+        change = f"{100 * abs(found.difference):.1f}"
         way = "higher" if found.difference > 0 else "lower"
         told = f"the score is {change} points {way}" if change != "0.0" else "the score is the same"
         if found.low is not None and found.high is not None:
@@ -84,11 +84,6 @@ def quality_sentence(study: MemoStudy) -> str:
         asked = "" if gate is None else f", and at least {percent(gate.threshold)} must be kept"
         parts.append(f"Replies: it gets {kept} of those of {study.baseline}{asked}.")
     return " ".join(parts)
-
-
-def points_of(share: float) -> str:
-    """A difference without its sign, in points."""
-    return f"{100 * share:.1f}"
 
 
 def main_risk(study: MemoStudy) -> str:

@@ -20,8 +20,6 @@ from llmbench.run_files import RESULT
 
 __all__ = ["ScoreFall", "WorseRun", "find_previous", "is_worse", "worse_run"]
 
-_BEST_FIRST = (Decision.GO, Decision.GO_WITH_CONDITIONS, Decision.HOLD, Decision.NO_GO)
-
 
 class ScoreFall(NamedTuple):
     """A model whose score fell by more than both intervals allow."""
@@ -61,7 +59,8 @@ def is_worse(before: Decision, after: Decision) -> bool:
     >>> is_worse(Decision.GO, Decision.HOLD), is_worse(Decision.HOLD, Decision.HOLD)
     (True, False)
     """
-    return _BEST_FIRST.index(after) > _BEST_FIRST.index(before)
+    best_first = list(Decision)
+    return best_first.index(after) > best_first.index(before)
 
 
 def worse_run(before: ResultEnvelope, after: ResultEnvelope) -> WorseRun:

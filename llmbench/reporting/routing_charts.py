@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmbench.money import dollars
 from llmbench.numbers import signed, signed_points
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.routing_report import category_losses, monthly_saving
 from llmbench.reporting.wording import estimate, p_value, percent
@@ -56,7 +56,7 @@ def policy_table(study: RoutingStudy) -> ReportTable | None:
                 "calls of the strong model for half of the gap": (
                     NONE if math.isnan(row.cpt50) else percent(row.cpt50)
                 ),
-                "quality": f"{estimate(row.quality, _known(row.quality_interval), percent)}",
+                "quality": estimate(row.quality, row.quality_interval, percent),
                 "at strong calls": percent(row.strong_share),
                 "$ per 1,000 requests": (
                     UNKNOWN if math.isnan(row.cost_usd) else dollars(_THOUSAND * row.cost_usd)
@@ -162,7 +162,7 @@ def budget_figure(study: RoutingStudy) -> Plot | None:
     figure, axes = new_figure(height=3.4)
     labels = [point.labels for point in study.budget]
     alone = study.budget[0].length_apgr
-    axes.axhline(alone, color=PALETTE["orange"], linewidth=1.3, linestyle=(0, (4, 3)))
+    axes.axhline(alone, color=PALETTE["orange"], linewidth=1.3, linestyle=DASHED)
     axes.annotate(
         "prompt length", (labels[-1], alone), xytext=(0, 4), textcoords="offset points", fontsize=8,
         color=PALETTE["orange"], ha="right",
@@ -306,12 +306,7 @@ def _called(name: str, study: RoutingStudy) -> str:
 def _ratio(value: float, interval: Interval | None) -> str:
     if math.isnan(value):
         return NONE
-    known = None if interval is None else _known(interval)
-    return estimate(value, known, lambda number: signed(number, ".2f"))
-
-
-def _known(interval: Interval) -> Interval | None:
-    return None if math.isnan(interval.low) else interval
+    return estimate(value, interval, lambda number: signed(number, ".2f"))
 
 
 def _pair(pair: tuple[float, float] | None) -> Interval | None:

@@ -128,7 +128,7 @@ def run_report(
     """
     from rich.console import Console
 
-    wanted, size = read_formats([formats] if isinstance(formats, str) else formats), read_paper(paper)
+    wanted, size = read_formats(formats), read_paper(paper)
     root = load_config().root
     path = find_notebook(notebook, root)
     values = check_run(path, parameters or {})

@@ -160,7 +160,7 @@ def plan_schedule(
         age_given=_AGE in everything,
         next_runs=next_runs(cron, time_zone, now),
         out=_target(out, root),
-        formats=read_formats([formats] if isinstance(formats, str) else formats),
+        formats=read_formats(formats),
         paper=read_paper(paper),
     )
 

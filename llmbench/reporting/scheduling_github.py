@@ -20,6 +20,7 @@ from llmbench.reporting.remote import remote_url
 from llmbench.reporting.run import find_notebook
 from llmbench.reporting.scheduling import Schedule, next_runs
 from llmbench.reporting.text import texts_of
+from llmbench.run_files import REPORTS
 
 __all__ = ["github_workflow", "key_names"]
 
@@ -27,7 +28,7 @@ _SHORTEST = timedelta(minutes=5)
 _LOOKED_AT = 300
 """Runs of an hour and more of any that are too close."""
 _LEDGER = "LLMBENCH_LEDGER"
-_NOT_UPLOADED = ".llmbench/reports"
+_NOT_UPLOADED = f".llmbench/{REPORTS}"
 """What could not be uploaded waits here for the next run."""
 _PACKAGES = {
     "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs",
@@ -70,7 +71,7 @@ def github_workflow(schedule: Schedule) -> str:
     config = load_config(schedule.root)
     shared = "://" in config.ledger_url
     secrets = [*key_names(schedule, config), *([_LEDGER] if shared else [])]
-    reports = schedule.out or "reports"
+    reports = schedule.out or REPORTS
     kept = [_NOT_UPLOADED if url is not None else reports, *([] if shared else [_ledger_files(config)])]
     names = {"label": schedule.label, "notebooks": ", ".join(schedule.notebooks)}
     return _WORKFLOW.format(

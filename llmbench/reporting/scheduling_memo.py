@@ -7,6 +7,7 @@ from llmbench.reporting.parameters import read_parameters
 from llmbench.reporting.remote import remote_url
 from llmbench.reporting.run import MEMO, find_notebook
 from llmbench.reporting.scheduling import Schedule
+from llmbench.run_files import REPORTS, RESULT
 
 __all__ = ["memo_note"]
 
@@ -32,8 +33,8 @@ def memo_note(schedule: Schedule, *, alone: bool = False) -> str | None:
         needed.setdefault("break_even")
     missing = []
     for name in needed:
-        folder = schedule.root / (p["reports"] or schedule.out or "reports") / name
-        found = (folder / "result.json").is_file() and (bool(p["reports"]) or not alone)
+        folder = schedule.root / (p["reports"] or schedule.out or REPORTS) / name
+        found = (folder / RESULT).is_file() and (bool(p["reports"]) or not alone)
         if name not in schedule.notebooks and not found:
             missing.append(name)
     if not missing:

@@ -8,14 +8,13 @@ import numpy as np
 
 from llmbench.abtest.simulation_result import DECISIONS, AbSimulation, Outcome
 from llmbench.numbers import signed
-from llmbench.reporting.figures import PALETTE, Plot, house_style, new_figure
+from llmbench.reporting.figures import DASHED, PALETTE, VERDICT_COLOURS, Plot, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["boundary_figure", "power_figure", "stopping_figure"]
 
-_COLOURS = {"better": "green", "not worse": "blue", "worse": "orange", "cannot tell": "grey"}
 _MOST_POINTS = 30
 """Up to here looks are drawn as points."""
 _BEYOND = 1.06
@@ -45,7 +44,7 @@ def power_figure(simulation: AbSimulation) -> Plot:
     axes.plot(
         frame["units"], 100 * frame["power"], color=PALETTE["blue"], marker="o" if few else "", markersize=5
     )
-    axes.axhline(100 * plan.power, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(100 * plan.power, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     axes.axvline(simulation.planned_units, color=PALETTE["ink"], linewidth=1)
     axes.set_ylim(0, 104)
     axes.set_xlim(0, frame["units"].max() * 1.04)
@@ -92,7 +91,13 @@ def stopping_figure(simulation: AbSimulation) -> Plot:
         for place, decision in enumerate(DECISIONS):
             top = bottom + 100 * steps[:, place]
             axes.fill_between(
-                at, bottom, top, step="post", color=PALETTE[_COLOURS[decision]], label=decision, linewidth=0
+                at,
+                bottom,
+                top,
+                step="post",
+                color=PALETTE[VERDICT_COLOURS[decision]],
+                label=decision,
+                linewidth=0,
             )
             bottom = top
             which = {"treatment": outcome.treatment} if simulation.families else {}
@@ -106,7 +111,7 @@ def stopping_figure(simulation: AbSimulation) -> Plot:
                 }
                 for day, share in zip(days, decided[:, place], strict=True)
             ]
-        axes.axvline(outcome.mean_day, color=PALETTE["ink"], linewidth=1, linestyle=(0, (4, 3)))
+        axes.axvline(outcome.mean_day, color=PALETTE["ink"], linewidth=1, linestyle=DASHED)
         axes.set_title(_truth(simulation, outcome), fontsize=9, fontweight="normal")
         axes.set_ylabel("% of runs")
     panels[0].set_ylim(0, 100)
@@ -150,7 +155,7 @@ def boundary_figure(simulation: AbSimulation) -> Plot:
             shaded = np.nan_to_num(bound, nan=edge)
             axes.fill_between(units, shaded, edge, color=PALETTE[colour], alpha=0.12, linewidth=0)
         axes.plot(units, bound, color=PALETTE[colour], marker="o" if few else "", markersize=5, label=name)
-    axes.axhline(scale * plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(scale * plan.margin, color=PALETTE["grey"], linewidth=1, linestyle=DASHED)
     axes.axhline(scale * equal, color=PALETTE["ink"], linewidth=1)
     axes.set_ylim(least, most)
     axes.set_xlim(0, units[-1] * 1.04)

@@ -26,11 +26,9 @@ from llmbench.reporting.finish import finish_run
 from llmbench.reporting.folder import ReportFolder, new_run_id
 from llmbench.reporting.formats import read_formats, read_paper
 from llmbench.reporting.index import write_index
-from llmbench.reporting.matrix_report import refuse_redacted_filter
-from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.process import Job, run_environment
 from llmbench.reporting.remote import RemoteReports, remote_url, reports_of
-from llmbench.reporting.run import find_notebook
+from llmbench.reporting.run import check_run, find_notebook
 from llmbench.run_files import EXECUTED
 
 __all__ = ["StagedRun", "staged_run"]
@@ -105,12 +103,10 @@ def staged_run(
     papermill becomes a ReportError as of `llmbench report`: one sentence without a secret, the notebook under
     failed/.
     """
-    wanted, size = read_formats([formats] if isinstance(formats, str) else formats), read_paper(paper)
+    wanted, size = read_formats(formats), read_paper(paper)
     home = load_config(Path(root) if root is not None else None).root
     path = find_notebook(notebook, home)
-    declared = read_parameters(path)
-    values = check_parameters(declared, parameters or {}, where=path.stem)
-    refuse_redacted_filter({parameter.name: parameter.default for parameter in declared} | values)
+    values = check_run(path, parameters or {})
     remote = None
     if isinstance(out, str) and remote_url(out) is not None:
         remote = RemoteReports(out, home)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from llmbench.numbers import nan_as_none
 from llmbench.reporting.text import encodable
 from llmbench.unknown import NONE, UNKNOWN
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from llmbench.stats import Interval
 
 __all__ = [
+    "category_text",
     "clip",
+    "counted",
     "estimate",
     "expected",
     "limits",
@@ -29,8 +33,8 @@ __all__ = [
 
 
 def limits(interval: Interval | None) -> tuple[float | None, float | None]:
-    """Low and high; None and None where there is no interval."""
-    return (None, None) if interval is None else (interval.low, interval.high)
+    """Low and high; None and None where there is no interval, or it has no ends (fewer than two values)."""
+    return (None, None) if interval is None else (nan_as_none(interval.low), nan_as_none(interval.high))
 
 
 def estimate(value: float | None, interval: Interval | None, show: Callable[[float], str]) -> str:
@@ -39,8 +43,12 @@ def estimate(value: float | None, interval: Interval | None, show: Callable[[flo
 
 
 def span(value: float | None, low: float | None, high: float | None, show: Callable[[float], str]) -> str:
-    """A value with its limits, where they are known and not the value itself."""
-    if value is None:
+    """A value with its limits, where they are known and not the value itself.
+
+    >>> span(0.5, 0.4, 0.6, percent), span(0.5, None, None, percent), span(math.nan, None, None, percent)
+    ('50.0% (40.0% to 60.0%)', '50.0%', 'unknown')
+    """
+    if value is None or math.isnan(value):
         return UNKNOWN
     if low == value == high:  # nothing varies: each call of one's own endpoint costs 0
         return str(show(value))
@@ -73,10 +81,10 @@ def whole(value: float) -> str:
 def p_value(value: float | None) -> str:
     """Three digits are enough.
 
-    >>> [p_value(p) for p in (0.0312, 0.00001, None)]
-    ['0.031', '<0.001', '–']
+    >>> [p_value(p) for p in (0.0312, 0.00001, None, math.nan)]
+    ['0.031', '<0.001', '–', '–']
     """
-    if value is None:
+    if value is None or math.isnan(value):
         return NONE
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
@@ -87,6 +95,20 @@ def shorten(value: Any, characters: int = 240) -> str:
         return "(missing)"
     text = " ".join(encodable(value).split())
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def category_text(category: str | None) -> str:
+    """A category of items, and what stands for those that have none."""
+    return category or "(none)"
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something, which takes an s where they are several.
+
+    >>> counted(1, "run"), counted(1200, "run")
+    ('1 run', '1,200 runs')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def clip(text: str, characters: int = 40) -> str:

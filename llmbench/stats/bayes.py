@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import betainc, betaincc, betaincinv, expit, log_expit, logit, ndtr
 
 from llmbench.errors import UsageError
-from llmbench.stats.checks import check_number, finite_array
+from llmbench.stats.checks import check_concentration, check_positive, finite_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -88,8 +88,7 @@ def probability_ratio_above(
     >>> print(f"{probability_ratio_above([270, 30], [9000, 1000], 0.9):.4f}")
     0.7057
     """
-    if check_number("ratio", ratio) <= 0:
-        raise UsageError(f"ratio must be above 0, not {ratio!r}.")
+    check_positive("ratio", ratio)
     a, b = _posteriors(successes, totals, prior)
     if len(a) != 2:
         raise UsageError(f"successes and totals must be of two arms, not {len(a)}.")
@@ -152,4 +151,6 @@ def _posteriors(
     alpha, beta = parameters
     if alpha <= 0 or beta <= 0:
         raise UsageError(f"prior must be two numbers above 0, not {prior!r}.")
+    for place, parameter in enumerate(parameters.tolist()):
+        check_concentration(parameter, f"prior[{place}]")
     return x + alpha, n - x + beta

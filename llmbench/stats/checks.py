@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -18,11 +17,14 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_SPREAD",
     "check_choice",
+    "check_concentration",
     "check_confidence",
     "check_count",
     "check_number",
     "check_open_unit",
+    "check_positive",
     "check_same_items",
+    "check_sides",
     "check_value_range",
     "cluster_codes",
     "finite_array",
@@ -31,15 +33,43 @@ __all__ = [
     "paired_arrays",
 ]
 
+_LARGEST = 1e60
+"""Squares of larger numbers, times their counts, would not be numbers any more."""
+_MOST_COUNTED = 2**53
+_STRONGEST = 1e9
+_LEAST_CONFIDENCE = 1e-9
 NO_SPREAD = 1e-12
 """Below this share of the largest value a standard error is rounding noise, and counts as zero."""
 
 
 def check_number(name: str, value: object) -> float:
-    """`value` as float; raise unless it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not is_finite(value):
+    """`value` as float; raise unless it is a finite number, of at most 1e60 in size."""
+    if not is_finite(value):
         raise UsageError(f"{name} must be a finite number, not {value!r}.")
+    if abs(value) > _LARGEST:
+        raise UsageError(f"{name} must not be beyond {_LARGEST:g}, not {value!r}.")
     return float(value)
+
+
+def check_positive(name: str, value: object) -> float:
+    """`value` as float; raise unless it is a number above 0, and not so small that its inverse is none."""
+    number = check_number(name, value)
+    if number <= 0:
+        raise UsageError(f"{name} must be above 0, not {value!r}.")
+    if number < 1 / _LARGEST:
+        raise UsageError(f"{name} must be at least {1 / _LARGEST:g}, not {value!r}.")
+    return number
+
+
+def check_concentration(concentration: object, name: str = "concentration") -> float:
+    """How many units a mixture is worth; raise unless it is above 0 and at most 1e9.
+
+    With more of them the logarithms that the evidence is a difference of have no digits left for it.
+    """
+    number = check_positive(name, concentration)
+    if number > _STRONGEST:
+        raise UsageError(f"{name} must be at most {_STRONGEST:g}, not {concentration!r}.")
+    return number
 
 
 def check_open_unit(name: str, value: object) -> float:
@@ -55,17 +85,27 @@ def check_confidence(confidence: object) -> float:
     number = check_number("confidence", confidence)
     if 1 < number < 100:
         raise UsageError(f"confidence is a share: write {number / 100:g}, not {confidence!r}.")
+    if 0 < number < _LEAST_CONFIDENCE:
+        raise UsageError(f"confidence must be at least {_LEAST_CONFIDENCE:g}, not {confidence!r}.")
     return check_open_unit("confidence", number)
 
 
 def check_count(name: str, value: object, least: int = 0) -> int:
-    """`value` as int; raise unless it is a whole number of at least `least`."""
+    """`value` as int; raise unless it is a whole number from `least` to 2**53, where floats still count."""
     number = check_number(name, value)
     if number != int(number):
         raise UsageError(f"{name} must be a whole number, not {value!r}.")
     if number < least:
         raise UsageError(f"{name} must be at least {least}, not {value!r}.")
+    if number > _MOST_COUNTED:
+        raise UsageError(f"{name} must be at most {_MOST_COUNTED}, not {value!r}.")
     return int(number)
+
+
+def check_sides(sides: object) -> None:
+    """Raise unless `sides` is 1 or 2."""
+    if check_count("sides", sides) not in {1, 2}:
+        raise UsageError(f"sides must be 1 or 2, not {sides!r}.")
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
@@ -110,6 +150,8 @@ def number_array(name: str, values: object, dimensions: Sequence[int] = (1,)) ->
         )
     if np.isinf(array).any():
         raise UsageError(f"{name}{_place(np.isinf(array))} is infinite; every value must be finite.")
+    if (large := np.abs(array) > _LARGEST).any():
+        raise UsageError(f"{name}{_place(large)} is beyond {_LARGEST:g}; it cannot be counted with.")
     return array
 
 
@@ -158,7 +200,7 @@ def paired_arrays(
 
 def label_list(name: str, labels: object) -> list[Hashable]:
     """`labels` as a list. Raises UsageError, also where one is missing."""
-    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+    if not _is_column(labels):
         raise UsageError(f"{name} must be a list of one label per item.")
     found: list[Hashable] = []
     for place, label in enumerate(labels):
@@ -180,7 +222,7 @@ def cluster_codes(
     """
     if clusters is None:
         return None
-    if isinstance(clusters, str | bytes) or not isinstance(clusters, Iterable):
+    if not _is_column(clusters):
         raise UsageError("clusters must be None or a list of one label per item.")
     check_same_items(name, values, "clusters", clusters)
     numbers_of: dict[Hashable, int] = {}
@@ -196,6 +238,15 @@ def cluster_codes(
     if len(codes) != n:
         raise UsageError(f"clusters has {len(codes)} labels for the {n} values of {name}; it needs one each.")
     return np.array(codes, dtype=np.intp)
+
+
+def _is_column(labels: object) -> TypeGuard[Iterable[Any]]:
+    # An array of no dimension says that it can be iterated over, and cannot.
+    return (
+        isinstance(labels, Iterable)
+        and not isinstance(labels, str | bytes)
+        and getattr(labels, "shape", None) != ()
+    )
 
 
 def _is_missing(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmbench.errors import UsageError
-from llmbench.stats.checks import check_choice, check_confidence, check_count, check_number, finite_array
+from llmbench.stats.checks import check_choice, check_confidence, check_count, check_positive, finite_array
 from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
 from llmbench.stats.two_arms import Alternative
 
@@ -49,8 +49,7 @@ def asymptotic_difference_sequence(
     check_confidence(confidence)
     check_choice("alternative", alternative, ("two-sided", "greater", "less"))
     check_count("least_replies", least_replies, 1)
-    if check_number("planned_units", planned_units) <= 0:
-        raise UsageError(f"planned_units must be above 0, not {planned_units!r}.")
+    check_positive("planned_units", planned_units)
     ones, ones_of, twos, twos_of = _check_counts({"x1": x1, "n1": n1, "x2": x2, "n2": n2})
     halves = asymptotic_half_widths(
         ones, ones_of, twos, twos_of, planned_units, 1 - confidence, two_sided=alternative == "two-sided"

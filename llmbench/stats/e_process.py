@@ -20,7 +20,13 @@ from scipy.special import betainc, betaln, log_expit
 
 from llmbench.errors import UsageError
 from llmbench.shown import shown
-from llmbench.stats.checks import check_choice, check_confidence, check_number, finite_array
+from llmbench.stats.checks import (
+    check_choice,
+    check_concentration,
+    check_confidence,
+    check_positive,
+    finite_array,
+)
 from llmbench.stats.intervals import Interval
 from llmbench.stats.two_arms import Alternative
 
@@ -230,12 +236,8 @@ def _epochs(x1: NDArray[np.float64], x2: NDArray[np.float64], shares: NDArray[np
 def _check_mixture(
     ratio: float, concentration: float, centre: float | None
 ) -> tuple[float, float, float | None]:
-    for name, value in (("ratio", ratio), ("concentration", concentration)):
-        if check_number(name, value) <= 0:
-            raise UsageError(f"{name} must be above 0, not {value!r}.")
-    if centre is not None and check_number("centre", centre) <= 0:
-        raise UsageError(f"centre must be a ratio above 0 or None, not {centre!r}.")
-    return math.log(ratio), float(concentration), None if centre is None else math.log(centre)
+    log_centre = None if centre is None else math.log(check_positive("centre", centre))
+    return math.log(check_positive("ratio", ratio)), check_concentration(concentration), log_centre
 
 
 def _check_replies(

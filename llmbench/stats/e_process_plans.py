@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import gammaln
+from scipy.special import gammaln, xlog1py, xlogy
 
 from llmbench.errors import UsageError
-from llmbench.stats.checks import check_choice, check_count, check_number, check_open_unit
+from llmbench.stats.checks import (
+    check_choice,
+    check_concentration,
+    check_count,
+    check_open_unit,
+    check_positive,
+    number_array,
+)
 from llmbench.stats.e_process import log_e_values_of_shares
 from llmbench.stats.two_arms import OneSided
 
@@ -57,10 +64,10 @@ def e_process_power(
     """
     check_choice("alternative", alternative, ("greater", "less"))
     own, level = check_open_unit("share", share), -math.log(check_open_unit("alpha", alpha))
-    logs = [math.log(_positive(name, value)) for name, value in (("ratio", ratio), ("centre", centre))]
+    logs = [math.log(check_positive(name, value)) for name, value in (("ratio", ratio), ("centre", centre))]
     odds = math.log(own / (1 - own))
-    of_arm1 = 1 / (1 + math.exp(-odds - math.log(_positive("true_ratio", true_ratio))))
-    weight = _positive("concentration", concentration)
+    of_arm1 = 1 / (1 + math.exp(-odds - math.log(check_positive("true_ratio", true_ratio))))
+    weight = check_concentration(concentration)
     mass, least = np.ones(1), 0
     so_far, shown, found = 0, 0.0, []
     for total in _looks(replies):
@@ -99,12 +106,12 @@ def e_process_replies(
     """
     check_count("looks", looks, 1)
     wanted = check_open_unit("power", power)
-    beyond = math.log(_positive("true_ratio", true_ratio)) - math.log(_positive("ratio", ratio))
+    beyond = math.log(check_positive("true_ratio", true_ratio)) - math.log(check_positive("ratio", ratio))
     if (beyond if alternative == "greater" else -beyond) <= 0:
         raise UsageError(
             f"true_ratio ({true_ratio!r}) is not beyond ratio ({ratio!r}): no number of replies shows it."
         )
-    if wanted <= alpha:
+    if wanted <= check_open_unit("alpha", alpha):
         raise UsageError(f"power ({power!r}) must be above alpha ({alpha!r}).")
 
     def lack(log_replies: float) -> float:
@@ -127,7 +134,7 @@ def e_process_replies(
 
 
 def _looks(replies: Sequence[float]) -> list[int]:
-    found = [round(_positive("replies", each)) for each in replies]
+    found = [round(check_positive("replies", each)) for each in number_array("replies", replies).tolist()]
     if not found or any(later < earlier for earlier, later in pairwise(found)):
         raise UsageError("replies must be one total per look, of one look or more, and ascend.")
     return found
@@ -138,7 +145,7 @@ def _binomial(n: int, p: float) -> tuple[NDArray[np.float64], int]:
     reach = _SPREADS * (1 + math.sqrt(n * p * (1 - p)))
     lowest, highest = max(0, math.floor(n * p - reach)), min(n, math.ceil(n * p + reach))
     x = np.arange(lowest, highest + 1.0)
-    logs = gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1) + x * math.log(p) + (n - x) * math.log1p(-p)
+    logs = gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1) + xlogy(x, p) + xlog1py(n - x, -p)
     return np.exp(logs), lowest
 
 
@@ -148,9 +155,3 @@ def _kept(mass: NDArray[np.float64], least: int) -> tuple[NDArray[np.float64], i
     if not len(places):
         return np.zeros(1), least
     return mass[places[0] : places[-1] + 1], least + int(places[0])
-
-
-def _positive(name: str, value: float) -> float:
-    if check_number(name, value) <= 0:
-        raise UsageError(f"{name} must be above 0, not {value!r}.")
-    return float(value)

@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from llmbench.errors import UsageError
 from llmbench.shown import shown
-from llmbench.stats.checks import check_number
+from llmbench.stats.checks import check_number, check_positive
 from llmbench.stats.intervals import UNKNOWN_INTERVAL, Interval
 
 __all__ = ["FiellerInterval", "fieller_interval"]
@@ -47,6 +47,11 @@ class FiellerInterval(Interval):
     def __getnewargs__(self) -> tuple[float, float, FiellerKind, float, Interval | None]:
         # What copy and pickle make it anew from.
         return self.low, self.high, self.kind, self.g, self.gap
+
+    def times(self, factor: float) -> FiellerInterval:
+        """The interval of a ratio in another unit, `factor` (above 0) times as large."""
+        gap = None if self.gap is None else Interval(self.gap.low * factor, self.gap.high * factor)
+        return FiellerInterval(self.low * factor, self.high * factor, self.kind, self.g, gap)
 
     @property
     def is_bounded(self) -> bool:
@@ -98,17 +103,29 @@ def fieller_interval(
     var_a = _check_variance("var_numerator", var_numerator)
     var_b = _check_variance("var_denominator", var_denominator)
     cov = check_number("covariance", covariance)
-    z = check_number("critical_value", critical_value)
-    if z <= 0:
-        raise UsageError(f"critical_value must be above 0, not {critical_value!r}.")
+    z = check_positive("critical_value", critical_value)
+    # Each in units of its own size, a power of 2, so that no square is too large or too small to be told.
+    unit_a, unit_b = _unit(a, math.sqrt(var_a)), _unit(b, math.sqrt(var_b))
+    a, b, cov = a / unit_a, b / unit_b, cov / unit_a / unit_b
+    var_a, var_b = var_a / unit_a / unit_a, var_b / unit_b / unit_b
     if cov**2 > var_a * var_b * (1 + 1e-9):
         raise UsageError(
             f"covariance ({covariance!r}) is larger than variances of {var_numerator!r} and "
             f"{var_denominator!r} allow."
         )
+    found = _solved(a, b, var_a, var_b, cov, z)
+    return found.times(unit_a / unit_b)
+
+
+def _unit(*sizes: float) -> float:
+    return math.ldexp(1.0, math.frexp(max(map(abs, sizes)))[1])
+
+
+def _solved(a: float, b: float, var_a: float, var_b: float, cov: float, z: float) -> FiellerInterval:
     # The set is square · ρ² - 2 · middle · ρ + constant <= 0.
     square, middle, constant = b**2 - z**2 * var_b, a * b - z**2 * cov, a**2 - z**2 * var_a
-    g = z**2 * var_b / b**2 if b != 0 else math.inf
+    reach = z * math.sqrt(var_b) / abs(b) if b != 0 else math.inf
+    g = reach * reach
     if abs(square) <= _ROUNDING * b**2 or (b == 0 and var_b == 0):
         return _half_line(middle, constant, g)
     discriminant = _discriminant(a, b, var_a, var_b, cov, z)

@@ -19,6 +19,7 @@ from llmbench.stats.checks import (
     check_count,
     check_number,
     check_open_unit,
+    check_positive,
     cluster_codes,
     number_array,
 )
@@ -76,11 +77,12 @@ def items_needed(
     >>> print(f"{items_needed(0.03, 1 / 3):.3f}")
     968.997
     """
-    check_number("difference", difference)
-    if difference == 0:
+    if check_number("difference", difference) == 0:
         raise UsageError("difference must not be zero: no number of items shows it.")
+    check_positive("The size of difference", abs(difference))
     spread, _ = _spread(differences, clusters)
-    return (_effect_in_standard_errors(alpha, power) * spread / difference) ** 2
+    errors = _effect_in_standard_errors(alpha, power) * spread / difference
+    return errors * errors
 
 
 def resolution_ratio(
@@ -131,17 +133,15 @@ def _effect_in_standard_errors(alpha: float, power: float) -> float:
     if power < alpha:
         raise UsageError(f"power ({power!r}) must not be below alpha ({alpha!r}).")
     normal = NormalDist()
-    return normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)
+    return normal.inv_cdf(power) - normal.inv_cdf(alpha / 2)
 
 
 def _spread(differences: ArrayLike, clusters: Iterable[Hashable] | None) -> tuple[float, int | None]:
     """Standard deviation per item, and the number of items where items were given."""
-    if np.ndim(differences) == 0:
+    if np.isscalar(differences) or getattr(differences, "shape", None) == ():
         if clusters is not None:
             raise UsageError("clusters needs differences per item, not one standard deviation.")
-        if not isinstance(differences, int | float | np.number) or not 0 < float(differences) < math.inf:
-            raise UsageError(f"differences as one standard deviation must be above 0, not {differences!r}.")
-        return float(differences), None
+        return check_positive("differences as one standard deviation", differences), None
     array = number_array("differences", differences)
     codes = cluster_codes(clusters, "differences", differences, len(array))
     known = ~np.isnan(array)

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 from llmbench.stats.checks import (
+    NO_SPREAD,
     check_confidence,
     check_same_items,
     check_value_range,
@@ -31,8 +32,6 @@ __all__ = [
     "prediction_powered_difference",
     "prediction_powered_mean",
 ]
-
-_NO_SPREAD = 1e-12
 
 
 @shown
@@ -206,7 +205,7 @@ def _fit(labels: ArrayLike, judge_there: ArrayLike, judge_elsewhere: ArrayLike) 
     if rest:
         mean += weight * float(elsewhere.mean())
         pulls = weight * (elsewhere - elsewhere.mean()) / rest
-    constant = bool(np.ptp(given) <= _NO_SPREAD)
+    constant = bool(np.ptp(given) <= NO_SPREAD * np.abs(given).max())
     return _Fit(mean, weight, (corrections - corrections.mean()) / n, pulls, constant)
 
 

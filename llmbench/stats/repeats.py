@@ -11,7 +11,7 @@ from scipy.special import gammaln
 
 from llmbench.errors import UsageError
 from llmbench.shown import shown
-from llmbench.stats.checks import check_count, cluster_codes, finite_array
+from llmbench.stats.checks import check_count, check_positive, cluster_codes, finite_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -56,9 +56,8 @@ class VarianceComponents(NamedTuple):
     answers: int
 
     def standard_error(self, repeats: float) -> float:
-        """Of the mean of as many items with `repeats` answers each."""
-        if not repeats > 0:
-            raise UsageError(f"repeats must be above 0, not {repeats!r}.")
+        """Of the mean of as many items with `repeats` answers each. Raises UsageError for none."""
+        check_positive("repeats", repeats)
         return math.sqrt((self.between + self.within / repeats) / self.items) if self.items else math.nan
 
 

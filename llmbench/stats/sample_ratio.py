@@ -14,13 +14,15 @@ from scipy.special import chdtrc, gammaln
 
 from llmbench.errors import UsageError
 from llmbench.shown import shown
-from llmbench.stats.checks import check_choice, check_number, finite_array
+from llmbench.stats.checks import check_choice, check_concentration, finite_array
 from llmbench.stats.intervals import TestResult
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["SequentialSampleRatio", "sample_ratio_mismatch", "sequential_sample_ratio_mismatch"]
+
+_LEAST_SHARE = 1e-60
 
 
 @shown
@@ -146,15 +148,19 @@ def _check_split(counts: ArrayLike, weights: ArrayLike) -> tuple[NDArray[np.floa
         )
     if (given < 0).any() or (given.sum(axis=1) <= 0).any():
         raise UsageError("weights must be positive, or 0 for an arm that is not open.")
-    return table, np.broadcast_to(given / given.sum(axis=1, keepdims=True), table.shape)
+    shares = given / given.sum(axis=1, keepdims=True)
+    if ((shares > 0) & (shares < _LEAST_SHARE)).any():
+        raise UsageError(f"weights must give an open arm a share of at least {_LEAST_SHARE:g}, or 0.")
+    return table, np.broadcast_to(shares, table.shape)
 
 
 def _check_prior(concentration: float, prior: ArrayLike | None, arms: int) -> NDArray[np.float64]:
     if prior is None:
-        if check_number("concentration", concentration) <= 0:
-            raise UsageError(f"concentration must be above 0, not {concentration!r}.")
+        check_concentration(concentration)
         return np.full(arms, float(concentration))
     given = finite_array("prior", prior)
-    if given.shape != (arms,) or (given <= 0).any():
+    if given.shape != (arms,):
         raise UsageError(f"prior must be one positive number per arm ({arms}).")
+    for place, parameter in enumerate(given.tolist()):
+        check_concentration(parameter, f"prior[{place}]")
     return given

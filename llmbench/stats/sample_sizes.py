@@ -13,7 +13,7 @@ from typing import NamedTuple
 from scipy.optimize import brentq
 
 from llmbench.errors import UsageError
-from llmbench.stats.checks import check_choice, check_number, check_open_unit
+from llmbench.stats.checks import check_choice, check_open_unit, check_positive, check_sides
 from llmbench.stats.score import restricted_planned_rates
 from llmbench.stats.two_arms import OneSided, Scale, check_margin
 
@@ -47,7 +47,7 @@ def sample_size(
     247203 91513
     """
     plan = _plan(p1, p2, margin, scale, allocation)
-    _check_design_effect(design_effect)
+    check_positive("design_effect", design_effect)
     target = _NORMAL.inv_cdf(check_open_unit("power", power))
     critical = _critical(alpha, sides)
     if plan.effect == 0:
@@ -81,7 +81,7 @@ def power(
     0.8500
     """
     plan = _plan(p1, p2, margin, scale, allocation)
-    units = _check_units(n) / _check_design_effect(design_effect)
+    units = check_positive("n", n) / check_positive("design_effect", design_effect)
     return _power(plan, units / (1 + allocation), _critical(alpha, sides))
 
 
@@ -115,7 +115,8 @@ def minimum_detectable_effect(
     rate = check_open_unit("p2", p2)
     wanted = check_open_unit("power", power)
     critical = _critical(alpha, sides)
-    first = _check_units(n) / _check_design_effect(design_effect) / (1 + _check_allocation(allocation))
+    units = check_positive("n", n) / check_positive("design_effect", design_effect)
+    first = units / (1 + check_positive("allocation", allocation))
     null = check_margin(margin, scale)
     at_margin = null * rate if scale == "ratio" else rate + null
     end = 1.0 if alternative == "greater" else 0.0
@@ -150,7 +151,7 @@ class _Plan(NamedTuple):
 def _plan(p1: float, p2: float, margin: float, scale: str, allocation: float) -> _Plan:
     first, second = check_open_unit("p1", p1), check_open_unit("p2", p2)
     null = check_margin(margin, scale)
-    share = _check_allocation(allocation)
+    share = check_positive("allocation", allocation)
     factor = null if scale == "ratio" else 1.0
     null1, null2 = restricted_planned_rates(first, second, share, null, ratio=scale == "ratio")
     return _Plan(
@@ -167,27 +168,6 @@ def _power(plan: _Plan, n1: float, critical: float) -> float:
 
 def _critical(alpha: float, sides: int) -> float:
     level = check_open_unit("alpha", alpha)
-    if sides not in {1, 2} or isinstance(sides, bool):
-        raise UsageError(f"sides must be 1 or 2, not {sides!r}.")
-    return _NORMAL.inv_cdf(1 - level / sides)
-
-
-def _check_allocation(allocation: float) -> float:
-    share = check_number("allocation", allocation)
-    if share <= 0:
-        raise UsageError(f"allocation is n2 / n1 and must be above 0, not {allocation!r}.")
-    return share
-
-
-def _check_design_effect(design_effect: float) -> float:
-    effect = check_number("design_effect", design_effect)
-    if effect <= 0:
-        raise UsageError(f"design_effect must be above 0, not {design_effect!r}.")
-    return effect
-
-
-def _check_units(n: float) -> float:
-    units = check_number("n", n)
-    if units <= 0:
-        raise UsageError(f"n counts the units of both arms and must be above 0, not {n!r}.")
-    return units
+    check_sides(sides)
+    # From the lower tail: 1 less a small alpha has no digits left.
+    return -_NORMAL.inv_cdf(level / sides)

@@ -16,7 +16,7 @@ from scipy.special import ndtr, ndtri
 from llmbench.errors import UsageError
 from llmbench.shown import shown
 from llmbench.stats.brownian import Walk
-from llmbench.stats.checks import check_choice, check_number, check_open_unit, finite_array
+from llmbench.stats.checks import check_choice, check_number, check_open_unit, check_sides, finite_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -100,7 +100,7 @@ def spending_schedule(
     """
     times = _check_fractions(information_fractions)
     check_open_unit("alpha", alpha)
-    _check_sides(sides)
+    check_sides(sides)
     check_choice("kind", kind, ("obrien-fleming", "pocock"))
     each = alpha / sides
     if each >= 0.5:
@@ -136,7 +136,7 @@ def crossing_probabilities(
     0.126
     """
     times = _check_fractions(information_fractions)
-    _check_sides(sides)
+    check_sides(sides)
     check_number("drift", drift)
     bounds = _check_bounds(critical_values, len(times))
     upper, lower = [], []
@@ -196,8 +196,8 @@ def stagewise_p_value(
     """
     check_number("statistic", statistic)
     times = _check_fractions(information_fractions)
-    _check_sides(sides)
-    given = np.asarray(critical_values, dtype=float)
+    check_sides(sides)
+    given = _bounds(critical_values)
     if given.ndim != 1 or len(given) not in {len(times) - 1, len(times)}:
         raise UsageError(
             f"critical_values must be one per look ({len(times)}), or one per earlier look, "
@@ -251,16 +251,21 @@ def _check_fractions(information_fractions: ArrayLike) -> list[float]:
     return [float(value) for value in array]
 
 
+def _bounds(critical_values: ArrayLike) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(critical_values)
+    except ValueError:  # lists of different length
+        array = np.array(None)
+    if array.dtype.kind not in "iuf":
+        raise UsageError("critical_values must be a list or array of numbers, one per look.")
+    return array.astype(float)
+
+
 def _check_bounds(critical_values: ArrayLike, looks: int) -> list[float]:
     # An infinite bound is a look that cannot stop the test.
-    array = np.asarray(critical_values, dtype=float)
+    array = _bounds(critical_values)
     if array.shape != (looks,):
         raise UsageError(f"critical_values must be one per look ({looks}), not of shape {array.shape}.")
     if not (array > 0).all():
         raise UsageError(f"critical_values must be above 0, not {array.tolist()}.")
     return [float(value) for value in array]
-
-
-def _check_sides(sides: object) -> None:
-    if sides not in (1, 2) or isinstance(sides, bool):
-        raise UsageError(f"sides must be 1 or 2, not {sides!r}.")

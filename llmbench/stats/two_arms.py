@@ -7,7 +7,14 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 from llmbench.errors import UsageError
-from llmbench.stats.checks import check_choice, check_confidence, check_count, check_number, finite_array
+from llmbench.stats.checks import (
+    check_choice,
+    check_confidence,
+    check_count,
+    check_number,
+    check_positive,
+    finite_array,
+)
 from llmbench.stats.intervals import TestResult
 
 if TYPE_CHECKING:
@@ -68,6 +75,8 @@ def check_margin(margin: float, scale: str) -> float:
             f"margin is a ratio of rates and must be above 0, not {margin!r}; "
             "for a difference of rates give scale='difference'."
         )
+    if scale == "ratio":
+        check_positive("margin", margin)
     if scale == "difference" and not -1 < value < 1:
         raise UsageError(
             f"margin is a difference of rates and must lie strictly between -1 and 1, not {margin!r}; "

@@ -5,6 +5,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -87,8 +88,20 @@ def test_a_broken_snapshot_says_where(tmp_path: Path) -> None:
 def test_prices_and_counts_that_cannot_be() -> None:
     with pytest.raises(UsageError, match="above 0 USD"):
         GpuOffer("T4", 1, "aws", "x", "2026", "", "", -0.5)
-    with pytest.raises(UsageError, match="at least 1 GPU"):
-        GpuOffer("T4", 0, "aws", "x", "2026", "")
+    bad: list[Any] = [0, 1.5, float("nan"), "2", None]
+    for count in bad:
+        with pytest.raises(UsageError, match="a whole number of GPUs, at least 1"):
+            GpuOffer("T4", count, "aws", "x", "2026", "")
+    worse: list[Any] = ["0.5", 10**400, float("nan"), True]
+    for price in worse:
+        with pytest.raises(UsageError, match="above 0 USD"):
+            GpuOffer("T4", 1, "aws", "x", "2026", "", "", price)
+
+
+def test_another_way_to_buy_is_refused() -> None:
+    wished: Any = "weekly"
+    with pytest.raises(UsageError, match="purchase must be one of on-demand, spot, reserved; it is 'weekly'"):
+        cheapest_offer(gpu_offers(), "T4", 1, wished)
 
 
 def _item(**fields: object) -> SimpleNamespace:

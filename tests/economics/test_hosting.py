@@ -65,5 +65,5 @@ def test_costs_that_cannot_be_meant(fields: dict[str, float], told: str) -> None
 
 
 def test_a_negative_price_is_refused_with_the_options_name() -> None:
-    with pytest.raises(UsageError, match=r"m fp16 on L4 must be at least 0 USD"):
+    with pytest.raises(UsageError, match=r"usd_per_hour of m fp16 on L4 must be a number of at least 0"):
         HostingOption("L4", 1, "m", "fp16", -0.8, 400, 300, 500)

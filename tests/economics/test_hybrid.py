@@ -52,6 +52,50 @@ def test_a_nightly_job_pays_for_its_hours_only() -> None:
         nightly_job(A10G, Workload(50_000_000, 500, 200), COSTS)
 
 
+def test_egress_and_the_fallback_are_paid_for_in_every_way_to_buy() -> None:
+    """They were in the month of machines that are always on, and in no other."""
+    costs = HostingCosts(egress_usd_per_message=0.0001, fallback_share=0.2)
+    load = Workload(100_000, 500, 200, batch_share=1.0)
+    variable = 80_000 * 0.0001 + 20_000 * 0.003
+    assert A10G.month(load, costs, 0.003).variable_usd == pytest.approx(variable)
+    job = nightly_job(A10G, load, costs, fallback_usd_per_message=0.003)
+    assert job.variable_usd == pytest.approx(variable)
+    assert job.hours == pytest.approx(80_000 * 200 / 900 / 3600 + 730 / 24 * 5 / 60)
+    assert job.usd == pytest.approx(job.hours * 1.006 + costs.fixed_usd + variable)
+    nothing, one = hybrid_plans(A10G, load, costs, 0.0004, fallback_usd_per_message=0.003)
+    assert (nothing.usd, nothing.variable_usd) == (pytest.approx(40), 0)
+    assert one.variable_usd == pytest.approx(variable)
+    assert (one.own_share, one.api_usd) == (pytest.approx(0.8), 0)
+    assert one.utilisation == pytest.approx(A10G.month(load, costs).utilisation)
+    with pytest.raises(UsageError, match="fallback_share is 1"):
+        hybrid_plans(A10G, load, HostingCosts(fallback_share=1.0), 0.0004)
+
+
+def test_a_month_of_720_hours_has_30_nights() -> None:
+    load = Workload(100_000, 500, 200, batch_share=1.0)
+    job = nightly_job(A10G, load, HostingCosts(month_hours=720))
+    assert job.hours == pytest.approx(100_000 * 200 / 900 / 3600 + 30 * 5 / 60)
+
+
+def test_levers_count_what_the_fallback_takes() -> None:
+    costs = HostingCosts(operations_hours=0, fallback_share=0.2)
+    load = Workload(100_000, 500, 200)
+    found = {row.what: row for row in levers(A10G, load, costs, 0.02, fallback_usd_per_message=0.01)}
+    month = A10G.month(load, costs, 0.01)
+    assert month.variable_usd == pytest.approx(200)
+    assert found["price of the API, a message"].needed == pytest.approx(month.usd / 100_000)
+    assert found["rent of a replica, an hour"].needed == pytest.approx((2000 - 25 - 200) / 2 / 730)
+    assert (
+        found["messages a month"].needed
+        == break_even_of(A10G, load, costs, 0.02, fallback_usd_per_message=0.01).first
+    )
+
+
+def test_no_messages_have_no_levers() -> None:
+    with pytest.raises(UsageError, match="messages_per_month must be a number above 0"):
+        levers(A10G, Workload(0, 500, 200), COSTS, 0.001)
+
+
 def test_options_that_do_not_work() -> None:
     for function in (hybrid_plans, lambda *a: nightly_job(*a[:3])):
         with pytest.raises(UsageError, match="does not fit"):

@@ -39,7 +39,7 @@ def test_one_run_tells_and_cannot_be_checked() -> None:
 def test_bad_runs_are_named() -> None:
     with pytest.raises(UsageError, match="at least one run"):
         fit_machine("smollm2-135m", [])
-    with pytest.raises(UsageError, match="times above 0"):
+    with pytest.raises(UsageError, match="ttft_ms of a run must be a number above 0"):
         fit_machine("smollm2-135m", [MachineRun(300, 100, 1, 0.0, 10.0)])
     with pytest.raises(UsageError, match="open-weight model"):
         fit_machine("gpt-4o", runs_of(30e9, 0.2e12, (1,)))

@@ -6,7 +6,8 @@ import pytest
 
 from llmbench.catalog.gpu_offers import GpuOffer, gpu_offers
 from llmbench.economics import HostingCosts, Workload, throughput, waiting, week_profile
-from llmbench.economics.options import Objective, hosting_options
+from llmbench.economics.objective import Objective
+from llmbench.economics.options import hosting_options
 from llmbench.errors import UsageError
 
 LOAD = Workload(100_000, 500, 200, profile=week_profile(3))

@@ -50,6 +50,21 @@ def test_a_short_log_tells_no_week() -> None:
     assert (found.input_p95, found.output_p95) == (20, 3)
 
 
+def test_a_gap_in_the_cached_tokens_is_no_message_without_a_cache() -> None:
+    times = [MONDAY, MONDAY + timedelta(days=1), MONDAY + timedelta(days=2)]
+    found = workload_of_log(times, [200, 200, None], [1, 3, 1], [100, None, 50])
+    assert found.workload.cached_share == pytest.approx(0.5)
+    assert workload_of_log(times, [200, 200, 200], [1, 3, 1], [None] * 3).workload.cached_share == 0
+
+
+@pytest.mark.parametrize("short", ["input_tokens", "output_tokens", "cached_tokens"])
+def test_columns_of_another_length_are_named(short: str) -> None:
+    names = ("input_tokens", "output_tokens", "cached_tokens")
+    columns = [[1.0] if name == short else [1.0, 1.0] for name in names]
+    with pytest.raises(UsageError, match=f"{short} has 1 values for the 2 times"):
+        workload_of_log([MONDAY, MONDAY + timedelta(days=1)], *columns)
+
+
 @pytest.mark.parametrize(
     ("times", "tokens", "told"),
     [

@@ -258,6 +258,14 @@ def test_check_too_long_for_the_base_model(write: Write) -> None:
     assert cost.trained_tokens == (tokens.tokens - tokens.cut) * cost.epochs
 
 
+def test_check_warns_of_a_price_that_was_replaced(write: Write) -> None:
+    told = [note for note in finetune.check(write(GOOD)).notes if "2026-09-11" in note]
+    assert len(told) == 1
+    assert told[0].startswith("Training llama-3.1-8b, ")
+    assert told[0] in finetune.check(write(GOOD))._repr_html_()
+    assert not [note for note in finetune.check(write(GOOD), "gpt-4o-mini").notes if "2026-09-11" in note]
+
+
 def test_check_for_together_and_replicate(write: Write) -> None:
     pairs = [{"prompt": sentence(n), "completion": sentence(n + 50, 9)} for n in range(12)]
     report = finetune.check(write(pairs), "llama-3.1-8b")

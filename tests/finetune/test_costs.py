@@ -26,6 +26,14 @@ def test_training_cost_by_the_million_tokens(model: str, vendor: str, method: st
     assert cost.source
 
 
+def test_a_price_of_a_list_that_was_replaced_says_so() -> None:
+    old = training_cost("llama-3.1-8b", "together", 100_000_000)
+    assert (old.as_of, old.usd) == ("2026-09-10", 48.0)
+    assert "lowered most of its prices on 2026-09-11" in old.note
+    assert training_cost("openai/gpt-oss-20b", "together", 100_000_000).note == ""
+    assert training_cost("gpt-4o-mini", "openai", 100_000_000, examples=1000).note == ""
+
+
 @pytest.mark.parametrize(
     ("model", "vendor"), [("llama-3.1-405b", "together"), ("gpt-5", "openai"), ("x", "together")]
 )

@@ -30,9 +30,10 @@ def test_a_minimum_is_charged_and_said(training: Path) -> None:
     quote = finetune.quote(TOGETHER, training, "llama-3.1-8b")
     assert (quote.usd, quote.usd_low, quote.usd_high, quote.minimum_usd) == (4.0, 4.0, 4.0, 4.0)
     assert quote.tokens_low <= quote.tokens <= quote.tokens_high
-    assert str(quote).endswith(", the least that is charged being $4.00")
+    assert ", the least that is charged being $4.00; Together lowered most of its prices on" in str(quote)
+    assert quote.price_note in str(quote)
     with pytest.raises(
-        BudgetExceededError, match=r"the least that is charged being \$4\.00\), and budget_usd"
+        BudgetExceededError, match=r"the least that is charged being \$4\.00; .* costs less\), and budget_usd"
     ):
         quote.refuse_above(1.0)
 

@@ -445,3 +445,15 @@ def test_the_report_reads_the_source_again_as_of_the_look_that_decided(
     # Sums of cost differ in their last digits, by the order in which the engine added them up.
     assert not later.rows_changed
     assert later.as_of > first.as_of
+
+
+def test_points_of_few_leads_are_in_the_numbers_and_told_of(shown: AbResult) -> None:
+    plot = ab_days.weeks_figure(shown)
+    assert plot is not None
+    day = shown.counts.days[0]
+    lone = day._replace(day=day.day - timedelta(days=28), units=3, replied=0)
+    counts = dataclasses.replace(shown.counts, days=(lone, *shown.counts.days))
+    more = ab_days.weeks_figure(dataclasses.replace(shown, counts=counts))
+    assert more is not None
+    assert len(more.frame) == len(plot.frame) + 1
+    assert f"Of {len(more.frame)} points 1 with few leads are not drawn; the CSV has all." in more.caption

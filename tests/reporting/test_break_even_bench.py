@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from llmbench.catalog.gpus import gpu_facts
 from llmbench.errors import DatasetError, UsageError
 from llmbench.reporting import read_parameters
 from llmbench.reporting.break_even_bench import bench_sentence
 from llmbench.reporting.break_even_heat import operations_figure, utilisation_figure
 from llmbench.reporting.break_even_inputs import Question, ask, input_files
-from llmbench.reporting.break_even_machines import frontier_figure
+from llmbench.reporting.break_even_machines import fit_figure, frontier_figure
 from llmbench.reporting.break_even_queue import wait_table
 from llmbench.reporting.break_even_report import ways
 from llmbench.reporting.break_even_roofline import roofline_figure
@@ -128,3 +129,18 @@ def test_the_waits_of_thousands_of_machines_are_those_around_the_number_chosen(t
     table = wait_table(put(tmp_path, messages_per_month=1e10))
     assert len(table.frame) == 12
     assert "(chosen)" in table.shown["serving replicas"].iloc[-3]
+
+
+def test_figures_that_show_some_gpus_say_of_how_many(tmp_path: Path) -> None:
+    question = put(tmp_path, gpus=[])
+    count = len({option.gpu for option in question.study.working})
+    assert count > 6
+    plot = frontier_figure(question)
+    assert f"The 6 cheapest of {count} GPUs; the CSV has all." in plot.caption
+    assert plot.frame["option"].nunique() == count
+    assert f"The 3 cheapest of {count} GPUs." in roofline_figure(question).caption
+
+
+def test_gpus_of_as_much_memory_are_in_one_order_in_every_process(tmp_path: Path) -> None:
+    seen = fit_figure(put(tmp_path, gpus=[])).frame["gpu"].drop_duplicates().tolist()
+    assert seen == sorted(seen, key=lambda gpu: (gpu_facts(gpu).memory_gb, gpu))

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from llmbench.errors import LLMBenchError, UsageError
@@ -142,6 +143,23 @@ def test_a_log_is_the_workload(tmp_path: Path) -> None:
         put(tmp_path, log="log.jsonl")
     with pytest.raises(UsageError, match=r"must be \.csv, \.jsonl, \.parquet"):
         put(tmp_path, log="log.txt")
+
+
+def test_rows_are_told_of_the_log_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = pd.DataFrame(
+        {"started_at": ["2026-11-02T09:00Z", "2026-11-12T10:00Z"], "input_tokens": 400, "output_tokens": 150}
+    )
+    monkeypatch.setattr("llmbench.reporting.break_even_log._ledger", lambda: calls)
+    result = {"report": "model_matrix", "data": {"models": [{"model": "openai/gpt-4o", "score": 0.9}]}}
+    (tmp_path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    question = put(tmp_path, log="ledger", matrix_result="result.json")
+    assert question.measured is not None
+    assert [(file.path, file.rows) for file in input_files(question, tmp_path)] == [("result.json", None)]
+
+
+def test_prices_of_ones_own_are_of_the_day_that_is_asked_about(tmp_path: Path) -> None:
+    question = put(tmp_path, gpu_prices={"L4": 0.3})
+    assert {offer.as_of for offer in question.offers if offer.gpu == "L4"} == {DAY.isoformat()}
 
 
 def test_scores_of_a_matrix_are_shares_of_good_answers(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -367,8 +368,10 @@ def test_of_many_cells_the_first_screen_has_the_best(project: Path) -> None:
     table = show.ranked_table(results)
     assert table.shown["model [prompt]"].tolist() == [f"m{k:02d}" for k in range(19, 7, -1)] + ["m00"]
     assert len(table.frame) == len(show.ranked_table(results, most=None).shown) == 20
-    assert (
-        show.more_sentence(results) == "The 12 best and the baseline are shown; all 20 are in the appendix."
+    told = show.more_sentence(results)
+    assert told is not None
+    assert told.startswith(
+        "The 12 best and the baseline are shown, here and below; all 20 are in the appendix"
     )
     scores = show.score_figure(results)
     assert scores is not None
@@ -421,3 +424,18 @@ def test_a_pilot_counts_in_the_budget() -> None:
         match=r"\$0.60 \(\$0.10 to \$9.00\), beside \$0.41 of the pilot, and .* only the pilot was called",
     ):
         matrix_report.stop_above_budget(Quote((cell,), pilot_usd=0.41), DEFAULTS)
+
+
+def test_of_many_reasons_the_most_frequent_are_told_and_the_rest_is_counted(project: Path) -> None:
+    _write_items(project, new=None)
+    results = _run(project)
+    answers = results.answers.copy()
+    mine = answers.index[answers["cell"] == "new[recorded]"]
+    answers.loc[mine, "error"] = [f"reason {min(place // 40, 2) + place % 2}" for place in range(len(mine))]
+    answers.loc[mine[-2:], "error"] = ["a rare one", "another rare one"]
+    told = calls.call_table(dataclasses.replace(results, answers=answers)).shown.set_index("cell")
+    why = told.loc["new[recorded]", "why missing"]
+    assert why.count(";") == 3
+    counts = [int(part.split(" x ")[0]) for part in why.split("; ")]
+    assert sum(counts) == len(mine)
+    assert why.endswith(" x another reason")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -176,3 +177,19 @@ def test_bad_input_is_named(
     _write(tmp_path, 40)
     with pytest.raises(error, match=words):
         report.read_study({**PARAMETERS, **change}, tmp_path)
+
+
+def test_a_category_of_one_prompt_has_no_interval(study: report.RoutingStudy) -> None:
+    lone = study.routing.certified_on[0]
+    rows = [
+        dataclasses.replace(row, category="lone" if place == lone else row.category)
+        for place, row in enumerate(study.results.dataset.rows)
+    ]
+    dataset = dataclasses.replace(study.results.dataset, rows=tuple(rows))
+    changed = dataclasses.replace(study, results=dataclasses.replace(study.results, dataset=dataset))
+    table = charts.category_table(changed)
+    assert table is not None
+    shown = table.shown.set_index("category").loc["lone"]
+    assert shown["prompts"] == "1"
+    assert "nan" not in " ".join(shown)
+    assert "(" not in shown["quality lost, points"]

@@ -204,7 +204,7 @@ def test_base_rate_is_of_no_matter() -> None:
         ({"share": [0.5, 0.5, 0.5]}, "share must be one number"),
         ({"ratio": 0}, "ratio must be above 0"),
         ({"concentration": -1}, "concentration must be above 0"),
-        ({"centre": 0}, "centre must be a ratio above 0"),
+        ({"centre": 0}, "centre must be above 0"),
         ({"alternative": "bigger"}, "alternative must be one of"),
         ({"confidence": 95}, "confidence is a share"),
     ],

@@ -155,7 +155,7 @@ def test_bad_input_names_the_parameter(
 
 
 def test_bad_input_of_the_others() -> None:
-    with pytest.raises(UsageError, match=r"^n counts"):
+    with pytest.raises(UsageError, match=r"^n must be above 0"):
         power(0.03, 0.03, 0.9, 0)
     with pytest.raises(UsageError, match=r"^power"):
         minimum_detectable_effect(0.03, 1000, power=0.01)
