@@ -141,7 +141,7 @@ def test_a_log_is_the_workload(tmp_path: Path) -> None:
     assert "1 of them has no tokens" in told
     with pytest.raises(UsageError, match="no column 'started_at'"):
         put(tmp_path, log="log.jsonl")
-    with pytest.raises(UsageError, match=r"must be \.csv, \.jsonl, \.parquet"):
+    with pytest.raises(UsageError, match=r"must be \.csv, \.xlsx, \.jsonl, \.parquet"):
         put(tmp_path, log="log.txt")
 
 
