@@ -39,6 +39,7 @@ _PRICES = {
 }
 SNAPSHOTS = Path(".llmbench") / "gpu-prices"
 """Under the project's root."""
+_AGAIN = "run `llmbench prices refresh` again, or remove the file."
 _SNAPSHOT_NAME = re.compile(r"\d{4}-\d{2}-\d{2}\.csv")
 
 
@@ -138,7 +139,10 @@ def age_days(as_of: str, today: date) -> int:
 
 
 def write_snapshot(root: Path, offers: Sequence[GpuOffer], day: date) -> Path:
-    """Write the snapshot of `day`, whole or not at all, and return its path."""
+    """Write the snapshot of `day`, whole or not at all, and return its path.
+
+    Raises UsageError where the disk or the folder refuses.
+    """
     path = root / SNAPSHOTS / f"{day.isoformat()}.csv"
     names = [each.name for each in fields(GpuOffer)]
     text = io.StringIO()
@@ -146,22 +150,35 @@ def write_snapshot(root: Path, offers: Sequence[GpuOffer], day: date) -> Path:
     writer.writerow(names)
     for offer in offers:
         writer.writerow(["" if (v := getattr(offer, n)) is None else v for n in names])
-    write_whole(path, text.getvalue())
+    try:
+        write_whole(path, text.getvalue())
+    except OSError as error:
+        raise UsageError(
+            f"The snapshot {path.relative_to(root).as_posix()} cannot be written "
+            f"({error.strerror or type(error).__name__}): free some space or make its folder writable, and "
+            "refresh again; the prices at hand stay as they are."
+        ) from error
     return path
 
 
 def read_snapshot(path: Path) -> tuple[GpuOffer, ...]:
-    """The offers of a snapshot. Raises UsageError naming the file and the line that cannot be read."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    """The offers of a snapshot. Raises UsageError naming the file, and the line that cannot be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            table = csv.DictReader(file)
+            rows = list(table)
+    except (OSError, ValueError, csv.Error) as error:
+        raise UsageError(f"The snapshot {path.name} cannot be read ({error}): {_AGAIN}") from error
+    if not {each.name for each in fields(GpuOffer)} <= set(table.fieldnames or ()):
+        raise UsageError(f"The snapshot {path.name} lacks columns of a snapshot: {_AGAIN}")
     found = []
     for number, row in enumerate(rows, start=2):
         try:
             found.append(_offer(row))
         except (KeyError, TypeError, ValueError, UsageError) as error:
+            said = str(error).rstrip(".")
             raise UsageError(
-                f"Line {number} of the snapshot {path.name} is not an offer: {error}. Run `llmbench "
-                "prices refresh` again, or remove the file."
+                f"Line {number} of the snapshot {path.name} is not an offer ({said}): {_AGAIN}"
             ) from error
     return tuple(found)
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ConfigError
+from llmbench.providers.gguf import LARGEST_COUNT
 
 __all__ = ["LlamaShape", "Vocabulary", "as_object", "read_json", "read_shape", "read_text", "read_vocabulary"]
 
 _NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 """Kinds of a token in a .gguf."""
-_LARGEST = 2**24
-"""Of any count in the file; more is a mistake."""
 _LARGEST_VOCABULARY = 2**20
 """Some have 262,144 tokens; as a list, more would fill the memory."""
 _LARGEST_NUMBER = 1e30
@@ -138,7 +137,12 @@ def _place(path: Path, token: str, number: object, size: int) -> int:
 
 
 def _count(
-    path: Path, config: dict[str, Any], name: str, otherwise: int | None = None, *, largest: int = _LARGEST
+    path: Path,
+    config: dict[str, Any],
+    name: str,
+    otherwise: int | None = None,
+    *,
+    largest: int = LARGEST_COUNT,
 ) -> int:
     value = config.get(name)
     value = otherwise if value is None else value

@@ -8,7 +8,6 @@ refused. Weights are added in float32 and rounded once. Needs the extra `train`.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from llmbench.finetune.llama_folder import (
     permuted,
 )
 from llmbench.providers.model_files import models_folder
+from llmbench.whole_file import replacing
 
 __all__ = ["merge"]
 
@@ -59,15 +59,10 @@ def merge(
     if file_type not in _TYPES:
         raise ConfigError(f"The file type must be one of {', '.join(_TYPES)}; it is {file_type!r}.")
     target = (folder or models_folder()) / f"{name}.gguf"
-    target.parent.mkdir(parents=True, exist_ok=True)
     changes = _changes(adapter) if adapter is not None else {}
     model: Any = _GgufModel(base) if base.is_file() else FolderModel(base)
-    new = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        _write(model, changes, new, name, _TYPES[file_type])
-        new.replace(target)
-    finally:
-        new.unlink(missing_ok=True)
+    with replacing(target) as file:
+        _write(model, changes, Path(file.name), name, _TYPES[file_type])
     return target
 
 

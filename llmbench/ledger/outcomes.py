@@ -186,8 +186,12 @@ def outcome_row(event: Event, recorded_at: datetime) -> Statement:
 
 
 def outcome_is_whole(stored: Mapping[str, Any]) -> bool:
-    """Whether a row of table `outcomes`, by column, has the digest of its values. When it was recorded is
-    not among them: the same event again is the same row.
+    """Whether a row of table `outcomes`, by column, has the digest of its values.
+
+    `recorded_at` is not among them: the digest is also the name by which the same event, sent again at
+    another time, is known to be there. Nothing reads it. What counts, in which window and before which
+    cut-off, and what `prune` removes, goes by `happened_at`, which is covered. A figure that shall depend on
+    it needs a checksum of its own first.
     """
     value, replied = stored["value"], stored["replied"]
     texts = [stored[name] for name in ("unit_id", "call_id", "happened_at", "metadata")]

@@ -12,6 +12,7 @@ from llmbench.providers.anthropic_batch import AnthropicBatches
 from llmbench.providers.anthropic_stream import MessageStreamReader
 from llmbench.providers.anthropic_wire import message_arguments, read_message
 from llmbench.providers.batches import Batcher
+from llmbench.providers.reply_limit import client_options
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
 from llmbench.secret import Secret
@@ -104,7 +105,7 @@ def _open(sdk: ModuleType, address: str, key: Secret) -> anthropic.AsyncAnthropi
         max_retries=0,  # the base class retries; two layers would hide each other
         timeout=None,  # the base class has the deadline
         open_telemetry=False,  # the SDK would else follow the environment, and could record contents
-        http_client=sdk.DefaultAioHttpClient(follow_redirects=False, trust_env=False),
+        http_client=sdk.DefaultAioHttpClient(**client_options(), trust_env=False),
     )
     # The SDK adds the headers of ANTHROPIC_CUSTOM_HEADERS, which may hold a gateway's key or replace ours.
     client._custom_headers = {}  # noqa: SLF001

@@ -33,7 +33,6 @@ class MessageStreamReader(EventStreamReader):
         super().__init__(provider=provider, model=model, secrets=secrets)
         self._request_id = request_id
         self._parts = MessageParts(request_id)
-        self._done = False
 
     def finish(self) -> RawAnswer:
         """The whole answer. Raises ConnectionFailedError where the stream stopped before its end."""
@@ -45,7 +44,7 @@ class MessageStreamReader(EventStreamReader):
                 secrets=self._secrets,
                 request_id=self._request_id,
             )
-        if not self._done:
+        if not self.done:
             raise self._cut()
         return self._parts.answer()
 
@@ -65,7 +64,7 @@ class MessageStreamReader(EventStreamReader):
             self._parts.take_end(event.get("delta"))
             self._parts.take_usage(event.get("usage"))
         elif kind == "message_stop":
-            self._done = True
+            self.done = True
         return text  # other events, such as ping, may come at any time and carry nothing
 
     def _bad(self, what: str, data: bytes) -> BadResponseError:

@@ -128,8 +128,10 @@ class Batcher(ABC):
     async def collect(self, job: BatchJob, model: str) -> Iterable[Line]:
         """The results of a batch that has ended, in any order."""
 
-    def read_list(self, body: bytes, what: str, *keys: str) -> list[dict[str, Any]]:
-        """The tables in a reply that lists `what`: a list, or one under `data`, or under one of `keys`."""
+    def read_list(self, body: bytes, what: str, *keys: str, key: str = "id") -> list[dict[str, Any]]:
+        """The tables in a reply that lists `what`: a list, or one under `data`, or under one of `keys`. What
+        has no `key` cannot be asked for, and is left out.
+        """
         try:
             found = json.loads(body) if body.strip() else {}
         except (ValueError, RecursionError):
@@ -141,7 +143,7 @@ class Batcher(ABC):
                 f"{self.provider.endpoint} at {self.provider.base_url} did not list {what}; check base_url.",
                 provider=self.provider.name,
             )
-        return [one for one in found if isinstance(one, dict)]
+        return [one for one in found if isinstance(one, dict) and isinstance(one.get(key), str)]
 
     async def asked(self, ask: Callable[[], Awaitable[T]], about: str, deadline_s: float) -> T:
         """What `ask` gives within `deadline_s`; every failure as a ProviderError, which is raised outside of

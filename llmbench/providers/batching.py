@@ -41,6 +41,7 @@ _CREATE_SECONDS = 300.0
 _UPLOAD_SECONDS = 1800.0
 _FIRST_POLL_SECONDS = 5.0
 _LONGEST_POLL_SECONDS = 60.0
+_LONGEST_WAIT_SECONDS = 3600.0
 _WRITTEN_TOGETHER = 500
 _NOT_FOUND = 404
 _GONE = "gone"
@@ -172,10 +173,11 @@ class BatchRun:
                 )
                 if in_doubt:
                     return await self._find(row)
-                if not error.retryable or tries >= self._provider.retry.max_attempts:
+                pause = self._pause(tries, error)
+                if pause is None:
                     error.maybe_billed = False
                     raise
-                await self._provider.clock.sleep(self._provider.retry.wait(tries, error))
+                await self._provider.clock.sleep(pause)
             else:
                 await self._log.submitted(row, job)
                 return job
@@ -316,9 +318,19 @@ class BatchRun:
                 return await self.batcher.asked(ask, model, deadline_s or retry.deadline_s)
             except ProviderError as error:
                 error.maybe_billed = False
-                if not error.retryable or tries >= retry.max_attempts:
+                pause = self._pause(tries, error)
+                if pause is None:
                     raise
-                await self._provider.clock.sleep(retry.wait(tries, error))
+                await self._provider.clock.sleep(pause)
+
+    def _pause(self, tries: int, error: ProviderError) -> float | None:
+        """Seconds before the next try; None where there is none."""
+        retry = self._provider.retry
+        if not error.retryable or tries >= retry.max_attempts:
+            return None
+        # No deadline bounds what a vendor may ask for, and one may ask for years.
+        wait = retry.wait(tries, error)
+        return wait if wait <= _LONGEST_WAIT_SECONDS else None
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol
+from contextlib import aclosing
+from typing import Any
 
 from llmbench.errors import ProviderError
+from llmbench.providers.stream_body import StreamFormat, pieces
 from llmbench.providers.transport import HttpTransport
 from llmbench.providers.wire import chat_body, read_answer
 from llmbench.providers.wire_errors import error_from_status
@@ -16,12 +18,6 @@ from llmbench.types import ChatRequest, RawAnswer
 __all__ = ["ChatAddress", "HttpChat"]
 
 _OK = 200
-
-
-class _Reader(Protocol):
-    def feed(self, chunk: bytes, *, last: bool = False) -> list[str]: ...
-
-    def finish(self) -> RawAnswer: ...
 
 
 class HttpChat(ABC):
@@ -62,7 +58,7 @@ class HttpChat(ABC):
         """The answer in a reply of status 200."""
 
     @abstractmethod
-    def _reader(self, model: str) -> _Reader:
+    def _reader(self, model: str) -> StreamFormat:
         """What reads a stream of status 200."""
 
     def _error(
@@ -96,11 +92,9 @@ class HttpChat(ABC):
             async with self._transport.stream_json(self._path, body) as reply:
                 if reply.status != _OK:
                     raise self._error(reply.status, await reply.read(), reply.headers, request.model, model)
-                async for chunk in reply:
-                    for text in reader.feed(chunk):
+                async with aclosing(pieces(reply, reader)) as texts:
+                    async for text in texts:
                         yield text
-                for text in reader.feed(b"", last=True):
-                    yield text
         except ProviderError as error:
             self._name(error, request.model)
             raise

@@ -30,13 +30,16 @@ class EventStreamReader(ABC):
         self._events = EventSplitter()
         self._begun = False
         """Whether anything came that looks like the format."""
+        self.done = False
+        """Whether the format's own mark of the end has come, after which nothing counts."""
 
     def feed(self, chunk: bytes, *, last: bool = False) -> list[str]:
         """The pieces of text in `chunk`, with what was left of the chunks before it.
 
         `last` marks the end of the body: some servers leave out the blank line after their last event.
         """
-        return [text for data in self._events.feed(chunk, last=last) if (text := self._text(data))]
+        events = self._events.feed(chunk, last=last)
+        return [text for data in events if not self.done and (text := self._text(data))]
 
     @abstractmethod
     def finish(self) -> RawAnswer:

@@ -14,7 +14,7 @@ from llmbench.errors import ProviderError
 from llmbench.providers.batches import Batcher, BatchJob, BatchLimits, Found, Line, moment, unfinished
 from llmbench.providers.gemini_chat import GeminiChat
 from llmbench.providers.gemini_wire import content_arguments, read_content
-from llmbench.providers.vendor_json import read_reply
+from llmbench.providers.vendor_json import read_object, read_reply
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.types import BatchRow, ChatRequest
 
@@ -62,11 +62,10 @@ class GeminiBatches(Batcher):
         config: dict[str, Any] = {"page_size": _PAGE}
         while True:
             body = await self._chat.send(lambda sdk: sdk.batches.list(config=dict(config)), row.model)
-            reply = json.loads(body) if body.strip() else {}
-            for found in self.read_list(body, "its batches", "operations", "batches"):
-                if _metadata(found).get("displayName") == row.tag and isinstance(found.get("name"), str):
+            for found in self.read_list(body, "its batches", "operations", "batches", key="name"):
+                if _metadata(found).get("displayName") == row.tag:
                     return Found(self._job(found, row.model))
-            token = reply.get("nextPageToken")
+            token = read_object(body).get("nextPageToken")
             if not isinstance(token, str) or not token:
                 return Found(None)
             config["page_token"] = token

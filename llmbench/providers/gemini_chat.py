@@ -8,6 +8,7 @@ reply aside and shows the SDK an empty one.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from contextvars import ContextVar
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +17,9 @@ from llmbench.errors import InvalidRequestError, ProviderError
 from llmbench.providers.clients import PerLoop
 from llmbench.providers.gemini_stream import ContentStreamReader
 from llmbench.providers.gemini_wire import content_arguments, read_content
-from llmbench.providers.reply_errors import no_connection, no_reply_in_time
+from llmbench.providers.reply_errors import no_answer, no_connection, no_reply_in_time
+from llmbench.providers.reply_limit import RefusedReplyError, client_options
+from llmbench.providers.stream_body import pieces
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.secret import Secret
 from llmbench.types import ChatRequest, RawAnswer
@@ -44,6 +47,7 @@ class GeminiChat:
 
         self._sdk = sdk
         self._http = httpx2
+        self._unread = (httpx2.RequestError, RefusedReplyError)
         self._endpoint = endpoint
         self.base_url = base_url
         self._key = key
@@ -72,7 +76,7 @@ class GeminiChat:
                 body = await reply.aread()
             finally:
                 await reply.aclose()
-        except self._http.RequestError as error:
+        except self._unread as error:
             failure = self._failure(error, request.model)
         else:
             if reply.status_code == 200:
@@ -104,14 +108,12 @@ class GeminiChat:
                 tier=reply.headers.get(_TIER_HEADER),
             )
             if reply.status_code == 200:
-                async for chunk in reply.aiter_bytes():
-                    for text in reader.feed(chunk):
+                async with aclosing(pieces(reply.aiter_bytes(), reader)) as texts:
+                    async for text in texts:
                         yield text
-                for text in reader.feed(b"", last=True):
-                    yield text
             else:
                 failure = self._refusal(reply, await reply.aread(), request.model)
-        except self._http.RequestError as error:
+        except self._unread as error:
             failure = self._failure(error, request.model)
         finally:
             if reply is not None:
@@ -136,7 +138,7 @@ class GeminiChat:
                 body = await kept[0].aread()
             finally:
                 await kept[0].aclose()
-        except self._http.RequestError as error:
+        except self._unread as error:
             failure = self._failure(error, about)
         else:
             if kept[0].status_code == 200:
@@ -169,7 +171,7 @@ class GeminiChat:
                 arguments["config"].should_return_http_response = True
                 await models.generate_content(**arguments)
         except ValueError as error:
-            if kept:
+            if kept or isinstance(error, RefusedReplyError):
                 raise
             raise InvalidRequestError(
                 f"{self._endpoint} cannot send the request to {request.model!r} ({error}); correct it.",
@@ -185,8 +187,10 @@ class GeminiChat:
             reply.status_code, body, reply.headers, self._endpoint, model, secrets=self.secrets()
         )
 
-    def _failure(self, error: httpx2.RequestError, model: str) -> ProviderError:
+    def _failure(self, error: Exception, model: str) -> ProviderError:
         who, http = self._endpoint, self._http
+        if isinstance(error, RefusedReplyError):
+            return no_answer(who, self.base_url, model, error)
         unconnected = isinstance(error, http.ConnectError | http.ConnectTimeout)
         if isinstance(error, http.TimeoutException) and not unconnected:
             return no_reply_in_time(who, model)
@@ -213,7 +217,7 @@ def _open(sdk: ModuleType, base_url: str, key: Secret) -> _Clients:
             return httpx2.Response(200, request=request, content=b"")
 
     # No proxy, address or file of the environment's is followed.
-    http = KeepingClient(timeout=None, follow_redirects=False, trust_env=False)
+    http = KeepingClient(timeout=None, trust_env=False, **client_options())
     # The SDK would else make a client for plain calls too, with a TLS context that takes 20 ms to load.
     unused = httpx2.Client(transport=httpx2.BaseTransport())
     options = sdk.types.HttpOptions(

@@ -19,7 +19,7 @@ from llmbench.providers.translate import (
     stop_sequences,
     wanted_schema,
 )
-from llmbench.providers.wire_errors import error_from_status, mask
+from llmbench.providers.wire_errors import error_from_status, shown
 from llmbench.types import ChatRequest, RawAnswer, Usage
 
 __all__ = [
@@ -175,7 +175,7 @@ def raise_reported_error(piece: Mapping[str, Any], provider: str, model: str, se
     if reason and not piece.get("candidates"):
         raise ContentFilteredError(
             f"{provider} refused the content of a request to {model!r} "
-            f"({mask(str(reason), secrets)[:80]}); it counts as an answer and scores 0.",
+            f"({shown(str(reason), secrets)[:80]}); it counts as an answer and scores 0.",
             provider=provider,
             model=model,
         )

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from llmbench.errors import ConfigError
 
-__all__ = ["GgufHead", "read_gguf_head"]
+__all__ = ["LARGEST_COUNT", "GgufHead", "read_gguf_head"]
 
 _MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -23,7 +23,8 @@ _STRING, _ARRAY = 8, 9
 # The vocabulary has 10,000s of strings; no other array is that long, and none of them is needed.
 _LONGEST_KEPT_ARRAY = 1024
 _LONGEST_STRING = 1 << 24
-_LARGEST_COUNT = 1 << 24
+LARGEST_COUNT = 1 << 24
+"""Of layers, heads, numbers or tokens of context, in whatever file of a model; more is a mistake."""
 _CACHE_BYTES = 2  # f16, llama.cpp's default for keys and values
 
 
@@ -133,4 +134,4 @@ def _cache_bytes(own: Callable[[str], Any]) -> int | None:
 
 def _is_count(value: Any) -> bool:
     """Whether a file of unknown origin holds a number here that a model may have."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT

@@ -104,6 +104,8 @@ class LocalProvider(BaseLLMProvider):
     async def _stream(self, request: ChatRequest) -> AsyncIterator[str | RawAnswer]:
         begin = time.perf_counter()
         file, server, load_ms = await self._server(request.model)
+        # The whole prompt is read where answers are reproducible: with a beginning kept from the call before,
+        # the time to the first token, which is what streams are measured for, would be that call's too.
         extra = self._extra(request)
         async with server.gate:
             queue_ms = (time.perf_counter() - begin) * 1000 - (load_ms or 0.0)

@@ -15,6 +15,7 @@ from llmbench.errors import BadResponseError, ProviderError
 from llmbench.numbers import finite
 from llmbench.providers.counts import count
 from llmbench.providers.reply_errors import bad_response, stream_cut
+from llmbench.providers.sse import LineSplitter
 from llmbench.providers.translate import stop_sequences, wanted_schema
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.types import ChatRequest, RawAnswer, Usage
@@ -92,6 +93,7 @@ def read_reply(body: bytes, *, provider: str, model: str, secrets: Sequence[str]
         raise _bad("a reply without a message", body, provider, model, secrets)
     if reply.get("done") is not True:
         raise _bad("a reply that is not finished", body, provider, model, secrets)
+    _refuse_unreadable(message, body, provider, model, secrets)
     return _answer(reply, [_text(message, "content")], [_text(message, "thinking")])
 
 
@@ -111,15 +113,20 @@ class LineReader:
         self._provider = provider
         self._model = model
         self._secrets = secrets
-        self._pending = b""
+        self._lines = LineSplitter()
         self._content: list[str] = []
         self._thinking: list[str] = []
         self._last: Mapping[str, Any] | None = None
 
     def feed(self, chunk: bytes, *, last: bool = False) -> list[str]:
         """The pieces of text in `chunk`; `last` marks the end of the body."""
-        *lines, self._pending = (self._pending + chunk + (b"\n" if last else b"")).split(b"\n")
-        return [text for line in lines if line.strip() and (text := self._line(line, last=last))]
+        lines = [line for line in self._lines.feed(chunk, last=last) if line.strip()]
+        return [text for line in lines if not self.done and (text := self._line(line, last=last))]
+
+    @property
+    def done(self) -> bool:
+        """Whether the part has come that says so."""
+        return self._last is not None
 
     def finish(self) -> RawAnswer:
         """The whole answer. Raises ConnectionFailedError where the stream stopped before its end."""
@@ -138,12 +145,21 @@ class LineReader:
         _raise_error(part, self._provider, self._model, self._secrets)
         message = part.get("message")
         message = message if isinstance(message, dict) else {}
+        _refuse_unreadable(message, line, self._provider, self._model, self._secrets)
         text = _text(message, "content")
         self._content.append(text)
         self._thinking.append(_text(message, "thinking"))
         if part.get("done") is True:
             self._last = part
         return text
+
+
+def _refuse_unreadable(
+    message: Mapping[str, Any], body: bytes, provider: str, model: str, secrets: Sequence[str]
+) -> None:
+    """An answer without content that is there would be another answer."""
+    if not isinstance(message.get("content"), str | None):
+        raise _bad("content that cannot be read", body, provider, model, secrets)
 
 
 def _answer(reply: Mapping[str, Any], content: Sequence[str], thinking: Sequence[str]) -> RawAnswer:

@@ -14,6 +14,7 @@ from llmbench.providers.adapter_provider import AdapterProvider
 from llmbench.providers.batches import Batcher
 from llmbench.providers.fine_tuning import Tuner
 from llmbench.providers.openai_batch import OpenAIBatches
+from llmbench.providers.reply_limit import client_options
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
 from llmbench.secret import Secret
@@ -102,7 +103,7 @@ class OpenAIProvider(AdapterProvider):
             "organization": self._organization,
             "max_retries": 0,  # the base class retries; two layers would hide each other
             "timeout": None,  # the base class has the deadline
-            "http_client": sdk.DefaultAioHttpClient(follow_redirects=False),
+            "http_client": sdk.DefaultAioHttpClient(**client_options()),
         }
         if self._api_version:
             on_azure: openai.AsyncAzureOpenAI = sdk.AsyncAzureOpenAI(

@@ -22,7 +22,8 @@ from llmbench.providers.replicate_input import prediction_input
 from llmbench.providers.replicate_prediction import RunningPrediction, create_prediction
 from llmbench.providers.replicate_transport import Refused, refusing_transport
 from llmbench.providers.replicate_wire import EventReader, prediction_answer, prediction_error
-from llmbench.providers.reply_errors import stream_cut
+from llmbench.providers.reply_errors import no_answer, stream_cut
+from llmbench.providers.reply_limit import RefusedReplyError
 from llmbench.providers.transport import checked_url
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.secret import Secret
@@ -179,6 +180,8 @@ class ReplicatePredictions:
             return error_from_status(
                 error.status, error.body, error.headers, who, model, secrets=self.secrets()
             )
+        if isinstance(error, RefusedReplyError):
+            return no_answer(who, self.base_url, model, error)
         where = f"{who} at {self.base_url}"
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.TransportError):
             refused = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
@@ -226,6 +229,7 @@ def _foreign() -> tuple[type[Exception], ...]:
     return (
         Refused,
         httpx.HTTPError,
+        httpx.InvalidURL,
         replicate.exceptions.ReplicateException,
         ValueError,
         TypeError,

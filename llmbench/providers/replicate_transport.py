@@ -1,4 +1,4 @@
-"""The transport under Replicate's SDK: a reply that refuses is raised with its headers, at once.
+"""The transport under Replicate's SDK: replies are bounded; a refusal is raised at once, with its headers.
 
 The SDK's errors drop the headers, and with them Retry-After; and its own transport would repeat a
 GET up to ten times behind our back.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from llmbench.providers.reply_limit import LARGEST_REPLY, bound
 
 if TYPE_CHECKING:
     import httpx
@@ -34,6 +36,7 @@ def refusing_transport() -> httpx.AsyncBaseTransport:
     class Refusing(httpx.AsyncHTTPTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             reply = await super().handle_async_request(request)
+            bound(reply, LARGEST_REPLY)
             if reply.status_code >= _FIRST_REFUSAL:
                 try:
                     body = await reply.aread()

@@ -16,7 +16,9 @@ from llmbench.errors import (
     ProviderError,
     ServerError,
 )
+from llmbench.numbers import finite
 from llmbench.providers.counts import count
+from llmbench.providers.sse import LineSplitter
 from llmbench.providers.wire_errors import error_from_status, shown
 from llmbench.types import ChatRequest, RawAnswer, Usage
 
@@ -50,8 +52,8 @@ def prediction_answer(
         finish_reason="length" if full else None,
         served_model=served if isinstance(served, str) and served else None,
         queue_ms=_between(prediction.get("created_at"), prediction.get("started_at")),
-        prefill_ms=None if first is None else first * 1000,
-        decode_ms=None if first is None or run is None or run < first else (run - first) * 1000,
+        prefill_ms=None if first is None else finite(first * 1000),
+        decode_ms=None if first is None or run is None or run < first else finite((run - first) * 1000),
         metadata=metadata,
     )
 
@@ -77,9 +79,8 @@ def _usage(metrics: Mapping[str, Any]) -> Usage | None:
 
 
 def _seconds(metrics: Mapping[str, Any], key: str) -> float | None:
-    value = metrics.get(key)
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
-    return float(value) if known and value is not None else None
+    value = finite(metrics.get(key))
+    return None if value is None or value < 0 else value
 
 
 def _between(start: Any, end: Any) -> float | None:
@@ -158,16 +159,15 @@ class EventReader:
     """
 
     def __init__(self) -> None:
-        self._pending = b""
+        self._lines = LineSplitter()
         self._event = "message"
         self._data: list[str] = []
 
     def feed(self, chunk: bytes) -> list[tuple[str, str]]:
         """The events that `chunk` completes."""
-        *lines, self._pending = (self._pending + chunk).split(b"\n")
         found = []
-        for line in lines:
-            text = line.removesuffix(b"\r").decode("utf-8", "replace")
+        for line in self._lines.feed(chunk):
+            text = line.decode("utf-8", "replace")
             if text.startswith("event:"):
                 self._event = text[6:].strip()
             elif text.startswith("data:"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmbench.errors import BadResponseError, ConnectionFailedError, ProviderTimeoutError
+from llmbench.providers.reply_limit import RefusedReplyError
 from llmbench.providers.wire_errors import shown
 
-__all__ = ["bad_response", "no_connection", "no_reply_in_time", "stream_cut"]
+__all__ = ["bad_response", "no_answer", "no_connection", "no_reply_in_time", "stream_cut"]
 
 
 def bad_response(
@@ -25,6 +26,15 @@ def bad_response(
     return BadResponseError(
         f"{provider} answered a request to {model!r} with {what}{said}; "
         f"check that base_url is the address of {interface}.",
+        provider=provider,
+        model=model,
+    )
+
+
+def no_answer(provider: str, base_url: str, model: str, error: RefusedReplyError) -> BadResponseError:
+    """The error of a reply that was not read to its end."""
+    return BadResponseError(
+        f"{provider} at {base_url} answered a request to {model!r} with {error}; check base_url.",
         provider=provider,
         model=model,
     )

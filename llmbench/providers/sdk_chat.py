@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from llmbench.errors import BadResponseError, ProviderError
 from llmbench.providers.clients import PerLoop
-from llmbench.providers.reply_errors import no_connection, no_reply_in_time
+from llmbench.providers.reply_errors import no_answer, no_connection, no_reply_in_time
+from llmbench.providers.reply_limit import RefusedReplyError
+from llmbench.providers.stream_body import StreamFormat, pieces
 from llmbench.providers.wire import chat_body, read_answer
 from llmbench.providers.wire_errors import error_from_status
 from llmbench.providers.wire_stream import StreamReader
@@ -21,12 +24,6 @@ from llmbench.secret import Secret
 from llmbench.types import ChatRequest, RawAnswer
 
 __all__ = ["SdkChat"]
-
-
-class _Reader(Protocol):
-    def feed(self, chunk: bytes, *, last: bool = False) -> list[str]: ...
-
-    def finish(self) -> RawAnswer: ...
 
 
 class SdkChat:
@@ -93,11 +90,9 @@ class SdkChat:
         try:
             async with self._resource(client).with_streaming_response.create(**arguments) as reply:
                 reader = self._reader(reply.headers, request.model)
-                async for chunk in reply.iter_bytes():
-                    for text in reader.feed(chunk):
+                async with aclosing(pieces(reply.iter_bytes(), reader)) as texts:
+                    async for text in texts:
                         yield text
-                for text in reader.feed(b"", last=True):
-                    yield text
         except self.foreign as error:
             failure = self.failure(error, request.model)
         if failure:
@@ -131,13 +126,17 @@ class SdkChat:
         """The answer in a reply of status 200."""
         return read_answer(body, provider=self._endpoint, model=model, secrets=self.secrets())
 
-    def _reader(self, headers: Mapping[str, str], model: str) -> _Reader:  # noqa: ARG002
+    def _reader(self, headers: Mapping[str, str], model: str) -> StreamFormat:  # noqa: ARG002
         """What reads a stream of status 200."""
         return StreamReader(provider=self._endpoint, model=model, secrets=self.secrets())
 
     def failure(self, error: Exception, model: str) -> ProviderError:
         """The error of ours for one of the SDK's or of the transport under it; it is returned."""
         who = self._endpoint
+        # Of a body that it reads itself, the SDK says that there is no connection.
+        refused = next((one for one in (error, error.__cause__) if isinstance(one, RefusedReplyError)), None)
+        if refused is not None:
+            return no_answer(who, self.base_url, model, refused)
         if isinstance(error, self._sdk.APIStatusError):
             return error_from_status(
                 error.status_code,
@@ -178,7 +177,7 @@ def _foreign_errors(sdk: ModuleType) -> tuple[type[Exception], ...]:
 
     http = _http(sdk)
     # A RequestError is also a body whose compression is broken.
-    return (sdk.APIError, http.RequestError, aiohttp.ClientError)
+    return (sdk.APIError, http.RequestError, aiohttp.ClientError, RefusedReplyError)
 
 
 def _connecting(error: Exception) -> bool:

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["EventSplitter"]
+__all__ = ["EventSplitter", "LineSplitter"]
 
 # A lone \r at the very end may be half of \r\n: it waits for the next chunk.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 _MAY_END = re.compile(rb"[\r\n]")
 _FIELDS = (b":", b"event:", b"id:", b"retry:")
+
+
+class LineSplitter:
+    r"""Gives each line as soon as its end is there.
+
+    >>> lines = LineSplitter()
+    >>> lines.feed(b"one\ntw"), lines.feed(b"o\r\nthree", last=True)
+    ([b'one'], [b'two', b'three'])
+    """
+
+    def __init__(self) -> None:
+        self._pending: list[bytes] = []
+
+    def feed(self, chunk: bytes, *, last: bool = False) -> list[bytes]:
+        """The lines that `chunk` completes; `last` marks the end of the body, which ends a line too."""
+        self._pending.append(chunk)
+        # A line of megabytes is joined once, not with every chunk.
+        if not last and not _MAY_END.search(b"".join(self._pending[-2:])):
+            return []
+        *lines, rest = _LINE_END.split(b"".join(self._pending) + (b"\n" if last else b""))
+        self._pending = [rest]
+        return lines
 
 
 class EventSplitter:
@@ -23,7 +45,7 @@ class EventSplitter:
     """
 
     def __init__(self) -> None:
-        self._pending: list[bytes] = []
+        self._lines = LineSplitter()
         self._data: list[bytes] = []
         self._stray: list[bytes] = []
         self.ended = False
@@ -39,12 +61,9 @@ class EventSplitter:
         leave out the blank line after their last event.
         """
         self.ended = last
-        self._pending.append(chunk)
-        # A line of megabytes is joined once, not with every chunk.
-        if not last and not _MAY_END.search(b"".join(self._pending[-2:])):
-            return []
-        *lines, rest = _LINE_END.split(b"".join(self._pending) + (b"\n\n" if last else b""))
-        self._pending = [rest]
+        lines = self._lines.feed(chunk, last=last)
+        if last:
+            lines.append(b"")
         return [data for line in lines if (data := self._line(line)) is not None]
 
     def _line(self, line: bytes) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmbench.errors import ConfigError
 from llmbench.providers.adapter import Place
+from llmbench.providers.reply_limit import client_options
 from llmbench.providers.sdk_chat import SdkChat
 from llmbench.providers.transport import checked_url
 
@@ -30,7 +31,7 @@ def open_adapter(place: Place) -> SdkChat:
             base_url=_INFERENCE if address == _HOME else address,
             max_retries=0,  # the base class retries; two layers would hide each other
             timeout=None,  # the base class has the deadline
-            http_client=together.DefaultAsyncHttpxClient(follow_redirects=False),
+            http_client=together.DefaultAsyncHttpxClient(**client_options()),
         )
 
     return SdkChat(

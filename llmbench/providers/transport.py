@@ -23,6 +23,7 @@ from llmbench.errors import (
     ProviderTimeoutError,
 )
 from llmbench.providers.clients import PerLoop
+from llmbench.providers.reply_limit import LARGEST_REPLY, RefusedReplyError, too_large
 from llmbench.secret import Secret
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ who makes the calls decides how many are in flight."""
 # vLLM (uvicorn) and llama.cpp close an idle connection after 5 s; ours must be given up before,
 # or a POST goes into a connection that is just being closed and costs an attempt.
 _KEEP_ALIVE_SECONDS = 4.0
-_LARGEST_BODY = 128_000_000
-"""Bytes of a reply once unpacked, far beyond any model's answer: a small packed one may hold gigabytes."""
 _SHORTEST_SECRET = 8  # a header like "1" would mask every 1 in a message
 
 
@@ -71,8 +70,8 @@ class StreamedReply:
         with self._errors():
             chunk = await self._reply.content.readany()
             self._size += len(chunk)
-            if self._size > _LARGEST_BODY:
-                raise _TooLargeError
+            if self._size > LARGEST_REPLY:
+                raise too_large(LARGEST_REPLY)
         if not chunk:
             raise StopAsyncIteration
         return chunk
@@ -113,7 +112,7 @@ class HttpTransport:
     ) -> None:
         self.base_url = checked_url(base_url, allow_http=allow_http)
         self._key = Secret(api_key) if isinstance(api_key, str) else api_key
-        self._headers = dict(headers or {})
+        self._headers = _checked_headers(headers or {})
         self._limit = limit
         self._trust_env = trust_env
         self._name = name
@@ -214,8 +213,13 @@ class HttpTransport:
             failure = self._as_provider_error(error)
         else:
             return
-        # The repr of aiohttp's own error shows the request's headers, so it is not kept as the cause.
-        raise failure from None
+        # The repr of aiohttp's own error shows the request's headers, so it is kept neither as the cause nor
+        # as the context, which it becomes here: a `with` is left while its error is being handled.
+        try:
+            raise failure
+        except Exception:
+            failure.__context__ = None
+            raise
 
     def _as_provider_error(self, error: Exception) -> Exception:
         import aiohttp
@@ -227,11 +231,8 @@ class HttpTransport:
                 "the server is up.",
                 billed=False,
             )
-        if isinstance(error, _TooLargeError):
-            return BadResponseError(
-                f"{where} answered with more than {_LARGEST_BODY / 1e6:.0f} MB, which is no model's answer; "
-                "check base_url."
-            )
+        if isinstance(error, RefusedReplyError):
+            return BadResponseError(f"{where} answered with {error}; check base_url.")
         if isinstance(error, TimeoutError):
             return ProviderTimeoutError(
                 f"{where} gave no answer in the time allowed; try again, or allow more."
@@ -259,18 +260,14 @@ class HttpTransport:
         return ConnectionFailedError(f"{where} cut the connection before the answer was complete; ask again.")
 
 
-class _TooLargeError(ValueError):
-    """A body goes on beyond `_LARGEST_BODY`."""
-
-
 async def _body(reply: aiohttp.ClientResponse) -> bytes:
-    """The whole body. Raises _TooLargeError."""
+    """The whole body. Raises RefusedReplyError."""
     parts, size = [], 0
     async for chunk in reply.content.iter_any():
         parts.append(chunk)
         size += len(chunk)
-        if size > _LARGEST_BODY:
-            raise _TooLargeError
+        if size > LARGEST_REPLY:
+            raise too_large(LARGEST_REPLY)
     return b"".join(parts)
 
 
@@ -315,6 +312,14 @@ def checked_url(base_url: str, *, allow_http: bool) -> str:
             "use https, or set allow_http = true."
         )
     return base_url.rstrip("/")
+
+
+def _checked_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+    """`headers`, or a ConfigError, without the value, for one that cannot be sent."""
+    for name, value in headers.items():
+        if not isinstance(value, str) or any(character in value for character in "\r\n\0"):
+            raise ConfigError(f"The header {name!r} must be a text of one line; correct it in headers.")
+    return dict(headers)
 
 
 def _is_this_machine(host: str) -> bool:

@@ -96,7 +96,8 @@ def read_answer(body: bytes | str, *, provider: str, model: str, secrets: Sequen
         raise bad_response("a reply without choices[0].message", body, provider, model, secrets)
     collected = AnswerParts()
     collected.take_reply(reply)
-    collected.take_choice(choice, message)
+    if collected.take_choice(choice, message) is None:
+        raise bad_response("content that cannot be read", body, provider, model, secrets)
     return collected.answer()
 
 
@@ -154,14 +155,21 @@ def _number(table: Any, key: str) -> float | None:
     return number if number is None or number >= 0 else None
 
 
-def _text(content: Any) -> str:
-    """Content as text; some servers give it as a list of parts."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return ""
+def _text(content: Any) -> str | None:
+    """Content as text; some servers give it as a list of parts. None where it cannot be read: an answer
+    without it would be another answer.
+    """
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        return None
+    texts: list[str] = []
+    for part in content:
+        text = part.get("text", "") if isinstance(part, dict) else None
+        if not isinstance(text, str):
+            return None
+        texts.append(text)
+    return "".join(texts)
 
 
 class AnswerParts:
@@ -190,12 +198,13 @@ class AnswerParts:
             if isinstance(reply.get(key), str):
                 self.metadata["served_by" if key == "provider" else key] = reply[key]
 
-    def take_choice(self, choice: Mapping[str, Any], message: Mapping[str, Any]) -> str:
-        """Take a message or the delta of one; gives the text it adds."""
+    def take_choice(self, choice: Mapping[str, Any], message: Mapping[str, Any]) -> str | None:
+        """Take a message or the delta of one; gives the text it adds, None where it cannot be read."""
         text = _text(message.get("content"))
-        self.content.append(text)
-        self.refusal.append(_text(message.get("refusal")))
-        self.reasoning.append(_text(message.get("reasoning_content")) or _text(message.get("reasoning")))
+        self.content.append(text or "")
+        self.refusal.append(_text(message.get("refusal")) or "")
+        reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+        self.reasoning.append(reasoning or "")
         if isinstance(choice.get("finish_reason"), str):
             self.finish_reason = _FINISH_WORDS.get(choice["finish_reason"], choice["finish_reason"])
         if message.get("tool_calls"):

@@ -268,7 +268,7 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = No
             return max(0.0, seconds)
     try:
         until = parsedate_to_datetime(lower["retry-after"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):  # a time zone may have any number of digits
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
@@ -291,4 +291,6 @@ def shown(text: str, secrets: Sequence[str] = ()) -> str:
     """
     # Masked before it is cut: half a key at the cut would not be recognised.
     line = " ".join(mask(text, secrets).split()).rstrip(".")
-    return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"
+    line = line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"
+    # A terminal would obey control characters, and has no bytes for half of a surrogate pair.
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from llmbench.errors import BadResponseError
 from llmbench.providers.event_stream import EventStreamReader
@@ -28,7 +29,8 @@ class StreamReader(EventStreamReader):
     def __init__(self, *, provider: str, model: str, secrets: Sequence[str] = ()) -> None:
         super().__init__(provider=provider, model=model, secrets=secrets)
         self._parts = AnswerParts()
-        self._done = False
+        self._index: Any = None
+        """Of the choice that is read: a server that was made to give several mixes them in its stream."""
         self._whole_body: list[bytes] | None = None
 
     def feed(self, chunk: bytes, *, last: bool = False) -> list[str]:
@@ -51,13 +53,13 @@ class StreamReader(EventStreamReader):
                 model=self._model,
                 secrets=self._secrets,
             )
-        if not (self._done or self._parts.finish_reason):
+        if not (self.done or self._parts.finish_reason):
             raise self._cut()
         return self._parts.answer()
 
     def _text(self, data: bytes) -> str:
         if data.strip() == b"[DONE]":
-            self._done = True
+            self.done = True
             return ""
         event = self._object(data)
         choices = event.get("choices")
@@ -66,8 +68,15 @@ class StreamReader(EventStreamReader):
         self._parts.take_reply(event)
         if not isinstance(choice, dict):
             return ""  # the chunk of usage has no choices
-        delta = choice.get("delta")
-        return self._parts.take_choice(choice, delta if isinstance(delta, dict) else {})
+        index = choice.get("index") or 0
+        self._index = index if self._index is None else self._index
+        if index != self._index:
+            return ""
+        delta = choice.get("delta") or {}
+        text = self._parts.take_choice(choice, delta) if isinstance(delta, dict) else None
+        if text is None:
+            raise self._bad("content that cannot be read", data)
+        return text
 
     def _bad(self, what: str, data: bytes) -> BadResponseError:
         return bad_response(what, data, self._provider, self._model, self._secrets)

@@ -70,8 +70,8 @@ def remove_old_runs(run: ReportRun, keep: int, remote: RemoteReports | None = No
     try:
         if removed := ReportFolder(out, run.folder.parents[1].name).keep_newest(keep):
             write_index(out)
-            if remote is not None:
-                remote.remove(run.notebook, removed)
+        if remote is not None:  # also where none is, for what a removal that was cut off has left
+            remote.remove(run.notebook, removed)
     except ReportError as error:
         return (f"{run.notebook}: old runs are not all removed: {error}",)
     except OSError as error:

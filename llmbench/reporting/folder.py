@@ -116,14 +116,13 @@ class ReportFolder:
             return self._keep_newest(count)
 
     def _keep_newest(self, count: int) -> list[str]:
+        self._remove_abandoned()
         own = [name for name in self.run_ids() if _RUN_ID.fullmatch(name)]
         own = [name for name in own if not (self.runs / name).is_symlink()]
         if len(own) <= count:
             return []
         good = next((name for name in own if _is_whole(self.runs / name)), None)
-        removed = [name for name in own[count:] if name != good and self._remove(name)]
-        self._remove_abandoned()
-        return removed
+        return [name for name in own[count:] if name != good and self._remove(name)]
 
     def _remove(self, run_id: str) -> bool:
         aside = self.runs / f"{_REMOVED_PREFIX}{run_id}-{secrets.token_hex(3)}"

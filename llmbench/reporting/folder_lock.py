@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["folder_lock", "try_lock"]
+from llmbench.file_lock import try_lock
 
-_HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+__all__ = ["folder_lock"]
+
 _LONGEST_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 
@@ -38,27 +38,3 @@ def folder_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # which frees it
-
-
-def try_lock(descriptor: int) -> bool:
-    """Lock an open file for this process; False when another one has it.
-
-    Raises OSError where the file system knows no locks.
-    """
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            # Beyond the end of the file: a locked byte cannot be read.
-            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _HELD:
-            raise
-        return False
-    return True

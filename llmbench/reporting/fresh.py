@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from llmbench.reporting.folder_lock import try_lock
+from llmbench.file_lock import try_lock
 
 __all__ = ["FreshRun"]
 

@@ -66,8 +66,6 @@ def _write_index(out: Path) -> Path:
     sections.sort(reverse=True)
     body = "\n".join(section for _, section in sections) or "<p>No report yet.</p>"
     target = out / INDEX
-    for left in out.glob(f".{target.name}.*"):  # by a run that was killed
-        left.unlink(missing_ok=True)
     page = _PAGE.format(policy=PAGE_POLICY, style=style_sheet(), body=body)
     write_whole(target, undirected(encodable(page)))
     return target

@@ -26,8 +26,9 @@ from llmbench.config import load_config
 from llmbench.errors import ConfigError, LLMBenchError, ReportError, UsageError
 from llmbench.reporting.folder_lock import folder_lock
 from llmbench.reporting.index import write_index
+from llmbench.reporting.remote_removal import remove_runs
 from llmbench.reporting.secrets import environment_secrets, find_secret, known_secrets
-from llmbench.run_files import FIGURES, INDEX, MANIFEST, PAGE, REPORTS, RESULT, RUNS, TABLES
+from llmbench.run_files import FIGURES, INDEX, MANIFEST, PAGE, REPORTS, RESULT, RUNS, TABLES, report_as
 from llmbench.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -132,12 +133,7 @@ class RemoteReports:
         Raises ReportError where the folder cannot be read.
         """
         with self._told(), folder_lock(self.local / _LOCK):
-            there = self._runs()
-            for folder in self.local.glob(f"*/{RUNS}/[0-9]*"):
-                known = folder.name in there.get(folder.parents[1].name, ())
-                if not known and not (folder / PAGE).exists():
-                    shutil.rmtree(folder, ignore_errors=True)
-            self._pull_results(there)
+            self._align(self._runs())
 
     def check(self) -> None:
         """Write a small file there and remove it: to be known before a model is asked.
@@ -163,18 +159,15 @@ class RemoteReports:
             self._push_index()
 
     def remove(self, notebook: str, run_ids: Iterable[str]) -> None:
-        """Remove runs; each is not there any more once its manifest is gone.
+        """Remove runs, and what is left of those whose removal was cut off.
+
+        Each is not there any more once its manifest is gone.
 
         Raises ReportError where that cannot be done.
         """
         with self._told(), folder_lock(self.local / _LOCK):
-            for run_id in run_ids:
-                path = f"{self._base}/{notebook}/{RUNS}/{run_id}"
-                if self._fs.exists(f"{path}/{MANIFEST}"):
-                    self._fs.rm_file(f"{path}/{MANIFEST}")
-                if self._fs.exists(path):
-                    self._fs.rm(path, recursive=True)
-            self._push_index()
+            if remove_runs(self._fs, f"{self._base}/{notebook}", run_ids):
+                self._push_index()
 
     @contextlib.contextmanager
     def _told(self, more: str = "") -> Iterator[None]:
@@ -204,6 +197,16 @@ class RemoteReports:
                 found.setdefault(notebook, []).append(run_id)
         return {notebook: sorted(ids, reverse=True) for notebook, ids in found.items()}
 
+    def _align(self, there: Mapping[str, Iterable[str]]) -> None:
+        for folder in self.local.glob(f"*/{RUNS}/[0-9]*"):
+            if (folder / PAGE).exists():
+                continue  # to be uploaded
+            if folder.name in there.get(folder.parents[1].name, ()):
+                _forget(folder)  # which a kill may have cut off
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._pull_results(there)
+
     def _pull_results(self, runs: Mapping[str, Iterable[str]]) -> None:
         for notebook, ids in runs.items():
             for run_id in ids:
@@ -226,9 +229,7 @@ class RemoteReports:
                 break
             newest = current
             self._push_newest(notebook, newest)
-        for name in (PAGE, *names):
-            if name != RESULT:
-                (folder / name).unlink(missing_ok=True)
+        _forget(folder)
 
     def _push_newest(self, notebook: str, run_id: str) -> None:
         """The newest path, from the run of that id."""
@@ -236,6 +237,9 @@ class RemoteReports:
         names = _names(json.loads(self._fs.cat_file(f"{source}/{MANIFEST}")))
         for name in names:
             self._write(f"{notebook}/{name}", self._fs.cat_file(f"{source}/{name}"))
+        for path in self._fs.glob(f"{self._base}/{notebook}/{report_as('*')}"):
+            if str(path).rsplit("/", 1)[-1] not in names:  # a format that this run was not made as
+                self._fs.rm_file(path)
         for kept in (TABLES, FIGURES):
             folder = f"{self._base}/{notebook}/{kept}"
             for path in self._fs.find(folder) if self._fs.exists(folder) else ():
@@ -249,7 +253,7 @@ class RemoteReports:
             if known == (current := self._runs()):
                 return
             known = current
-            self._pull_results(known)
+            self._align(known)
             self._write(INDEX, write_index(self.local).read_bytes())
 
     def _write(self, name: str, content: bytes) -> None:
@@ -278,6 +282,13 @@ def reports_folder(out: str | Path) -> Path:
 def _is_name(text: str) -> bool:
     """Whether it names a folder here, and not one elsewhere: what lies there was written by others."""
     return bool(text) and not text.startswith(".") and not set(text) & set("/\\:~\0")
+
+
+def _forget(folder: Path) -> None:
+    """Of a run that is uploaded, only its result stays; its page goes first, which says that it is not."""
+    for path in (folder / PAGE, *folder.rglob("*")):
+        if path != folder / RESULT and not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def _names(manifest: Any) -> list[str]:

@@ -150,8 +150,8 @@ class Curve:
         return least
 
     def hull(self) -> Hull:
-        """The non-decreasing convex hull of (cost, quality): what a random choice between two points reaches, never
-        paying more for less. Over the call share where costs are not known.
+        """The non-decreasing convex hull of (cost, quality): what a random choice between two points
+        reaches, never paying more for less. Over the call share where costs are not known.
         """
         return upper_hull(self.share if self.cost_usd is None else self.cost_usd, self.quality)
 

@@ -85,6 +85,14 @@ def test_a_broken_snapshot_says_where(tmp_path: Path) -> None:
         gpu_offers(tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b'gpu,n_gpu\n"' + b"x" * 200_000, b"\x00" * 4096])
+def test_a_snapshot_that_is_no_table_says_which(tmp_path: Path, content: bytes) -> None:
+    path = write_snapshot(tmp_path, [], DAY)
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"2026-11-28.csv .*remove"):
+        gpu_offers(tmp_path)
+
+
 def test_prices_and_counts_that_cannot_be() -> None:
     with pytest.raises(UsageError, match="above 0 USD"):
         GpuOffer("T4", 1, "aws", "x", "2026", "", "", -0.5)
@@ -182,6 +190,15 @@ def test_refresh_writes_a_dated_snapshot(stub: list[str], project: Path) -> None
     assert "1x L4" in listed.output
     with pytest.raises(UsageError, match="no seller 'awz'"):
         CliRunner().invoke(cli, ["prices", "refresh", "--seller", "awz"], catch_exceptions=False)
+
+
+def test_a_snapshot_that_cannot_be_written_is_told(stub: list[str], project: Path) -> None:
+    (project / ".llmbench").mkdir(exist_ok=True)
+    (project / ".llmbench" / "gpu-prices").write_text("a file", encoding="utf-8")
+    with pytest.raises(
+        UsageError, match=r"\.llmbench/gpu-prices/.*\.csv cannot be written .*stay as they are"
+    ):
+        CliRunner().invoke(cli, ["prices", "refresh", "--seller", "aws"], catch_exceptions=False)
 
 
 def test_without_the_extra_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from llmbench.ledger import Ledger
-from tests.faults.killing import environment, finish
+from llmbench.matrix.answer_files import read_answers
+from llmbench.matrix.labels import export_labels
+from tests.faults.killing import environment, finish, left_aside
 from tests.faults.test_kills import CLI, MATRIX, _write_lines, _write_notebook
+from tests.faults.test_kills_of_tables import sellers
 from tests.faults.vendor import Vendor, agree, serving, write_project
 
 pytestmark = [
@@ -120,7 +123,14 @@ WRITERS = {
     "init": ["init", "mine"],
     "schedule": ["schedule", "asking", "--cron", "0 7 * * 1", "--out", "cron.txt"],
     "label export": ["label", "export", "../answers.csv", "--out", "sheet.xlsx"],
-}
+    "label import": ["label", "import", "../rated.csv", "--out", "labels.csv"],
+    "spend": ["ledger", "spend", "--by", "unit", "--csv", "spend.csv"],
+    "reconcile": [
+        "ledger", "reconcile", "../export.csv", "--columns", "date=day,model=model,cost=usd",
+        "--csv", "gaps.csv",
+    ],
+    "refresh": ["prices", "refresh"],
+}  # fmt: skip
 
 
 def prepare(disk: Disk, name: str, vendor: Vendor) -> Path:
@@ -134,9 +144,24 @@ def prepare(disk: Disk, name: str, vendor: Vendor) -> Path:
         + "".join(f"{i},e/m[p],0,Right?,yes {i},yes,1\n" for i in range(200)),
         encoding="utf-8",
     )
+    (disk.path / "export.csv").write_text("day,model,usd\n2026-01-02,m,3.5\n", encoding="utf-8")
+    export_labels(read_answers(disk.path / "answers.csv"), disk.path / "rated.csv", n=40)
     if name != "import":
         finish([*CLI, "ledger", "import", "../calls.jsonl"], folder)
     return folder
+
+
+PLACES = {
+    "import": "calls.jsonl", "export": "out.csv", "prune": "ledger.db", "reprice": "prices.csv",
+    "salvage": "new.db",
+    "simulate": "plan", "init": "mine", "schedule": "cron.txt", "label export": "sheet.",
+    "label import": "labels.csv", "spend": "spend.csv", "reconcile": "gaps.csv", "refresh": "gpu-prices",
+}  # fmt: skip
+"""What a sentence about a command's disk names, where it is not the ledger."""
+
+
+def names_the_place(sentence: str, name: str) -> bool:
+    return ".part" not in sentence and (PLACES[name] in sentence or "ledger.db" in sentence)
 
 
 def sound(folder: Path) -> int:
@@ -149,24 +174,29 @@ def sound(folder: Path) -> int:
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_a_command_on_a_full_disk(disk: Disk, vendor: Vendor, name: str) -> None:
     folder = prepare(disk, name, vendor)
+    env = environment(folder, **sellers(disk.path))
     disk.fill()
-    sentence = said([*CLI, *WRITERS[name]], folder)
+    sentence = said([*CLI, *WRITERS[name]], folder, **env)
     assert any(word in sentence for word in ("free", "its disk", "name another", "give another")), sentence
+    assert names_the_place(sentence, name), sentence
+    assert left_aside(folder) == []
     disk.free()
     if name != "import":
         assert sound(folder) == 300
-    finish([*CLI, *WRITERS[name]], folder)
+    finish([*CLI, *WRITERS[name]], folder, env)
     assert sound(folder) == 300
 
 
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_a_command_on_a_read_only_disk(disk: Disk, vendor: Vendor, name: str) -> None:
     folder = prepare(disk, name, vendor)
+    env = environment(folder, **sellers(disk.path))
     disk.mount("-o remount,ro")
-    sentence = said([*CLI, *WRITERS[name]], folder)
+    sentence = said([*CLI, *WRITERS[name]], folder, **env)
     assert any(word in sentence.lower() for word in ("read-only", "writable", "cannot be")), sentence
+    assert names_the_place(sentence, name), sentence
     disk.mount("-o remount,rw")
-    finish([*CLI, *WRITERS[name]], folder)
+    finish([*CLI, *WRITERS[name]], folder, env)
     assert sound(folder) == 300
 
 

@@ -11,6 +11,7 @@ import csv
 import filecmp
 import hashlib
 import json
+import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,18 @@ import pytest
 
 from llmbench.ledger import Ledger
 from llmbench.result_files import changed_files
-from tests.faults.killing import ROOT, ROUNDS, environment, finish, kill_at, moments, strays
+from tests.faults.killing import (
+    ROOT,
+    ROUNDS,
+    changes_of,
+    environment,
+    finish,
+    kill_at,
+    kill_before,
+    left_aside,
+    moments,
+    strays,
+)
 from tests.faults.vendor import Vendor, agree, serving, write_project
 from tests.ledger.conftest import make_call_of
 
@@ -94,6 +106,31 @@ def survive(command: Command, folder: Path, new: Callable[[Path], None], rounds:
         command.done(place)
     print(f"killed {killed} of {rounds}, {whole:.1f} s a run")
     assert killed >= rounds // 2
+
+
+def survive_changes(
+    command: Command, folder: Path, new: Callable[[Path], None], rounds: int, seed: int
+) -> None:
+    """As `survive`, for what is over in a moment: kill `command` before `rounds` of the changes it makes to
+    files (before each, where it makes no more). What was made aside is gone after the next run.
+    """
+    trial = folder / "trial"
+    trial.mkdir()
+    new(trial)
+    count = changes_of(command.words, trial, environment(trial, **command.env))
+    command.done(trial)
+    chosen = random.Random(seed).sample(range(1, count + 1), min(rounds, count))
+    for change in chosen:
+        place = folder / f"change{change}"
+        place.mkdir()
+        new(place)
+        env = environment(place, **command.env)
+        kill_before(change, command.words, place, env)
+        command.check(place)
+        finish(command.words, place, env)
+        command.done(place)
+        assert left_aside(place) == [], f"left by a kill before change {change} of {count}"
+    print(f"killed before {len(chosen)} of {count} changes")
 
 
 def rounds_of(fast: int) -> list[Any]:

@@ -20,11 +20,10 @@ from tests.faults.vendor import Vendor, agree, serving, write_project
 
 pytestmark = [pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")]
 
-UPLOAD = """
+FOLDERS = """
 import os, sys, time
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
-from llmbench.cli import main
 
 class Store(LocalFileSystem):
     protocol = "store"
@@ -49,6 +48,10 @@ class Disk(LocalFileSystem):
 for kind in (Store, Disk):
     kind._strip_protocol = classmethod(lambda cls, path: path.split("://")[-1])
     fsspec.register_implementation(kind.protocol, kind)
+"""
+"""Registers store:// and disk://."""
+UPLOAD = f"""{FOLDERS}
+from llmbench.cli import main
 sys.argv = ["llmbench", "report", "asking", "--out", sys.argv[1]]
 main()
 """
@@ -60,9 +63,9 @@ def vendor() -> Iterator[Vendor]:
         yield found
 
 
-def seen(there: Path) -> list[Path]:
+def seen(there: Path, notebook: str = "asking") -> list[Path]:
     """The runs that another machine sees, oldest first."""
-    return sorted(path.parent for path in (there / "asking" / "runs").glob("*/manifest.json"))
+    return sorted(path.parent for path in (there / notebook / "runs").glob("*/manifest.json"))
 
 
 @pytest.mark.parametrize("kind", ["store", "disk"])

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from llmbench.catalog.gpu_offers import SNAPSHOTS, read_snapshot
 from llmbench.cli import cli
 from llmbench.errors import ReportError
+from llmbench.ledger import Ledger
 from llmbench.reporting import run_report
 from llmbench.result_files import changed_files
-from tests.faults.killing import environment, strays
-from tests.faults.test_kills import ITEMS, MATRIX
+from tests.faults.killing import environment, left_aside, strays
+from tests.faults.test_kills import CLI, ITEMS, MATRIX, _rows, _write_lines
+from tests.faults.test_kills_of_removals import IDS, KEEP, put_runs
+from tests.faults.test_kills_of_tables import EXPORT, OFFERS, ROWS, TABLES, sellers
+from tests.faults.test_kills_of_uploads import FOLDERS
 from tests.faults.vendor import Vendor, agree, serving, write_project
 from tests.reporting.conftest import write_notebook
 
@@ -48,6 +53,58 @@ def test_processes_that_run_one_matrix_on_one_ledger(tmp_path: Path, vendor: Ven
     kept = agree(tmp_path / "project" / ".llmbench" / "ledger.db", vendor, 0)
     assert len(kept) == ITEMS
     assert kept == vendor.answered
+
+
+def at_once(words: Sequence[Sequence[str]], folders: Sequence[Path], **env: str) -> None:
+    """Run commands at the same time; all must come to a good end."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *each], cwd=folder, env=environment(folder, **env),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for each, folder in zip(words, folders, strict=True)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(words), said
+
+
+@POSIX
+@pytest.mark.faults
+@pytest.mark.parametrize("command", ["refresh", *TABLES])
+def test_processes_that_write_one_table(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    env = sellers(tmp_path)
+    _write_lines(folder / "calls.jsonl", 200)
+    (folder / "llmbench.toml").touch()
+    (folder / "export.csv").write_text(EXPORT, encoding="utf-8")
+    with Ledger(folder / ".llmbench" / "ledger.db") as ledger:
+        ledger.import_lines(folder / "calls.jsonl")
+    words = ["prices", "refresh"] if command == "refresh" else TABLES[command]
+    at_once([[*CLI, *words]] * 4, [folder] * 4, **env)
+    if command == "refresh":
+        (path,) = (folder / SNAPSHOTS).iterdir()
+        assert len(read_snapshot(path)) == OFFERS
+    else:
+        assert _rows(folder / "out.csv") == ROWS[command]
+    assert left_aside(folder) == []
+
+
+@POSIX
+@pytest.mark.faults
+@pytest.mark.parametrize("kind", ["store", "disk", ""])
+def test_machines_that_remove_the_same_runs(tmp_path: Path, kind: str) -> None:
+    there = tmp_path / "there"
+    put_runs(there)
+    folders = [tmp_path / name for name in "abcd"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "llmbench.toml").touch()
+    url = f"{kind}://{there}" if kind else str(there)
+    at_once([["-c", FOLDERS + KEEP, url, IDS[-1]]] * 4, folders)
+    assert [path.name for path in (there / "model_matrix" / "runs").iterdir()] == IDS[-1:]
+    assert "model_matrix: 1 run" in (there / "index.html").read_text(encoding="utf-8")
+    assert left_aside(there) == []
 
 
 ENDS: dict[str, tuple[str, str]] = {

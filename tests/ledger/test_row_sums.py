@@ -25,6 +25,7 @@ from llmbench.ledger.row_sums import SUMMED, row_is_whole, row_sum
 from llmbench.ledger.salvage import salvage
 from llmbench.ledger.soundness import CHECKED_TABLES
 from llmbench.ledger.store import Store
+from tests.ledger.conftest import make_call_of
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 PAGE = 4096
@@ -177,6 +178,25 @@ def test_an_outcome_of_other_types_is_noticed(copy: Path, tmp_path: Path, column
     change(copy, f"UPDATE outcomes SET {column} = ? WHERE id = 2", value)
     assert any("table `outcomes`" in each for each in problems_of(copy))
     assert salvage(copy, tmp_path / "new.db").kept["outcomes"] == 2
+
+
+@pytest.mark.parametrize("moment", ["1999-01-01T00:00:00.000000+00:00", "9999", b"\xff", 7])
+def test_nothing_hangs_on_when_an_outcome_was_recorded(copy: Path, moment: Any) -> None:
+    """Its digest does not cover that: were it ever read, it would need a checksum of its own."""
+
+    def told() -> list[str]:
+        with Ledger(copy) as ledger:
+            found = [ledger.outcomes(), ledger.outcomes(until=AT, window_days=14), ledger.spend_by("unit")]
+            return [*map(repr, found), repr(ledger.prune(AT + timedelta(days=1), dry_run=True))]
+
+    with Ledger(copy) as ledger:
+        sent = make_call_of("c", unit_id="u1", started_at=AT - timedelta(days=1))
+        asyncio.run(ledger.record(sent))
+    before = told()
+    assert "replied=1" in before[0]
+    change(copy, "UPDATE outcomes SET recorded_at = ?", moment)
+    assert told() == before
+    assert problems_of(copy) == ()
 
 
 @pytest.mark.parametrize("value", [-0.0, 0, 0.0, 5, 5.5, 2**53 + 1, 10**20, 1e300, None])

@@ -433,3 +433,12 @@ def test_the_code_in_the_details_is_read(code: str, error: type[ProviderError]) 
     said = {"type": "rate_limit_error", "message": "Over", "details": {"error_code": code}}
     found = error_from_status(429, {"type": "error", "error": said}, {}, "anthropic", "m")
     assert type(found) is error
+
+
+def test_what_comes_behind_the_end_does_not_count() -> None:
+    delta = b'data: {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}}\n\n'
+    whole = delta + b'data: {"type": "message_stop"}\n\n'
+    reader = MessageStreamReader(provider="anthropic", model="m")
+    assert reader.feed(whole + whole) == ["a"]
+    assert reader.feed(whole) == []
+    assert reader.finish().content == "a"

@@ -17,6 +17,7 @@ from llmbench.errors import (
     LedgerError,
     ModelUnavailableError,
     ProviderError,
+    RateLimitError,
     ServerError,
     UsageError,
 )
@@ -369,3 +370,34 @@ def test_who_has_no_batches(ledger: Ledger) -> None:
     assert not azure.has_batches
     with pytest.raises(UsageError, match="has no batches"):
         asyncio.run(fake.batch([]))
+
+
+@pytest.mark.parametrize("when", ["create", "look"])
+def test_a_wait_of_years_is_not_waited_for(
+    provider: Callable[..., BaseLLMProvider], vendor: Vendor, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    built = provider()
+
+    async def busy(*_: object) -> None:
+        raise RateLimitError("slow down", retry_after=1e9)
+
+    batcher = built._batcher()
+    assert batcher is not None
+    monkeypatch.setattr(type(batcher), when, busy)
+    assert isinstance(built.clock, FakeClock)
+    begun = built.clock.monotonic()
+    if when == "look":
+        with pytest.raises(RateLimitError):
+            answers(built, requests_of(built, vendor, 1))
+    else:
+        assert texts(answers(built, requests_of(built, vendor, 1))) == ["RateLimitError"]
+    assert built.clock.monotonic() - begun < 86_400
+
+
+def test_a_batch_that_is_listed_without_an_id_is_passed_over(
+    provider: Callable[..., BaseLLMProvider], vendor: Vendor
+) -> None:
+    batcher = provider()._batcher()
+    assert batcher is not None
+    body = b'[{}, {"id": 5}, {"id": "a"}, null]'
+    assert batcher.read_list(body, "its batches") == [{"id": "a"}]

@@ -185,3 +185,20 @@ def test_a_line_cut_in_its_middle_is_a_cut_stream() -> None:
     reader.feed(b'{"message": {"content": "a"}, "done": false}\n{"mess')
     with pytest.raises(ConnectionFailedError):
         reader.feed(b"", last=True)
+
+
+@pytest.mark.parametrize("content", [0, True, {}, ["a"]])
+def test_content_that_cannot_be_read_is_no_empty_answer(content: Any) -> None:
+    body = json.dumps({"message": {"content": content}, "done": True}).encode()
+    with pytest.raises(BadResponseError, match="content that cannot be read"):
+        read_reply(body, provider="ollama", model="m")
+    with pytest.raises(BadResponseError, match="content that cannot be read"):
+        LineReader(provider="ollama", model="m").feed(body + b"\n")
+
+
+def test_what_comes_behind_the_end_does_not_count() -> None:
+    reader = LineReader(provider="ollama", model="m")
+    line = b'{"message": {"content": "a"}, "done": true}\n'
+    assert reader.feed(line + line) == ["a"]
+    assert reader.feed(line, last=True) == []
+    assert reader.finish().content == "a"

@@ -506,3 +506,19 @@ def test_a_family_asks_in_its_own_way_for_a_model_of_ones_own(
         sent = stub.asked[0].body["input"]
     assert field in sent
     assert sent["prompt"].startswith(begins)
+
+
+@pytest.mark.parametrize("key", ["predict_time", "time_to_first_token"])
+def test_a_time_that_no_float_holds_in_milliseconds_is_unknown(key: str) -> None:
+    found = prediction_answer(
+        {"status": "succeeded", "output": "a", "metrics": {"time_to_first_token": 0.5, key: 1e308}},
+        ChatRequest("m", [{"role": "user", "content": "hi"}]),
+        provider="replicate",
+    )
+    assert found.decode_ms is None
+
+
+@pytest.mark.parametrize("address", ["/stream:99999999", "/stream\x00", "/[", "//[::1"])
+def test_a_stream_at_no_address_is_an_error_of_ours(address: str) -> None:
+    with serving(ReplicateDialect("stub/", streams_at=address)) as stub, pytest.raises(ProviderError):
+        read_stream(stub)

@@ -19,6 +19,7 @@ from llmbench.errors import (
     ConfigError,
     ConnectionFailedError,
     InvalidRequestError,
+    ProviderError,
     ProviderTimeoutError,
 )
 from llmbench.providers.transport import HttpTransport, checked_url
@@ -483,6 +484,36 @@ def test_key_is_not_shown() -> None:
     transport = HttpTransport("https://api.example.com", api_key="sk-secret")
     assert "sk-secret" not in repr(vars(transport))
     assert transport.secrets() == ("sk-secret",)
+
+
+@pytest.mark.parametrize("head", ["Content-Length: -5", "Content-Encoding: gzip\r\nContent-Length: 4"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_failure_keeps_no_error_of_aiohttps(head: str, streamed: bool) -> None:
+    """Its repr shows the headers of the request, and a traceback's reader may show its context."""
+
+    async def handler(exchange: Exchange) -> None:
+        await exchange.send(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\nabcd".encode())
+
+    async def ask(transport: HttpTransport) -> None:
+        if not streamed:
+            await transport.post_json("x", {})
+        async with transport.stream_json("x", {}) as reply:
+            async for _ in reply:
+                pass
+
+    async def main() -> None:
+        async with served(handler, api_key="sk-secret-123") as (_, transport):
+            with pytest.raises(ProviderError) as caught:
+                await ask(transport)
+            assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+    run(main())
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Other: b", "a\nb", "a\0b", 5, None])
+def test_a_header_that_is_no_line_of_text(value: Any) -> None:
+    with pytest.raises(ConfigError, match="'X-Team' must be a text of one line"):
+        HttpTransport("https://api.example.com", headers={"X-Team": value})
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,14 @@ def test_answer_content_in_parts() -> None:
     assert raw.content == "ab"
 
 
+@pytest.mark.parametrize("content", [0, 1.5, True, {}, {"text": "a"}, ["a"], [None], [{"text": 5}]])
+def test_content_that_cannot_be_read_is_no_empty_answer(content: Any) -> None:
+    with pytest.raises(BadResponseError, match="content that cannot be read"):
+        answer(reply({"content": content}))
+    with pytest.raises(BadResponseError, match="content that cannot be read"):
+        read(sse(delta("a"), {"choices": [{"delta": {"content": content}}]}, "[DONE]"))
+
+
 @pytest.mark.parametrize(
     ("word", "ours"),
     [("eos", "stop"), ("max_tokens", "length"), ("length", "length"), ("tool_calls", "tool_calls")],
@@ -295,6 +303,19 @@ def test_stream_cut_in_the_middle(data: bytes) -> None:
         read(data)
 
 
+def test_stream_repeated_behind_its_end_counts_once() -> None:
+    texts, raw = read(STREAM + STREAM, STREAM)
+    assert texts == ["Grü", "ße 👋"]
+    assert raw.content == "Grüße 👋"
+
+
+def test_stream_of_several_answers_is_read_as_one_of_them() -> None:
+    events = [
+        {"choices": [{"index": k, "delta": {"content": text}}]} for k, text in enumerate("ab") for _ in "12"
+    ]
+    assert read(sse(*events, "[DONE]"))[1].content == "aa"
+
+
 def test_stream_error_in_the_middle() -> None:
     with pytest.raises(ServerError, match="engine died"):
         read(sse(delta("a"), {"error": {"message": "engine died"}}, "[DONE]"))
@@ -446,6 +467,13 @@ def test_answer_never_shows_the_key_in_errors() -> None:
     assert "****" in str(caught.value)
 
 
+@pytest.mark.parametrize("hostile", ["\ud83d", "\x1b[2J", "\x07", "\x00", "\u202e"])
+def test_what_a_terminal_cannot_show_or_obeys_is_not_shown(hostile: str) -> None:
+    said = str(error(500, {"error": {"message": f"a{hostile}b"}}))
+    assert "a\ufffd" in said
+    assert said.isprintable()
+
+
 def test_shown_empty() -> None:
     assert shown("  \n") == ""
 
@@ -468,6 +496,7 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
         ({"Retry-After": "inf"}, None),
         ({"Retry-After": "tomorrow"}, None),
         ({"Retry-After": ""}, None),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:00:30 +" + "9" * 20}, None),
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:

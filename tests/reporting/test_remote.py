@@ -196,6 +196,77 @@ def test_half_a_run_and_names_from_elsewhere_are_not_there(project: Path, memory
         reports.push("model_matrix")
 
 
+def test_a_removal_that_was_cut_off_is_ended_by_the_next(
+    project: Path, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = RemoteReports(URL)
+    ids = [f"2025010{day}T000000Z-00000{day}" for day in (1, 2, 3)]
+    for run_id in ids:
+        _publish(reports, run_id)
+    reports.push("model_matrix")
+    with monkeypatch.context() as patch:
+
+        def cut(*_: object, **__: object) -> None:
+            raise RuntimeError("cut off")
+
+        patch.setattr(type(memory), "rm", cut)
+        with pytest.raises(ReportError, match="cut off"):
+            reports.remove("model_matrix", ids[:2])
+    left = {path for path in _there(memory) if ids[0] in path}
+    assert f"model_matrix/runs/{ids[0]}/report.html" in left
+    assert f"model_matrix/runs/{ids[0]}/manifest.json" not in left
+    assert len(run_history(URL, "model_matrix").runs) == 2
+    reports.remove("model_matrix", [])
+    assert {path.split("/")[2] for path in _there(memory) if "/runs/" in path} == {ids[2]}
+    assert "model_matrix: 1 run" in _text(memory, "index.html")
+
+
+def test_what_another_machine_removes_meanwhile_is_no_error(
+    project: Path, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = RemoteReports(URL)
+    for run_id in ("20250101T000000Z-00000a", "20250102T000000Z-00000b"):
+        _publish(reports, run_id)
+    reports.push("model_matrix")
+    remove = type(memory).rm_file
+    both = ["manifest.json", "report.html"]
+
+    def faster(self: Any, path: str) -> None:
+        remove(self, path)
+        if path.rsplit("/", 1)[1] in both:
+            both.remove(path.rsplit("/", 1)[1])
+            remove(self, path)
+
+    monkeypatch.setattr(type(memory), "rm_file", faster)
+    reports.remove("model_matrix", ["20250101T000000Z-00000a"])
+    assert both == []
+    assert {path.split("/")[2] for path in _there(memory) if "/runs/" in path} == {"20250102T000000Z-00000b"}
+
+
+def test_of_an_upload_only_the_result_stays_here(project: Path, memory: Any) -> None:
+    reports = RemoteReports(URL)
+    _publish(reports, "20250101T000000Z-00000a")
+    reports.push("model_matrix")
+    run = reports.local / "model_matrix" / "runs" / "20250101T000000Z-00000a"
+    (run / "tables" / "one.csv").write_text("left by a kill after the page was removed")
+    reports.pull()
+    assert [path for path in run.rglob("*") if path.is_file()] == [run / "result.json"]
+
+
+def test_a_format_that_the_newest_run_was_not_made_as_goes(project: Path, memory: Any) -> None:
+    reports = RemoteReports(URL)
+    _publish(reports, "20250101T000000Z-00000a")
+    run = reports.local / "model_matrix" / "runs" / "20250101T000000Z-00000a"
+    (run / "report.pdf").write_text("pdf of the first")
+    write_manifest(run)
+    reports.push("model_matrix")
+    assert "model_matrix/report.pdf" in _there(memory)
+    _publish(reports, "20250102T000000Z-00000b")
+    reports.push("model_matrix")
+    assert "model_matrix/report.pdf" not in _there(memory)
+    assert "model_matrix/runs/20250101T000000Z-00000a/report.pdf" in _there(memory)
+
+
 def _memory_file(memory: Any, text: str) -> Any:
     memory.pipe_file("/bucket/other", text.encode())
     return memory.store.pop("/bucket/other")
