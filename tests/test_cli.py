@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from llmbench.cli import cli, main
+from llmbench.reporting import read_parameter_file
 
 Ended = Callable[..., tuple[object, str, str]]
 
@@ -90,3 +91,16 @@ def test_ledger_commands_make_no_ledger(project: Path, ended: Ended) -> None:
         assert code == 1
         assert "There is no ledger at" in stderr
     assert not list(project.rglob("ledger.db"))
+
+
+def test_report_lists_the_parameters_of_a_notebook_as_a_file_of_them(tmp_path: Path) -> None:
+    notebook = Path(__file__).parents[1] / "notebooks" / "model_matrix.ipynb"
+    found = CliRunner().invoke(cli, ["report", str(notebook), "--list-parameters"])
+    assert found.exit_code == 0
+    out = found.output
+    assert "# margin: 0.03  # how much lower a score is still good enough, as a share of 1\n" in out
+    file = tmp_path / "params.yaml"
+    file.write_text(out, encoding="utf-8")
+    assert read_parameter_file(file) == {}
+    file.write_text(out.replace("# margin: 0.03 ", "margin: 0.05 "), encoding="utf-8")
+    assert read_parameter_file(file) == {"margin": 0.05}

@@ -25,6 +25,11 @@ _WORSE = 4
 @click.command()
 @click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...")
 @parameter_options
+@click.option(
+    "--list-parameters",
+    is_flag=True,
+    help="Print what -p and -f take, with what it is when not given, and run nothing.",
+)
 @click.option("--out", metavar="DIR|URL", help="Folder, or its URL; default: reports in the project's root.")
 @click.option("--fresh", is_flag=True, help="Ask every model again (a cut-off fresh run goes on for a day).")
 @click.option(
@@ -55,6 +60,7 @@ def report(
     notebooks: tuple[str, ...],
     given: tuple[tuple[str, str], ...],
     file: Path | None,
+    list_parameters: bool,
     out: str | None,
     fresh: bool,
     accept_stale: str | None,
@@ -82,6 +88,9 @@ def report(
     from llmbench.reporting.text import visible
     from llmbench.reporting.webhook import webhook_address
 
+    if list_parameters:
+        click.echo(visible("\n\n".join(map(_parameter_lines, resolve_notebooks(notebooks)))))
+        return
     remote = RemoteReports(out) if out is not None and remote_url(out) is not None else None
     folder = remote.local if remote is not None else local_folder(out) if out is not None else None
     address = webhook_address(webhook_env) if webhook_env is not None else None
@@ -121,6 +130,21 @@ def report(
         sys.exit(_WORSE)
     if fail_on_no_go and any(run.decision == "NO_GO" for run in runs):
         sys.exit(_NO_GO)
+
+
+def _parameter_lines(name: str) -> str:
+    """What a file for -f may hold: each line is the default, and is stated once its first # is taken away."""
+    import json
+
+    from llmbench.config import load_config
+    from llmbench.reporting import read_parameters
+    from llmbench.reporting.run import find_notebook
+
+    lines = [
+        f"# {each.name}: {json.dumps(each.default, ensure_ascii=False)}  # {each.help}"
+        for each in read_parameters(find_notebook(name, load_config().root))
+    ]
+    return "\n".join([f"# {Path(name).stem}", *lines])
 
 
 def _accepted(reason: str, parameters: Mapping[str, Any]) -> dict[str, str]:

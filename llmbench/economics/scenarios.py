@@ -118,7 +118,7 @@ def _mixed(study: BreakEvenStudy) -> list[Scenario]:
     if best is None:
         return []
     option, plan = best
-    how = f"{plan.replicas} x {option.hardware}, no spare, {1 - plan.own_share:.1%} answered by the API"
+    how = f"{plan.replicas} x {option.hardware}, no spare, {1 - plan.own_share:z.1%} answered by the API"
     return [Scenario(f"base on own machines, peaks at {study.baseline}", plan.usd, how)]
 
 

@@ -14,7 +14,7 @@ from llmbench.matrix.checks import whole_number
 from llmbench.matrix.hub import PREFIX, is_loaded, read_hub, read_loaded
 from llmbench.matrix.personal_data import COLUMN, said_personal
 from llmbench.matrix.readers import Row, Table, read_table
-from llmbench.matrix.selection import in_turn, matching, sampled
+from llmbench.matrix.selection import in_turn, matching, repeated, sampled
 from llmbench.matrix.text import as_text, nearest
 
 __all__ = ["Dataset", "Item", "can_be_written"]
@@ -145,7 +145,9 @@ class Dataset:
         )
         data = data.where(where) if where else data
         data = data if sample is None else data.sample(sample, seed)
-        return data if limit is None else data.limit(limit)
+        data = data if limit is None else data.limit(limit)
+        twice = repeated(data.rows, roles["id"])
+        return data if twice is None else replace(data, notes=(*data.notes, f"{path.name}: {twice}"))
 
     def where(self, columns: Mapping[str, Any]) -> Dataset:
         """The items whose columns hold what is said: {column: a value, or a list of which one}.

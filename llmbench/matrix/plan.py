@@ -116,6 +116,13 @@ def make_plan(
             continue
         if any(mark in model for mark in "[]{}"):
             raise UsageError(f"A model is a text endpoint/model or a RecordedModel; got {model!r}.")
+        if "/" not in model and model in dataset.columns:
+            entry = f'[{{"name": "{model}", "answer_column": "{model}"}}]'
+            raise UsageError(
+                f"{model!r} is a column of {dataset.path.name} and no endpoint/model to call; past answers "
+                f"in a column are a RecordedModel, in a report -p recorded_models '{entry}' (and models '[]' "
+                "where none is called)."
+            )
         endpoint, asked = split_model_id(model)
         for prompt in prompts:
             for name, options in params.items():

@@ -1,7 +1,10 @@
-"""Which items of a data set are used: by their columns, at random, or the first of every category."""
+"""Which items of a data set are used: by their columns, at random, or the first of every category; and which
+are there twice.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -13,7 +16,7 @@ from llmbench.matrix.text import as_text, nearest
 if TYPE_CHECKING:
     from llmbench.matrix.dataset import Item
 
-__all__ = ["in_turn", "matching", "sampled"]
+__all__ = ["in_turn", "matching", "repeated", "sampled"]
 
 _SHOWN = 10
 
@@ -64,3 +67,24 @@ def in_turn(items: Sequence[Item], n: int) -> list[Item]:
 
 def _text(value: Any) -> str | None:
     return None if value is None else as_text(value)
+
+
+def repeated(items: Sequence[Item], id_column: str | None) -> str | None:
+    """How many items are the same as an earlier one but for their id, in words; None: none.
+
+    They stay, as texts do come twice; but whoever reads an interval takes the items for independent.
+    """
+    first: dict[bytes, int] = {}
+    again: list[tuple[int, int]] = []
+    for item in items:
+        cells = sorted((name, repr(value)) for name, value in item.fields.items() if name != id_column)
+        key = hashlib.blake2b(repr(cells).encode(), digest_size=16).digest()
+        line = first.setdefault(key, item.line)
+        if line != item.line:
+            again.append((item.line, line))
+    if not again:
+        return None
+    what = "1 item is" if len(again) == 1 else f"{len(again):,} items are"
+    last, line = again[0]
+    counts = "counts" if len(again) == 1 else "count"
+    return f"{what} the same as an earlier one (line {last} as line {line}) and {counts} again"

@@ -192,8 +192,18 @@ def _notes(cells: Sequence[CellSummary]) -> list[str]:
         )
         return [f"{len(found)} of {len(cells)} cells: {what}." for found, what in told if found]
     return [
-        *(f"{cell.cell}: {cell.missing} answers are missing; {left_out}." for cell in missing),
-        *(f"{cell.cell}: {cell.ungraded} answers have no score; {left_out}." for cell in ungraded),
+        *(
+            f"{cell.cell}: 1 answer is missing; it is left out, never counted as wrong."
+            if cell.missing == 1
+            else f"{cell.cell}: {cell.missing:,} answers are missing; {left_out}."
+            for cell in missing
+        ),
+        *(
+            f"{cell.cell}: 1 answer has no score; it is left out, never counted as wrong."
+            if cell.ungraded == 1
+            else f"{cell.cell}: {cell.ungraded:,} answers have no score; {left_out}."
+            for cell in ungraded
+        ),
         *(f"{cell.cell}: cost unknown ({cell.priced} of its answers have a price)." for cell in unpriced),
     ]
 

@@ -140,7 +140,7 @@ def acceptability_figure(result: AbResult) -> Plot | None:
     if given is not None:
         axes.axvline(given, color=PALETTE["ink"], linewidth=1)
         axes.annotate(
-            f"given: {dollars(given)}", (given, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 2),
+            f"at {dollars(given)}", (given, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 2),
             textcoords="offset points", fontsize=8,
         )  # fmt: skip
     if len(result.money) > 1:

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from llmbench.reporting.ab_figures import simulated_lines, simulated_note
-from llmbench.reporting.ab_wording import count, ratio_words
+from llmbench.reporting.ab_wording import count, ratio_words, so_far
 from llmbench.reporting.axes import STROKES
 from llmbench.reporting.figures import DASHED, PALETTE, Plot, house_style, new_figure
 from llmbench.reporting.report_table import ReportTable
@@ -74,7 +74,8 @@ def _short(result: AbResult) -> str:
     if not result.plan_is_short:
         return ""
     power = 100 * (result.planned_power or 0.0)
-    return f" With the {count(result.planned_units)} leads that are planned it finds it with {power:.0f}%."
+    planned = count(result.planned_units)
+    return f" With the {planned} leads that are planned it finds it with {power:.0f}%{so_far(result)}."
 
 
 def sizes_table(result: AbResult) -> ReportTable:

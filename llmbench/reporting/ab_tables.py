@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llmbench.money import dollars
 from llmbench.reporting.ab_figures import simulated_lines
 from llmbench.reporting.ab_plan import planned_sizes, split_words
-from llmbench.reporting.ab_wording import count, fine_percent, fine_points, verdict_words
+from llmbench.reporting.ab_wording import count, fine_percent, fine_points, so_far, verdict_words
 from llmbench.reporting.report_table import ReportTable
 from llmbench.reporting.wording import estimate, limits, percent, span, whole
 from llmbench.unknown import NONE, UNKNOWN
@@ -88,7 +88,7 @@ def first_sentence(result: AbResult) -> str:
     if result.plan_is_short and result.occasion.kind != "over":
         text += (
             f" The plan ends after {count(result.planned_units)}, where the chance to show it is "
-            f"{percent(result.planned_power or 0.0)} if the arms are equal."
+            f"{percent(result.planned_power or 0.0)} if the arms are equal{so_far(result)}."
         )
     if len(result.health.strata) > 1 and result.shows_effect:
         text += (

@@ -12,7 +12,12 @@ from llmbench.unknown import UNKNOWN
 if TYPE_CHECKING:
     from llmbench.abtest import AbResult, Comparison
 
-__all__ = ["count", "fine_percent", "fine_points", "ratio_words", "sure_percent", "verdict_words"]
+__all__ = ["count", "fine_percent", "fine_points", "ratio_words", "so_far", "sure_percent", "verdict_words"]
+
+
+def so_far(result: AbResult) -> str:
+    """Of which rate a chance is: of what was seen, while planned leads are of the rate that was expected."""
+    return ", at the reply rate so far" if any(arm.units for arm in result.arms) else ""
 
 
 def fine_percent(share: float) -> str:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["LATENCY_CLASSES", "Question", "ask", "input_files", "stale_prices"]
 
 _STALE_DAYS = 90
+_DOCUMENT = (100_000, 500, 200)
+"""Messages a month, tokens read and written of one, as the source document has them."""
 _PURCHASES = get_args(Purchase)
 LATENCY_CLASSES = ("interactive", "batch")
 
@@ -59,6 +61,15 @@ class Question:
     """What was read, relative to the root, with its rows where they are known."""
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     """Of GPUs that were measured by oneself, by the catalog's name."""
+
+    @property
+    def of_document(self) -> bool:
+        """Whether the workload is the source document's, of which its claims are: what a reader of another
+        one has no use for on the first screen.
+        """
+        load = self.study.load
+        asked = (load.messages_per_month, load.input_tokens, load.output_tokens)
+        return self.measured is None and asked == _DOCUMENT
 
 
 def ask(parameters: Mapping[str, Any], root: Path, today: date | None = None) -> Question:

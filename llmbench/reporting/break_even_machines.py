@@ -90,7 +90,7 @@ def fit_figure(question: Question) -> Plot:
         figure,
         pd.DataFrame(rows),
         (
-            f"Messages of {load.input_tokens:g} + {load.output_tokens:g} tokens that one GPU has "
+            f"Messages of {load.input_tokens:,.0f} + {load.output_tokens:,.0f} tokens that one GPU has "
             f"room for at a time, "
             "beside the weights; where one does not hold the model, how many do. Starved: it fits, "
             "but too few messages "

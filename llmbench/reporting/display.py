@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DECISION_WORDS",
     "banner_html",
+    "brief_value",
     "figure_html",
     "format_cell",
     "link_html",
@@ -114,7 +115,7 @@ def figure_html(svg: bytes, caption: str, alternative: str) -> str:
 def parameters_html(rows: Iterable[Mapping[str, Any]]) -> str:
     """The echo of the parameters: name, value, whether it is given or not used, and what it is."""
     body = "".join(
-        f"<tr><td><code>{html.escape(row['name'])}</code></td><td>{html.escape(_brief(row['value']))}</td>"
+        f"<tr><td><code>{html.escape(row['name'])}</code></td><td>{html.escape(brief_value(row['value']))}</td>"
         f"<td>{_standing(row)}</td><td>{html.escape(row['help'])}</td></tr>"
         for row in rows
     )
@@ -189,9 +190,10 @@ def _align(right: bool) -> str:
     return ' style="text-align: right"' if right else ' style="text-align: left"'
 
 
-def _brief(value: Any) -> str:
+def brief_value(value: Any) -> str:
+    """The value of a parameter as a line of text."""
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {_brief(item)}" for key, item in value.items())
+        return "; ".join(f"{key}: {brief_value(item)}" for key, item in value.items())
     if isinstance(value, list):
-        return ", ".join(_brief(item) for item in value) or "none"
+        return ", ".join(brief_value(item) for item in value) or "none"
     return "none" if value == "" else str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmbench.decision import SourceState
 from llmbench.reporting.memo_amounts import chances, usd
 
 if TYPE_CHECKING:
@@ -18,9 +19,13 @@ __all__ = ["commitment_sentence", "ending_sentence", "flip_sentence", "hold_sent
 def saving_sentence(study: MemoStudy) -> str:
     """A month's saving with its range, and when the migration has paid for itself."""
     if study.traffic is None:
+        found = study.evidence.source("break_even")
+        wanted = "make a break_even report"
+        if found.reason and found.state is not SourceState.MISSING:
+            wanted = f"the break_even report does not count ({found.reason}). Make another one"
         return (
-            "Money: how much is asked is not known: make a break_even report, or give messages_per_month, "
-            "input_tokens and output_tokens."
+            f"Money: how much is asked is not known: {wanted}, or give messages_per_month, input_tokens and "
+            "output_tokens."
         )
     if study.budget is None:
         names = (study.baseline, study.candidate)

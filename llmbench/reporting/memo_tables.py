@@ -233,7 +233,8 @@ def change_table(study: MemoStudy) -> ReportTable | None:
         if result.state == "fail":
             what = "another candidate, or another threshold"
         elif result.measured.value is None:
-            what = f"a result of {gate.metric.source} that counts"
+            counts = study.evidence.source(gate.metric.source).used
+            what = f"a result of {gate.metric.source} that {'tells it' if counts else 'counts'}"
         else:
             what = needed.get(gate.metric.source, f"more data in {gate.metric.source}")
         rows.append({"gate": gate.name, "state": _WORDS[result.state], "what would change it": what})
@@ -251,7 +252,7 @@ def assumption_table(study: MemoStudy) -> ReportTable:
     rows: list[tuple[str, str, str, str]] = []
     if study.traffic is not None:
         t = study.traffic
-        tokens = f"{t.input_tokens:g} tokens read and {t.output_tokens:g} written"
+        tokens = f"{t.input_tokens:,.0f} tokens read and {t.output_tokens:,.0f} written"
         told = f"{t.messages_per_month:,.0f} a month, {tokens}"
         rows.append(("messages", told, t.of, today))
     if study.prices is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from llmbench.decision import decide
+from llmbench.decision import SourceState, decide, same_model
 from llmbench.decision.facts import lengths_apart
 from llmbench.decision.gates import SHARE_OF_STAGE
 from llmbench.numbers import signed_points
@@ -91,7 +91,7 @@ def main_risk(study: MemoStudy) -> str:
     risk, budget, effect = study.risk, study.budget, study.effect
     saving = budget.full_saving_per_month.p50 if budget is not None else None
     if risk is not None and effect is not None and risk.worst_usd > max(saving or 0.0, 0.0):
-        times = f", {risk.worst_usd / saving:,.3g} times what is saved" if saving and saving > 0 else ""
+        times = f", {_times(risk.worst_usd / saving)} what is saved" if saving and saving > 0 else ""
         return (
             f"Main risk: lost replies. The test does not rule out that {percent(1 - effect.low)} of them are "
             f"lost, worth {usd(risk.worst_usd)} a month{times}. The chance that any are lost is "
@@ -104,6 +104,12 @@ def main_risk(study: MemoStudy) -> str:
     if (ending := _ends(study, study.baseline)) is not None:
         return f"Main risk: staying where it is: {ending}."
     if effect is None:
+        test = study.evidence.source("ab_test")
+        if test.reason and test.state is not SourceState.MISSING:
+            return (
+                f"Main risk: what {_way(study)} does to the replies is not known: the ab_test report does "
+                f"not count ({test.reason})."
+            )
         return f"Main risk: nobody has measured what {_way(study)} does to the replies."
     if risk is None:
         return "Main risk: what a reply is worth is not known, so lost replies have no price."
@@ -111,6 +117,11 @@ def main_risk(study: MemoStudy) -> str:
         f"Main risk: even at the bad end of the interval lost replies cost {usd(risk.worst_usd)} a month, "
         "no more than what is saved."
     )
+
+
+def _times(factor: float) -> str:
+    """Never in powers of ten, which a director does not read."""
+    return f"{factor:,.3g} times" if factor < 1000 else f"{factor:,.0f} times"
 
 
 def _ends(study: MemoStudy, model: str) -> str | None:
@@ -169,9 +180,8 @@ def evidence_sentence(study: MemoStudy) -> str:
     found = study.evidence
     if not found.used:
         return "No result counts, so every gate is open. The table says why."
-    expects = f" Promised of it: {study.phase.expects}." if study.phase.expects else ""
     what = "the same model" if study.same_model else f"{study.candidate} instead of {study.baseline}"
-    said = f"Phase {study.phase.name} ({study.phase.title}): {what}.{expects} "
+    said = f"{_phase_words(study, what)} "
     said += f"{len(found.used)} of {len(found.sources)} reports count, as of {found.today}."
     if found.example:
         said += (
@@ -182,6 +192,16 @@ def evidence_sentence(study: MemoStudy) -> str:
     if found.accept_stale:
         said += f" Results that are too old count, because: {found.accept_stale}"
     return said
+
+
+def _phase_words(study: MemoStudy, what: str) -> str:
+    """The phase with its title and promise, which are of its own two models and of no others."""
+    phase, names = study.phase, study.evidence.subject.names
+    pairs = ((study.baseline, phase.baseline), (study.candidate, phase.candidate))
+    if not all(same_model(asked, own, names) for asked, own in pairs):
+        return f"By the gates of the phase {phase.name}: {what}."
+    expects = f" Promised of it: {phase.expects}." if phase.expects else ""
+    return f"Phase {phase.name} ({phase.title}): {what}.{expects}"
 
 
 def warnings(study: MemoStudy) -> tuple[str, ...]:

@@ -42,6 +42,10 @@ _SECRET_WORDS = {"key", "apikey", "token", "secret", "password", "passwd"}
 _MOST_PLACES = 100_000
 """Values that a parameter file may hold, aliases unfolded."""
 _INTEGER = re.compile(r"[+-]?\d+")
+_DRESSED = re.compile(
+    r"[$€]?\s*(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+|,\d{1,2})?\s*(?P<percent>%)?\s*[$€]?"
+)
+"""A number as people write it: $20, 1,234.50, 0,03, 12%."""
 _BARE_WORD = re.compile(r"[^\s,\[\]{}\"']+")
 
 
@@ -263,9 +267,23 @@ def _coerce(parameter: Parameter, value: Any) -> Any:
     if not _fits(parameter.type, read):
         raise UsageError(
             f"Parameter {parameter.name!r} takes {_EXAMPLES[parameter.type]} ({parameter.type}), "
-            f"not {value!r} ({type(value).__name__})."
+            f"not {value!r} ({type(value).__name__}){_meant(parameter.type, value)}."
         )
     return read
+
+
+def _meant(type_name: str, value: Any) -> str:
+    """How to write a number that was given as a percentage, as money or with separators; else nothing."""
+    found = (
+        _DRESSED.fullmatch(value.strip())
+        if type_name in {"int", "float"} and isinstance(value, str)
+        else None
+    )
+    if found is None:
+        return ""
+    number = float(found["whole"].replace(",", "") + (found["part"] or ".0").replace(",", "."))
+    number = number / 100 if found["percent"] else number
+    return f"; write {number:.12g}" if type_name == "float" or number.is_integer() else ""
 
 
 def _from_text(type_name: str, text: str) -> Any:

@@ -119,6 +119,7 @@ def run_environment(job: Job) -> dict[str, str]:
         LLMBENCH_PROGRESS=str(job.staging / _PROGRESS),
         LLMBENCH_NOTEBOOK=str(job.notebook),
         LLMBENCH_FRESH="1" if job.fresh else "0",
+        LLMBENCH_GIVEN=" ".join(job.parameters),
         PYTHONUTF8="1",
     )
     # A checkout that is not installed must be found by the kernel, too.

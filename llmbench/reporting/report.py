@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from llmbench.config import load_config
@@ -21,11 +20,19 @@ from llmbench.errors import ReportError, UsageError
 from llmbench.money import dollars
 from llmbench.reporting.alternative import describe_figure
 from llmbench.reporting.disk import unwritable
-from llmbench.reporting.display import banner_html, figure_html, link_html, parameters_html, table_html
+from llmbench.reporting.display import (
+    banner_html,
+    brief_value,
+    figure_html,
+    link_html,
+    parameters_html,
+    table_html,
+)
 from llmbench.reporting.envelope import git_commit, input_file, to_json, write_envelope
 from llmbench.reporting.figures import figure_svg
 from llmbench.reporting.parameters import check_parameters, read_parameters
 from llmbench.reporting.progress import Progress, progress_writer
+from llmbench.reporting.stated import Parameters, unstated
 from llmbench.reporting.text import encodable
 from llmbench.reporting.wording import minute
 from llmbench.result_files import workload_digest
@@ -43,41 +50,6 @@ __all__ = ["Parameters", "Report", "csv_bytes"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _FILE = re.compile(r"(?!result\.|manifest\.)[a-z0-9][a-z0-9_-]*\.(xlsx|csv|txt|json)")
-
-
-class Parameters(Mapping[str, Any]):
-    """The checked parameters of a run: `P.margin` or `P["margin"]`; they cannot be changed.
-
-    >>> P = Parameters({"margin": 0.03})
-    >>> P.margin, dict(P)
-    (0.03, {'margin': 0.03})
-    """
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.__dict__["_values"] = MappingProxyType(dict(values))
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_values"][name]
-        except KeyError:
-            raise AttributeError(f"This notebook has no parameter {name!r}.") from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise UsageError(
-            f"Parameter {name!r} is set in the cell tagged `parameters`, or with -p {name} VALUE."
-        )
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __iter__(self) -> Any:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Parameters({dict(self._values)})"
 
 
 class Report:
@@ -99,6 +71,7 @@ class Report:
         """Set it before the first table where nobody measured the data: every CSV, the title of the page
         and the inputs in result.json then say so."""
         self._parameters: Mapping[str, Any] = {}
+        self._left: frozenset[str] = frozenset()
         self._progress: Callable[[Any], None] | None = None
 
     def parameters(
@@ -125,13 +98,14 @@ class Report:
             where=self.notebook,
         )
         self._parameters = values
+        self._left = unstated(declared, values)
         idle = unused(values) if unused is not None else ()
         _show(
             parameters_html(
                 {
                     "name": parameter.name,
                     "value": values[parameter.name],
-                    "default": values[parameter.name] == parameter.default,
+                    "default": parameter.name in self._left,
                     "unused": parameter.name in idle,
                     "help": parameter.help,
                 }
@@ -224,6 +198,14 @@ class Report:
         import html
 
         _show(f'<p class="{AS_IT_IS}">{html.escape(text)}</p>', text)
+
+    def assumed(self, *names: str) -> None:
+        """Show which of the parameters `names` nobody stated: a reader takes a number of the first screen,
+        or a reason for it, for the team's own. Of simulated data nothing is shown.
+        """
+        told = [f"{name} ({brief_value(self._parameters[name])})" for name in names if name in self._left]
+        if told and not self.simulated:
+            self.text(f"Not stated for this run, so as the notebook has it: {', '.join(told)}.")
 
     def finish(
         self,

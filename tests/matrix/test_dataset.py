@@ -246,3 +246,14 @@ def test_clustered_only_where_a_cluster_repeats(write: Callable[..., Path]) -> N
     assert not Dataset.load(path, cluster_column="who").clustered
     path = write([{"prompt": "p", "who": "x"}, {"prompt": "p", "who": "x"}])
     assert Dataset.load(path, cluster_column="who").clustered
+
+
+def test_an_item_that_is_there_twice_is_told_whatever_its_id(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "id,prompt,expected\n1,Where is it?,yes\n2,What?,no\n3,Where is it?,yes\n"
+    )
+    assert Dataset.load(tmp_path / "a.csv").notes == (
+        "a.csv: 1 item is the same as an earlier one (line 4 as line 2) and counts again",
+    )
+    (tmp_path / "b.csv").write_text("id,prompt,expected\n1,Where is it?,yes\n2,Where is it?,no\n")
+    assert Dataset.load(tmp_path / "b.csv").notes == ()

@@ -106,3 +106,9 @@ def test_baseline_by_label_model_or_default(numbers: Callable[..., Dataset]) -> 
         baseline_of(plan, "fake/a")
     with pytest.raises(UsageError, match=r"no cell of this matrix.*Did you mean 'fake/a\[terse\]'"):
         baseline_of(plan, "fake/a[ters]")
+
+
+def test_a_column_named_as_a_model_says_how_past_answers_are_given(numbers: Callable[..., Dataset]) -> None:
+    with pytest.raises(UsageError) as refused:
+        plan_of(numbers(1), ["expected"])
+    assert """recorded_models '[{"name": "expected", "answer_column": "expected"}]'""" in str(refused.value)

@@ -88,3 +88,11 @@ def test_a_picked_candidate_that_is_worse_leaves_the_undecided_one() -> None:
     assert verdict.decision is Decision.HOLD
     assert "whether b is as good as base" in verdict.summary
     assert "About 700 more items" in verdict.summary
+
+
+def test_one_missing_answer_is_told_as_one() -> None:
+    cells = CELLS | {"a": cell("a", 0.82), "b": cell("b", 0.84)}
+    cells["a"].missing, cells["b"].ungraded = 1, 2
+    reasons = decide([COMPARISON], cells).reasons
+    assert "a: 1 answer is missing; it is left out, never counted as wrong." in reasons
+    assert "b: 2 answers have no score; they are left out, never counted as wrong." in reasons

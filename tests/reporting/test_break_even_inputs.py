@@ -41,6 +41,11 @@ def test_the_documents_workload_does_not_pay(tmp_path: Path) -> None:
     assert "llama-3.1-8b" in decision_text(question.study)
 
 
+def test_the_documents_claims_are_of_its_own_workload(tmp_path: Path) -> None:
+    assert put(tmp_path).of_document
+    assert not put(tmp_path, messages_per_month=20_000.0).of_document
+
+
 def test_at_the_documents_prices_too(tmp_path: Path) -> None:
     found = verdict(put(tmp_path, price_book="2025-01-23", against=["gpt-4o", "mixtral-8x22b"]))
     assert found.decision is Decision.NO_GO
@@ -141,7 +146,7 @@ def test_a_log_is_the_workload(tmp_path: Path) -> None:
     assert "1 of them has no tokens" in told
     with pytest.raises(UsageError, match="no column 'started_at'"):
         put(tmp_path, log="log.jsonl")
-    with pytest.raises(UsageError, match=r"must be \.csv, \.jsonl, \.parquet"):
+    with pytest.raises(UsageError, match=r"must be \.csv, \.xlsx, \.jsonl, \.parquet"):
         put(tmp_path, log="log.txt")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,32 @@ def test_messages_of_other_lengths_are_noted(tmp_path: Path) -> None:
 
 def test_the_memo_says_how_to_make_it_again(study: MemoStudy) -> None:
     assert "as_of 2025-04-02" in say.again_sentence(study)
+
+
+def test_a_phase_has_its_title_and_promise_for_its_own_two_models_only(study: MemoStudy) -> None:
+    assert say.evidence_sentence(study).startswith(
+        f"Phase mixtral ({study.phase.title}): mixtral-8x7b instead"
+    )
+    assert study.phase.expects in say.evidence_sentence(study)
+    other = memo(baseline="gpt-4", candidate="gpt-4o-mini", names={"gpt-4o": "gpt-4"})
+    other = replace(other, evidence=replace(other.evidence, sources=study.evidence.sources))
+    said = say.evidence_sentence(other)
+    assert said.startswith("By the gates of the phase mixtral: gpt-4o-mini instead of gpt-4.")
+    assert study.phase.title not in said
+    assert study.phase.expects not in said
+
+
+def test_a_break_even_that_does_not_count_is_not_asked_for_as_if_there_were_none(tmp_path: Path) -> None:
+    found = memo(leave(tmp_path), baseline="old", candidate="new", names={"gpt-4o": "x"})
+    said = cost.saving_sentence(found)
+    assert "the break_even report does not count (" in said
+    assert "the ab_test report does not count (" in say.main_risk(found)
+    assert found.evidence.source("break_even").reason in said
+    assert "make a break_even report," in cost.saving_sentence(memo(tmp_path / "none"))
+
+
+def test_a_risk_of_thousands_of_savings_is_no_power_of_ten(study: MemoStudy) -> None:
+    assert study.risk is not None
+    told = say.main_risk(replace(study, risk=replace(study.risk, worst_usd=2_000_000.0)))
+    assert "e+" not in told
+    assert "what is saved" in told

@@ -105,6 +105,21 @@ def test_check_refuses_another_type(declared: tuple[Parameter, ...], name: str, 
     assert repr(given) in message
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("12%", "0.12"), ("$20", "20"), ("1,234.50", "1234.5"), ("0,03", "0.03"), ("1,234", "1234"),
+        ("1.234,50", None), ("abc", None),
+    ],
+)  # fmt: skip
+def test_check_says_how_a_dressed_number_is_written(
+    declared: tuple[Parameter, ...], given: str, meant: str | None
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_parameters(declared, {"margin": given})
+    assert str(caught.value).endswith(f"not {given!r} (str)" + (f"; write {meant}." if meant else "."))
+
+
 def test_check_names_the_unknown_the_nearest_and_all(declared: tuple[Parameter, ...]) -> None:
     with pytest.raises(UsageError) as caught:
         check_parameters(declared, {"limits": 3}, where="model_matrix")

@@ -47,6 +47,28 @@ def notebook(make_notebook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("notebook", "project")
+def test_what_nobody_stated_is_told_but_of_simulated_data(
+    shown: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = Report("made", "T")
+    report.parameters({"margin": 0.03, "names": ["a"]})
+    report.assumed("margin", "names")
+    assert shown[-1]["text/plain"] == "Not stated for this run, so as the notebook has it: margin (0.03)."
+    before = len(shown)
+    report.assumed("names")
+    report.simulated = True
+    report.assumed("margin")
+    assert len(shown) == before
+    monkeypatch.setenv("LLMBENCH_GIVEN", "seed margin")
+    report = Report("made", "T")
+    report.parameters({"margin": 0.03, "names": ["a"]})
+    assert shown[-1]["text/html"].count("<td>given</td>") == 2
+    before = len(shown)
+    report.assumed("margin")
+    assert len(shown) == before
+
+
+@pytest.mark.usefixtures("notebook", "project")
 def test_parameters_are_checked_shown_and_fixed(shown: list[dict[str, str]]) -> None:
     P = Report("made", "T").parameters({"margin": 1, "names": ["<b>"], "other": 3})  # noqa: N806
     assert (P.margin, P["names"], len(P)) == (1.0, ["<b>"], 2)
