@@ -23,6 +23,9 @@ __all__ = [
     "risk_table",
 ]
 
+_RISK_COLUMN = "USD, or chance"
+"""A chance stands above the amounts that it belongs to."""
+
 
 def budget_table(study: MemoStudy) -> ReportTable | None:
     """Before and after, month by month, with what is spent once; None where a price is not known."""
@@ -109,8 +112,8 @@ def risk_table(study: MemoStudy) -> ReportTable | None:
     if hold is not None:
         rows.append(("a week of HOLD costs", hold.net.p50, usd_range(hold.net)))
     frame = pd.DataFrame(rows, columns=["what", "value", "shown"])
-    shown = frame[["what", "shown"]].rename(columns={"shown": "USD"})
-    return ReportTable(frame[["what", "value"]], shown, ("USD",))
+    shown = frame[["what", "shown"]].rename(columns={"shown": _RISK_COLUMN})
+    return ReportTable(frame[["what", "value"]], shown, (_RISK_COLUMN,))
 
 
 def ending_table(study: MemoStudy) -> ReportTable:

@@ -70,6 +70,15 @@ def test_contracts_have_a_column_of_what_is_not_used() -> None:
     assert contracts.shown.iloc[0]["to end it"] == "cannot be ended"
 
 
+def test_what_is_at_risk_is_a_chance_and_amounts(study: MemoStudy) -> None:
+    table = memo_money.risk_table(study)
+    assert table is not None
+    assert (*table.shown.columns[1:],) == table.numbers == ("USD, or chance",)
+    shown = table.shown["USD, or chance"]
+    assert shown[0].endswith("%")
+    assert all("$" in amount for amount in shown[1:])
+
+
 def test_rollback_by_day(study: MemoStudy) -> None:
     table = memo_tables.rollback_table(study)
     assert table is not None
