@@ -265,7 +265,7 @@ def stale_prices(question: Question) -> list[str]:
     if old:
         notes.append(
             f"{len(old)} of {len(used)} GPU prices are older than {_STALE_DAYS} days, the oldest of "
-            f"{old[0][0]} ({old[0][1]}): `llmbench prices refresh` fetches today's."
+            f"{old[0][0]} ({old[0][1]}): llmbench prices refresh fetches today's."
         )
     book = question.study.lines
     tokens = sorted({line.price_as_of for line in book.priced() if line.price_as_of})

@@ -78,7 +78,9 @@ def test_prices_of_ones_own_go_before_lists(tmp_path: Path) -> None:
     question = put(tmp_path, gpu_prices={"L4": 0.3}, gpus=["L4"])
     assert {option.usd_per_hour for option in question.study.working if option.n_gpu == 1} == {0.3}
     assert not stale_prices(question)
-    assert stale_prices(put(tmp_path))
+    told = " ".join(stale_prices(put(tmp_path)))
+    assert "llmbench prices refresh fetches today's." in told
+    assert "`" not in told  # reasons are plain text
 
 
 def test_batch_is_half_price_and_has_no_objective(tmp_path: Path) -> None:
