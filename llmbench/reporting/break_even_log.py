@@ -150,13 +150,9 @@ def _json_lines(path: Path) -> pd.DataFrame:
 
 
 def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
-    import pandas as pd
-
     column: Any = frame[name]
     try:
-        texts = column.dtype == object or pd.api.types.is_string_dtype(column)
-        # Never guessed: 03.04.2025 would be of March, and 13.04.2025 below it of April.
-        parsed = pd.to_datetime(column, format="ISO8601" if texts else None)
+        parsed = _instants(column, source)
     except (ValueError, TypeError, OverflowError) as error:
         raise UsageError(
             f"The times of the log {Path(source).name} cannot be read: {str(error).rstrip('.')}; write them "
@@ -165,6 +161,30 @@ def _times(frame: pd.DataFrame, name: str, source: str) -> list[Any]:
     if parsed.isna().any():
         raise UsageError(f"{int(parsed.isna().sum())} messages of the log {Path(source).name} have no time.")
     return list(parsed)
+
+
+def _instants(column: Any, source: str) -> Any:
+    """The times of a column. Raises UsageError where some have a time zone and some none, and what pandas
+    raises for what is no time.
+    """
+    import pandas as pd
+
+    texts = column.dtype == object or pd.api.types.is_string_dtype(column)
+    # Never guessed: 03.04.2025 would be of March, and 13.04.2025 below it of April.
+    form = "ISO8601" if texts else None
+    try:
+        return pd.to_datetime(column, format=form)
+    except ValueError:
+        # Offsets differ before and after a change to summer time; what is no time is refused again here.
+        parsed = pd.to_datetime(column, format=form, utc=True)
+    # As instants, a time without a zone would be taken for UTC.
+    naive = sum(pd.Timestamp(value).tzinfo is None for value in column[parsed.notna()])
+    if naive:
+        raise UsageError(
+            f"{naive:,} of {len(column):,} times of the log {Path(source).name} have no time zone and the "
+            "others have one; add theirs, such as +00:00."
+        )
+    return parsed
 
 
 def _numbers(frame: pd.DataFrame, name: str, source: str) -> list[float | None]:

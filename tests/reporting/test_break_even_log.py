@@ -17,6 +17,24 @@ def test_times_with_and_without_parts_of_a_second(tmp_path: Path) -> None:
     assert read_log("log.csv", {}, tmp_path).messages == 3
 
 
+def test_a_log_across_the_end_of_summer_time_is_read_by_instants(tmp_path: Path) -> None:
+    rows = "2026-10-25T02:30:00+02:00,10,5\n2026-10-25T02:30:00+01:00,20,5\n2026-10-25T04:30:00+01:00,30,5\n"
+    same = "2026-10-25T00:30:00Z,10,5\n2026-10-25T01:30:00Z,20,5\n2026-10-25T03:30:00Z,30,5\n"
+    (tmp_path / "log.csv").write_text(HEAD + rows)
+    (tmp_path / "utc.csv").write_text(HEAD + same)
+    assert read_log("log.csv", {}, tmp_path) == read_log("utc.csv", {}, tmp_path)
+
+
+@pytest.mark.parametrize("naive", [1, 2, 3])
+def test_a_time_without_a_zone_is_never_taken_for_utc(tmp_path: Path, naive: int) -> None:
+    zones = ["", "", ""] if naive == 3 else ["+02:00", "+01:00", "+01:00"]
+    zones[naive - 1] = ""
+    rows = "".join(f"2026-10-25T0{hour}:30:00{zone},10,5\n" for hour, zone in enumerate(zones, start=2))
+    (tmp_path / "log.csv").write_text(HEAD + rows)
+    with pytest.raises(UsageError, match=r"time zone"):
+        read_log("log.csv", {}, tmp_path)
+
+
 @pytest.mark.parametrize("time", ["2026-11-01T10:_tokens", "99999-01-01T00:00:00Z", ""])
 def test_a_time_that_is_none_is_refused(tmp_path: Path, time: str) -> None:
     (tmp_path / "log.csv").write_text(f"{HEAD}2026-11-01T10:00:00Z,10,5\n{time},10,5\n")
