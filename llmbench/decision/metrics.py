@@ -191,7 +191,10 @@ METRICS: Mapping[str, Metric] = {
             "score_difference", "model_matrix", "candidate's score minus the baseline's, on the same items",
             "points", _compared(several=True),
         ),
-        Metric("missing_share", "model_matrix", "answers that failed after every retry", "share", _missing),
+        Metric(
+            "missing_share", "model_matrix", "answers that failed after every retry, or were not recorded",
+            "share", _missing,
+        ),
         Metric("latency_p95_ms", "model_matrix", "time that 95% of the answers take", "ms", _latency),
         Metric("reply_ratio", "ab_test", "reply rate over the baseline's", "times", _arm("ratio")),
         Metric(

@@ -76,7 +76,8 @@ class RecordedModel:
         latency = _amount(item.fields.get(self.latency_column)) if self.latency_column else None
         answered = datetime.fromisoformat(self.date).replace(tzinfo=UTC) if self.date else None
         if answer is None:
-            return Outcome(error=f"{self.answer_column!r} is empty in line {item.line}", attempts=0)
+            where = f"{self.answer_column!r} is empty in line {item.line}"
+            return Outcome(error=f"no answer was recorded ({where})", attempts=0)
         return Outcome(
             answer=answer if isinstance(answer, str) else as_text(answer),
             cost_usd=cost,

@@ -118,7 +118,7 @@ def _most_frequent(counts: pd.Series[int]) -> str:
 
 
 def missing_text(results: MatrixResults) -> str | None:
-    """Which cells answered nothing, and why: an endpoint that was down; None where each answered."""
+    """Which cells have no answer, and why: an endpoint was down, a column is empty; None where all have."""
     lines = []
     by_cell = answers_by_cell(results.answers)
     for cell in ranked_cells(results):
@@ -127,7 +127,7 @@ def missing_text(results: MatrixResults) -> str | None:
             reason = str(answers["error"].fillna("no reason recorded").value_counts().index[0])
             role = ", the baseline," if cell.cell == results.baseline else ""
             lines.append(
-                f"{cell.cell}{role} answered none of {len(answers):,} calls, so nothing is known of it; most "
+                f"{cell.cell}{role} has none of {len(answers):,} answers, so nothing is known of it; most "
                 f"often: {reason.rstrip('.')}."
             )
     return " ".join(lines) or None

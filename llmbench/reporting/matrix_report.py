@@ -203,7 +203,7 @@ def run_matrix(
     )
     if results.answers["missing"].all():
         reason = results.answers["error"].value_counts().index[0]
-        raise ReportError(f"None of {len(results.answers)} calls was answered; most often: {reason}")
+        raise ReportError(f"None of {len(results.answers)} answers is there; most often: {reason}")
     return redacted(results, _hidden_columns(parameters))
 
 

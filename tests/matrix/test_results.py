@@ -208,7 +208,8 @@ def test_data_is_what_the_report_promises(recorded: Callable[..., MatrixResults]
         "missing_uneven", "reliability", "strengths",
     }  # fmt: skip
     assert set(data["power"]["new[recorded]"]) == {"n", "mde", "items_needed", "resolution"}
-    assert data["missing"] == [{"model": "base", "error": "'base' is empty in line #", "answers": 1}]
+    empty = "no answer was recorded ('base' is empty in line #)"
+    assert data["missing"] == [{"model": "base", "error": empty, "answers": 1}]
     assert set(data["models"][0]) == {
         "model", "prompt", "params", "n", "missing", "ungraded", "score", "score_ci", "cost_usd",
         "cost_per_1k_calls", "cost_per_1k_calls_ci", "cost_per_correct", "latency_ms", "tokens",

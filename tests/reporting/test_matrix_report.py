@@ -178,7 +178,7 @@ def test_scores_without_answers_are_not_called_missing(project: Path) -> None:
 
 def test_calls_say_why_an_answer_is_missing(results: MatrixResults) -> None:
     rows = calls.call_table(results).shown.set_index("cell")
-    assert rows.loc["new[recorded]", "why missing"] == "1 x 'new' is empty in line 1"
+    assert rows.loc["new[recorded]", "why missing"] == "1 x no answer was recorded ('new' is empty in line 1)"
     assert rows.loc["new[recorded]", "cost usd"] == "unknown"
     assert rows.loc["old[recorded]", "cost usd"] == "$0.24"
     assert calls.call_sentence(results).startswith("This run made 0 calls (0 retried, 0 failed)")
@@ -217,7 +217,7 @@ def test_margin_sentence_states_margin_reason_and_confidence(results: MatrixResu
 
 def test_nothing_answered_is_an_error_with_the_reason(project: Path) -> None:
     _write_items(project, n=3, old=None, new=None)
-    with pytest.raises(ReportError, match="None of 6 calls was answered; most often: 'old' is empty in line"):
+    with pytest.raises(ReportError, match="None of 6 answers is there; most often: no answer was recorded"):
         _run(project)
 
 
@@ -262,8 +262,9 @@ def test_a_model_that_never_answered_is_shown_with_its_reason(project: Path, dow
     text = calls.missing_text(results)
     assert text is not None
     role = ", the baseline," if down == "old" else ""
-    assert text.startswith(f"{down}[recorded]{role} answered none of 120 calls")
-    assert f"most often: '{down}' is empty in line" in text
+    assert text.startswith(f"{down}[recorded]{role} has none of 120 answers, so nothing")
+    assert f"most often: no answer was recorded ('{down}' is empty in line" in text
+    assert "call" not in text  # nothing was called
     ranked = show.ranked_table(results).shown.set_index("model [prompt]")
     assert ranked.loc[f"{down}[recorded]", "score"] == "unknown"
     assert ranked.loc[f"{down}[recorded]", "missing"] == 120
@@ -271,7 +272,10 @@ def test_a_model_that_never_answered_is_shown_with_its_reason(project: Path, dow
     assert variation.category_table(results).shown[f"{down}[recorded]"].tolist() == ["unknown, n 0"] * 2
     called = calls.call_table(results)
     table_html(called.shown, "", called.numbers)
-    assert f"x '{down}' is empty" in called.shown.set_index("cell").loc[f"{down}[recorded]", "why missing"]
+    assert (
+        f"x no answer was recorded ('{down}' is empty"
+        in called.shown.set_index("cell").loc[f"{down}[recorded]", "why missing"]
+    )
     assert "unknown" in show.score_text(results)
     assert matrix_report.envelope_fields(results, results.dataset)["verdict"].decision is Decision.HOLD
 
