@@ -349,5 +349,6 @@ class Matrix:
             seed=self.seed,
             run_id=run_id,
             judging=judging,
+            grader=None if isinstance(grader, Judge) else grader.name,
             confirmation_share=self.confirmation,
         )

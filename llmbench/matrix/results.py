@@ -75,6 +75,8 @@ class MatrixResults:
     run_id: str | None = None
     judging: Judging | None = None
     """What the judge did, where one graded."""
+    grader: str | None = None
+    """Name of the grader by whose rule the scores are; None where a judge or another tool graded."""
     confirmation: Confirmation | None = None
     """The best of several candidates, on items that had no part in picking it."""
     uneven: tuple[UnevenMissing, ...] = ()
@@ -212,6 +214,7 @@ def make_results(
     seed: int,
     run_id: str | None,
     judging: Judging | None = None,
+    grader: str | None = None,
     confirmation_share: float = 0.5,
     sources: tuple[Path, ...] = (),
     simulated: bool = False,
@@ -248,6 +251,7 @@ def make_results(
         seed=seed,
         run_id=run_id,
         judging=judging,
+        grader=grader,
         confirmation=confirmation,
         uneven=uneven_missing(answers, baseline, list(scores)),
         asked=shown_columns(plan),

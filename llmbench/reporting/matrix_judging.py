@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmbench.errors import UsageError
+from llmbench.matrix.graders import PerItem
 from llmbench.matrix.label_statistics import FEW_LABELS, cell_labels
 from llmbench.money import dollars
 from llmbench.numbers import signed, signed_points
@@ -41,7 +42,10 @@ def judge_sentence(results: MatrixResults) -> str:
             "known here."
         )
     if judging is None:
-        return "No model judged: scores are by the grader's rule, the same for everybody."
+        named = f"the grader {results.grader!r}"
+        if results.grader == PerItem.name:
+            named = "the grader that the data name for each item"
+        return encodable(f"No model judged: scores are by the rule of {named}, the same for everybody.")
     how = "by a rubric"
     if judging.opponent is not None:
         how = f"in pairs against {judging.opponent}, in both orders"

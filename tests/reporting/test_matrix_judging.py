@@ -10,7 +10,8 @@ import pytest
 
 from llmbench.errors import UsageError
 from llmbench.ledger import Ledger
-from llmbench.matrix import Dataset, Matrix, MatrixResults, Pairwise, Rubric
+from llmbench.matrix import Dataset, Item, Matrix, MatrixResults, Pairwise, Rubric
+from llmbench.matrix.graders import PerItem
 from llmbench.matrix.labels import export_labels
 from llmbench.providers.fake import FakeProvider
 from llmbench.reporting import matrix_calls as calls
@@ -21,6 +22,10 @@ from llmbench.reporting.display import table_html
 
 PRICES = {name: {"input": 1, "output": 2} for name in "jxyz"}
 Ask = Callable[..., MatrixResults]
+
+
+def lenient(_answer: str, _item: Item) -> bool:
+    return True
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ def ask(tmp_path: Path) -> Ask:
 
     def run(grader: Any = None, reply: Any = verdict, models: str = "xyz") -> MatrixResults:
         path = tmp_path / "items.jsonl"
-        rows = [{"id": f"i{k}", "prompt": f"word {k}", "expected": str(k)} for k in range(30)]
+        rows = [{"id": f"i{k}", "prompt": f"word {k}", "expected": str(k), "by": "exact"} for k in range(30)]
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         with Ledger(tmp_path / "l.db") as ledger:
             return Matrix(
@@ -62,7 +67,11 @@ def test_without_a_judge_there_is_a_sentence(ask: Ask) -> None:
     results = ask()
     assert judging.judge_table(results) is None
     assert judging.strength_table(results) is None
-    assert judging.judge_sentence(results).startswith("No model judged")
+    told = "No model judged: scores are by the rule of the grader 'exact', the same for everybody."
+    assert judging.judge_sentence(results) == told
+    assert "the grader 'contains', " in judging.judge_sentence(ask("contains"))
+    assert "the grader 'lenient', " in judging.judge_sentence(ask(lenient))
+    assert "the grader that the data name for each item, " in judging.judge_sentence(ask(PerItem("by")))
     assert "llmbench label export" in judging.label_sentence(None, results)
 
 
