@@ -55,10 +55,12 @@ def _spread(tokens: PerCall | None) -> str:
     return UNKNOWN if tokens is None else f"{tokens.p50:,.0f} ({tokens.p95:,.0f})"
 
 
-def prompt_table(templates: Mapping[str, str]) -> ReportTable:
-    """The prompt templates, as they were given."""
+def prompt_table(templates: Mapping[str, str]) -> ReportTable | None:
+    """The prompt templates, as they were given; None where nothing is called, and so none is filled in."""
     import pandas as pd
 
+    if not templates:
+        return None
     frame = pd.DataFrame(templates.items(), columns=["prompt", "template"])
     return ReportTable(frame, frame)
 

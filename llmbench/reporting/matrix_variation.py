@@ -41,11 +41,15 @@ _DARK = 0.55
 """Share of the colour scale from which on white text is read better."""
 
 
-def category_table(results: MatrixResults) -> ReportTable:
-    """Score of each cell in each category of the data, with its interval; the longer side goes down."""
+def category_table(results: MatrixResults) -> ReportTable | None:
+    """Score of each cell in each category of the data, with its interval; the longer side goes down. None
+    where no item has a category.
+    """
     import pandas as pd
 
     found = results.categories()
+    if all(each.category is None for each in found):
+        return None
     rows = [
         {
             "category": each.category, "cell": each.cell, "n": each.n, "score": each.score,

@@ -53,7 +53,17 @@ def test_the_heat_map_has_every_cell_and_category(ask: Ask) -> None:
 
 
 def test_one_category_is_no_map(ask: Ask) -> None:
-    assert variation.category_figure(ask(categories=(None,))) is None
+    assert variation.category_figure(ask(categories=("a",))) is None
+    assert variation.category_table(ask(categories=("a",))) is not None
+
+
+def test_items_without_a_category_have_no_table(ask: Ask) -> None:
+    results = ask(categories=(None,))
+    assert variation.category_figure(results) is None
+    assert variation.category_table(results) is None
+    some = variation.category_table(ask(categories=("a", None)))
+    assert some is not None
+    assert some.shown["category"].tolist() == ["a", "(none)"]
 
 
 def test_hostile_names_are_drawn_and_not_read(ask: Ask) -> None:
@@ -65,9 +75,11 @@ def test_hostile_names_are_drawn_and_not_read(ask: Ask) -> None:
 
 def test_the_longer_side_goes_down(ask: Ask) -> None:
     few = variation.category_table(ask())
+    assert few is not None
     assert few.shown.columns[0] == "category"
     assert few.shown.iloc[0, 1].endswith(", n 12")
     many = variation.category_table(ask(models=("x", "y", "z")))
+    assert many is not None
     assert many.shown.columns.tolist() == ["cell", "a", "b"]
     assert len(many.frame) == 6
 
