@@ -18,6 +18,7 @@ from llmbench.abtest.decision_words import (
     probability_words,
     rates_words,
     share_words,
+    undelivered_words,
 )
 from llmbench.abtest.plan import LEAST_EXPECTED_REPLIES
 from llmbench.money import dollars
@@ -174,13 +175,27 @@ def _more(result: AbResult) -> str:
     if last.units is None and not result.pooled_rate:
         return "Keep the test running: with no reply yet it cannot be said how many leads an answer takes."
     if result.plan_is_short and last.goal == "end of the plan":
-        return _short_plan(result, last, goals[0])
+        return _short_plan(result, last, goals[0]) + _undelivered(result, last)
     text = f"Keep the test running: an answer takes {needed_sentence(last)}."
     if result.plan.stopping_rule == "anytime" and last.units is not None:
         text += f" That is the number of the always-valid test, with {ANYTIME_LOOKS} looks on the way."
     if goals[0].goal == "next look" and len(goals) > 1:
         text += f" The next look is due{due_words(goals[0])}."
-    return text
+    return text + _undelivered(result, last)
+
+
+def _undelivered(result: AbResult, last: Needed) -> str:
+    """What to do where all planned leads are assigned and those never delivered keep the plan from its end.
+    Told once no window is open: before that, what was not sent may still be on its way.
+    """
+    if last.goal != "end of the plan" or not last.units or not last.more:
+        return ""
+    counts = result.counts
+    assigned = sum(each.units for each in counts.assigned)
+    mature = sum(each.units for each in counts.arms)
+    if not mature or assigned < last.units or sum(row.started for row in counts.days) > mature:
+        return ""
+    return undelivered_words(assigned, mature, last.more)
 
 
 def _short_plan(result: AbResult, last: Needed, following: Needed) -> str:

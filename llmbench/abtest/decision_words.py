@@ -25,6 +25,7 @@ __all__ = [
     "probability_words",
     "rates_words",
     "share_words",
+    "undelivered_words",
 ]
 
 
@@ -142,3 +143,17 @@ def about_units(units: float) -> str:
         return f"{math.ceil(units):,}"
     unit = 10 ** (math.floor(math.log10(units)) - 2)
     return f"{math.ceil(units / unit) * unit:,}"
+
+
+def undelivered_words(assigned: int, delivered: int, more: float) -> str:
+    """How many leads to assign so that `more` are delivered, at the share that was.
+
+    >>> undelivered_words(3000, 2910, 90)[-73:]
+    'assign about 93 more, since at that share so many bring the 90 that lack.'
+    """
+    lost, asked = assigned - delivered, about_units(more * assigned / delivered)
+    return (
+        f" {lost:,} of the {assigned:,} leads assigned ({lost / assigned:.1%}) have no delivered message, "
+        "and only leads with one count: waiting alone does not end the plan. If they stay undelivered, "
+        f"assign about {asked} more, since at that share so many bring the {about_units(more)} that lack."
+    )

@@ -190,6 +190,43 @@ def test_an_arm_without_a_reply_is_not_told_before_a_look() -> None:
     assert "Not one of the" not in " ".join(early.verdict().reasons)
 
 
+def undelivered(assigned: int, *, as_of: int | None = None, **changes: Any) -> str:
+    """The summary where of so many assigned leads 2,910 have a delivered message."""
+    counts = counted(
+        units_of({"gpt-4o": 0.05, "mixtral": 0.05}, 2910, weights=HALF, costs=COSTS), as_of=as_of
+    )
+    rest = assigned - sum(each.units for each in counts.assigned)
+    rows = tuple(
+        each._replace(units=each.units + half)
+        for each, half in zip(counts.assigned, (rest // 2, rest - rest // 2), strict=True)
+    )
+    given = {"planned_units": 3000, "stopping_rule": "fixed", "expected_rate": 0.05, **changes}
+    plan = Plan("mail-7", control="gpt-4o", **given)
+    result = analyse(dataclasses.replace(counts, assigned=rows), plan, now=NOW)
+    assert result.verdict().decision is Decision.HOLD
+    return result.verdict().summary
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"margin": 0.3}, {"margin": 0.99, "stopping_rule": "group-sequential"}]
+)
+def test_a_plan_that_undelivered_leads_keep_from_its_end_says_how_many_to_assign(
+    changes: dict[str, Any],
+) -> None:
+    told = undelivered(3000, **changes)
+    if "stopping_rule" not in changes:
+        assert "97% of the planned information is there, and the reading needs 100%" in told
+    assert "90 of the 3,000 leads assigned (3.0%) have no delivered message" in told
+    assert "assign about 93 more" in told  # of 93 as many as 90 are delivered at that share
+
+
+def test_leads_that_may_still_be_sent_to_are_not_told_as_undelivered() -> None:
+    assert "no delivered message" not in undelivered(3000, as_of=70)  # the last windows are open
+    assert "no delivered message" not in undelivered(2950)  # not all that is planned is assigned
+    assert "no delivered message" not in undelivered(2910)
+    assert "no delivered message" not in undelivered(3000, stopping_rule="anytime")
+
+
 def test_a_net_value_without_limits_says_why(good: AbResult) -> None:
     value = NetValue(10.0, Interval(-math.inf, math.inf), 0.5)
     told = with_(good, verdict="not worse", net_value=value).verdict().summary
