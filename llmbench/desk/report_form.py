@@ -71,10 +71,15 @@ class ReportForm:
         self.quote_button = widgets.Button(description="Quote", tooltip="What would it call and cost?")
         self.run_button = widgets.Button(description="Run", button_style="primary")
         self.cancel_button = widgets.Button(description="Cancel", disabled=True)
-        self.start = StartControl(self._start)
+        self.start = StartControl(
+            self._fill,
+            notebook=lambda: Start({}, "Filled in from the notebook: its defaults."),
+            run=self._newest_run,
+            file=lambda path: from_file(self.rows.fields, path, self._root),
+        )
         self.question, self.command, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.made_with = widgets.HTML()
-        """What the form shows that the result below did not come from."""
+        """Whether the result below was made with other parameters than the form shows, and which."""
         self._newest: ResultEnvelope | None = None
         self.bar = widgets.IntProgress(layout=widgets.Layout(display="none", width="40em"))
         self.quoted, self.result, self.table = widgets.Output(), widgets.Output(), widgets.Output()
@@ -157,23 +162,18 @@ class ReportForm:
         self._typed()
         self._show_result()
 
-    def _start(self, source: str, path: str) -> Start:
-        """Fill the form from a source of `StartControl`; raises LLMBenchError where there is none."""
-        from llmbench.desk.start_control import FILE, RUN
-
+    def _fill(self, start: Start) -> None:
         if self._broken:
             raise UsageError(self._broken)
-        start = Start({}, "Filled in from the notebook: its defaults.")
-        if source == RUN:
-            self._show_result()  # somebody else may have made a newer one
-            result = self._out / self.report.value / RESULT
-            if not result.is_file():
-                raise UsageError("This report was not run yet; start from the notebook or a file.")
-            start = from_run(self.rows.fields, self._newest or read_envelope(result), self._root)
-        elif source == FILE:
-            start = from_file(self.rows.fields, path, self._root)
         self.rows.fill(start.typed)
-        return start
+
+    def _newest_run(self) -> Start:
+        """Raises UsageError where there is none, ReportError for one that cannot be read."""
+        self._show_result()  # somebody else may have made a newer one
+        result = self._out / self.report.value / RESULT
+        if not result.is_file():
+            raise UsageError("This report was not run yet; start from the notebook or a file.")
+        return from_run(self.rows.fields, self._newest or read_envelope(result), self._root)
 
     def _typed(self, *, keep_quote: bool = False) -> None:
         """Check what is typed, as the command would, and show the command."""

@@ -1,4 +1,4 @@
-"""The control of a form that says what it starts from: the notebook, the newest run, or a file."""
+"""What a form starts from, as buttons: the notebook, the newest run, or a file."""
 
 from __future__ import annotations
 
@@ -11,45 +11,54 @@ from llmbench.desk.starting import Start
 from llmbench.errors import LLMBenchError
 from llmbench.reporting.text import encodable
 
-__all__ = ["FILE", "NOTEBOOK", "RUN", "StartControl"]
-
-NOTEBOOK, RUN, FILE = "the notebook", "the newest run", "a file"
+__all__ = ["StartControl"]
 
 
 class StartControl:
-    """A list of sources, the path of a file, and a button; `fill` fills the form from (source, path).
+    """A button for each source, and the path of a file; what they give goes to `fill`.
 
-    Nothing is filled in before the button is pressed: arrow keys in the list must not lose what was typed.
+    Buttons and not a list: JupyterLab keeps the arrow keys to itself while a list of a cell has the focus.
     """
 
-    def __init__(self, fill: Callable[[str, str], Start]) -> None:
+    def __init__(
+        self,
+        fill: Callable[[Start], None],
+        *,
+        notebook: Callable[[], Start],
+        run: Callable[[], Start],
+        file: Callable[[str], Start],
+    ) -> None:
         self._fill = fill
-        self.source = widgets.Dropdown(options=(NOTEBOOK, RUN, FILE), description="Start from")
+        self.notebook = _button("Start from the notebook", "Its defaults replace what is typed")
+        self.run = _button("Start from the newest run", "Its parameters replace what is typed")
         self.path = widgets.Text(
-            description="File",
-            placeholder="parameters.yaml, from the project's folder",
-            layout=widgets.Layout(display="none", width="30em"),
-        )
-        self.button = widgets.Button(
-            description="Fill in", tooltip="Replace what is typed by these parameters"
-        )
+            description="File", placeholder="parameters.yaml, from the project's folder",
+            layout=widgets.Layout(width="26em"),
+        )  # fmt: skip
+        self.file = _button("Start from this file", "Its parameters replace what is typed")
         self.note = widgets.HTML()
-        self.box = widgets.VBox([widgets.HBox([self.source, self.path, self.button]), self.note])
-        self.source.observe(self._chosen, names="value")
-        self.button.on_click(lambda _: self._pressed())
+        row = widgets.Layout(flex_flow="row wrap")
+        self.box = widgets.VBox(
+            [widgets.HBox([self.notebook, self.run, self.path, self.file], layout=row), self.note]
+        )
+        self.notebook.on_click(lambda _: self._from(notebook))
+        self.run.on_click(lambda _: self._from(run))
+        self.file.on_click(lambda _: self._from(lambda: file(self.path.value)))
 
-    def _chosen(self, change: dict[str, str]) -> None:
-        self.path.layout.display = None if change["new"] == FILE else "none"
-
-    def _pressed(self) -> None:
+    def _from(self, source: Callable[[], Start]) -> None:
         try:
-            start = self._fill(self.source.value, self.path.value)
+            start = source()
+            self._fill(start)
         except LLMBenchError as error:
             self.note.value = _status(_line(str(error), wrong=True))
             return
         items = "".join(f"<li>{_line(sentence, wrong=True)}</li>" for sentence in start.left_out)
         left = f"<p>Left out or to look at:</p><ul>{items}</ul>" if items else ""
         self.note.value = _status(f"<p>{_line(start.said)}</p>{left}")
+
+
+def _button(name: str, what: str) -> widgets.Button:
+    return widgets.Button(description=name, tooltip=what, layout=widgets.Layout(width="auto"))
 
 
 def _status(markup: str) -> str:

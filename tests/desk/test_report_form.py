@@ -57,7 +57,7 @@ def test_what_is_typed_is_checked_at_once(small: ReportForm) -> None:
     assert not small.run_button.disabled
     small.fresh.value = True
     assert "--fresh</pre>" in small.command.value
-    small.start.button.click()
+    small.start.notebook.click()
     assert small.rows.values() == {}
     assert "from the notebook" in small.start.note.value
 

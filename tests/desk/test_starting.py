@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from llmbench.desk import ReportForm
-from llmbench.desk.fields import Field
-from llmbench.desk.start_control import FILE, NOTEBOOK, RUN
+from llmbench.desk.fields import Field, fields_of
 from llmbench.desk.starting import from_file, from_run, other_parameters
 from llmbench.errors import UsageError
 from llmbench.reporting.parameters import Parameter
@@ -20,6 +19,9 @@ from llmbench.reporting.run import ReportRun
 from llmbench.result_files import read_envelope
 from llmbench.results import InputFile, ResultEnvelope
 from tests.reporting.conftest import Project
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted((ROOT / "reports" / "examples").glob("*/result.json"))
 
 FIELDS = (
     Field(Parameter("sends", "str", "data/sends.csv", "a file")),
@@ -47,8 +49,8 @@ def made_with(run: ResultEnvelope, inputs: tuple[str, ...] = (), **parameters: A
 
 
 def start(form: ReportForm, source: str, path: str = "") -> str:
-    form.start.source.value, form.start.path.value = source, path
-    form.start.button.click()
+    form.start.path.value = path
+    getattr(form.start, source).click()
     return str(form.start.note.value)
 
 
@@ -58,7 +60,7 @@ def test_the_newest_run_fills_the_form_and_the_command(small: ReportForm) -> Non
         in (small.made_with.value)
     )
     small.rows.controls["loud"].value = True
-    note = start(small, RUN)
+    note = start(small, "run")
     assert 'role="status"' in note
     assert "Filled in from the newest run, of 20" in note
     assert "6 parameters." in note
@@ -67,31 +69,32 @@ def test_the_newest_run_fills_the_form_and_the_command(small: ReportForm) -> Non
     assert small.made_with.value == ""
     small.rows.controls["repeat"].value = "many"
     assert "repeat (3 there)" in small.made_with.value
-    assert "from the notebook" in start(small, NOTEBOOK)
+    assert "from the notebook" in start(small, "notebook")
     assert small.rows.values() == {}
 
 
-def test_nothing_is_filled_in_before_the_button(small: ReportForm) -> None:
-    assert small.start.path.layout.display == "none"
-    small.start.source.value = FILE
-    assert small.start.path.layout.display is None
-    small.start.source.value = RUN
-    assert small.rows.values() == {}
-    assert small.start.source.description == "Start from"
+def test_each_control_says_what_it_is(small: ReportForm) -> None:
+    buttons = small.start.notebook, small.start.run, small.start.file
+    assert [button.description for button in buttons] == [
+        "Start from the notebook", "Start from the newest run", "Start from this file",
+    ]  # fmt: skip
+    assert all(button.tooltip for button in buttons)
     assert small.start.path.description == "File"
+    small.start.path.value = "typed.yaml"
+    assert small.rows.values() == {}
 
 
 def test_a_file_fills_the_form(small: ReportForm, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("repeat: 7\nnames: [ada]\nshare: many\nrepeets: 1\n")
     small.rows.controls["loud"].value = True
-    note = start(small, FILE, str(file))
+    note = start(small, "file", str(file))
     assert "from the file mine.yaml: 2 parameters" in note
     assert "The notebook has no parameter &#x27;repeets&#x27;" in note
     assert "Parameter &#x27;share&#x27; takes a number" in note
     assert small.rows.values() == {"repeat": 7, "names": ["ada"]}
-    assert "cannot be read" in start(small, FILE, str(tmp_path / "none.yaml"))
-    assert "No file is named" in start(small, FILE, " ")
+    assert "cannot be read" in start(small, "file", str(tmp_path / "none.yaml"))
+    assert "No file is named" in start(small, "file", " ")
     assert small.rows.values() == {"repeat": 7, "names": ["ada"]}
 
 
@@ -102,15 +105,15 @@ def test_what_was_run_by_others_is_seen_and_what_is_broken_is_a_sentence(
     document = json.loads(result.read_text())
     document["parameters"] |= {"repeat": 9, "greeting": "<b>hello"}
     result.write_text(json.dumps(document))
-    start(small, RUN)
+    start(small, "run")
     assert small.rows.values()["repeat"] == 9
     small.rows.controls["greeting"].value = "hello"
     assert "greeting (&lt;b&gt;hello there, hello here)" in small.made_with.value
     result.write_text("{")
-    assert "cannot be read" in start(small, RUN)
+    assert "cannot be read" in start(small, "run")
     assert small.made_with.value == ""
     result.unlink()
-    assert "not run yet" in start(small, RUN)
+    assert "not run yet" in start(small, "run")
 
 
 def test_what_the_notebook_does_not_take_is_left_out_and_said(run: ResultEnvelope, tmp_path: Path) -> None:
@@ -156,3 +159,12 @@ def test_a_file_is_found_from_the_project(tmp_path: Path) -> None:
     assert found.left_out == ()
     with pytest.raises(UsageError, match="cannot be found"):
         from_file(FIELDS, "~nobody-of-this-name/x.yaml", tmp_path)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
+def test_each_example_fills_its_form_with_what_it_was_made_with(example: Path) -> None:
+    fields, made = fields_of(ROOT / "notebooks" / f"{example.parent.name}.ipynb"), read_envelope(example)
+    found = from_run(fields, made, ROOT)
+    assert found.left_out == ()
+    typed = {field.parameter.name: field.default for field in fields} | found.typed
+    assert other_parameters(fields, typed, made, ROOT) == ""
