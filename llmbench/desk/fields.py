@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmbench.desk.choices import choices_of
+from llmbench.errors import UsageError
 from llmbench.reporting.parameters import Parameter, check_parameters, read_parameters
+from llmbench.reporting.text import encodable
 
 __all__ = ["Field", "fields_of", "given_values"]
 
@@ -28,7 +30,7 @@ class Field(NamedTuple):
         """The default as it is typed; of a bool, itself."""
         return as_typed(self.parameter.default)
 
-    def read(self, typed: str | bool) -> Any:
+    def read(self, typed: Any) -> Any:
         """The value that was typed or ticked.
 
         Raises UsageError with the sentence that `llmbench report -p` would give.
@@ -43,6 +45,19 @@ class Field(NamedTuple):
         """
         name = self.parameter.name
         return check_parameters([self.parameter], {name: typed})[name]
+
+    def shown(self, value: Any) -> str | bool:
+        """A value of a run or of a file, as it is typed; raises UsageError for one that is not taken.
+
+        >>> Field(Parameter("limit", "int", 0, "items to run")).shown(16)
+        '16'
+        """
+        checked = self.read(value)
+        if self.choices and checked not in self.choices:
+            offered = ", ".join(choice or "(none)" for choice in self.choices)
+            raise UsageError(f"Parameter {self.parameter.name!r} takes {offered}, not {checked!r}.")
+        typed = as_typed(checked)
+        return typed if isinstance(typed, bool) else encodable(typed)
 
 
 def as_typed(value: Any) -> str | bool:

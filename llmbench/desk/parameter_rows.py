@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -65,7 +65,8 @@ class ParameterRows:
 
     def __init__(self, fields: Sequence[Field], changed: Callable[[], None]) -> None:
         self._fields = tuple(fields)
-        self._rows = {field.parameter.name: _Row(field, changed) for field in fields}
+        self._changed, self._filling = changed, False
+        self._rows = {field.parameter.name: _Row(field, self._moved) for field in fields}
         self.find = widgets.Text(
             placeholder="find a parameter", continuous_update=True, layout=widgets.Layout(width=_NAME)
         )
@@ -77,6 +78,11 @@ class ParameterRows:
         self.box = widgets.VBox([self.find, self._list] if self._rows else [])
 
     @property
+    def fields(self) -> tuple[Field, ...]:
+        """What the rows are of."""
+        return self._fields
+
+    @property
     def controls(self) -> dict[str, Any]:
         """The widget of each parameter, by its name."""
         return {name: row.control for name, row in self._rows.items()}
@@ -86,14 +92,28 @@ class ParameterRows:
         """What is wrong with what was typed, a sentence each."""
         return tuple(row.wrong for row in self._rows.values() if row.wrong)
 
+    @property
+    def typed(self) -> dict[str, str | bool]:
+        """What stands in each control, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
     def values(self) -> dict[str, Any]:
         """The values that differ from their defaults; raises UsageError for one that cannot be read."""
-        return given_values(self._fields, {name: control.value for name, control in self.controls.items()})
+        return given_values(self._fields, self.typed)
 
-    def reset(self) -> None:
-        """Every parameter back to its default."""
-        for row in self._rows.values():
-            row.control.value = row.field.default
+    def fill(self, typed: Mapping[str, str | bool]) -> None:
+        """Every parameter as in `typed`, or else back to its default; told of as one change."""
+        self._filling = True
+        try:
+            for name, row in self._rows.items():
+                row.control.value = typed.get(name, row.field.default)
+        finally:
+            self._filling = False
+        self._changed()
+
+    def _moved(self) -> None:
+        if not self._filling:
+            self._changed()
 
     def _narrow(self, change: dict[str, Any]) -> None:
         for row in self._rows.values():

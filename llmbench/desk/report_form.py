@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import threading
 from collections.abc import Callable
@@ -15,10 +16,14 @@ from llmbench.desk.outcome import outcome_html
 from llmbench.desk.overview import title_of
 from llmbench.desk.quoting import quote_run
 from llmbench.desk.running import BackgroundRun
+from llmbench.desk.starting import Start, from_file, from_run, other_parameters
 from llmbench.desk.tables import run_tables, table_names
 from llmbench.errors import LLMBenchError, UsageError
 from llmbench.reporting.remote import reports_of
 from llmbench.reporting.run import available_notebooks, check_run
+from llmbench.reporting.text import encodable
+from llmbench.result_files import read_envelope
+from llmbench.results import ResultEnvelope
 from llmbench.run_files import RESULT
 from llmbench.shown import AS_IT_IS
 
@@ -50,6 +55,8 @@ class ReportForm:
     def __init__(self, notebook: str | None = None, out: str | Path | None = None) -> None:
         import ipywidgets as widgets
 
+        from llmbench.desk.start_control import StartControl
+
         self._root = load_config().root
         self._out = reports_of(self._root, out)
         names = available_notebooks(self._root)
@@ -64,17 +71,26 @@ class ReportForm:
         self.quote_button = widgets.Button(description="Quote", tooltip="What would it call and cost?")
         self.run_button = widgets.Button(description="Run", button_style="primary")
         self.cancel_button = widgets.Button(description="Cancel", disabled=True)
-        self.reset_button = widgets.Button(description="Defaults")
+        self.start = StartControl(
+            self._fill,
+            notebook=lambda: Start({}, "Filled in from the notebook: its defaults."),
+            run=self._newest_run,
+            file=lambda path: from_file(self.rows.fields, path, self._root),
+        )
         self.question, self.command, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.made_with = widgets.HTML()
+        """Whether the result below was made with other parameters than the form shows, and which."""
+        self._newest: ResultEnvelope | None = None
         self.bar = widgets.IntProgress(layout=widgets.Layout(display="none", width="40em"))
         self.quoted, self.result, self.table = widgets.Output(), widgets.Output(), widgets.Output()
         self.tables = widgets.Dropdown(description="Table")
         self._parameters = widgets.VBox()
-        buttons = (self.quote_button, self.run_button, self.cancel_button, self.reset_button, self.fresh)
+        buttons = (self.quote_button, self.run_button, self.cancel_button, self.fresh)
         self.box = widgets.VBox(
             [
-                self.report, self.question, self._parameters, widgets.HBox(buttons), self.command,
-                self.quoted, self.status, self.bar, self.result, self.tables, self.table,
+                self.report, self.question, self.start.box, self._parameters, widgets.HBox(buttons),
+                self.command, self.quoted, self.status, self.bar, self.made_with, self.result, self.tables,
+                self.table,
             ]
         )  # fmt: skip
         self.report.observe(lambda _: self._choose(), names="value")
@@ -83,7 +99,6 @@ class ReportForm:
         self.quote_button.on_click(lambda _: self.quote())
         self.run_button.on_click(lambda _: self.run())
         self.cancel_button.on_click(lambda _: self.cancel())
-        self.reset_button.on_click(lambda _: self.rows.reset())
         self._choose()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
@@ -143,9 +158,22 @@ class ReportForm:
         self.rows = ParameterRows(fields, self._typed)
         self.question.value = f"<h3>{html.escape(title_of(self.notebook))}</h3>"
         self._parameters.children = (self.rows.box,)
-        self.status.value = ""
+        self.status.value = self.start.note.value = ""
         self._typed()
         self._show_result()
+
+    def _fill(self, start: Start) -> None:
+        if self._broken:
+            raise UsageError(self._broken)
+        self.rows.fill(start.typed)
+
+    def _newest_run(self) -> Start:
+        """Raises UsageError where there is none, ReportError for one that cannot be read."""
+        self._show_result()  # somebody else may have made a newer one
+        result = self._out / self.report.value / RESULT
+        if not result.is_file():
+            raise UsageError("This report was not run yet; start from the notebook or a file.")
+        return from_run(self.rows.fields, self._newest or read_envelope(result), self._root)
 
     def _typed(self, *, keep_quote: bool = False) -> None:
         """Check what is typed, as the command would, and show the command."""
@@ -160,6 +188,7 @@ class ReportForm:
                 wrong = str(error)
         if wrong:
             self.command.value = _paragraph(wrong, wrong=True)
+        self._compare()
         running = self.background is not None and self.background.state == "running"
         self.quote_button.disabled = bool(wrong)
         self.run_button.disabled = bool(wrong) or running
@@ -167,8 +196,7 @@ class ReportForm:
             _put(self.quoted, "")
 
     def _asked(self) -> tuple[Any, ...]:
-        typed = {name: control.value for name, control in self.rows.controls.items()}
-        return self.report.value, self.fresh.value, typed
+        return self.report.value, self.fresh.value, self.rows.typed
 
     def _changed(self, run: BackgroundRun) -> None:
         """Called by the thread of the run."""
@@ -189,16 +217,27 @@ class ReportForm:
         folder = self._out / self.report.value
         there = (folder / RESULT).is_file()
         _put(self.result, outcome_html(folder) if there else _paragraph("This report was not run yet."))
+        self._newest = None
         names: tuple[str, ...] = ()
         if there:
+            with contextlib.suppress(LLMBenchError):  # the outcome says it
+                self._newest = read_envelope(folder / RESULT)
             try:
                 names = table_names(self.report.value, self._out)
             except UsageError:
                 names = ()
+        self._compare()
         self.tables.options = [(_NO_TABLE, ""), *((name, name) for name in names)]
         self.tables.value = ""
         self.tables.layout.display = None if names else "none"
         _put(self.table, "")
+
+    def _compare(self) -> None:
+        """Say where the result that is shown was made with other parameters than the form shows."""
+        said = ""
+        if self._newest is not None and not self._broken:
+            said = other_parameters(self.rows.fields, self.rows.typed, self._newest, self._root)
+        self.made_with.value = _paragraph(encodable(said), wrong=True) if said else ""
 
     def _show_table(self) -> None:
         name = self.tables.value

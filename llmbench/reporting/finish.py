@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from llmbench.config import load_config
@@ -15,9 +14,9 @@ from llmbench.reporting.formats import write_formats
 from llmbench.reporting.html import render_report
 from llmbench.reporting.notebook_file import read_notebook, write_notebook
 from llmbench.reporting.process import PRIVATE_FILES, Job
-from llmbench.reporting.scrub import Scrubber
+from llmbench.reporting.scrub import Scrubber, absolute_paths
 from llmbench.reporting.secrets import known_secrets, refuse_secrets
-from llmbench.reporting.text import encodable, texts_of
+from llmbench.reporting.text import encodable
 from llmbench.result_files import read_envelope
 from llmbench.results import ResultEnvelope
 from llmbench.run_files import EXECUTED, PAGE, RESULT
@@ -70,7 +69,5 @@ def finish_run(job: Job, formats: Sequence[str] = (), paper: str = "A4") -> Fini
 
 def scrubber_of(job: Job) -> Scrubber:
     """What takes the paths of this machine out of what a run says."""
-    given = tuple(
-        text for text in texts_of(to_json(dict(job.parameters))) if Path(text).is_absolute() and len(text) > 1
-    )
+    given = absolute_paths(to_json(dict(job.parameters)))
     return Scrubber(job.root, names=(*given, str(job.staging)))

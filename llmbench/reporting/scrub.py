@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmbench.reporting.text import encodable
+from llmbench.reporting.text import encodable, texts_of
 
-__all__ = ["Scrubber"]
+__all__ = ["Scrubber", "absolute_paths"]
 
 _KERNEL_TEMPORARY = re.compile(r"<tmp>[\\/]ipykernel_\d+[\\/]\d+\.py")
 # Left as they are: no path can be read in one, and what looks like one is a piece of the image.
@@ -109,6 +109,15 @@ class Scrubber:
             for kind, value in output.data.items():
                 if not kind.startswith("image/") or kind == "image/svg+xml":
                     output.data[kind] = self.value(value)
+
+
+def absolute_paths(value: Any) -> tuple[str, ...]:
+    """The absolute paths among the texts of a JSON value, such as somebody gave as parameters.
+
+    >>> absolute_paths({"sends": "data/sends.csv", "also": []})
+    ()
+    """
+    return tuple(text for text in texts_of(value) if Path(text).is_absolute() and len(text) > 1)
 
 
 def _spellings(path: Path, word: str) -> dict[str, str]:

@@ -57,8 +57,9 @@ def test_what_is_typed_is_checked_at_once(small: ReportForm) -> None:
     assert not small.run_button.disabled
     small.fresh.value = True
     assert "--fresh</pre>" in small.command.value
-    small.reset_button.click()
+    small.start.notebook.click()
     assert small.rows.values() == {}
+    assert "from the notebook" in small.start.note.value
 
 
 def test_a_parameter_is_found_by_words_of_its_help(small: ReportForm) -> None:
@@ -111,6 +112,7 @@ def test_a_run_goes_from_the_button_to_the_result(
     assert found.cancel_button.disabled
     assert "NO-GO" in shown(found.result)
     assert '"share": 0.25' in (tmp_path / "small" / "result.json").read_text()
+    assert found.made_with.value == ""
 
 
 def test_a_notebook_that_is_broken_is_a_sentence(project: Path) -> None:

@@ -158,6 +158,7 @@ def test_open_change_a_parameter_run_and_see_the_figure(lab: Part, tab: Tab) -> 
     figure = tab.see("figure img")
     assert figure.evaluate("image => image.naturalWidth") > 100
     tab.picture("3-result")
+    start_from_the_newest_run_by_keyboard(tab)
     tab.page.locator(".jp-OutputArea select").last.select_option("claim_audit")
     search = tab.see("input[type=search]")
     search.fill("mixtral-8x22b")
@@ -167,14 +168,29 @@ def test_open_change_a_parameter_run_and_see_the_figure(lab: Part, tab: Tab) -> 
         .get_attribute("href")
         .startswith(f"{lab.url}/files/reports/break_even/")
     )
-    tab.picture("4-table")
+    tab.picture("5-table")
     tab.see("text=Open the report").click()
     inside = tab.page.frame_locator("iframe.jp-HTMLViewer-iframe, .jp-HTMLViewer iframe")
     inside.get_by_role("heading", name="When does a GPU of one's own pay?").wait_for(timeout=_LONGEST_MS)
-    tab.picture("5-report")
+    tab.picture("6-report")
     assert {urlsplit(url).hostname for url in tab.asked if not url.startswith(("data:", "blob:"))} == {
         "127.0.0.1"
     }
+
+
+def start_from_the_newest_run_by_keyboard(tab: Tab) -> None:
+    """Each control is found by what a screen reader calls it, and the button works by Enter."""
+    tab.parameter("messages_per_month").fill("900000")
+    tab.see("text=/made with other parameters .* messages_per_month .700000 there, 900000 here./")
+    tab.page.get_by_role("button", name="Start from the notebook").focus()
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Enter")
+    said = tab.page.get_by_role("status").get_by_text("Filled in from the newest run")
+    said.wait_for(timeout=_LONGEST_MS)
+    tab.see("text=llmbench report break_even -p messages_per_month 700000")
+    tab.page.get_by_text("made with other parameters").wait_for(state="detached", timeout=_LONGEST_MS)
+    assert tab.page.get_by_label("File", exact=True).count() == 1
+    tab.picture("4-start-from")
 
 
 def test_a_run_that_is_cancelled_leaves_no_report_and_a_sentence(tab: Tab) -> None:
@@ -187,4 +203,4 @@ def test_a_run_that_is_cancelled_leaves_no_report_and_a_sentence(tab: Tab) -> No
     tab.press("Cancel")
     tab.see("text=/routing was interrupted and left no report/")
     tab.see("text=This report was not run yet.")
-    tab.picture("6-cancelled")
+    tab.picture("7-cancelled")
