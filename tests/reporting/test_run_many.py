@@ -200,7 +200,10 @@ def _start(project: Any, markers: Path) -> tuple[subprocess.Popen[str], list[int
     told = [markers / "wait_a", markers / "wait_b"]
     while not all(each.is_file() and each.read_text() for each in told):
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < deadline
+        if time.monotonic() > deadline:
+            logs = [path.read_text() for path in project.root.rglob("process.log")]
+            process.kill()
+            pytest.fail("\n".join([*logs, process.communicate()[1]]), pytrace=False)
         time.sleep(0.05)
     return process, [int(each.read_text()) for each in told]
 
