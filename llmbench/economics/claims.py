@@ -136,8 +136,8 @@ def _holds(claim: ClaimFacts, derived: float | None) -> bool:
 def number_text(value: float | tuple[float, float] | None, unit: str) -> str:
     """A number with its unit, as a reader has it; a dash where there is none.
 
-    >>> number_text(2700.0, "USD/month"), number_text(96.36, "%"), number_text(None, "")
-    ('$2,700', '96.4%', '–')
+    >>> number_text(2700.0, "USD/month"), number_text(-370.0, "USD"), number_text(96.36, "%"), number_text(None, "")
+    ('$2,700', '−$370', '96.4%', '–')
     """
     if value is None:
         return NONE
@@ -145,7 +145,7 @@ def number_text(value: float | tuple[float, float] | None, unit: str) -> str:
         return " to ".join(number_text(each, unit) for each in value)
     if unit.startswith("USD"):
         cents = abs(value) < 100 and abs(value - round(value)) > 1e-6
-        return f"{'-' if value < 0 else ''}${abs(value):,.{2 if cents else 0}f}"
+        return f"{'−' if value < 0 else ''}${abs(value):,.{2 if cents else 0}f}"
     if unit == "%":
         return f"{value:.3g}%"
     if unit == "times":

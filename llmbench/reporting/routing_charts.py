@@ -265,7 +265,7 @@ def _budget_frame(study: RoutingStudy) -> pd.DataFrame:
 def _name_curve(axes: Axes, name: str, curve: Curve, priced: bool) -> None:
     import numpy as np
 
-    share = {"learned": 0.30, "category": 0.45, "prompt length": 0.55, "random": 0.6, _HINTS: 0.12}[name]
+    share = {"learned": 0.30, "category": 0.45, "prompt length": 0.55, "random": 0.6, _HINTS: 0.5}[name]
     ways = _THOUSAND * curve.cost_usd if priced and curve.cost_usd is not None else 100 * curve.share
     x, y = (float(np.interp(share, curve.share, along)) for along in (ways, 100 * curve.quality))
     above = name in {"learned", _HINTS}
