@@ -196,7 +196,7 @@ def _start(project: Any, markers: Path) -> tuple[subprocess.Popen[str], list[int
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     told = [markers / "wait_a", markers / "wait_b"]
     while not all(each.is_file() and each.read_text() for each in told):
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
