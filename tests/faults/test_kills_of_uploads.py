@@ -31,9 +31,10 @@ class Store(LocalFileSystem):
     def pipe_file(self, path, value, **more):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         time.sleep(0.3)
-        with open(f"{path}.part", "wb") as file:
+        part = f"{path}.{os.getpid()}.part"  # a store takes what several machines put under one name
+        with open(part, "wb") as file:
             file.write(value)
-        os.replace(f"{path}.part", path)
+        os.replace(part, path)
 
 class Disk(LocalFileSystem):
     protocol = "disk"
