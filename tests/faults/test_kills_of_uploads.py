@@ -31,7 +31,8 @@ class Store(LocalFileSystem):
     def pipe_file(self, path, value, **more):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         time.sleep(0.3)
-        part = f"{path}.{os.getpid()}.part"  # a store takes what several machines put under one name
+        # A store takes what several machines put under one name, and lists nothing that is half there.
+        part = os.path.join(os.path.dirname(path), f".{os.getpid()}.part")
         with open(part, "wb") as file:
             file.write(value)
         os.replace(part, path)
