@@ -26,6 +26,8 @@ __all__ = [
     "read_usage",
 ]
 
+_MOST_USD = 10_000.0
+"""Of one call: a full context of the dearest model costs hundreds."""
 _FINISH_WORDS = {
     "eos": "stop",  # Together
     "eos_token": "stop",
@@ -149,6 +151,12 @@ def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _cost(usage: Mapping[str, Any]) -> float | None:
+    """What the server says that the call cost; None for an amount that no call can: the price book tells."""
+    cost = _number(usage, "cost")
+    return None if cost is None or cost > _MOST_USD else cost
+
+
 def _number(table: Any, key: str) -> float | None:
     """What is below zero is no time and no cost: some servers say -1 for what they do not know."""
     number = finite(table.get(key)) if isinstance(table, dict) else None
@@ -230,7 +238,7 @@ class AnswerParts:
             finish_reason=self.finish_reason,
             served_model=self.served_model,
             fingerprint=self.fingerprint,
-            reported_cost=_number(self.usage, "cost"),
+            reported_cost=_cost(self.usage),
             prefill_ms=_number(self.timings, "prompt_ms"),
             decode_ms=_number(self.timings, "predicted_ms"),
             metadata=metadata,

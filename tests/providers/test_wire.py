@@ -539,7 +539,7 @@ def test_answer_of_any_json(value: Any) -> None:
         answer(json.dumps(value))
 
 
-@pytest.mark.parametrize("cost", ["NaN", "-5", "Infinity", '"free"'])
+@pytest.mark.parametrize("cost", ["NaN", "-5", "Infinity", '"free"', "28303312"])
 def test_a_reported_cost_that_is_no_amount_is_unknown(cost: str) -> None:
     body = (
         '{"model": "m", "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], '
