@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["formula_safe", "frame_csv", "holdable"]
+__all__ = ["formula_safe", "frame_csv", "holdable", "one_line_end"]
 
 # What stands before the sign is skipped by some programs; the wide forms are signs to a Japanese one.
 _FORMULA = re.compile("[\\s\ufeff\u200b\x00-\x1f\x7f-\x9f]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r\n]")
@@ -55,10 +55,19 @@ def frame_csv(frame: pd.DataFrame) -> str:
 
 
 def _cell(value: Any) -> Any:
-    # Python before 3.13 writes a lone carriage return without quotes: what follows it would be another row.
-    if isinstance(value, str):
-        value = value.replace("\r\n", "\n").replace("\r", "\n")
-    return formula_safe(value)
+    return formula_safe(one_line_end(value) if isinstance(value, str) else value)
+
+
+def one_line_end(text: str) -> str:
+    r"""`text` with one ending of lines everywhere.
+
+    Python before 3.13 writes a lone carriage return without quotes: what follows it would be another row of
+    the CSV, whose first cell may be a formula.
+
+    >>> one_line_end("a\r\nb\rc")
+    'a\nb\nc'
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def holdable(text: str) -> str:

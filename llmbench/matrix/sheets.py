@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from llmbench.spreadsheet import formula_safe, holdable
+from llmbench.spreadsheet import formula_safe, holdable, one_line_end
 
 __all__ = ["safe_rows", "write_sheet"]
 
@@ -59,5 +59,5 @@ def write_sheet(rows: Sequence[Mapping[str, Any]], file: IO[bytes], suffix: str,
 def _safe(value: Any) -> Any:
     if not isinstance(value, str):
         return None if value is None or value != value else value
-    text = holdable(value)
+    text = one_line_end(holdable(value))
     return formula_safe(text if len(text) <= _LONGEST else text[:_LONGEST] + " [cut here]")

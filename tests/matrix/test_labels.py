@@ -100,6 +100,13 @@ def test_an_answer_is_never_a_formula(tmp_path: Path, suffix: str) -> None:
     assert list(import_labels(sheet).table["label"]) == [1.0, 1.0]
 
 
+def test_a_lone_carriage_return_begins_no_row(tmp_path: Path) -> None:
+    sheet = tmp_path / "labels.csv"
+    export_labels(answers(2, "yes\r=1+1"), sheet, n=2)
+    assert {row["answer"] for row in read(sheet)} == {"yes\n=1+1 0", "yes\n=1+1 1"}
+    assert b"\r" not in sheet.read_bytes()
+
+
 def test_what_no_sheet_can_hold_is_written_all_the_same(tmp_path: Path) -> None:
     given = answers(1)
     given["answer"] = pd.Series(["\x00\ud800" + "x" * 40_000], dtype=object)
