@@ -8,6 +8,7 @@ contradicts itself or the hardware. *cannot be checked*: what it would take is n
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -16,6 +17,7 @@ from llmbench.catalog.claims import ClaimFacts, Document, document_claims
 from llmbench.economics.claim_parts import Rule
 from llmbench.economics.claim_rules import RULES
 from llmbench.errors import UsageError
+from llmbench.money import dollars
 from llmbench.plain_table import PlainTable
 from llmbench.shown import shown
 from llmbench.unknown import NONE
@@ -145,7 +147,7 @@ def number_text(value: float | tuple[float, float] | None, unit: str) -> str:
         return " to ".join(number_text(each, unit) for each in value)
     if unit.startswith("USD"):
         cents = abs(value) < 100 and abs(value - round(value)) > 1e-6
-        return f"{'−' if value < 0 else ''}${abs(value):,.{2 if cents else 0}f}"
+        return dollars(value, cents_below=math.inf if cents else 0)
     if unit == "%":
         return f"{value:.3g}%"
     if unit == "times":

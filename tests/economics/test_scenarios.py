@@ -9,25 +9,32 @@ from llmbench.economics import BreakEvenStudy, HostingCosts, Workload, api_lines
 from llmbench.economics.options import hosting_options
 from llmbench.economics.scenarios import scenarios
 
+LOAD = Workload(100_000, 500, 200, profile=week_profile(3))
+SPOT = hosting_options(["llama-3.1-8b"], LOAD, gpu_offers(), gpus=["T4"], purchase="spot")
 
-def test_a_share_that_falls_back_is_paid_for_in_every_way() -> None:
-    load = Workload(100_000, 500, 200, profile=week_profile(3))
-    names = ["llama-3.1-8b", "gpt-4o", "gpt-4o-mini"]
-    options = hosting_options(["llama-3.1-8b"], load, gpu_offers(), gpus=["T4"])
-    spot = hosting_options(["llama-3.1-8b"], load, gpu_offers(), gpus=["T4"], purchase="spot")
-    alone = BreakEvenStudy(
+
+def study_of(gpus: list[str], names: list[str]) -> BreakEvenStudy:
+    """Of llama-3.1-8b on these GPUs against gpt-4o, with the APIs of `names`."""
+    return BreakEvenStudy(
         model="llama-3.1-8b",
-        load=load,
+        load=LOAD,
         costs=HostingCosts(),
-        options=tuple(options),
-        lines=api_lines(load, names),
-        prices=token_prices(load, names),
+        options=tuple(hosting_options(["llama-3.1-8b"], LOAD, gpu_offers(), gpus=gpus)),
+        lines=api_lines(LOAD, names),
+        prices=token_prices(LOAD, names),
         against=("gpt-4o",),
         baseline="gpt-4o",
     )
+
+
+def test_a_share_that_falls_back_is_paid_for_in_every_way() -> None:
+    alone = study_of(["T4"], ["llama-3.1-8b", "gpt-4o", "gpt-4o-mini"])
     helped = replace(alone, costs=HostingCosts(fallback_share=0.1), fallback="gpt-4o-mini")
     without, found = (
-        {each.name: each.usd_per_month for each in scenarios(study, {"on-demand": options, "spot": spot})}
+        {
+            each.name: each.usd_per_month
+            for each in scenarios(study, {"on-demand": alone.options, "spot": SPOT})
+        }
         for study in (alone, helped)
     )
     usd = helped.fallback_usd * 100_000 * 0.1
@@ -43,21 +50,8 @@ def test_a_share_that_falls_back_is_paid_for_in_every_way() -> None:
 
 
 def test_every_way_to_have_it_answered_cheapest_first() -> None:
-    load = Workload(100_000, 500, 200, profile=week_profile(3))
-    names = ["llama-3.1-8b", "gpt-4o"]
-    options = hosting_options(["llama-3.1-8b"], load, gpu_offers(), gpus=["T4", "L4"])
-    study = BreakEvenStudy(
-        model="llama-3.1-8b",
-        load=load,
-        costs=HostingCosts(),
-        options=tuple(options),
-        lines=api_lines(load, names),
-        prices=token_prices(load, names),
-        against=("gpt-4o",),
-        baseline="gpt-4o",
-    )
-    spot = hosting_options(["llama-3.1-8b"], load, gpu_offers(), gpus=["T4"], purchase="spot")
-    found = scenarios(study, {"on-demand": options, "spot": spot}, 0.001625)
+    study = study_of(["T4", "L4"], ["llama-3.1-8b", "gpt-4o"])
+    found = scenarios(study, {"on-demand": study.options, "spot": SPOT}, 0.001625)
     usd = {each.name: each.usd_per_month for each in found}
     assert list(usd.values()) == sorted(usd.values())
     assert usd["API of gpt-4o"] == pytest.approx(325)
